@@ -1,0 +1,164 @@
+// Package call holds the words of trunklog: the [Row] that a call becomes, the
+// [Event] by which a source tells of it, the [Query] that asks for it, and the
+// contracts between the parts that pass them on.
+//
+// It does no input or output and imports the standard library only. Everything
+// else in the program implements these contracts or calls them:
+//
+//	Source ─► Event ─► ingest ─► Row ─► Store ─► Query ─► API, pages, commands
+//
+// Data flows one way. A part that serves calls is given a [Reader] and so
+// cannot write.
+package call
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+)
+
+// An Event is what a source has learned about one call: some fields of its row.
+type Event struct {
+	// Call names the call within its source. It groups the events of one call,
+	// and becomes the row's id where the source has no GUID for it.
+	Call string
+	// Row holds the fields that this event settles; Row.By says which.
+	Row Row
+	// Done is set when the source expects no more events for this call. A
+	// complete record, such as a CSV line, is one event that is Done.
+	Done bool
+	// Mark is where the source resumes after this event; empty if it cannot.
+	Mark string
+}
+
+// A Source watches one input and reports what it sees.
+type Source interface {
+	// Run reports events to sink until ctx is done or the input ends. It
+	// resumes after mark, the last Mark that was accepted, or from the start
+	// if mark is empty.
+	Run(ctx context.Context, mark string, sink Sink) error
+}
+
+// A Sink accepts events.
+type Sink interface {
+	// Put returns nil once the events are durable, and only then: the source
+	// may acknowledge its sender, delete the file, or move its cursor. Put
+	// blocks while the store is slow.
+	Put(ctx context.Context, events ...Event) error
+}
+
+// A Decoder reads one format: a file, a connection or a datagram in, events
+// out. A record that cannot be read yields a [*SyntaxError] and decoding goes
+// on; any other error is the last thing that is yielded. The event belongs to
+// the receiver.
+type Decoder func(r io.Reader) iter.Seq2[Event, error]
+
+// A Reader is the read half of a [Store]: all that the API, the pages and the
+// exports need.
+type Reader interface {
+	// Rows yields the rows that match q, ordered by (Start, ID), from one
+	// snapshot of the store: what is written meanwhile is not seen. The row and
+	// its strings are valid until the next step; keep one with [Row.Clone].
+	// After a non-nil error nothing more is yielded.
+	Rows(ctx context.Context, q Query) iter.Seq2[*Row, error]
+	// Row returns the row with the given id, or ErrNotFound.
+	Row(ctx context.Context, tenant, id GUID) (Row, error)
+	// Count returns how many rows match q. Without q.Where its cost does not
+	// grow with the answer.
+	Count(ctx context.Context, q Query) (int64, error)
+}
+
+// A Store keeps rows, and the small state that must change together with them.
+// All methods may be called from many goroutines at once.
+type Store interface {
+	Reader
+	// Write applies b in full or not at all, and durably, before it returns
+	// nil. A row whose (Tenant, ID) is already there is folded into it by
+	// [Row.Fold] and keeps its place; see [Result] for what became of each.
+	//
+	// Errors: ErrInvalid if a row does not pass [Row.Check]; ErrConflict if
+	// b.If does not hold; ErrFull if there is no room, in which case the same
+	// Write may be tried again later; ErrClosed after Close, or after a failed
+	// sync, which is never retried.
+	Write(ctx context.Context, b Batch) (Result, error)
+	// State returns the named values whose name has the given prefix.
+	State(ctx context.Context, prefix string) (map[string][]byte, error)
+	// Trim deletes the tenant's rows that started before t, with all that was
+	// derived from them, and reports how many there were.
+	Trim(ctx context.Context, tenant GUID, t time.Time) (int64, error)
+	// Close waits for what is under way. Later calls return ErrClosed.
+	Close() error
+}
+
+// A Batch is one atomic change to a [Store].
+type Batch struct {
+	Rows []Row
+	// State sets named values; a nil value deletes the name. Names are paths
+	// such as "client/GUID/GUID", whose first part belongs to one package.
+	State map[string][]byte
+	// If holds the values that names must have now for the batch to be
+	// applied; nil stands for a name that must not exist.
+	If map[string][]byte
+}
+
+// A Result says what a [Batch] did to its rows. The three add up to len(Rows).
+type Result struct {
+	New     int // were not there
+	Changed int // were there and learned something
+	Same    int // were there and learned nothing
+}
+
+// A Query selects rows of one tenant. With a zero Tenant it selects the rows
+// whose tenant is not known; there is no query over all tenants.
+type Query struct {
+	Tenant   GUID
+	From, To time.Time // From <= Start < To; a zero time is no bound
+	Where    Expr      // nil matches every row
+	After    Cursor    // begin behind this place, in the direction of the walk
+	Skip     int64     // leave out this many rows first
+	Limit    int       // 0 is no limit
+	Reverse  bool      // newest first
+}
+
+// A Cursor is a place in the log. The zero Cursor is before the first row.
+type Cursor struct {
+	Start time.Time
+	ID    GUID
+}
+
+// IsZero reports whether c is no place at all.
+func (c Cursor) IsZero() bool { return c.Start.IsZero() && c.ID.IsZero() }
+
+// A Keeper is a [Store] that can look after itself. Engines whose server has
+// its own tools for this need not be one.
+type Keeper interface {
+	// Check reads everything, verifies every checksum and compares what was
+	// derived with what it was derived from. It reports each problem found and
+	// returns an error only if it could not go on.
+	Check(ctx context.Context, report func(problem string)) error
+	// Stats returns figures about the store.
+	Stats(ctx context.Context) (Stats, error)
+	// Backup writes a consistent copy, made while writing goes on, to the
+	// directory dir, which must not exist.
+	Backup(ctx context.Context, dir string) error
+	// Compact gives space that is no longer needed back to the disk.
+	Compact(ctx context.Context) error
+}
+
+// Stats are figures about a store.
+type Stats struct {
+	Engine string        // such as "pebble"
+	Format int           // version of what is on disk
+	Rows   int64         // of all tenants
+	Bytes  int64         // on disk, everything included
+	Per    []TenantStats // sorted by tenant
+}
+
+// TenantStats are figures about the rows of one tenant.
+type TenantStats struct {
+	Tenant GUID
+	Rows   int64
+	Oldest time.Time // Start of the first row
+	Newest time.Time // Start of the last row
+}

@@ -1,0 +1,220 @@
+package call
+
+import (
+	"cmp"
+	"strings"
+	"time"
+)
+
+// An Expr is a condition on a row. The set of types is closed: [And], [Or],
+// [Not], [Compare], [TextMatch] and [Digits]. An engine may translate an Expr
+// to its own language, use an index for a part of it, or call Match for each
+// row; the answer is the same.
+//
+// A field whose value is not known compares as its zero value. Whoever needs
+// "known" asks for Compare{f, NE, zero}.
+type Expr interface {
+	Match(r *Row) bool
+	expr()
+}
+
+// And holds if every part does; the empty And holds.
+type And []Expr
+
+// Or holds if one of its parts does; the empty Or does not.
+type Or []Expr
+
+// Not holds if X does not.
+type Not struct{ X Expr }
+
+// An Op is a relation between two values.
+type Op uint8
+
+// The relations.
+const (
+	EQ Op = iota
+	NE
+	LT
+	LE
+	GT
+	GE
+)
+
+// Compare holds if the field stands in relation Op to Value. Value is a GUID,
+// string, time.Time, int32 or bool, as the type of the field asks for.
+// Booleans and GUIDs know EQ and NE only. A Value of the wrong type matches no
+// row.
+type Compare struct {
+	Field Field
+	Op    Op
+	Value any
+}
+
+// A TextOp is a relation between a text and a part of it.
+type TextOp uint8
+
+// The relations of a [TextMatch].
+const (
+	HasPrefix TextOp = iota
+	HasSuffix
+	Contains
+	EqualFold // the whole text, in any case
+)
+
+// TextMatch holds if the [Text] field stands in relation Op to Part. All but
+// EqualFold are exact in case.
+type TextMatch struct {
+	Field Field
+	Op    TextOp
+	Part  string
+}
+
+// Digits holds if the caller or the callee of a call is the given number. Only
+// digits count, so that "+49 30 1234-567" is the same as "49301234567". A
+// stored number that Microsoft has masked ("+49301234***") is taken for every
+// number that it can stand for.
+type Digits string
+
+func (And) expr()       {}
+func (Or) expr()        {}
+func (Not) expr()       {}
+func (Compare) expr()   {}
+func (TextMatch) expr() {}
+func (Digits) expr()    {}
+
+// Match implements [Expr].
+func (a And) Match(r *Row) bool {
+	for _, x := range a {
+		if !x.Match(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// Match implements [Expr].
+func (o Or) Match(r *Row) bool {
+	for _, x := range o {
+		if x.Match(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// Match implements [Expr].
+func (n Not) Match(r *Row) bool { return !n.X.Match(r) }
+
+// Match implements [Expr].
+func (c Compare) Match(r *Row) bool {
+	switch v := c.Value.(type) {
+	case GUID:
+		if c.Field.Type() == ID {
+			return c.Op.equal(r.GUID(c.Field) == v)
+		}
+	case string:
+		if c.Field.Type() == Text {
+			return c.Op.holds(strings.Compare(r.Text(c.Field), v))
+		}
+	case time.Time:
+		if c.Field.Type() == Time {
+			return c.Op.holds(r.Time(c.Field).Compare(v))
+		}
+	case int32:
+		if c.Field.Type() == Number {
+			return c.Op.holds(cmp.Compare(r.Number(c.Field), v))
+		}
+	case bool:
+		if c.Field.Type() == Bool {
+			return c.Op.equal(r.Bool(c.Field) == v)
+		}
+	}
+	return false
+}
+
+// holds reports whether op holds for two values that compare as c.
+func (op Op) holds(c int) bool {
+	switch op {
+	case EQ:
+		return c == 0
+	case NE:
+		return c != 0
+	case LT:
+		return c < 0
+	case LE:
+		return c <= 0
+	case GT:
+		return c > 0
+	case GE:
+		return c >= 0
+	}
+	return false
+}
+
+// equal reports whether op holds for two values that have no order.
+func (op Op) equal(same bool) bool { return op == EQ && same || op == NE && !same }
+
+// Match implements [Expr].
+func (m TextMatch) Match(r *Row) bool {
+	if m.Field.Type() != Text {
+		return false
+	}
+	s := r.Text(m.Field)
+	switch m.Op {
+	case HasPrefix:
+		return strings.HasPrefix(s, m.Part)
+	case HasSuffix:
+		return strings.HasSuffix(s, m.Part)
+	case Contains:
+		return strings.Contains(s, m.Part)
+	case EqualFold:
+		return strings.EqualFold(s, m.Part)
+	}
+	return false
+}
+
+// Match implements [Expr].
+func (d Digits) Match(r *Row) bool {
+	return sameNumber(string(d), r.Caller) || sameNumber(string(d), r.Callee)
+}
+
+// sameNumber reports whether the number asked for can be the one stored, whose
+// last digits may be masked. Neither allocates.
+func sameNumber(asked, stored string) bool {
+	i, n := 0, 0
+	for j := range len(stored) {
+		c := stored[j]
+		if c != '*' && !isDigit(c) {
+			continue
+		}
+		for i < len(asked) && !isDigit(asked[i]) && asked[i] != '*' {
+			i++
+		}
+		if i == len(asked) || c != asked[i] && c != '*' && asked[i] != '*' {
+			return false
+		}
+		i++
+		n++
+	}
+	for i < len(asked) && !isDigit(asked[i]) && asked[i] != '*' {
+		i++
+	}
+	return i == len(asked) && n > 0
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// AppendDigits appends the digits of a number to b, up to the first masked
+// one, and reports how many masked ones follow. It is the form in which
+// engines index numbers.
+func AppendDigits(b []byte, number string) (digits []byte, masked int) {
+	for i := range len(number) {
+		switch c := number[i]; {
+		case c == '*':
+			masked++
+		case isDigit(c) && masked == 0:
+			b = append(b, c)
+		}
+	}
+	return b, masked
+}

@@ -1,0 +1,123 @@
+package call
+
+import (
+	"strings"
+	"time"
+)
+
+// A Kind is a kind of source. A higher one knows better: Microsoft's log is
+// the measure of all, the SBC's own record is better than what a RADIUS server
+// was told.
+type Kind uint8
+
+// The kinds of sources, from the least to the most trusted.
+const (
+	Inferred    Kind = iota + 1 // we concluded it
+	RADIUS                      // RADIUS accounting
+	CDR                         // a record made by the SBC
+	SIP                         // SIP seen on the leg that faces Microsoft
+	AdminExport                 // the Teams admin centre's export
+	Graph                       // Microsoft Graph
+)
+
+var kinds = [...]string{Inferred: "inferred", RADIUS: "radius", CDR: "cdr", SIP: "sip", AdminExport: "admin-export", Graph: "graph"}
+
+func (k Kind) String() string {
+	if k == 0 || int(k) >= len(kinds) {
+		return "unknown"
+	}
+	return kinds[k]
+}
+
+// Set returns the set that holds k alone.
+func (k Kind) Set() Kinds {
+	if k == 0 {
+		return 0
+	}
+	return 1 << k
+}
+
+// Kinds is a set of kinds.
+type Kinds uint16
+
+// Has reports whether k is in the set.
+func (s Kinds) Has(k Kind) bool { return s&k.Set() != 0 }
+
+func (s Kinds) String() string {
+	var names []string
+	for k := range kinds {
+		if s.Has(Kind(k)) {
+			names = append(names, Kind(k).String())
+		}
+	}
+	return strings.Join(names, "+")
+}
+
+// A Witness is a kind of source, and whether its sender was authenticated. Of
+// two witnesses the greater is believed, so that whoever can send a UDP packet
+// can add to a row but cannot change what an authenticated source has said.
+// The zero Witness has said nothing.
+type Witness uint8
+
+const authenticated Witness = 0x80
+
+// Witness returns k as an authenticated witness.
+func (k Kind) Witness() Witness { return authenticated | Witness(k) }
+
+// Hearsay returns k as a witness that anyone could have been.
+func (k Kind) Hearsay() Witness { return Witness(k) }
+
+// Kind returns the kind of w.
+func (w Witness) Kind() Kind { return Kind(w &^ authenticated) }
+
+// Authenticated reports whether w was authenticated.
+func (w Witness) Authenticated() bool { return w&authenticated != 0 }
+
+// Fold adds to r what w says of the same call, and reports whether r changed.
+// Each field keeps the value of the greatest witness that has settled it; of
+// two equal ones the later stands, because Microsoft corrects its own rows.
+// The place of the row stays: ID, Start and Tenant are never taken from w. A
+// better witness's start is kept in ClaimedStart instead.
+//
+// Fold is idempotent, and it is commutative between different witnesses. r may
+// share memory with w afterwards.
+func (r *Row) Fold(w *Row) (changed bool) {
+	for f := range NumFields {
+		if w.By[f] == 0 || w.By[f] < r.By[f] {
+			continue
+		}
+		switch f {
+		case FieldID:
+		case FieldStart:
+			if claim := w.claim(); !claim.Equal(r.claim()) {
+				r.ClaimedStart = claim
+				if claim.Equal(r.Start) {
+					r.ClaimedStart = time.Time{}
+				}
+				changed = true
+			}
+		default:
+			if !r.same(w, f) {
+				r.take(w, f)
+				changed = true
+			}
+		}
+		if r.By[f] != w.By[f] {
+			r.By[f] = w.By[f]
+			changed = true
+		}
+	}
+	if seen := r.Seen | w.Seen; seen != r.Seen {
+		r.Seen = seen
+		changed = true
+	}
+	return changed
+}
+
+// claim returns the start that the best witness of r claims.
+func (r *Row) claim() time.Time {
+	if r.ClaimedStart.IsZero() {
+		return r.Start
+	}
+	return r.ClaimedStart
+}
