@@ -1,0 +1,95 @@
+package odata
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// A pair is one option of a query: a system query option, its name in lower
+// case with its "$", or a parameter alias, its name as written with its "@".
+type pair struct{ name, value string }
+
+// split takes a raw query apart and decodes it. It leaves out the options that
+// are neither system query options nor aliases.
+func split(raw string) ([]pair, error) {
+	if len(raw) > maxQuery {
+		return nil, errorf("", "The query of the URI has %d bytes, more than the %d that are possible.", len(raw), maxQuery)
+	}
+	if n := strings.Count(raw, "&") + 1; n > maxOptions {
+		return nil, errorf("", "The query of the URI has %d options, more than the %d that are possible.", n, maxOptions)
+	}
+	var pairs []pair
+	for raw != "" {
+		var option string
+		option, raw, _ = strings.Cut(raw, "&")
+		name, value, _ := strings.Cut(option, "=")
+		name, err := unescape("", name)
+		switch {
+		case err != nil:
+			return nil, err
+		case name == "" || name[0] != '$' && name[0] != '@':
+			continue
+		case name[0] == '$':
+			name = strings.ToLower(name)
+		}
+		for _, p := range pairs {
+			if p.name == name {
+				return nil, errorf(clip(name), "Query option '%s' was specified more than once, but it must be specified at most once.", clip(name))
+			}
+		}
+		if value, err = unescape(clip(name), value); err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, pair{name, value})
+	}
+	return pairs, nil
+}
+
+// unescape decodes a name or a value by the rules of queries, where "+" is a
+// space and "%2B" a plus. What comes out is UTF-8 without NUL, which no store
+// can look for.
+func unescape(option, s string) (string, error) {
+	if strings.ContainsAny(s, "%+") {
+		b := make([]byte, 0, len(s))
+		for i := 0; i < len(s); i++ {
+			c := s[i]
+			switch c {
+			case '+':
+				c = ' '
+			case '%':
+				if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+					return "", badEncoding(option, "a % that is not followed by two hexadecimal digits")
+				}
+				c = fromHex(s[i+1])<<4 | fromHex(s[i+2])
+				i += 2
+			}
+			b = append(b, c)
+		}
+		s = string(b)
+	}
+	if !utf8.ValidString(s) {
+		return "", badEncoding(option, "bytes that are not UTF-8")
+	}
+	if strings.IndexByte(s, 0) >= 0 {
+		return "", badEncoding(option, "a NUL character")
+	}
+	return s, nil
+}
+
+func badEncoding(option, what string) error {
+	if option == "" {
+		return errorf("", "The query of the URI is not valid: the name of an option has %s.", what)
+	}
+	return errorf(option, "The query of the URI is not valid: the value of '%s' has %s.", option, what)
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func fromHex(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c&0x0f + 9
+}
