@@ -53,6 +53,23 @@ func (t CallType) Admin() CallType {
 	return t
 }
 
+// CallTypes returns the names of every type that has more than one: Graph's
+// first, then the admin centre's, the one that we write before the others.
+func CallTypes() [][]CallType {
+	var all [][]CallType
+	index := make(map[string]int)
+	for _, p := range callTypes {
+		i, ok := index[p.graph]
+		if !ok {
+			i = len(all)
+			index[p.graph] = i
+			all = append(all, []CallType{CallType(p.graph)})
+		}
+		all[i] = append(all[i], CallType(p.admin))
+	}
+	return all
+}
+
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
