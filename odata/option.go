@@ -121,14 +121,20 @@ func parseSelect(value string) ([]call.Field, error) {
 // rowType is the name of the type whose properties can be asked for.
 const rowType = "microsoft.graph.callRecords.directRoutingLogRow"
 
-// property returns the field that is written under the given name. Fields that
-// have no place on the wire are not found.
+// property returns the field that an option names.
 func property(option, name string) (call.Field, error) {
-	f, ok := call.FieldNamed(name)
-	if !ok || f == call.FieldSharedID {
+	f, ok := wireField(name)
+	if !ok {
 		return 0, errorf(option, "Could not find a property named '%s' on type '%s'.", clip(name), rowType)
 	}
 	return f, nil
+}
+
+// wireField returns the field that is written under the given name, in any
+// case. Fields that have no place on the wire are not found.
+func wireField(name string) (call.Field, bool) {
+	f, ok := call.FieldNamed(name)
+	return f, ok && f != call.FieldSharedID
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
