@@ -10,6 +10,49 @@ type law struct {
 // [call.Store], then random operations.
 func cases() []law {
 	return []law{
+		// Write.
 		{"RowsComeBackWhole", rowsComeBackWhole},
+		{"EmptyBatch", emptyBatch},
+		{"LargeBatch", largeBatch},
+		{"BadRowsAreRefused", badRowsAreRefused},
+		{"TimesAreKeptInTicks", timesAreKeptInTicks},
+		{"GiverKeepsItsMemory", giverKeepsItsMemory},
+		{"FoldKeepsThePlace", foldKeepsThePlace},
+		{"FoldByRank", foldByRank},
+		{"FoldMovesLookUps", foldMovesLookUps},
+		{"DuplicatesInOneBatch", duplicatesInOneBatch},
+		{"SameIDInTwoTenants", sameIDInTwoTenants},
+		{"ConcurrentWriters", concurrentWriters},
+		// Batch.State and Batch.If.
+		{"StateIsSetAndDeleted", stateIsSetAndDeleted},
+		{"StateByPrefix", stateByPrefix},
+		{"IfHoldsOrConflicts", ifHoldsOrConflicts},
+		{"IfCountsExactly", ifCountsExactly},
+		// Rows, Row and Count.
+		{"NothingThere", nothingThere},
+		{"RangesAreHalfOpen", rangesAreHalfOpen},
+		{"RangesAddUp", rangesAddUp},
+		{"EqualStartsAreOrderedByID", equalStartsAreOrderedByID},
+		{"PagesForwardAndReverse", pagesForwardAndReverse},
+		{"CursorsBetweenRows", cursorsBetweenRows},
+		{"SkipAndLimit", skipAndLimit},
+		{"SkipOverManyDays", skipOverManyDays},
+		{"WhereEveryComparison", whereEveryComparison},
+		{"WhereEveryTextMatch", whereEveryTextMatch},
+		{"WhereDigits", whereDigits},
+		{"WhereCombined", whereCombined},
+		{"WalkIsASnapshot", walkIsASnapshot},
+		{"RowsAreLent", rowsAreLent},
+		{"TenantsAreWalls", tenantsAreWalls},
+		{"CancelledContext", cancelledContext},
+		// Trim.
+		{"TrimIsExact", trimIsExact},
+		{"TrimLeavesOthers", trimLeavesOthers},
+		{"TrimmedRowsMayComeBack", trimmedRowsMayComeBack},
+		// Close.
+		{"CloseWaits", closeWaits},
+		{"ClosedStoreSaysSo", closedStoreSaysSo},
+		// Everything at once.
+		{"RandomOperations", randomOperations},
 	}
 }
