@@ -1,0 +1,69 @@
+package tenant
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A Period is a length of time as people give it: in days, weeks, months and
+// years of the calendar. The zero Period is for ever.
+type Period struct {
+	n    int
+	unit byte // 'd', 'w', 'm' or 'y'
+}
+
+// ParsePeriod reads "30d", "8w", "6m", "10y" or "forever".
+func ParsePeriod(s string) (Period, error) {
+	if s == "" || s == "forever" {
+		return Period{}, nil
+	}
+	bad := fmt.Errorf("%w: period %q: give a number of days, weeks, months or years such as 150d, 8w, 6m, 10y, or 'forever'", call.ErrInvalid, s)
+	n, err := strconv.Atoi(s[:len(s)-1])
+	p := Period{n, s[len(s)-1]}
+	if err != nil || n <= 0 || n > 100_000 {
+		return Period{}, bad
+	}
+	switch p.unit {
+	case 'd', 'w', 'm', 'y':
+		return p, nil
+	}
+	return Period{}, bad
+}
+
+// IsZero reports whether p is for ever.
+func (p Period) IsZero() bool { return p.n == 0 }
+
+// Before returns the time that lies p before now; the zero time if p is for
+// ever.
+func (p Period) Before(now time.Time) time.Time {
+	switch p.unit {
+	case 'd':
+		return now.AddDate(0, 0, -p.n)
+	case 'w':
+		return now.AddDate(0, 0, -7*p.n)
+	case 'm':
+		return now.AddDate(0, -p.n, 0)
+	case 'y':
+		return now.AddDate(-p.n, 0, 0)
+	}
+	return time.Time{}
+}
+
+func (p Period) String() string {
+	if p.IsZero() {
+		return "forever"
+	}
+	return strconv.Itoa(p.n) + string(p.unit)
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (p Period) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (p *Period) UnmarshalText(b []byte) (err error) {
+	*p, err = ParsePeriod(string(b))
+	return err
+}

@@ -1,0 +1,236 @@
+// Package tenant keeps the directory of tenants: their names, the trunks by
+// which their calls are recognised, and how long their rows are kept.
+//
+// The directory lives in the store's state under "tenant/". The package knows
+// neither calls nor clients.
+package tenant
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A Tenant is one owner of calls.
+type Tenant struct {
+	ID call.GUID `json:"id"` // the Entra tenant id
+	// Name is what commands call it: lower-case letters, digits, '.', '_', '-'.
+	Name string `json:"name"`
+	// Trunks are host names of SBCs. One that begins with "*." stands for every
+	// host below it.
+	Trunks []string `json:"trunks,omitempty"`
+	// Keep is how long rows are kept; zero is what the server was told.
+	Keep Period `json:"keep,omitzero"`
+}
+
+const prefix = "tenant/"
+
+// fresh is how old what a Directory knows may be. It bounds how long a running
+// server takes to see a tenant that a command has just added.
+const fresh = time.Second
+
+// A Directory finds tenants. It may be used by many goroutines.
+type Directory struct {
+	store call.Store
+	now   func() time.Time
+
+	mu     sync.Mutex
+	read   time.Time
+	all    []Tenant // sorted by name
+	byName map[string]int
+	byID   map[call.GUID]int
+	hosts  map[string]call.GUID // exact trunks, lower case
+	below  map[string]call.GUID // ".customers.carrier.com" of "*.customers.carrier.com"
+}
+
+// Open reads the directory from the store.
+func Open(ctx context.Context, store call.Store, now func() time.Time) (*Directory, error) {
+	d := &Directory{store: store, now: now}
+	if _, err := d.List(ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// List returns the tenants, sorted by name.
+func (d *Directory) List(ctx context.Context) ([]Tenant, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.refresh(ctx); err != nil {
+		return nil, err
+	}
+	return slices.Clone(d.all), nil
+}
+
+// Find returns the tenant with the given name or GUID, or call.ErrNotFound
+// with a text that lists those there are.
+func (d *Directory) Find(ctx context.Context, nameOrID string) (Tenant, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.refresh(ctx); err != nil {
+		return Tenant{}, err
+	}
+	if i, ok := d.byName[strings.ToLower(nameOrID)]; ok {
+		return d.all[i], nil
+	}
+	if id, err := call.ParseGUID(nameOrID); err == nil {
+		if i, ok := d.byID[id]; ok {
+			return d.all[i], nil
+		}
+	}
+	return Tenant{}, fmt.Errorf("tenant %q: %w (%s)", nameOrID, call.ErrNotFound, d.known())
+}
+
+// known says in words which tenants there are.
+func (d *Directory) known() string {
+	if len(d.all) == 0 {
+		return "there are none yet: add one with 'trunklog tenant add NAME --id GUID'"
+	}
+	var names []string
+	for _, t := range d.all[:min(len(d.all), 20)] {
+		names = append(names, t.Name)
+	}
+	if len(d.all) > 20 {
+		names = append(names, "…")
+	}
+	return "known are " + strings.Join(names, ", ")
+}
+
+// ByTrunk returns the tenant that the given host name of an SBC belongs to.
+// Of several that match, the most exact is taken.
+func (d *Directory) ByTrunk(ctx context.Context, host string) (call.GUID, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.refresh(ctx); err != nil && d.all == nil {
+		return call.GUID{}, false
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if id, ok := d.hosts[host]; ok {
+		return id, true
+	}
+	for i := range len(host) {
+		if host[i] == '.' {
+			if id, ok := d.below[host[i:]]; ok {
+				return id, true
+			}
+		}
+	}
+	return call.GUID{}, false
+}
+
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// reserved are names that already mean something as the first part of a path
+// of the server.
+var reserved = []string{"common", "organizations", "consumers", "adfs", "dstsv2", "v1.0", "beta", "unassigned"}
+
+// Add writes a new tenant. It is an error if its name, its id or one of its
+// trunks is taken.
+func (d *Directory) Add(ctx context.Context, t Tenant) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.read = time.Time{}
+	if err := d.refresh(ctx); err != nil {
+		return err
+	}
+	if err := d.check(&t); err != nil {
+		return err
+	}
+	value, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	key := prefix + t.ID.String()
+	d.read = time.Time{}
+	_, err = d.store.Write(ctx, call.Batch{
+		State: map[string][]byte{key: value},
+		If:    map[string][]byte{key: nil},
+	})
+	return err
+}
+
+// check brings t into its normal form and says what is wrong with it.
+func (d *Directory) check(t *Tenant) error {
+	t.Name = strings.ToLower(t.Name)
+	switch _, taken := d.byName[t.Name]; {
+	case !nameForm.MatchString(t.Name):
+		return fmt.Errorf("%w: tenant name %q: 1 to 63 of a-z, 0-9, '.', '_', '-' are possible", call.ErrInvalid, t.Name)
+	case slices.Contains(reserved, t.Name):
+		return fmt.Errorf("%w: tenant name %q is reserved", call.ErrInvalid, t.Name)
+	case t.ID.IsZero():
+		return fmt.Errorf("%w: tenant %s has no id: give its Entra tenant id with --id", call.ErrInvalid, t.Name)
+	case taken:
+		return fmt.Errorf("%w: there is a tenant %s already", call.ErrInvalid, t.Name)
+	}
+	if i, taken := d.byID[t.ID]; taken {
+		return fmt.Errorf("%w: id %s belongs to tenant %s already", call.ErrInvalid, t.ID, d.all[i].Name)
+	}
+	for i, trunk := range t.Trunks {
+		trunk = strings.ToLower(strings.TrimSuffix(trunk, "."))
+		t.Trunks[i] = trunk
+		if !trunkForm.MatchString(trunk) {
+			return fmt.Errorf("%w: trunk %q: a host name such as sbc1.contoso.com or *.customers.carrier.com is needed", call.ErrInvalid, trunk)
+		}
+		owner, taken := d.hosts[trunk]
+		if below, found := strings.CutPrefix(trunk, "*"); found {
+			owner, taken = d.below[below]
+		}
+		if taken {
+			return fmt.Errorf("%w: trunk %s belongs to tenant %s already", call.ErrInvalid, trunk, d.all[d.byID[owner]].Name)
+		}
+	}
+	return nil
+}
+
+var trunkForm = regexp.MustCompile(`^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
+
+// refresh reads the tenants again if what is known is too old.
+func (d *Directory) refresh(ctx context.Context) error {
+	now := d.now()
+	if !d.read.IsZero() && now.Sub(d.read) < fresh && now.Sub(d.read) >= 0 {
+		return nil
+	}
+	values, err := d.store.State(ctx, prefix)
+	if err != nil {
+		return fmt.Errorf("reading the tenants: %w", err)
+	}
+	all := make([]Tenant, 0, len(values))
+	for name, value := range values {
+		var t Tenant
+		if err := json.Unmarshal(value, &t); err != nil {
+			return fmt.Errorf("reading %s: %w", name, err)
+		}
+		all = append(all, t)
+	}
+	slices.SortFunc(all, func(a, b Tenant) int { return cmp.Compare(a.Name, b.Name) })
+	d.index(all)
+	d.read = now
+	return nil
+}
+
+func (d *Directory) index(all []Tenant) {
+	d.all = all
+	d.byName = make(map[string]int, len(all))
+	d.byID = make(map[call.GUID]int, len(all))
+	d.hosts = make(map[string]call.GUID)
+	d.below = make(map[string]call.GUID)
+	for i, t := range all {
+		d.byName[t.Name] = i
+		d.byID[t.ID] = i
+		for _, trunk := range t.Trunks {
+			if below, found := strings.CutPrefix(trunk, "*"); found {
+				d.below[below] = t.ID
+			} else {
+				d.hosts[trunk] = t.ID
+			}
+		}
+	}
+}

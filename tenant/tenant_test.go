@@ -1,0 +1,141 @@
+package tenant_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+	"github.com/trunklog/trunklog/tenant"
+)
+
+var (
+	contoso  = call.GUID{1}
+	fabrikam = call.GUID{2}
+)
+
+// A clock is what the directory takes for the time.
+type clock struct{ t time.Time }
+
+func (c *clock) now() time.Time { return c.t }
+
+func open(t *testing.T, store call.Store) (*tenant.Directory, *clock) {
+	t.Helper()
+	c := &clock{time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
+	d, err := tenant.Open(t.Context(), store, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, c
+}
+
+func add(t *testing.T, d *tenant.Directory, id call.GUID, name string, trunks ...string) {
+	t.Helper()
+	if err := d.Add(t.Context(), tenant.Tenant{ID: id, Name: name, Trunks: trunks}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestByTrunk(t *testing.T) {
+	d, _ := open(t, storetest.NewModel())
+	add(t, d, contoso, "contoso", "sbc1.contoso.com", "*.customers.carrier.com")
+	add(t, d, fabrikam, "fabrikam", "*.fabrikam.customers.carrier.com", "SBC2.contoso.com.")
+	for host, want := range map[string]call.GUID{
+		"sbc1.contoso.com":                 contoso,
+		"SBC1.Contoso.COM.":                contoso,
+		"sbc2.contoso.com":                 fabrikam,
+		"a.customers.carrier.com":          contoso,
+		"a.b.customers.carrier.com":        contoso,
+		"x.fabrikam.customers.carrier.com": fabrikam,
+		"fabrikam.customers.carrier.com":   contoso,
+		"customers.carrier.com":            {},
+		"evilcustomers.carrier.com":        {},
+		"contoso.com":                      {},
+		"":                                 {},
+	} {
+		got, ok := d.ByTrunk(t.Context(), host)
+		if got != want || ok != !want.IsZero() {
+			t.Errorf("ByTrunk(%q) = %v, %v; want %v", host, got, ok, want)
+		}
+	}
+}
+
+func TestAddRefuses(t *testing.T) {
+	d, _ := open(t, storetest.NewModel())
+	add(t, d, contoso, "contoso", "sbc1.contoso.com", "*.carrier.com")
+	for _, c := range []struct {
+		t    tenant.Tenant
+		says string
+	}{
+		{tenant.Tenant{ID: fabrikam, Name: "Contoso"}, "there is a tenant contoso already"},
+		{tenant.Tenant{ID: contoso, Name: "other"}, "belongs to tenant contoso already"},
+		{tenant.Tenant{Name: "other"}, "has no id"},
+		{tenant.Tenant{ID: fabrikam, Name: "a/b"}, "are possible"},
+		{tenant.Tenant{ID: fabrikam, Name: "v1.0"}, "reserved"},
+		{tenant.Tenant{ID: fabrikam, Name: "other", Trunks: []string{"sbc1.contoso.com"}}, "trunk sbc1.contoso.com belongs to tenant contoso"},
+		{tenant.Tenant{ID: fabrikam, Name: "other", Trunks: []string{"*.carrier.com"}}, "trunk *.carrier.com belongs to tenant contoso"},
+		{tenant.Tenant{ID: fabrikam, Name: "other", Trunks: []string{"https://sbc"}}, "a host name such as"},
+		{tenant.Tenant{ID: fabrikam, Name: "other", Trunks: []string{"a.*.com"}}, "a host name such as"},
+	} {
+		err := d.Add(t.Context(), c.t)
+		if !errors.Is(err, call.ErrInvalid) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("Add(%+v) = %v; want an error that says %q", c.t, err, c.says)
+		}
+	}
+}
+
+// A tenant that another process adds is seen within a second.
+func TestFresh(t *testing.T) {
+	store := storetest.NewModel()
+	d, clock := open(t, store)
+	if _, err := d.Find(t.Context(), "contoso"); !errors.Is(err, call.ErrNotFound) || !strings.Contains(err.Error(), "trunklog tenant add") {
+		t.Fatalf("Find in an empty directory: %v; want ErrNotFound and advice", err)
+	}
+	other, _ := open(t, store)
+	add(t, other, contoso, "contoso")
+	clock.t = clock.t.Add(time.Second)
+	for _, name := range []string{"contoso", "CONTOSO", contoso.String(), strings.ToUpper(contoso.String())} {
+		if got, err := d.Find(t.Context(), name); err != nil || got.ID != contoso {
+			t.Errorf("Find(%q) = %v, %v", name, got, err)
+		}
+	}
+}
+
+func TestKeepSurvives(t *testing.T) {
+	store := storetest.NewModel()
+	d, _ := open(t, store)
+	keep, err := tenant.ParsePeriod("2y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Add(t.Context(), tenant.Tenant{ID: contoso, Name: "contoso", Keep: keep}); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := open(t, store)
+	if got, err := again.Find(t.Context(), "contoso"); err != nil || got.Keep != keep {
+		t.Errorf("Keep = %v, %v; want %v", got.Keep, err, keep)
+	}
+}
+
+func TestPeriod(t *testing.T) {
+	now := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
+	for s, want := range map[string]string{
+		"1d": "2024-02-28T12:00:00Z", "8w": "2024-01-04T12:00:00Z", "2m": "2023-12-29T12:00:00Z", "1y": "2023-03-01T12:00:00Z",
+		"forever": "0001-01-01T00:00:00Z", "": "0001-01-01T00:00:00Z",
+	} {
+		p, err := tenant.ParsePeriod(s)
+		if got := p.Before(now).Format(time.RFC3339); err != nil || got != want {
+			t.Errorf("%q before %v is %s, %v; want %s", s, now, got, err, want)
+		}
+		if back, err := tenant.ParsePeriod(p.String()); err != nil || back != p {
+			t.Errorf("%q is printed as %q", s, p)
+		}
+	}
+	for _, s := range []string{"0d", "-1d", "y", "10", "1.5y", "10 y", "9999999d", "1h", "ü"} {
+		if p, err := tenant.ParsePeriod(s); !errors.Is(err, call.ErrInvalid) {
+			t.Errorf("ParsePeriod(%q) = %v, %v; want ErrInvalid", s, p, err)
+		}
+	}
+}
