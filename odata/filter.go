@@ -35,7 +35,8 @@ const (
 // A condition on callType holds for Graph's and the admin centre's names
 // alike: callType eq 'ByotIn' finds the rows with dr_in as well.
 //
-// The error is an [*Error].
+// The error is an [*Error]. It gives places as Microsoft does: in characters,
+// the first of which is at position 0.
 func ParseFilter(s string) (call.Expr, error) {
 	if len(s) > maxFilter {
 		return nil, errorf("$filter", "Invalid filter clause: it has %d bytes, more than the %d that are possible.", len(s), maxFilter)
@@ -239,6 +240,9 @@ func (p *parser) operand() (operand, error) {
 		}
 		return o, p.expect(closeToken, "')'")
 	case nameToken:
+		if isKeyword(t.text) {
+			break
+		}
 		if err := p.next(); err != nil {
 			return operand{}, err
 		}
@@ -249,6 +253,18 @@ func (p *parser) operand() (operand, error) {
 		return operand{pos: t.pos, field: f}, err
 	}
 	return operand{}, p.unexpected("a property, a value, a function or '('")
+}
+
+// isKeyword reports whether a name is an operator, as which it is not the name
+// of anything else.
+func isKeyword(name string) bool {
+	switch word := strings.ToLower(name); word {
+	case "and", "or", "not", "in":
+		return true
+	default:
+		_, ok := opNamed(word)
+		return ok
+	}
 }
 
 // property returns the field that a name stands for.

@@ -175,8 +175,11 @@ func (l *lexer) bare(t token) (token, error) {
 func (l *lexer) badCharacter(pos int) error {
 	r, _ := utf8.DecodeRuneInString(l.src[pos:])
 	hint := ""
-	if r == '"' || r == '‘' || r == '’' || r == '“' || r == '”' {
+	switch r {
+	case '"', '‘', '’', '“', '”':
 		hint = "; strings are written in single quotes"
+	case '=', '<', '>', '!', '&', '|':
+		hint = "; operators are words, such as eq, gt and or"
 	}
 	return l.errorf(pos, "Syntax error at position %d: expected a property, a value, an operator or a function, found the character %q%s.", r, hint)
 }

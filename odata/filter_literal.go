@@ -1,8 +1,10 @@
 package odata
 
 import (
+	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -117,9 +119,12 @@ func parseBare(s string) (literal, bool) {
 		g, err := call.ParseGUID(s)
 		return literal{edmGUID, g}, err == nil
 	}
+	if strings.ContainsAny(s, "_xX") {
+		return literal{}, false
+	}
 	// Too great for an int64, or with a fraction.
 	_, err := strconv.ParseFloat(s, 64)
-	return literal{edmDecimal, nil}, err == nil
+	return literal{edmDecimal, nil}, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // parseTime reads a date, which is its midnight in UTC, or a date-time as in
