@@ -1,0 +1,75 @@
+# make run    build, start on https://localhost:8443 with generated calls, print a curl line
+# make test   everything that CI runs; installs the Debian packages it needs when it may
+# make check  format, vet, lint, known vulnerabilities, clean tree
+# make bench  measure beside the yardsticks and write docs/benchmarks.md
+# make torture  the long tiers of the tests (SCALE=20 by default)
+
+SHELL := /bin/bash
+export GOFLAGS := -buildvcs=false $(GOFLAGS)
+
+BIN    := $(CURDIR)/.bin
+SCALE  ?= 20
+RACE   := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+SINCE  := $(shell git rev-parse --short HEAD 2>/dev/null)
+
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: build run test unit sdk check bench torture fuzz update clean deps
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o trunklog .
+
+run: build
+	rm -rf .demo
+	./trunklog serve --demo --data .demo
+
+# The product's own tests, then the official clients against the real binary.
+test: deps build
+	go vet ./...
+	go test $(RACE) -timeout 15m ./...
+	$(MAKE) fuzz FUZZTIME=$(or $(FUZZTIME),5s)
+	$(MAKE) sdk
+
+sdk: deps build
+	cd sdktest && npm ci --no-audit --no-fund --silent && go vet ./... && go test -timeout 10m ./...
+
+deps:
+	@.ci/deps node npm curl gcc
+
+# Every fuzz target of the house, each for a while.
+FUZZTIME ?= 30s
+fuzz:
+	@.ci/fuzz $(FUZZTIME)
+
+torture: deps build
+	TRUNKLOG_SCALE=$(SCALE) go test -timeout 4h ./...
+	$(MAKE) fuzz FUZZTIME=10m
+
+update:
+	go test ./... -update
+
+$(BIN)/gofumpt:
+	GOBIN=$(BIN) go install $(GOFUMPT)
+$(BIN)/golangci-lint:
+	GOBIN=$(BIN) go install $(GOLANGCI)
+$(BIN)/govulncheck:
+	GOBIN=$(BIN) go install $(GOVULNCHECK)
+
+# VULNDB names a folder with the Go vulnerability database, for machines that
+# cannot reach it.
+check: $(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/govulncheck
+	@bad=$$(git ls-files '*.go' | xargs $(BIN)/gofumpt -l); if [ -n "$$bad" ]; then echo "gofumpt would change:"; echo "$$bad"; exit 1; fi
+	go vet ./...
+	$(BIN)/golangci-lint run ./...
+	$(BIN)/govulncheck $(if $(VULNDB),-db file://$(VULNDB)) ./...
+	go generate ./...
+	@if [ -n "$$(git status --porcelain)" ]; then echo "the tree is not clean after go generate:"; git status --porcelain; exit 1; fi
+
+bench: build
+	@.ci/deps nginx
+	go run ./bench
+
+clean:
+	rm -rf trunklog .bin .demo dist sdktest/node_modules
