@@ -1,3 +1,173 @@
-// Package graph holds the wire form of Microsoft Graph's call log: how a row
-// of the log is written in JSON.
+// Package graph is the HTTP API that clients of Microsoft Graph speak: the one
+// function communications/callRecords/getDirectRoutingCalls, of v1.0 and of
+// beta, with its paths, parameters, pages, links and errors. It is the only
+// place that knows Graph's wire form.
+//
+// It reads calls from a [call.Reader] and cannot write. It does not know how a
+// token is checked, where it is mounted, or what else the server serves.
+//
+// A request goes through these files in this order:
+//
+//	graph.go      what the handler is made of, the order of the checks
+//	route.go      the path, the name of the function, its parameters
+//	datetime.go   the two parameters
+//	accept.go     Accept, Accept-Encoding, Prefer, $format
+//	limit.go      requests per client and tenant
+//	page.go       the query, the rows, the body; page_token.go, page_link.go
+//	row.go        one row in JSON; row_value.go
+//	error.go      an error in Graph's JSON
+//	respond.go    headers, gzip, the log line
+//
+// Sources: learn.microsoft.com, "callRecord: getDirectRoutingCalls", "Paging
+// Microsoft Graph data in your app", "Microsoft Graph error responses";
+// OData JSON Format 4.01 and OData Protocol 4.01 (OASIS).
 package graph
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A Caller is who sends a request, as its token says.
+type Caller struct {
+	Tenant call.GUID // whose rows it sees
+	Client string    // id of the application; for limits and the log
+}
+
+// Config is what a [Handler] needs. Store, Authorize and Key must be set.
+type Config struct {
+	Store call.Reader
+	// Strict makes the API as narrow as Microsoft's, to test clients against.
+	Strict bool
+	// Root returns the address under which the client reached the API, as an
+	// absolute https URL without a slash at the end. It may have a path, such
+	// as "https://calls.contoso.com:8443/x"; the handler is then given requests
+	// without that path. Nil takes the request's host.
+	Root func(r *http.Request) string
+	// Authorize says who sends the request. Its error is an [*Error], such as
+	// [NoToken]. It is not called for $metadata, the service document, OPTIONS
+	// and paths outside of the API.
+	Authorize func(r *http.Request) (Caller, error)
+	// Key authenticates the links to next pages. It has 32 bytes and must stay
+	// the same for as long as links shall be good.
+	Key []byte
+	// Now tells the time; nil is the clock.
+	Now func() time.Time
+	// Log gets one line a request, without anything personal; nil is no log.
+	Log *slog.Logger
+	// PageTimeout is how long the store may take for a page before the client
+	// is told to come back. 0 is no limit.
+	PageTimeout time.Duration
+	// Limits are the requests that callers may make. Zero is no limit; in
+	// strict mode it stands for Microsoft's.
+	Limits Limits
+}
+
+// A Handler serves the API under /v1.0 and /beta. Whoever mounts it must not
+// clean its paths or redirect them: SDKs do not follow. It answers every
+// request, also those that are none of its own, in Graph's JSON.
+type Handler struct {
+	Config
+	limiter *limiter
+	bodies  sync.Pool // of *[]byte
+	zips    sync.Pool // of *zip
+}
+
+const keySize = 32
+
+// New returns a handler. It panics if c lacks what it must have.
+func New(c Config) *Handler {
+	if c.Store == nil || c.Authorize == nil || len(c.Key) != keySize {
+		panic("graph: New needs a Store, an Authorize and a Key of 32 bytes")
+	}
+	if c.Root == nil {
+		c.Root = func(r *http.Request) string { return "https://" + r.Host }
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Strict && c.Limits == (Limits{}) {
+		c.Limits = microsoftLimits()
+	}
+	return &Handler{Config: c, limiter: newLimiter(c.Limits, c.Now)}
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := h.begin(w, r)
+	if err := x.serve(); err != nil {
+		x.fail(err)
+	}
+	x.log()
+}
+
+// Fail answers a request with an error, as the API does: with its JSON, its
+// headers and a line in the log. It is for what happens around the handler.
+//
+// The error is an [*Error] or is turned into one: the text of one that wraps
+// [call.ErrInvalid] is shown to the client, of any other only the status is.
+func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	x := h.begin(w, r)
+	x.fail(err)
+	x.log()
+}
+
+// maxTarget is how many bytes the path and the query may have. A link to a
+// next page has maxPlace more, which is room for $skip and $skiptoken.
+const (
+	maxTarget = 8 << 10
+	maxPlace  = 128
+)
+
+func targetTooLong(r *http.Request) bool {
+	most := maxTarget
+	if strings.Contains(r.URL.RawQuery, "skip=") {
+		most += maxPlace
+	}
+	return len(r.URL.EscapedPath())+len(r.URL.RawQuery) > most
+}
+
+// serve answers the request, or returns the error to answer with.
+func (x *exchange) serve() error {
+	r := x.r
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		x.options()
+		return nil
+	default:
+		return methodNotAllowed()
+	}
+	if targetTooLong(r) {
+		return uriTooLong()
+	}
+	rt, err := parseRoute(r.URL.EscapedPath())
+	switch rt.kind {
+	case routeNone:
+		return err
+	case routeService:
+		return x.serviceDocument(rt)
+	case routeMetadata:
+		return x.metadata(rt)
+	}
+	caller, authErr := x.h.Authorize(r)
+	if authErr != nil {
+		return authErr
+	}
+	x.caller = caller
+	if wait := x.h.limiter.take(caller); wait > 0 {
+		return TooManyRequests(wait)
+	}
+	if err != nil {
+		return err
+	}
+	return x.page(rt)
+}

@@ -1,0 +1,211 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// An Error is an answer other than the one that was asked for.
+type Error struct {
+	Status     int           // of HTTP, 400 to 599
+	Code       string        // Graph's word for it, such as "BadRequest"
+	Message    string        // for the client; empty is what Graph itself often says
+	Challenge  string        // WWW-Authenticate
+	RetryAfter time.Duration // Retry-After, rounded up to whole seconds
+	Allow      string        // Allow
+	Err        error         // the cause, for the log alone
+}
+
+// Error says what the client is told, and the cause.
+func (e *Error) Error() string {
+	s := fmt.Sprintf("%d %s", e.Status, e.Code)
+	if e.Message != "" {
+		s += ": " + e.Message
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// asError returns the answer to an error of any kind.
+func asError(err error) *Error {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, call.ErrInvalid):
+		return badRequest(strings.Replace(err.Error(), call.ErrInvalid.Error()+": ", "", 1))
+	case errors.Is(err, call.ErrNotFound):
+		return &Error{Status: http.StatusNotFound, Code: "NotFound", Err: err}
+	case errors.Is(err, call.ErrClosed), errors.Is(err, call.ErrFull),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return Unavailable(err)
+	}
+	return &Error{
+		Status:  http.StatusInternalServerError,
+		Code:    "UnknownError",
+		Message: "The server could not answer. Its log says why under this request-id.",
+		Err:     err,
+	}
+}
+
+// NoToken is the answer to a request without an access token. It tells of the
+// trap that is nearly always the reason: outside of a list of hosts, SDKs send
+// no token and do not say so.
+func NoToken() *Error {
+	e := badToken("Access token is empty. Microsoft's SDKs send no token to a host that they do not know: " +
+		"add this server's host name, without a port, to the allowed hosts of the authentication provider.")
+	e.Challenge = `Bearer realm=""`
+	return e
+}
+
+// MalformedToken is the answer to an access token that cannot be read.
+func MalformedToken() *Error {
+	return badToken("CompactToken parsing failed with error code: 80049217")
+}
+
+// WrongAudience is the answer to an access token for another API.
+func WrongAudience() *Error {
+	return badToken("Access token validation failure. Invalid audience.")
+}
+
+// ExpiredToken is the answer to an access token whose time is over, or has not
+// yet come.
+func ExpiredToken() *Error {
+	return badToken("Lifetime validation failed, the token is expired.")
+}
+
+// BadSignature is the answer to an access token that its issuer did not sign.
+func BadSignature() *Error {
+	return badToken("Access token validation failure. Invalid signature.")
+}
+
+// badToken returns an answer for a token that is no good. Its challenge has no
+// "claims", for which SDKs would fetch a new token, over and over.
+func badToken(message string) *Error {
+	return &Error{
+		Status:    http.StatusUnauthorized,
+		Code:      "InvalidAuthenticationToken",
+		Message:   message,
+		Challenge: `Bearer realm="", error="invalid_token"`,
+	}
+}
+
+// Forbidden is the answer to a good token that lacks the application role, or
+// is a user's. Graph's own message is empty.
+func Forbidden() *Error {
+	return &Error{Status: http.StatusForbidden, Code: "Forbidden"}
+}
+
+// TooManyRequests is the answer to a caller that shall wait.
+func TooManyRequests(wait time.Duration) *Error {
+	return &Error{
+		Status:     http.StatusTooManyRequests,
+		Code:       "TooManyRequests",
+		Message:    "Please retry again later.",
+		RetryAfter: max(wait, time.Second),
+	}
+}
+
+// Unavailable is the answer while the server cannot serve; SDKs try again by
+// themselves.
+func Unavailable(cause error) *Error {
+	return &Error{
+		Status:     http.StatusServiceUnavailable,
+		Code:       "serviceNotAvailable",
+		Message:    "The service is temporarily not available. Please retry again later.",
+		RetryAfter: 2 * time.Second,
+		Err:        cause,
+	}
+}
+
+func badRequest(message string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: message}
+}
+
+func notFound(message string) *Error {
+	return &Error{Status: http.StatusNotFound, Code: "NotFound", Message: message}
+}
+
+func notAcceptable(message string) *Error {
+	return &Error{Status: http.StatusNotAcceptable, Code: "NotAcceptable", Message: message}
+}
+
+func uriTooLong() *Error {
+	return &Error{Status: http.StatusRequestURITooLong, Code: "RequestUriTooLong", Message: "The path and the query of the URI have more than 8,192 bytes."}
+}
+
+const allowed = "GET, HEAD, OPTIONS"
+
+func methodNotAllowed() *Error {
+	return &Error{
+		Status:  http.StatusMethodNotAllowed,
+		Code:    "MethodNotAllowed",
+		Message: "Specified HTTP method is not allowed for the request target.",
+		Allow:   allowed,
+	}
+}
+
+// statusGone is what the log says of a client that did not wait.
+const statusGone = 499
+
+// fail answers with err.
+func (x *exchange) fail(err error) {
+	e := asError(err)
+	x.err = e.Err
+	x.rows = 0
+	head := x.w.Header()
+	head.Del("Preference-Applied")
+	if e.Challenge != "" {
+		head.Set("WWW-Authenticate", e.Challenge)
+	}
+	if e.RetryAfter > 0 {
+		seconds := (e.RetryAfter + time.Second - 1) / time.Second
+		head.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
+	if e.Allow != "" {
+		head.Set("Allow", e.Allow)
+	}
+	buf := x.h.body()
+	defer x.h.keep(buf)
+	*buf = x.appendError(*buf, e)
+	// A client that is gone does not see the answer. It is written all the
+	// same, because a request can also end when the server does.
+	x.send(e.Status, "application/json", *buf)
+	if x.r.Context().Err() != nil {
+		x.status = statusGone
+	}
+}
+
+// appendError appends Graph's error object. Its message is never missing, and
+// its date has no zone: SDKs rely on both.
+func (x *exchange) appendError(b []byte, e *Error) []byte {
+	b = appendText(append(b, `{"error":{"code":`...), e.Code)
+	b = appendText(append(b, `,"message":`...), e.Message)
+	b = append(b, `,"innerError":{`...)
+	throttled := e.Status == http.StatusTooManyRequests
+	if throttled {
+		b = append(b, `"code":"429",`...)
+	}
+	b = appendText(append(b, `"date":`...), x.begun.UTC().Format("2006-01-02T15:04:05"))
+	if throttled {
+		b = append(b, `,"message":"Please retry after"`...)
+	}
+	b = appendText(append(b, `,"request-id":`...), x.id)
+	b = appendText(append(b, `,"client-request-id":`...), x.clientID)
+	if throttled {
+		b = append(b, `,"status":"429"`...)
+	}
+	return append(b, "}}}"...)
+}

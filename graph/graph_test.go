@@ -1,0 +1,464 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	testRoot  = "https://calls.contoso.com:8443/x"
+	function  = "/v1.0/communications/callRecords/getDirectRoutingCalls"
+	reference = function + "(fromDateTime=2019-11-01,toDateTime=2019-12-01)"
+)
+
+var otherTenant = call.GUID{0: 0x22, 15: 0x22}
+
+// testNow is the time in all tests that do not set the clock.
+func testNow() time.Time { return time.Date(2026, 11, 23, 14, 17, 10, 987_000_000, time.UTC) }
+
+// testConfig is a handler's before a test changes it.
+func testConfig(store call.Reader) Config {
+	return Config{
+		Store:     store,
+		Root:      func(*http.Request) string { return testRoot },
+		Authorize: authorize,
+		Key:       bytes.Repeat([]byte{7}, keySize),
+		Now:       testNow,
+	}
+}
+
+// authorize knows tokens by what is wrong with them.
+func authorize(r *http.Request) (Caller, error) {
+	switch r.Header.Get("Authorization") {
+	case "":
+		return Caller{}, NoToken()
+	case "Bearer good":
+		return Caller{testTenant, "client"}, nil
+	case "Bearer other":
+		return Caller{otherTenant, "client"}, nil
+	case "Bearer audience":
+		return Caller{}, WrongAudience()
+	case "Bearer expired":
+		return Caller{}, ExpiredToken()
+	case "Bearer signature":
+		return Caller{}, BadSignature()
+	case "Bearer user":
+		return Caller{}, Forbidden()
+	case "Bearer keys-are-away":
+		return Caller{}, Unavailable(errors.New("the keys cannot be fetched"))
+	case "Bearer plain-error":
+		return Caller{}, errors.New("secret detail")
+	}
+	return Caller{}, MalformedToken()
+}
+
+// get sends a request with a good token, unless header has an Authorization.
+func get(tb testing.TB, h http.Handler, path string, header ...string) *httptest.ResponseRecorder {
+	tb.Helper()
+	return send(tb, h, http.MethodGet, path, header...)
+}
+
+// send sends a request. The header is names and values in turn; an empty value
+// leaves the name out.
+func send(tb testing.TB, h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
+	tb.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, "https://calls.contoso.com:8443"+path, http.NoBody)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer good")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+		if header[i+1] == "" {
+			r.Header.Del(header[i])
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// An answer is what a client makes of a body.
+type answer struct {
+	Context string           `json:"@odata.context"`
+	Count   *int             `json:"@odata.count"`
+	Value   []map[string]any `json:"value"`
+	Next    string           `json:"@odata.nextLink"`
+	Error   *struct {
+		Code       *string           `json:"code"`
+		Message    *string           `json:"message"`
+		InnerError map[string]string `json:"innerError"`
+	} `json:"error"`
+}
+
+// page returns an answer that must be a page.
+func page(tb testing.TB, w *httptest.ResponseRecorder) answer {
+	tb.Helper()
+	if w.Code != http.StatusOK {
+		tb.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	var a answer
+	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
+		tb.Fatalf("%v in %s", err, w.Body)
+	}
+	if a.Value == nil || a.Count == nil || *a.Count != len(a.Value) {
+		tb.Fatalf("@odata.count is not the number of the rows in %.300s", w.Body)
+	}
+	if len(a.Value) == 0 && a.Next != "" {
+		tb.Fatalf("an empty page with a link: %s", w.Body)
+	}
+	return a
+}
+
+// failed returns the code and the message of an answer that must be an error
+// of Graph's form.
+func failed(tb testing.TB, w *httptest.ResponseRecorder) (code, message string) {
+	tb.Helper()
+	if got := w.Header().Get("Content-Type"); got != "application/json" {
+		tb.Errorf("content type %q", got)
+	}
+	var a answer
+	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
+		tb.Fatalf("status %d, %v in %s", w.Code, err, w.Body)
+	}
+	if a.Error == nil || a.Error.Code == nil || a.Error.Message == nil || *a.Error.Code == "" {
+		tb.Fatalf("status %d without code and message: %s", w.Code, w.Body)
+	}
+	inner := a.Error.InnerError
+	if len(inner["date"]) != 19 || inner["request-id"] != w.Header().Get("Request-Id") || inner["client-request-id"] != w.Header().Get("Client-Request-Id") {
+		tb.Errorf("innerError %v, header %v", inner, w.Header())
+	}
+	return *a.Error.Code, *a.Error.Message
+}
+
+// ids returns the ids of a page's rows.
+func ids(a answer) []string {
+	var list []string
+	for _, row := range a.Value {
+		list = append(list, row["id"].(string))
+	}
+	return list
+}
+
+// local returns a link's path and query.
+func local(tb testing.TB, link string) string {
+	tb.Helper()
+	path, ok := strings.CutPrefix(link, testRoot)
+	if !ok {
+		tb.Fatalf("link %q does not begin with %q", link, testRoot)
+	}
+	return path
+}
+
+// filled returns a store with Microsoft's sample row and n rows after it, a
+// second apart from 01:00:00 on. Every fourth has failed, and every fifth
+// begins in the same millisecond as the one before.
+func filled(tb testing.TB, n int) *storetest.Model {
+	tb.Helper()
+	m := storetest.NewModel()
+	rows := []call.Row{sampleRow(tb)}
+	for i := range n {
+		rows = append(rows, numbered(tb, i))
+	}
+	put(tb, m, rows...)
+	return m
+}
+
+func numbered(tb testing.TB, i int) call.Row {
+	tb.Helper()
+	r := sampleRow(tb)
+	r.ID = call.NameGUID("row", strconv.Itoa(i))
+	r.Start = instant(tb, "2019-11-01T01:00:00Z").Add(time.Duration(i-i%5/4) * time.Second)
+	r.Invite, r.End = r.Start.Add(-1500*time.Millisecond), r.Start.Add(5*time.Second)
+	r.UserDisplayName = "User " + strconv.Itoa(i)
+	if i%4 == 3 {
+		r.CallType, r.Successful, r.Failure, r.End, r.Duration = "ByotOut", false, r.Start, time.Time{}, 0
+		r.FinalSIPCode, r.CallEndSubReason, r.FinalSIPPhrase = 486, 560486, "Busy Here"
+	}
+	return r
+}
+
+func put(tb testing.TB, s call.Store, rows ...call.Row) {
+	tb.Helper()
+	for i := range rows {
+		rows[i].Settle(call.Graph.Witness(), true)
+	}
+	if _, err := s.Write(tb.Context(), call.Batch{Rows: rows}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// A fakeStore answers every query for rows with the same function.
+type fakeStore struct {
+	call.Reader
+	rows func(ctx context.Context, q call.Query) iter.Seq2[*call.Row, error]
+}
+
+func (s fakeStore) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, error] {
+	return s.rows(ctx, q)
+}
+
+// scale multiplies how much a test tries.
+func scale(tb testing.TB, n int) int {
+	tb.Helper()
+	if testing.Short() {
+		n = max(1, n/10)
+	}
+	if s := os.Getenv("TRUNKLOG_SCALE"); s != "" {
+		k, err := strconv.Atoi(s)
+		if err != nil {
+			tb.Fatalf("TRUNKLOG_SCALE: %v", err)
+		}
+		n *= k
+	}
+	return n
+}
+
+// The answer to the request of Microsoft's reference page, byte for byte.
+func TestReferenceAnswer(t *testing.T) {
+	store := filled(t, 1000)
+	for _, c := range []struct {
+		name   string
+		strict bool
+		token  string
+	}{{"usual", false, "&$skiptoken="}, {"strict", true, ""}} {
+		t.Run(c.name, func(t *testing.T) {
+			config := testConfig(store)
+			config.Strict = c.strict
+			w := get(t, New(config), reference)
+			body := w.Body.String()
+			begin := `{"@odata.context":"` + testRoot + `/v1.0/$metadata#Collection(microsoft.graph.callRecords.directRoutingLogRow)","@odata.count":1000,"value":[` + sampleJSON + `,{"id":"`
+			if !strings.HasPrefix(body, begin) {
+				t.Errorf("the answer begins\n%.*s\nwant\n%s", len(begin), body, begin)
+			}
+			end := `}],"@odata.nextLink":"` + testRoot + reference + `?$skip=1000` + c.token
+			at := strings.LastIndex(body, `}],"`)
+			if !strings.HasPrefix(body[at:], end) || !strings.HasSuffix(body, `"}`) {
+				t.Errorf("the answer ends\n%s\nwant\n%s", body[at:], end)
+			}
+			if rest := body[at:][len(end):]; c.token == "" && rest != `"}` {
+				t.Errorf("behind the link comes %q", rest)
+			}
+			if strings.ContainsAny(body, "\n\t") {
+				t.Error("there is white space")
+			}
+		})
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	h := New(testConfig(filled(t, 3)))
+	w := get(t, h, reference, "Client-Request-Id", "12345678-1234-1234-1234-123456789abc")
+	id := w.Header().Get("Request-Id")
+	if _, err := call.ParseGUID(id); err != nil {
+		t.Errorf("request-id %q", id)
+	}
+	for name, want := range map[string]string{
+		"Content-Type":              "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+		"Odata-Version":             "4.0",
+		"Cache-Control":             "private",
+		"Vary":                      "Accept-Encoding",
+		"X-Content-Type-Options":    "nosniff",
+		"Client-Request-Id":         "12345678-1234-1234-1234-123456789abc",
+		"Content-Length":            strconv.Itoa(w.Body.Len()),
+		"Strict-Transport-Security": "",
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if again := get(t, h, reference).Header(); again.Get("Request-Id") == id || again.Get("Client-Request-Id") != again.Get("Request-Id") {
+		t.Errorf("ids of the next request: %v", again)
+	}
+	for in, want := range map[string]string{
+		"a\r\nSet-Cookie: x=1":   "aSet-Cookie:x1",
+		`<script>"'`:             "script",
+		strings.Repeat("a", 500): strings.Repeat("a", 64),
+		"äö":                     "",
+	} {
+		if got := clientRequestID(in); got != want {
+			t.Errorf("client-request-id %q is sent back as %q, want %q", in, got, want)
+		}
+	}
+}
+
+// HEAD has the headers of GET, and no body.
+func TestHead(t *testing.T) {
+	h := New(testConfig(filled(t, 30)))
+	for _, path := range []string{reference, "/v1.0", "/v1.0/$metadata", "/v1.0/nothing"} {
+		for _, encoding := range []string{"gzip", ""} {
+			g := get(t, h, path, "Accept-Encoding", encoding)
+			w := send(t, h, http.MethodHead, path, "Accept-Encoding", encoding)
+			if w.Body.Len() != 0 {
+				t.Errorf("%s: a body of %d bytes", path, w.Body.Len())
+			}
+			if w.Code != g.Code {
+				t.Errorf("%s: status %d, of GET %d", path, w.Code, g.Code)
+			}
+			for name := range g.Header() {
+				if got := w.Header().Get(name); !strings.HasSuffix(name, "Request-Id") && got != g.Header().Get(name) {
+					t.Errorf("%s: %s is %q, of GET %q", path, name, got, g.Header().Get(name))
+				}
+			}
+		}
+	}
+}
+
+func TestNewNeedsItsParts(t *testing.T) {
+	for _, spoil := range []func(*Config){
+		func(c *Config) { c.Store = nil },
+		func(c *Config) { c.Authorize = nil },
+		func(c *Config) { c.Key = c.Key[:31] },
+	} {
+		c := testConfig(storetest.NewModel())
+		spoil(&c)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			New(c)
+		}()
+	}
+}
+
+// With nothing but what it must have, a handler takes the host of the request.
+func TestDefaults(t *testing.T) {
+	h := New(Config{Store: filled(t, 2), Authorize: authorize, Key: make([]byte, keySize)})
+	if a := page(t, get(t, h, reference+"?$top=1")); !strings.HasPrefix(a.Next, "https://calls.contoso.com:8443/v1.0/communications/") {
+		t.Errorf("link %q", a.Next)
+	}
+}
+
+// What a server's fault is stands in the log and not in the answer, and what a
+// client writes stands in neither.
+func TestStoreErrors(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		code   string
+		retry  string
+		level  string
+	}{
+		{errors.New("disk sector 4711"), 500, "UnknownError", "", "ERROR"},
+		{errors.Join(errors.New("x"), call.ErrClosed), 503, "serviceNotAvailable", "2", "ERROR"},
+		{context.DeadlineExceeded, 503, "serviceNotAvailable", "2", "ERROR"},
+		{&call.CorruptError{File: "000123.sst", Offset: 5, Err: errors.New("checksum")}, 500, "UnknownError", "", "ERROR"},
+		{call.ErrNotFound, 404, "NotFound", "", "INFO"},
+	} {
+		for _, after := range []int{0, 1, 500} {
+			var log bytes.Buffer
+			row := sampleRow(t)
+			config := testConfig(fakeStore{rows: func(context.Context, call.Query) iter.Seq2[*call.Row, error] {
+				return func(yield func(*call.Row, error) bool) {
+					for range after {
+						if !yield(&row, nil) {
+							return
+						}
+					}
+					yield(nil, c.err)
+				}
+			}})
+			config.Log = slog.New(slog.NewTextHandler(&log, nil))
+			w := get(t, New(config), reference)
+			code, message := failed(t, w)
+			if w.Code != c.status || code != c.code || w.Header().Get("Retry-After") != c.retry {
+				t.Errorf("%v: status %d, code %s, retry after %q", c.err, w.Code, code, w.Header().Get("Retry-After"))
+			}
+			if strings.Contains(message, "4711") {
+				t.Errorf("the client is told %q", message)
+			}
+			if !strings.Contains(log.String(), "level="+c.level) || c.level == "ERROR" != strings.Contains(log.String(), strings.SplitN(c.err.Error(), "\n", 2)[0]) ||
+				!strings.Contains(log.String(), "request="+w.Header().Get("Request-Id")) || !strings.Contains(log.String(), "rows=0") {
+				t.Errorf("%v: the log says %s", c.err, log.String())
+			}
+		}
+	}
+}
+
+// A store that takes too long is not waited for.
+func TestPageTimeout(t *testing.T) {
+	config := testConfig(fakeStore{rows: func(ctx context.Context, _ call.Query) iter.Seq2[*call.Row, error] {
+		return func(yield func(*call.Row, error) bool) {
+			<-ctx.Done()
+			yield(nil, errors.New("interrupted"))
+		}
+	}})
+	config.PageTimeout = time.Millisecond
+	w := get(t, New(config), reference)
+	if code, _ := failed(t, w); w.Code != 503 || code != "serviceNotAvailable" || w.Header().Get("Retry-After") != "2" {
+		t.Errorf("status %d, header %v", w.Code, w.Header())
+	}
+}
+
+// The log has one line a request, and nothing of what the client wrote.
+func TestLog(t *testing.T) {
+	var log bytes.Buffer
+	config := testConfig(filled(t, 3))
+	config.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	h := New(config)
+	for _, c := range []struct {
+		method, path string
+		want         map[string]any
+	}{
+		{"GET", reference, map[string]any{"level": "INFO", "msg": "graph request", "method": "GET", "status": 200.0, "rows": 4.0, "tenant": testTenant.String(), "client": "client", "from": "2019-11-01T00:00:00Z", "to": "2019-12-01T00:00:00Z"}},
+		{"GET", reference + "?$filter=callerNumber%20eq%20'%2B4930canary'", map[string]any{"status": 200.0, "rows": 0.0}},
+		{"GET", reference + "?$filter=canary", map[string]any{"status": 400.0}},
+		{"GET", function + "(fromDateTime=canary,toDateTime=canary)?canary=1", map[string]any{"status": 400.0}},
+		{"GET", "/canary", map[string]any{"status": 400.0, "tenant": nil}},
+		{"CANARY", reference, map[string]any{"status": 405.0, "method": "other"}},
+		{"OPTIONS", "/canary", map[string]any{"status": 204.0, "bytes": 0.0}},
+	} {
+		log.Reset()
+		w := send(t, h, c.method, c.path, "User-Agent", "canary", "Client-Request-Id", "canary")
+		if strings.Contains(strings.ToLower(log.String()), "canary") || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("%s %s: the log says %s", c.method, c.path, log.String())
+		}
+		var got map[string]any
+		if err := json.Unmarshal(log.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range c.want {
+			if got[k] != v {
+				t.Errorf("%s %s: %s is %v, want %v", c.method, c.path, k, got[k], v)
+			}
+		}
+		if got["request"] != w.Header().Get("Request-Id") || got["bytes"] != float64(w.Body.Len()) {
+			t.Errorf("%s %s: the log says %s", c.method, c.path, log.String())
+		}
+	}
+}
+
+// Fail is there for others, too.
+func TestFail(t *testing.T) {
+	h := New(testConfig(storetest.NewModel()))
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	w := httptest.NewRecorder()
+	h.Fail(w, r, TooManyRequests(1001*time.Millisecond))
+	if code, _ := failed(t, w); w.Code != 429 || code != "TooManyRequests" || w.Header().Get("Retry-After") != "2" {
+		t.Errorf("status %d, header %v", w.Code, w.Header())
+	}
+	e := &Error{Status: 400, Code: "BadRequest", Message: "m", Err: call.ErrInvalid}
+	if e.Error() != "400 BadRequest: m: invalid" || !errors.Is(e, call.ErrInvalid) {
+		t.Errorf("the error is %q", e)
+	}
+}

@@ -1,0 +1,199 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write what the scripts in testdata give into them")
+
+// Scripts are requests and their answers in testdata/*.txt:
+//
+//	# a comment
+//	@ strict            behave as Microsoft does
+//	@ rows 1000         the store holds the sample row and 1,000 more
+//	@ brief             show rows by id and start only
+//	> GET /v1.0/…       a request with a good token
+//	> Name: value       one of its headers; without a value it is left out
+//	> NEXT              follow @odata.nextLink, with the headers of before
+//
+// Each request is followed by its answer: the status, the headers that say
+// something of the answer, and the body, indented. Of the rows only the first
+// and the last are shown.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := runScript(t, string(want))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// A script is one that runs.
+type script struct {
+	h      *Handler
+	config Config
+	brief  bool
+	next   string
+	header []string
+	out    strings.Builder
+}
+
+func runScript(t *testing.T, text string) string {
+	t.Helper()
+	s := &script{config: testConfig(filled(t, 0))}
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		switch {
+		case strings.HasPrefix(line, "#"), line == "" && i > 0 && strings.HasPrefix(lines[i-1], "#"), line == "" && i > 0 && strings.HasPrefix(lines[i-1], "@"):
+			s.out.WriteString(line + "\n")
+		case strings.HasPrefix(line, "@ "):
+			s.out.WriteString(line + "\n")
+			s.set(t, strings.Fields(line[2:]))
+		case strings.HasPrefix(line, "> "):
+			s.out.WriteString(line + "\n")
+			request := line[2:]
+			var header []string
+			for ; i+1 < len(lines) && isHeader(lines[i+1]); i++ {
+				s.out.WriteString(lines[i+1] + "\n")
+				name, value, _ := strings.Cut(lines[i+1][2:], ":")
+				header = append(header, name, strings.TrimSpace(value))
+			}
+			s.request(t, request, header)
+		}
+	}
+	return s.out.String()
+}
+
+// isHeader tells "> Name: value" from "> GET /path".
+func isHeader(line string) bool {
+	words := strings.Fields(line)
+	return len(words) > 1 && words[0] == ">" && strings.HasSuffix(words[1], ":")
+}
+
+func (s *script) set(t *testing.T, words []string) {
+	t.Helper()
+	s.h = nil
+	switch words[0] {
+	case "strict":
+		s.config.Strict = true
+	case "rows":
+		n, err := strconv.Atoi(words[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.config.Store = filled(t, n)
+	case "brief":
+		s.brief = true
+	default:
+		t.Fatalf("@ %v", words)
+	}
+}
+
+func (s *script) request(t *testing.T, request string, header []string) {
+	t.Helper()
+	if s.h == nil {
+		s.h = New(s.config)
+	}
+	method, path, _ := strings.Cut(request, " ")
+	if request == "NEXT" {
+		if s.next == "" {
+			t.Fatal("NEXT without a link")
+		}
+		method, path = "GET", local(t, s.next)
+		header = append(slices.Clone(s.header), header...)
+	}
+	s.header = header
+	w := send(t, s.h, method, path, header...)
+	s.show(t, w)
+}
+
+func (s *script) show(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
+	fmt.Fprintln(&s.out, w.Code)
+	for _, name := range slices.Sorted(maps.Keys(w.Header())) {
+		switch name {
+		case "Allow", "Content-Type", "Content-Encoding", "Preference-Applied", "Retry-After", "Www-Authenticate":
+			fmt.Fprintf(&s.out, "%s: %s\n", name, w.Header().Get(name))
+		}
+	}
+	body := w.Body.Bytes()
+	s.next = ""
+	if json.Valid(body) {
+		var a answer
+		if err := json.Unmarshal(body, &a); err == nil {
+			s.next = a.Next
+		}
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, body, "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		body = []byte(s.shorten(indented.String()))
+	}
+	text := strings.ReplaceAll(string(body), w.Header().Get("Request-Id"), "REQUEST-ID")
+	s.out.WriteString(strings.TrimRight(text, "\n"))
+	if text != "" {
+		s.out.WriteString("\n")
+	}
+	s.out.WriteString("\n")
+}
+
+// shorten leaves out the rows between the first and the last one, and with
+// brief what is in them besides id and start.
+func (s *script) shorten(body string) string {
+	lines := strings.Split(body, "\n")
+	rows := 0
+	for _, line := range lines {
+		if line == "    {" {
+			rows++
+		}
+	}
+	var out []string
+	row := 0
+	for _, line := range lines {
+		if line == "    {" {
+			row++
+		}
+		inRow := strings.HasPrefix(line, "    ")
+		switch {
+		case inRow && row > 1 && row < rows:
+			if line == "    {" && row == 2 {
+				out = append(out, fmt.Sprintf("    … %d more", rows-2))
+			}
+			continue
+		case s.brief && strings.HasPrefix(line, "      ") && !strings.Contains(line, `"id"`) && !strings.Contains(line, `"startDateTime"`):
+			continue
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
