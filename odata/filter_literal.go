@@ -160,7 +160,7 @@ func parseTime(s string) (t time.Time, date, ok bool) {
 		return time.Time{}, false, false
 	}
 	t = time.Date(year, time.Month(month), day, hour, minute, second, nano, time.UTC)
-	if t.Day() != day || t.Month() != time.Month(month) {
+	if t.Month() != time.Month(month) { // there is no such day
 		return time.Time{}, false, false
 	}
 	t = t.Add(-offset)

@@ -60,7 +60,7 @@ func parseOrderBy(value string) (reverse bool, err error) {
 	keys := strings.Split(value, ",")
 	for i, key := range keys {
 		words := strings.Fields(key)
-		if len(words) == 0 || len(words) > 2 || i > 1 {
+		if len(words) == 0 || len(words) > 2 {
 			return false, badOrder()
 		}
 		f, err := property("$orderby", words[0])
