@@ -1,0 +1,57 @@
+package auth
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Cloud is one of Microsoft's clouds. Tokens of one are worth nothing in
+// another.
+type Cloud struct {
+	Name      string
+	Authority string // root of the token service
+	Graph     string // root of Microsoft Graph
+	// STS is what the iss of a v1 token begins with; that of a v2 token begins
+	// with Authority.
+	STS string
+}
+
+// Clouds returns all clouds.
+//
+// Source: learn.microsoft.com, "National cloud deployments" of Microsoft Graph
+// and "National clouds" of the Microsoft identity platform.
+func Clouds() []Cloud {
+	return []Cloud{
+		{"global", "https://login.microsoftonline.com", "https://graph.microsoft.com", "https://sts.windows.net"},
+		{"usgov-l4", "https://login.microsoftonline.us", "https://graph.microsoft.us", "https://sts.windows.net"},
+		{"usgov-l5", "https://login.microsoftonline.us", "https://dod-graph.microsoft.us", "https://sts.windows.net"},
+		{"china", "https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn", "https://sts.chinacloudapi.cn"},
+	}
+}
+
+// CloudNamed returns the cloud of that name; an empty name is "global".
+func CloudNamed(name string) (Cloud, error) {
+	clouds := Clouds()
+	if name == "" {
+		return clouds[0], nil
+	}
+	var names []string
+	for _, c := range clouds {
+		names = append(names, c.Name)
+	}
+	i := slices.Index(names, name)
+	if i < 0 {
+		return Cloud{}, fmt.Errorf("auth: there is no cloud %q, only %s: %w", name, strings.Join(names, ", "), ErrInvalid)
+	}
+	return clouds[i], nil
+}
+
+// graphAudience reports whether a token was made for Microsoft Graph itself. Its
+// signature is not for others to verify.
+func graphAudience(aud string) bool {
+	if aud = strings.TrimSuffix(aud, "/"); aud == "00000003-0000-0000-c000-000000000000" {
+		return true
+	}
+	return slices.ContainsFunc(Clouds(), func(c Cloud) bool { return c.Graph == aud })
+}
