@@ -1,0 +1,278 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// A Client is a program that may ask for tokens. It belongs to one tenant.
+type Client struct {
+	ID       string // GUID; the client_id
+	Tenant   string // GUID
+	Name     string
+	Roles    []string
+	Created  time.Time
+	Disabled bool
+	Secrets  []ClientSecret // oldest first, two at most
+	Keys     []ClientKey    // oldest first
+	LastUsed time.Time      // within the hour; zero if never
+}
+
+// A ClientSecret is what is known of a secret after it was shown once.
+type ClientSecret struct {
+	ID       string // GUID
+	Hint     string // the first characters behind the prefix
+	Created  time.Time
+	Expires  time.Time // zero: never
+	LastUsed time.Time // within the hour; zero if never
+}
+
+// A ClientKey is a public key with which a client proves who it is
+// (private_key_jwt, RFC 7523).
+type ClientKey struct {
+	ID         string // RFC 7638 thumbprint of the key
+	Subject    string // of the certificate; empty for a bare key
+	Thumbprint string // of the certificate: SHA-256 in hexadecimal; empty for a bare key
+	Created    time.Time
+	Expires    time.Time // of the certificate; zero: never
+	LastUsed   time.Time // within the hour; zero if never
+}
+
+// DefaultExpiry is the life of a secret for which no other was asked.
+const DefaultExpiry = 2 * 365 * 24 * time.Hour
+
+// ClientOptions say what a new client is like.
+type ClientOptions struct {
+	// Roles are what the client may do; none stands for RoleRead.
+	Roles []string
+	// Expiry is the life of its secret: 0 is DefaultExpiry, a negative one has
+	// no end.
+	Expiry time.Duration
+	// Certificate gives the client a key instead of a secret. See
+	// [Authority.AddKey] for its form.
+	Certificate []byte
+}
+
+// CreateClient adds a client to a tenant, which is named by GUID or by name.
+// The secret is returned this once; only a hash of it is kept. It is zero if
+// the client got a certificate.
+func (a *Authority) CreateClient(ctx context.Context, tenant, name string, o ClientOptions) (Client, Secret, error) {
+	tid, err := a.tenantID(ctx, tenant)
+	if err != nil {
+		return Client{}, Secret{}, err
+	}
+	if err := checkName(name); err != nil {
+		return Client{}, Secret{}, err
+	}
+	c := storedClient{Version: clientVersion, Tenant: tid, Name: name, Created: a.today()}
+	if c.Roles, err = a.checkRoles(o.Roles); err != nil {
+		return Client{}, Secret{}, err
+	}
+	if c.ID, err = newGUID(a.rand); err != nil {
+		return Client{}, Secret{}, err
+	}
+	if c.Object, err = newGUID(a.rand); err != nil {
+		return Client{}, Secret{}, err
+	}
+	var s Secret
+	if o.Certificate != nil {
+		err = a.addKey(&c, o.Certificate)
+	} else {
+		s, err = a.addSecret(&c, o.Expiry)
+	}
+	if err != nil {
+		return Client{}, Secret{}, err
+	}
+	if err := a.saveClient(ctx, c, nil); err != nil {
+		return Client{}, Secret{}, err
+	}
+	return c.client(nil), s, nil
+}
+
+// Clients returns the clients of a tenant, or of all tenants if tenant is
+// empty, sorted by name.
+func (a *Authority) Clients(ctx context.Context, tenant string) ([]Client, error) {
+	under := ""
+	if tenant != "" {
+		tid, err := a.tenantID(ctx, tenant)
+		if err != nil {
+			return nil, err
+		}
+		under = tid + "/"
+	}
+	stored, err := a.kv.Load(ctx, prefixClient+under)
+	if err != nil {
+		return nil, fmt.Errorf("auth: reading the clients: %w", err)
+	}
+	used, err := a.kv.Load(ctx, prefixUsed+under)
+	if err != nil {
+		return nil, fmt.Errorf("auth: reading when clients were used: %w", err)
+	}
+	out := make([]Client, 0, len(stored))
+	for name, raw := range stored {
+		c, err := parseClient(name, raw)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c.client(used))
+	}
+	slices.SortFunc(out, func(x, y Client) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Tenant, y.Tenant), strings.Compare(x.ID, y.ID))
+	})
+	return out, nil
+}
+
+// RotateOptions say what becomes of a client's secrets.
+type RotateOptions struct {
+	// Expiry is the life of the new secret, as in [ClientOptions].
+	Expiry time.Duration
+	// Leaked ends the older secret, and all tokens that the client has, at
+	// once. Otherwise the older secret stays good beside the new one, until it
+	// expires or until the next rotation.
+	Leaked bool
+}
+
+// RotateSecret gives a client a new secret.
+func (a *Authority) RotateSecret(ctx context.Context, tenant, client string, o RotateOptions) (Client, Secret, error) {
+	var s Secret
+	c, err := a.changeClient(ctx, tenant, client, func(c *storedClient) (err error) {
+		keep := 1
+		if o.Leaked {
+			keep = 0
+			c.Since = a.now().Unix()
+		}
+		c.Secrets = slices.Clone(c.Secrets[max(0, len(c.Secrets)-keep):])
+		s, err = a.addSecret(c, o.Expiry)
+		return err
+	})
+	if err != nil {
+		return Client{}, Secret{}, err
+	}
+	return c, s, nil
+}
+
+// Disable refuses the client new tokens and voids those that it has, for good:
+// [Authority.Enable] does not bring them back.
+func (a *Authority) Disable(ctx context.Context, tenant, client string) (Client, error) {
+	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
+		c.Disabled, c.Since = true, a.now().Unix()
+		return nil
+	})
+}
+
+// Enable lets a client ask for tokens again.
+func (a *Authority) Enable(ctx context.Context, tenant, client string) (Client, error) {
+	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
+		c.Disabled = false
+		return nil
+	})
+}
+
+// AddKey gives a client one more key: a certificate or a public key in PEM, or
+// a certificate in DER. RSA keys have 2,048 to 8,192 bits, EC keys are on P-256.
+// A file that holds a private key is refused.
+func (a *Authority) AddKey(ctx context.Context, tenant, client string, file []byte) (Client, error) {
+	return a.changeClient(ctx, tenant, client, func(c *storedClient) error { return a.addKey(c, file) })
+}
+
+// RemoveKey takes a key from a client. It is named by its id or by the
+// thumbprint of its certificate.
+func (a *Authority) RemoveKey(ctx context.Context, tenant, client, key string) (Client, error) {
+	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
+		keys := slices.DeleteFunc(slices.Clone(c.Keys), func(k storedClientKey) bool {
+			return k.ID == key || k.SHA256 != nil && strings.EqualFold(fmt.Sprintf("%x", k.SHA256), key)
+		})
+		if len(keys) == len(c.Keys) {
+			return fmt.Errorf("auth: client %s has no key %q: %w", c.ID, key, ErrNotFound)
+		}
+		c.Keys = keys
+		return nil
+	})
+}
+
+// DeleteClient removes a client. Its tokens are void.
+func (a *Authority) DeleteClient(ctx context.Context, tenant, client string) error {
+	tid, err := a.tenantID(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	return retry(func() error {
+		c, raw, err := a.loadClient(ctx, tid, strings.ToLower(client))
+		if err != nil {
+			return err
+		}
+		set := map[string][]byte{nameClient(c.Tenant, c.ID): nil}
+		for _, name := range c.usedNames() {
+			set[name] = nil
+		}
+		if err := a.kv.Save(ctx, set, map[string][]byte{nameClient(c.Tenant, c.ID): raw}); err != nil {
+			return fmt.Errorf("auth: deleting client %s: %w", c.ID, err)
+		}
+		a.clients.forget(c.Tenant, c.ID)
+		return nil
+	})
+}
+
+// changeClient applies change to a client and saves it. change may be called
+// more than once.
+func (a *Authority) changeClient(ctx context.Context, tenant, client string, change func(*storedClient) error) (Client, error) {
+	tid, err := a.tenantID(ctx, tenant)
+	if err != nil {
+		return Client{}, err
+	}
+	var c storedClient
+	err = retry(func() error {
+		var raw []byte
+		if c, raw, err = a.loadClient(ctx, tid, strings.ToLower(client)); err != nil {
+			return err
+		}
+		if err := change(&c); err != nil {
+			return err
+		}
+		return a.saveClient(ctx, c, raw)
+	})
+	if err != nil {
+		return Client{}, err
+	}
+	used, err := a.kv.Load(ctx, prefixUsed+c.Tenant+"/"+c.ID+"/")
+	if err != nil {
+		return Client{}, fmt.Errorf("auth: reading when client %s was used: %w", c.ID, err)
+	}
+	return c.client(used), nil
+}
+
+// tenantID returns the GUID of a tenant that an operator has named.
+func (a *Authority) tenantID(ctx context.Context, nameOrID string) (string, error) {
+	id, ok, err := a.tenant(ctx, nameOrID)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("auth: finding tenant %q: %w", nameOrID, err)
+	case !ok:
+		return "", fmt.Errorf("auth: there is no tenant %q: %w", nameOrID, ErrNotFound)
+	case !isGUID(id):
+		return "", fmt.Errorf("auth: tenant %q has the id %q, which is not a GUID in lower case", nameOrID, id)
+	}
+	return id, nil
+}
+
+// today returns the time in the resolution that is kept.
+func (a *Authority) today() time.Time { return a.now().UTC().Truncate(time.Second) }
+
+const maxName = 120
+
+func checkName(name string) error {
+	switch {
+	case strings.TrimSpace(name) != name || name == "":
+		return fmt.Errorf("auth: %q cannot be a client's name: it is empty or has space at its ends: %w", name, ErrInvalid)
+	case len(name) > maxName:
+		return fmt.Errorf("auth: a client's name can have %d bytes, not %d: %w", maxName, len(name), ErrInvalid)
+	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("auth: %q cannot be a client's name: it has characters that cannot be printed: %w", name, ErrInvalid)
+	}
+	return nil
+}

@@ -1,0 +1,243 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A storedClient is the value of auth/client/TENANT/CLIENT.
+type storedClient struct {
+	Version  int            `json:"v"`
+	ID       string         `json:"id"`
+	Tenant   string         `json:"tenant"`
+	Object   string         `json:"object"` // GUID: the oid and sub of its tokens
+	Name     string         `json:"name"`
+	Roles    []string       `json:"roles"`
+	Created  time.Time      `json:"created"`
+	Disabled bool           `json:"disabled,omitempty"`
+	Since    int64          `json:"since,omitempty"` // tokens issued up to this Unix time are void
+	Secrets  []storedSecret `json:"secrets,omitempty"`
+
+	Keys []storedClientKey `json:"keys,omitempty"`
+}
+
+type storedSecret struct {
+	ID      string    `json:"id"`
+	Hash    []byte    `json:"hash"` // see hashSecret
+	Hint    string    `json:"hint"`
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+type storedClientKey struct {
+	ID       string    `json:"id"`             // RFC 7638 thumbprint
+	SPKI     []byte    `json:"spki"`           // the public key, DER
+	SHA1     []byte    `json:"x5t,omitempty"`  // of the certificate
+	SHA256   []byte    `json:"x5t2,omitempty"` // of the certificate
+	Subject  string    `json:"subject,omitempty"`
+	Created  time.Time `json:"created"`
+	NotAfter time.Time `json:"notAfter,omitzero"`
+}
+
+const clientVersion = 1
+
+func parseClient(name string, raw []byte) (storedClient, error) {
+	var c storedClient
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return storedClient{}, fmt.Errorf("auth: reading %s: %w", name, err)
+	}
+	if c.Version > clientVersion {
+		return storedClient{}, fmt.Errorf("auth: %s was written by a newer version of trunklog (%d, not %d)", name, c.Version, clientVersion)
+	}
+	if nameClient(c.Tenant, c.ID) != name {
+		return storedClient{}, fmt.Errorf("auth: %s holds another client", name)
+	}
+	return c, nil
+}
+
+// client returns c as others see it; used are the values of auth/used that
+// belong to it.
+func (c storedClient) client(used map[string][]byte) Client {
+	out := Client{ID: c.ID, Tenant: c.Tenant, Name: c.Name, Roles: slices.Clone(c.Roles), Created: c.Created, Disabled: c.Disabled}
+	last := func(cred string) time.Time {
+		t, _ := time.Parse(time.RFC3339, string(used[nameUsed(c.Tenant, c.ID, cred)])) // zero if it is missing
+		if t.After(out.LastUsed) {
+			out.LastUsed = t
+		}
+		return t
+	}
+	for _, s := range c.Secrets {
+		out.Secrets = append(out.Secrets, ClientSecret{ID: s.ID, Hint: s.Hint, Created: s.Created, Expires: s.Expires, LastUsed: last(s.ID)})
+	}
+	for _, k := range c.Keys {
+		out.Keys = append(out.Keys, ClientKey{
+			ID: k.ID, Subject: k.Subject, Thumbprint: fmt.Sprintf("%x", k.SHA256),
+			Created: k.Created, Expires: k.NotAfter, LastUsed: last(k.ID),
+		})
+	}
+	return out
+}
+
+// usedNames returns the names under auth/used that belong to c.
+func (c storedClient) usedNames() []string {
+	var out []string
+	for _, s := range c.Secrets {
+		out = append(out, nameUsed(c.Tenant, c.ID, s.ID))
+	}
+	for _, k := range c.Keys {
+		out = append(out, nameUsed(c.Tenant, c.ID, k.ID))
+	}
+	return out
+}
+
+// loadClient reads a client, and the bytes that it was read from.
+func (a *Authority) loadClient(ctx context.Context, tenant, client string) (storedClient, []byte, error) {
+	if !isGUID(client) {
+		return storedClient{}, nil, fmt.Errorf("auth: %q is no client id; it must be a GUID: %w", client, ErrInvalid)
+	}
+	name := nameClient(tenant, client)
+	raw, err := get(ctx, a.kv, name)
+	if err != nil {
+		return storedClient{}, nil, err
+	}
+	if raw == nil {
+		return storedClient{}, nil, fmt.Errorf("auth: there is no client %s in tenant %s: %w", client, tenant, ErrNotFound)
+	}
+	c, err := parseClient(name, raw)
+	return c, raw, err
+}
+
+// saveClient writes c if what is stored is still old, and drops the records of
+// use of what c has no more.
+func (a *Authority) saveClient(ctx context.Context, c storedClient, old []byte) error {
+	name := nameClient(c.Tenant, c.ID)
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("auth: encoding client %s: %w", c.ID, err)
+	}
+	set := map[string][]byte{name: raw}
+	if old != nil {
+		was, err := parseClient(name, old)
+		if err != nil {
+			return err
+		}
+		now := c.usedNames()
+		for _, n := range was.usedNames() {
+			if !slices.Contains(now, n) {
+				set[n] = nil
+			}
+		}
+	}
+	if err := a.kv.Save(ctx, set, map[string][]byte{name: old}); err != nil {
+		return fmt.Errorf("auth: saving client %s: %w", c.ID, err)
+	}
+	a.clients.forget(c.Tenant, c.ID)
+	return nil
+}
+
+// A clientCache keeps clients for up to ClientStale, because every request of
+// every client asks for one.
+type clientCache struct {
+	mu      sync.Mutex
+	clients map[string]cachedClient
+	forgot  int // how often forget was called
+}
+
+type cachedClient struct {
+	client storedClient
+	loaded time.Time
+}
+
+// maxCached bounds what is kept in memory for the sake of speed.
+const maxCached = 10_000
+
+func newClientCache() *clientCache { return &clientCache{clients: map[string]cachedClient{}} }
+
+// forget makes the next look at that client a fresh one.
+func (m *clientCache) forget(tenant, client string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.clients, nameClient(tenant, client))
+	m.forgot++
+}
+
+// client returns the client as it is now or was at most ClientStale ago. It
+// returns ErrNotFound if there is none; that is never taken from memory, so that
+// a new client can begin at once.
+func (a *Authority) client(ctx context.Context, tenant, id string) (storedClient, error) {
+	m, now, name := a.clients, a.now(), nameClient(tenant, id)
+	m.mu.Lock()
+	c, ok := m.clients[name]
+	forgot := m.forgot
+	m.mu.Unlock()
+	if ok && !now.Before(c.loaded) && now.Sub(c.loaded) < ClientStale {
+		return c.client, nil
+	}
+	fresh, _, err := a.loadClient(ctx, tenant, id)
+	if err != nil {
+		return storedClient{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// What was read while somebody saved may be old already.
+	if m.forgot == forgot {
+		if len(m.clients) >= maxCached {
+			clear(m.clients)
+		}
+		m.clients[name] = cachedClient{fresh, now}
+	}
+	return fresh, nil
+}
+
+// A usedCache remembers when this process has last written that a secret or key
+// was used.
+type usedCache struct {
+	mu   sync.Mutex
+	when map[string]time.Time
+}
+
+func newUsedCache() *usedCache { return &usedCache{when: map[string]time.Time{}} }
+
+const usedEvery = time.Hour
+
+// due reports whether the use of that name is to be written now.
+func (u *usedCache) due(name string, now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if t, ok := u.when[name]; ok && now.Sub(t) < usedEvery {
+		return false
+	}
+	if len(u.when) >= maxCached {
+		clear(u.when)
+	}
+	u.when[name] = now
+	return true
+}
+
+// noteUse keeps that the secret or key was used, once an hour. The client gets
+// its token even if that fails.
+func (a *Authority) noteUse(ctx context.Context, c storedClient, cred string) {
+	name, now := nameUsed(c.Tenant, c.ID, cred), a.today()
+	if !a.used.due(name, now) {
+		return
+	}
+	err := func() error {
+		raw, err := get(ctx, a.kv, name)
+		if err != nil {
+			return err
+		}
+		// Another process may have written it within the hour.
+		if t, err := time.Parse(time.RFC3339, string(raw)); err == nil && now.Sub(t) < usedEvery {
+			return nil
+		}
+		return a.kv.Save(ctx, map[string][]byte{name: []byte(now.Format(time.RFC3339))}, nil)
+	}()
+	if err != nil {
+		a.counts.useNotSaved.Add(1)
+		a.log.Warn("the last use of a client could not be saved", "tenant", c.Tenant, "client", c.ID, "err", err)
+	}
+}

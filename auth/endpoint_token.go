@@ -1,0 +1,295 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	grantClientCredentials = "client_credentials"
+	assertionType          = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+	maxBody       = 64 << 10
+	maxParameters = 200
+)
+
+// A request asks for a token, by whatever way it came.
+type request struct {
+	tenant    string   // GUID
+	root      string   // under which it reached us
+	endpoints []string // the spellings of the token endpoint's URL that an assertion may have
+	client    string   // GUID, in lower case; empty if only the assertion says it
+	secret    Secret
+	assertion string
+}
+
+// tokenBody is the answer to a request that was granted (RFC 6749, section 5.1).
+type tokenBody struct {
+	Type      string `json:"token_type"`
+	Expires   int64  `json:"expires_in"`
+	ExtExpire int64  `json:"ext_expires_in"`
+	Token     string `json:"access_token"`
+}
+
+func (a *Authority) serveToken(w http.ResponseWriter, r *http.Request, tenant string) {
+	if wait := a.byAddr.take(sender(r), a.now()); wait > 0 {
+		a.counts.limited.Add(1)
+		a.refuse(w, r, tooMany(retryAfter(wait)))
+		return
+	}
+	req, why := a.readRequest(w, r, tenant)
+	if why != nil {
+		a.refuse(w, r, why)
+		return
+	}
+	token, _, why := a.grant(r.Context(), req)
+	if why != nil {
+		a.refuse(w, r, why)
+		return
+	}
+	// One second less than it is good for, as Entra says it.
+	life := int64(TokenLife/time.Second) - 1
+	writeJSON(w, r, http.StatusOK, tokenBody{Type: "Bearer", Expires: life, ExtExpire: life, Token: token.Reveal()})
+}
+
+// readRequest returns what r asks for, if that is a well-formed request for a
+// token.
+func (a *Authority) readRequest(w http.ResponseWriter, r *http.Request, tenant string) (request, *refusal) {
+	form, why := readForm(w, r)
+	if why != nil {
+		return request{}, why
+	}
+	id, why := a.resolve(r, tenant)
+	if why != nil {
+		return request{}, why
+	}
+	if why := checkGrant(form); why != nil {
+		return request{}, why
+	}
+	root := a.issuer(r)
+	req := request{tenant: id, root: root, endpoints: []string{
+		root + "/" + id + "/" + pathToken,
+		root + r.URL.Path, // with the tenant's name, as MSAL for .NET and Java write it
+	}}
+	return req, req.readCredentials(r, form)
+}
+
+// readForm returns the parameters of the body. Those of the URL are never
+// looked at: URLs are logged.
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *refusal) {
+	typ, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || typ != "application/x-www-form-urlencoded" {
+		return nil, badRequest(900144, "The request body must be application/x-www-form-urlencoded and contain the following parameter: 'grant_type'.")
+	}
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return nil, badRequest(9002313, "Invalid request. The request body must not be compressed.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		why := badRequest(9002313, "Invalid request. The request body is longer than %d bytes.", maxBody)
+		why.status = http.StatusRequestEntityTooLarge
+		return nil, why
+	}
+	if err != nil {
+		return nil, badRequest(9002313, "Invalid request. The request body ended early.")
+	}
+	return parseForm(string(body))
+}
+
+// parseForm reads a form in which no name may stand twice (RFC 6749, section
+// 3.2). Names that mean nothing here are allowed: libraries send many.
+func parseForm(body string) (url.Values, *refusal) {
+	if strings.Count(body, "&") >= maxParameters {
+		return nil, badRequest(9002313, "Invalid request. There are more than %d parameters.", maxParameters)
+	}
+	form, err := url.ParseQuery(body)
+	if err != nil {
+		return nil, badRequest(9002313, "Invalid request. The request body is malformed.")
+	}
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, badRequest(9002313, "Invalid request. The parameter '%s' is there more than once.", shown(name))
+		}
+	}
+	return form, nil
+}
+
+// checkGrant checks what is asked for.
+func checkGrant(form url.Values) *refusal {
+	switch grant := form.Get("grant_type"); grant {
+	case grantClientCredentials:
+	case "":
+		return missing("grant_type")
+	default:
+		why := badRequest(70003, "The app requested an unsupported grant type '%s'. Only client_credentials is supported.", shown(grant))
+		why.code = "unsupported_grant_type"
+		return why
+	}
+	scope := form.Get("scope")
+	if strings.TrimSpace(scope) == "" {
+		return missing("scope")
+	}
+	resource := ""
+	for _, s := range strings.Fields(scope) {
+		switch s {
+		case "openid", "profile", "email", "offline_access":
+			continue // MSAL for Go always asks for these too
+		}
+		if resource != "" || !strings.HasSuffix(s, "/.default") || s == "/.default" {
+			return badScope(scope)
+		}
+		resource = s
+	}
+	if resource == "" {
+		return badScope(scope)
+	}
+	return nil
+}
+
+// readCredentials takes the one way in which the client proves who it is (RFC
+// 6749, section 2.3 and RFC 7521, section 4.2).
+func (req *request) readCredentials(r *http.Request, form url.Values) *refusal {
+	req.client = strings.ToLower(form.Get("client_id"))
+	req.secret = Secret{form.Get("client_secret")}
+	req.assertion = form.Get("client_assertion")
+	typ := form.Get("client_assertion_type")
+	switch {
+	case req.assertion != "" && typ == "":
+		return missing("client_assertion_type")
+	case req.assertion == "" && typ != "":
+		return missing("client_assertion")
+	case typ != "" && typ != assertionType:
+		return badRequest(50027, "Invalid JWT token. The client_assertion_type must be %s.", assertionType)
+	}
+	basic, why := req.readBasic(r)
+	if why != nil {
+		return why
+	}
+	ways := 0
+	for _, there := range []bool{basic, form.Get("client_secret") != "", req.assertion != ""} {
+		if there {
+			ways++
+		}
+	}
+	switch {
+	case ways > 1:
+		return badRequest(9002313, "Invalid request. The client must prove who it is in one way, not in %d: client_secret, client_assertion or the Authorization header.", ways)
+	case req.client == "" && req.assertion == "":
+		return missing("client_id")
+	case ways == 0:
+		return badClient(7000216, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.")
+	}
+	return nil
+}
+
+// readBasic reads a client id and secret from the Authorization header (RFC
+// 6749, section 2.3.1). Other schemes are ignored.
+func (req *request) readBasic(r *http.Request) (bool, *refusal) {
+	values := r.Header["Authorization"]
+	if len(values) > 1 {
+		return false, badRequest(9002313, "Invalid request. There is more than one Authorization header.")
+	}
+	id, secret, ok := r.BasicAuth()
+	if !ok {
+		return false, nil
+	}
+	id, err1 := url.QueryUnescape(id)
+	secret, err2 := url.QueryUnescape(secret)
+	id = strings.ToLower(id)
+	if err1 != nil || err2 != nil || id == "" || secret == "" || req.client != "" && req.client != id {
+		return false, badRequest(9002313, "Invalid request. The Authorization header is malformed, or names another client than the request body.")
+	}
+	req.client = id
+	if req.secret.IsZero() {
+		req.secret = Secret{secret}
+	}
+	return true, nil
+}
+
+// grant returns a token if the credentials in req are good. An assertion is used
+// up last, so that one can be tried again if something else went wrong.
+func (a *Authority) grant(ctx context.Context, req request) (token Secret, expires time.Time, why *refusal) {
+	c, cred, once, why := a.authenticate(ctx, req)
+	defer func() {
+		if why != nil {
+			why.client = c.ID
+			token = Secret{}
+		}
+	}()
+	if why != nil {
+		return token, expires, why
+	}
+	if wait := a.byID.take(nameClient(c.Tenant, c.ID), a.now()); wait > 0 {
+		a.counts.limited.Add(1)
+		return token, expires, tooMany(retryAfter(wait))
+	}
+	token, expires, err := a.issue(ctx, req.root, c)
+	if err != nil {
+		return token, expires, outOfOrder(err)
+	}
+	if why := once(ctx); why != nil {
+		return token, expires, why
+	}
+	a.counts.issued.Add(1)
+	a.noteUse(ctx, c, cred)
+	a.log.Debug("a token was issued", "tenant", c.Tenant, "client", c.ID, "credential", cred)
+	return token, expires, nil
+}
+
+// authenticate returns the client that req comes from and the id of the secret
+// or key that proves it. The credentials are used up by once, which is to be
+// called when nothing else stands in the way.
+func (a *Authority) authenticate(ctx context.Context, req request) (c storedClient, cred string, once func(context.Context) *refusal, why *refusal) {
+	once = func(context.Context) *refusal { return nil }
+	var j assertion
+	id := req.client
+	if req.assertion != "" {
+		if j, why = parseAssertion(req.assertion); why != nil {
+			return c, "", nil, why
+		}
+		if id == "" {
+			id = j.subject
+		}
+	}
+	if !isGUID(id) {
+		return c, "", nil, unknownApp(id, req.tenant)
+	}
+	c, err := a.client(ctx, req.tenant, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return c, "", nil, unknownApp(id, req.tenant)
+	case err != nil:
+		return c, "", nil, outOfOrder(err)
+	}
+	if req.assertion != "" {
+		if cred, why = a.checkAssertion(c, j, req); why == nil && !a.reuseAssertions {
+			once = func(ctx context.Context) *refusal { return a.useAssertion(ctx, c, j) }
+		}
+	} else {
+		cred, why = a.checkSecret(c, req.secret)
+	}
+	// Only who has proved to be the client is told that it is disabled.
+	if why == nil && c.Disabled {
+		why = disabledApp(c.ID)
+	}
+	return c, cred, once, why
+}
+
+// checkSecret returns the id of the secret of c that s is.
+func (a *Authority) checkSecret(c storedClient, s Secret) (string, *refusal) {
+	x, ok := a.secretOf(c, s)
+	switch {
+	case !ok:
+		return "", badClient(7000215, "Invalid client secret provided. Ensure that it is the secret's value, not its id, of a secret added to app '%s'.", c.ID)
+	case !x.Expires.IsZero() && !a.now().Before(x.Expires):
+		return "", badClient(7000222, "The provided client secret keys for app '%s' are expired. Make a new one with: trunklog client rotate", c.ID)
+	}
+	return x.ID, nil
+}

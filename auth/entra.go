@@ -1,0 +1,196 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// An EntraConfig makes tokens of a real Entra tenant good here. They must have
+// been issued for an API of one's own: tokens for Microsoft Graph itself are
+// for Graph alone, and are refused.
+type EntraConfig struct {
+	// Cloud is the name of a [Cloud]; empty is "global".
+	Cloud string
+	// Tenants are the GUIDs of the tenants whose tokens are accepted; the one
+	// entry "*" stands for every tenant that [Config.Tenant] knows.
+	Tenants []string
+	// Audiences are what aud may be: the application id of the API, and its
+	// App ID URI for tokens of version 1.
+	Audiences []string
+	// HTTP reads the keys of the tenants; nil is a client with a time limit.
+	// Redirects are not followed.
+	HTTP *http.Client
+	// AuthorityOverride replaces the cloud's authority, for tests.
+	AuthorityOverride string
+}
+
+// entraSkew is what Microsoft's own libraries allow between two clocks.
+const entraSkew = 5 * time.Minute
+
+// entra verifies tokens of Entra tenants.
+type entra struct {
+	cloud     Cloud
+	authority string
+	tenants   map[string]bool
+	any       bool
+	audiences []string
+	client    *http.Client
+	now       func() time.Time
+	log       *slog.Logger
+	counts    *counters
+
+	mu   sync.Mutex
+	sets map[string]*jwks // by tenant
+}
+
+func newEntra(c EntraConfig, now func() time.Time, log *slog.Logger, counts *counters) (*entra, error) {
+	cloud, err := CloudNamed(c.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	e := &entra{
+		cloud: cloud, authority: cloud.Authority, tenants: map[string]bool{}, audiences: slices.Clone(c.Audiences),
+		now: now, log: log, counts: counts, sets: map[string]*jwks{},
+	}
+	if c.AuthorityOverride != "" {
+		e.authority = strings.TrimSuffix(c.AuthorityOverride, "/")
+	}
+	for _, t := range c.Tenants {
+		if t = strings.ToLower(t); t == "*" {
+			e.any = true
+		} else if !isGUID(t) {
+			return nil, fmt.Errorf("auth: %q cannot be an Entra tenant; its GUID is needed: %w", t, ErrInvalid)
+		}
+		e.tenants[t] = true
+	}
+	if len(e.tenants) == 0 {
+		return nil, fmt.Errorf("auth: no Entra tenant was given whose tokens are good; name them, or * for each one that is known: %w", ErrInvalid)
+	}
+	if e.any && len(e.tenants) > 1 {
+		return nil, fmt.Errorf("auth: %s cannot stand beside * in the list of Entra tenants: %w", slices.Sorted(maps.Keys(e.tenants))[1], ErrInvalid)
+	}
+	if len(e.audiences) == 0 {
+		return nil, fmt.Errorf("auth: no audience was given for tokens of Entra; name the application id of the API that you have registered: %w", ErrInvalid)
+	}
+	for _, aud := range e.audiences {
+		if aud == "" || graphAudience(aud) {
+			return nil, fmt.Errorf("auth: %q cannot be the audience of tokens of Entra; register an API of your own: %w", aud, ErrInvalid)
+		}
+	}
+	e.client = &http.Client{Timeout: jwksTimeout}
+	if c.HTTP != nil {
+		*e.client = *c.HTTP
+	}
+	e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return e, nil
+}
+
+// set returns the keys of a tenant.
+func (e *entra) set(tenant string) *jwks {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	j := e.sets[tenant]
+	if j == nil {
+		j = newJWKS(tenantIssuer(e.authority, tenant), e.now, e.fetchKeys)
+		e.sets[tenant] = j
+	}
+	return j
+}
+
+// addressee returns the tenant whose token it claims to be, or what is wrong
+// with its aud, iss and tid.
+func (e *entra) addressee(claims object) (tenant string, v1 bool, refused *Error) {
+	if aud, ok := claims.text("aud"); !ok || !slices.Contains(e.audiences, aud) {
+		return "", false, unauthorized(msgAudience)
+	}
+	tid, _ := claims.text("tid")
+	iss, _ := claims.text("iss")
+	if !isGUID(tid) || !e.any && !e.tenants[tid] {
+		return "", false, unauthorized(msgIssuer)
+	}
+	switch iss {
+	case tenantIssuer(e.authority, tid):
+		return tid, false, nil
+	case e.cloud.STS + "/" + tid + "/":
+		return tid, true, nil
+	}
+	return "", false, unauthorized(msgIssuer)
+}
+
+// verifyEntra judges a token with typ JWT.
+func (a *Authority) verifyEntra(ctx context.Context, c compact) (bearer, *Error) {
+	e := a.entra
+	if e == nil {
+		// Most likely a token for Graph itself.
+		return bearer{}, unauthorized(msgAudience)
+	}
+	unverified, err := c.claims()
+	if err != nil || !c.plain() || c.header.has("x5c") {
+		return bearer{}, unauthorized(msgMalformed)
+	}
+	tenant, _, refused := e.addressee(unverified)
+	if refused != nil {
+		return bearer{}, refused
+	}
+	// Before anything is fetched on behalf of a stranger.
+	if refused := a.tenantStillThere(ctx, tenant); refused != nil {
+		return bearer{}, refused
+	}
+	if c.alg != string(jose.RS256) || c.kid == "" {
+		return bearer{}, unauthorized(msgSignature)
+	}
+	key, err := e.set(tenant).key(ctx, c.kid)
+	if err != nil {
+		return bearer{}, unavailable(err)
+	}
+	if key == nil {
+		return bearer{}, unauthorized(msgSignature)
+	}
+	claims, err := c.verify(jose.RS256, key)
+	if err != nil {
+		return bearer{}, unauthorized(msgSignature)
+	}
+	return e.bearer(claims)
+}
+
+// bearer reads the claims of a token whose signature is good.
+func (e *entra) bearer(claims object) (bearer, *Error) {
+	tenant, v1, refused := e.addressee(claims)
+	if refused != nil {
+		return bearer{}, refused
+	}
+	ver, app := "2.0", "azp"
+	if v1 {
+		ver, app = "1.0", "appid"
+	}
+	got, _ := claims.text("ver")
+	client, _ := claims.text(app)
+	client = strings.ToLower(client)
+	if got != ver || !isGUID(client) {
+		return bearer{}, unauthorized(msgClaims)
+	}
+	if refused := inTime(claims, e.now(), entraSkew); refused != nil {
+		return bearer{}, refused
+	}
+	b := bearer{Identity: Identity{Tenant: tenant, Client: client}, delegated: claims.has("scp")}
+	if claims.has("idtyp") {
+		typ, _ := claims.text("idtyp")
+		b.delegated = b.delegated || typ != "app"
+	}
+	if claims.has("roles") {
+		var ok bool
+		if b.Roles, ok = claims.texts("roles"); !ok {
+			return bearer{}, unauthorized(msgClaims)
+		}
+	}
+	return b, nil
+}

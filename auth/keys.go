@@ -1,0 +1,376 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// A signKey is one of our signing keys. It signs from From until Until, is
+// published before that, so that others know it in time, and after it until the
+// last token signed with it has expired.
+type signKey struct {
+	kid         string // RFC 7638 thumbprint
+	alg         jose.SignatureAlgorithm
+	from, until time.Time
+	private     crypto.Signer
+	sealed      []byte // PKCS #8, as it is stored
+}
+
+// gone reports whether no good token can be signed with k any more.
+func (k *signKey) gone(now time.Time) bool { return !now.Before(k.until.Add(TokenLife + Skew)) }
+
+// storedKeys is the value of auth/keys.
+type storedKeys struct {
+	Version int         `json:"v"`
+	Keys    []storedKey `json:"keys"`
+}
+
+type storedKey struct {
+	KID   string    `json:"kid"`
+	Alg   string    `json:"alg"`
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+	// Sealed is a random nonce and the PKCS #8 form of the private key,
+	// encrypted with AES-256-GCM; the other fields are authenticated with it.
+	Sealed []byte `json:"sealed"`
+}
+
+const keysVersion = 1
+
+// A keyring holds the signing keys and keeps step with the other processes
+// that use the same KV. All changes are made by compare and swap of one value,
+// so that they agree on one set of keys whoever makes them.
+type keyring struct {
+	kv     KV
+	now    func() time.Time
+	rand   io.Reader
+	alg    jose.SignatureAlgorithm
+	rotate time.Duration
+	seal   cipher.AEAD
+
+	changing sync.Mutex // held while keys are made and saved
+
+	mu     sync.Mutex // guards what follows
+	raw    []byte     // as stored, nil if there is nothing
+	keys   []*signKey
+	loaded time.Time
+	saves  int // by this process
+}
+
+func newKeyring(c Config, now func() time.Time, random io.Reader) (*keyring, error) {
+	key, err := derive(c.Key, "seal of signing keys")
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("auth: preparing the seal of signing keys: %w", err)
+	}
+	seal, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("auth: preparing the seal of signing keys: %w", err)
+	}
+	k := &keyring{kv: c.KV, now: now, rand: random, alg: jose.RS256, rotate: c.Rotate, seal: seal}
+	if c.Alg != "" {
+		k.alg = jose.SignatureAlgorithm(c.Alg)
+	}
+	if k.rotate == 0 {
+		k.rotate = 90 * 24 * time.Hour
+	}
+	return k, nil
+}
+
+// published returns the keys whose signatures are good now, sorted by when they
+// begin to sign. It reads them again if they were read longer than maxAge ago.
+func (k *keyring) published(ctx context.Context, maxAge time.Duration) ([]*signKey, error) {
+	now := k.now()
+	k.mu.Lock()
+	keys, fresh := k.keys, k.raw != nil && !now.Before(k.loaded) && now.Sub(k.loaded) <= maxAge
+	k.mu.Unlock()
+	if !fresh {
+		var err error
+		if _, keys, err = k.load(ctx); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]*signKey, 0, len(keys))
+	for _, key := range keys {
+		if !key.gone(now) {
+			out = append(out, key)
+		}
+	}
+	return out, nil
+}
+
+// unknownEvery is the pause between two readings that strangers can provoke by
+// naming keys that do not exist.
+const unknownEvery = 5 * time.Second
+
+// find returns the published key with that id, nil if there is none.
+func (k *keyring) find(ctx context.Context, kid string) (*signKey, error) {
+	for _, age := range []time.Duration{KeyStale, unknownEvery} {
+		keys, err := k.published(ctx, age)
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range keys {
+			if key.kid == kid {
+				return key, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// current returns the key that signs now.
+func (k *keyring) current(ctx context.Context) (*signKey, error) {
+	for range 2 {
+		keys, err := k.published(ctx, KeyStale)
+		if err != nil {
+			return nil, err
+		}
+		if key := signer(keys, k.alg, k.now()); key != nil {
+			return key, nil
+		}
+		// Nobody has looked after the keys for a whole period.
+		if err := k.renew(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errors.New("auth: no signing key is in use, although one was just made; check the clocks")
+}
+
+// signer returns the key among keys that signs at that time: of several the one
+// that began last.
+func signer(keys []*signKey, alg jose.SignatureAlgorithm, at time.Time) *signKey {
+	var out *signKey
+	for _, key := range keys {
+		if key.alg == alg && !at.Before(key.from) && at.Before(key.until) {
+			out = key
+		}
+	}
+	return out
+}
+
+// load reads the keys. Nobody waits for the KV but the caller.
+func (k *keyring) load(ctx context.Context) (raw []byte, keys []*signKey, err error) {
+	k.mu.Lock()
+	saves := k.saves
+	k.mu.Unlock()
+	now := k.now()
+	if raw, err = get(ctx, k.kv, nameKeys); err != nil {
+		return nil, nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if saves != k.saves {
+		return k.raw, k.keys, nil // this process has saved newer ones meanwhile
+	}
+	if raw == nil || !bytes.Equal(raw, k.raw) {
+		if keys, err = k.open(raw); err != nil {
+			return nil, nil, err
+		}
+		k.raw, k.keys = raw, keys
+	}
+	k.loaded = now
+	return k.raw, k.keys, nil
+}
+
+// open returns the keys that raw holds.
+func (k *keyring) open(raw []byte) ([]*signKey, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	var s storedKeys
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("auth: reading %s: %w", nameKeys, err)
+	}
+	if s.Version > keysVersion {
+		return nil, fmt.Errorf("auth: %s was written by a newer version of trunklog (%d, not %d)", nameKeys, s.Version, keysVersion)
+	}
+	var keys []*signKey
+	for _, sk := range s.Keys {
+		der, err := k.seal.Open(nil, nil, sk.Sealed, sk.bound())
+		if err != nil {
+			return nil, errors.New("auth: the signing keys cannot be opened: they were sealed under another master key; use that one")
+		}
+		p, err := x509.ParsePKCS8PrivateKey(der)
+		if err != nil {
+			return nil, fmt.Errorf("auth: reading signing key %s: %w", sk.KID, err)
+		}
+		private, ok := p.(crypto.Signer)
+		if !ok {
+			return nil, fmt.Errorf("auth: signing key %s is a %T, which cannot sign", sk.KID, p)
+		}
+		keys = append(keys, &signKey{
+			kid: sk.KID, alg: jose.SignatureAlgorithm(sk.Alg),
+			from: sk.From, until: sk.Until, private: private, sealed: sk.Sealed,
+		})
+	}
+	slices.SortStableFunc(keys, func(a, b *signKey) int { return a.from.Compare(b.from) })
+	return keys, nil
+}
+
+// bound returns what the seal authenticates besides the key itself.
+func (s storedKey) bound() []byte {
+	return fmt.Appendf(nil, "%s %s %s %d %d", nameKeys, s.KID, s.Alg, s.From.Unix(), s.Until.Unix())
+}
+
+// renew drops the keys that are of no more use and makes those that are
+// missing: one that signs now, and the one that follows it.
+func (k *keyring) renew(ctx context.Context) error { return k.change(ctx, k.plan) }
+
+// replace drops all keys at once. Every token that was issued is void then.
+func (k *keyring) replace(ctx context.Context) error {
+	return k.change(ctx, func([]*signKey, time.Time) ([]*signKey, error) { return k.plan(nil, k.now()) })
+}
+
+func (k *keyring) change(ctx context.Context, to func([]*signKey, time.Time) ([]*signKey, error)) error {
+	k.changing.Lock()
+	defer k.changing.Unlock()
+	return retry(func() error {
+		old, keys, err := k.load(ctx)
+		if err != nil {
+			return err
+		}
+		next, err := to(keys, k.now())
+		if err != nil || old != nil && slices.Equal(next, keys) {
+			return err
+		}
+		raw, err := json.Marshal(stored(next))
+		if err != nil {
+			return fmt.Errorf("auth: encoding the signing keys: %w", err)
+		}
+		if err := k.kv.Save(ctx, map[string][]byte{nameKeys: raw}, map[string][]byte{nameKeys: old}); err != nil {
+			return fmt.Errorf("auth: saving the signing keys: %w", err)
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.raw, k.keys, k.loaded = raw, next, k.now()
+		k.saves++
+		return nil
+	})
+}
+
+// plan returns the keys that there ought to be.
+func (k *keyring) plan(keys []*signKey, now time.Time) ([]*signKey, error) {
+	var out []*signKey
+	for _, key := range keys {
+		if !key.gone(now) {
+			out = append(out, key)
+		}
+	}
+	// Whole seconds are what the stored form is compared in.
+	from := now.Truncate(time.Second).UTC()
+	current := signer(out, k.alg, now)
+	if current == nil {
+		var err error
+		if current, err = k.generate(from); err != nil {
+			return nil, err
+		}
+		out = append(out, current)
+	}
+	if !slices.ContainsFunc(out, func(key *signKey) bool { return key.alg == k.alg && key.from.After(now) }) {
+		next, err := k.generate(current.until)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, next)
+	}
+	slices.SortStableFunc(out, func(a, b *signKey) int { return a.from.Compare(b.from) })
+	return out, nil
+}
+
+// generate makes a key that begins to sign at that time.
+func (k *keyring) generate(from time.Time) (*signKey, error) {
+	var private crypto.Signer
+	var err error
+	if k.alg == jose.ES256 {
+		private, err = ecdsa.GenerateKey(elliptic.P256(), k.rand)
+	} else {
+		private, err = rsa.GenerateKey(k.rand, 2048)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("auth: making a signing key: %w", err)
+	}
+	kid, err := thumbprint(private.Public())
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, fmt.Errorf("auth: encoding a signing key: %w", err)
+	}
+	key := &signKey{kid: kid, alg: k.alg, from: from, until: from.Add(k.rotate), private: private}
+	key.sealed = k.seal.Seal(nil, nil, der, key.stored().bound())
+	return key, nil
+}
+
+func (k *signKey) stored() storedKey {
+	return storedKey{KID: k.kid, Alg: string(k.alg), From: k.from, Until: k.until, Sealed: k.sealed}
+}
+
+func stored(keys []*signKey) storedKeys {
+	s := storedKeys{Version: keysVersion}
+	for _, k := range keys {
+		s.Keys = append(s.Keys, k.stored())
+	}
+	return s
+}
+
+// thumbprint returns the id of a public key: its RFC 7638 thumbprint with
+// SHA-256 in base64url.
+func thumbprint(public crypto.PublicKey) (string, error) {
+	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("auth: naming a key: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+// sign returns the JWS in compact form of header and payload.
+func (k *signKey) sign(typ string, payload []byte) (string, error) {
+	header, err := json.Marshal(struct {
+		Typ string `json:"typ"`
+		Alg string `json:"alg"`
+		KID string `json:"kid"`
+	}{typ, string(k.alg), k.kid})
+	if err != nil {
+		return "", fmt.Errorf("auth: encoding a token's header: %w", err)
+	}
+	input := base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(payload)
+	digest := sha256.Sum256([]byte(input))
+	var sig []byte
+	if ec, ok := k.private.(*ecdsa.PrivateKey); ok {
+		var r, s *big.Int
+		if r, s, err = ecdsa.Sign(rand.Reader, ec, digest[:]); err == nil {
+			sig = lowS(r, s)
+		}
+	} else {
+		sig, err = k.private.Sign(rand.Reader, digest[:], crypto.SHA256) // PKCS #1 v1.5
+	}
+	if err != nil {
+		return "", fmt.Errorf("auth: signing a token: %w", err)
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(sig), nil
+}

@@ -1,0 +1,164 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// A refusal is why no token was issued: an error of RFC 6749, section 5.2 with
+// the number and the words by which Entra's users know it.
+//
+// Source: learn.microsoft.com, "Microsoft Entra authentication and
+// authorization error codes".
+type refusal struct {
+	status int
+	code   string // RFC 6749
+	number int    // AADSTS
+	text   string // one sentence or more, without the number
+	retry  int    // Retry-After in seconds; 0 is none
+	client string // GUID of the client, if there is such a one
+	cause  error  // for the log; nil if the request is to blame
+}
+
+// err returns the refusal as an error for a caller in this program.
+func (r *refusal) err() error {
+	if r.cause != nil {
+		return fmt.Errorf("auth: issuing a token: %w", r.cause)
+	}
+	if r.retry > 0 {
+		return fmt.Errorf("auth: no token: AADSTS%d: %s", r.number, r.text)
+	}
+	return fmt.Errorf("auth: no token: AADSTS%d: %s: %w", r.number, r.text, ErrInvalid)
+}
+
+func badRequest(number int, format string, args ...any) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: "invalid_request", number: number, text: fmt.Sprintf(format, args...)}
+}
+
+func badClient(number int, format string, args ...any) *refusal {
+	return &refusal{status: http.StatusUnauthorized, code: "invalid_client", number: number, text: fmt.Sprintf(format, args...)}
+}
+
+// badAssertion refuses a client assertion. It always begins in the same way.
+func badAssertion(number int, format string, args ...any) *refusal {
+	return badClient(number, "Client assertion is not valid. "+format, args...)
+}
+
+func missing(parameter string) *refusal {
+	return badRequest(900144, "The request body must contain the following parameter: '%s'.", parameter)
+}
+
+func unknownTenant(name string) *refusal {
+	return badRequest(90002, "Tenant '%s' not found. Check that the tenant's name or id is right, and that this is the right server.", shown(name))
+}
+
+func unknownApp(client, tenant string) *refusal {
+	return &refusal{
+		status: http.StatusBadRequest, code: "unauthorized_client", number: 700016,
+		text: fmt.Sprintf("Application with identifier '%s' was not found in the directory '%s'. It may belong to another tenant.", shown(client), tenant),
+	}
+}
+
+func disabledApp(client string) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: "unauthorized_client", number: 7000112, text: fmt.Sprintf("Application '%s' is disabled.", client)}
+}
+
+func badScope(scope string) *refusal {
+	return &refusal{
+		status: http.StatusBadRequest, code: "invalid_scope", number: 70011,
+		text: fmt.Sprintf("The provided value for the input parameter 'scope' is not valid. The scope %s is not valid: with client credentials it is one resource followed by /.default.", shown(scope)),
+	}
+}
+
+func tooMany(seconds int) *refusal {
+	return &refusal{status: http.StatusTooManyRequests, code: "temporarily_unavailable", number: 90055, text: "There are too many requests. Please retry later.", retry: seconds}
+}
+
+func outOfOrder(cause error) *refusal {
+	return &refusal{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", number: 90033, text: "The service cannot issue tokens now. Please retry later.", retry: 5, cause: cause}
+}
+
+// shown returns what a stranger has sent in a form that can be sent back: the
+// characters that RFC 6749, section 5.2 allows, and not too many of them. A
+// secret in the wrong place stays one.
+func shown(s string) string {
+	if strings.Contains(strings.ToLower(s), secretPrefix) {
+		return redacted
+	}
+	s = strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII || !unicode.IsPrint(r) || r == '"' || r == '\\' {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > 100 {
+		s = s[:100] + "..."
+	}
+	return s
+}
+
+// refusalBody is the body of a refusal, with the keys in Entra's order.
+type refusalBody struct {
+	Error         string `json:"error"`
+	Description   string `json:"error_description"`
+	Codes         []int  `json:"error_codes"`
+	Timestamp     string `json:"timestamp"`
+	TraceID       string `json:"trace_id"`
+	CorrelationID string `json:"correlation_id"`
+}
+
+// refuse answers with why, and tells the log.
+func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
+	trace, err := newGUID(a.rand)
+	if err != nil {
+		why = outOfOrder(errors.Join(why.cause, err))
+	}
+	correlation := strings.ToLower(r.Header.Get("client-request-id"))
+	if !isGUID(correlation) {
+		correlation = trace
+	}
+	stamp := a.now().UTC().Format("2006-01-02 15:04:05Z")
+	a.counts.refused.Add(1)
+	if why.cause != nil {
+		a.log.Error("a token could not be issued", "code", why.number, "client", why.client, "trace", trace, "err", why.cause)
+	} else {
+		a.log.Info("a token was refused", "code", why.number, "client", why.client, "trace", trace, "from", sender(r))
+	}
+	w.Header().Set("x-ms-request-id", trace)
+	if why.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(why.retry))
+	}
+	if why.status == http.StatusUnauthorized && r.Header.Get("Authorization") != "" {
+		w.Header().Set("WWW-Authenticate", `Basic realm=""`) // RFC 6749, section 5.2
+	}
+	writeJSON(w, r, why.status, refusalBody{
+		Error: why.code,
+		Description: fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
+			why.number, why.text, trace, correlation, stamp),
+		Codes: []int{why.number}, Timestamp: stamp, TraceID: trace, CorrelationID: correlation,
+	})
+}
+
+// writeJSON answers with v. Nothing here may be kept by a cache unless the
+// caller has said so.
+func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+		h.Set("Pragma", "no-cache")
+	}
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // the client has gone away
+}

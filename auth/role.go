@@ -1,0 +1,62 @@
+package auth
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The app roles.
+const (
+	// RoleRead lets a client read all records of its tenant. It is the name of
+	// Graph's permission, and the default of a new client.
+	RoleRead = "CallRecords.Read.All"
+	// RoleIngest lets a client deliver records.
+	RoleIngest = "CallRecords.Ingest"
+	// RoleReadPSTN is the older permission that [Config.PSTNRole] makes equal
+	// to RoleRead.
+	RoleReadPSTN = "CallRecord-PstnCalls.Read.All"
+)
+
+// Roles returns the roles that a client can be given here.
+func (a *Authority) Roles() []string {
+	if a.pstn {
+		return []string{RoleRead, RoleIngest, RoleReadPSTN}
+	}
+	return []string{RoleRead, RoleIngest}
+}
+
+// checkRoles returns the roles without repeats, or the default if there are
+// none.
+func (a *Authority) checkRoles(roles []string) ([]string, error) {
+	if len(roles) == 0 {
+		return []string{RoleRead}, nil
+	}
+	var out []string
+	for _, r := range roles {
+		if !slices.Contains(a.Roles(), r) {
+			return nil, fmt.Errorf("auth: there is no role %q, only %s: %w", r, strings.Join(a.Roles(), ", "), ErrInvalid)
+		}
+		if !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// allows reports whether one of the roles that a client has is good for role.
+func (a *Authority) allows(has []string, role string) bool {
+	return slices.Contains(has, role) ||
+		a.pstn && role == RoleRead && slices.Contains(has, RoleReadPSTN)
+}
+
+// common returns the members of both lists, in the order of the first.
+func common(roles, other []string) []string {
+	var out []string
+	for _, r := range roles {
+		if slices.Contains(other, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
