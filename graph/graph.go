@@ -72,7 +72,7 @@ type Config struct {
 // clean its paths or redirect them: SDKs do not follow. It answers every
 // request, also those that are none of its own, in Graph's JSON.
 type Handler struct {
-	Config
+	conf    Config
 	limiter *limiter
 	bodies  sync.Pool // of *[]byte
 	zips    sync.Pool // of *zip
@@ -97,7 +97,7 @@ func New(c Config) *Handler {
 	if c.Strict && c.Limits == (Limits{}) {
 		c.Limits = microsoftLimits()
 	}
-	return &Handler{Config: c, limiter: newLimiter(c.Limits, c.Now)}
+	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now)}
 }
 
 // ServeHTTP implements [http.Handler].
@@ -158,7 +158,7 @@ func (x *exchange) serve() error {
 	case routeMetadata:
 		return x.metadata(rt)
 	}
-	caller, authErr := x.h.Authorize(r)
+	caller, authErr := x.h.conf.Authorize(r)
 	if authErr != nil {
 		return authErr
 	}

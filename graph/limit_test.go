@@ -96,7 +96,7 @@ func TestThrottled(t *testing.T) {
 // Strict mode has Microsoft's limits, unless others are set.
 func TestStrictLimits(t *testing.T) {
 	config := testConfig(storetest.NewModel())
-	if l := New(config).Limits; l != (Limits{}) {
+	if l := New(config).conf.Limits; l != (Limits{}) {
 		t.Errorf("limits %v, want none", l)
 	}
 	config.Strict = true
@@ -111,7 +111,7 @@ func TestStrictLimits(t *testing.T) {
 		t.Errorf("status %d, header %v", w.Code, w.Header())
 	}
 	config.Limits.Tenant = Limit{7, time.Second}
-	if l := New(config).Limits; l != (Limits{Tenant: Limit{7, time.Second}}) {
+	if l := New(config).conf.Limits; l != (Limits{Tenant: Limit{7, time.Second}}) {
 		t.Errorf("limits %v", l)
 	}
 }

@@ -11,7 +11,7 @@ func (x *exchange) serviceDocument(rt route) error {
 	}
 	b := []byte("{")
 	if l != none {
-		b = appendText(append(b, `"@odata.context":`...), x.h.Root(x.r)+"/"+rt.version+"/$metadata")
+		b = appendText(append(b, `"@odata.context":`...), x.h.conf.Root(x.r)+"/"+rt.version+"/$metadata")
 		b = append(b, ',')
 	}
 	b = append(b, `"value":[{"name":"communications","kind":"Singleton","url":"communications"}]}`...)

@@ -52,14 +52,14 @@ func (x *exchange) page(rt route) error {
 // pageRequest reads the request.
 func (x *exchange) pageRequest(rt route) (*pageRequest, error) {
 	parse, dateTime := odata.Parse, parseDateTime
-	if x.h.Strict {
+	if x.h.conf.Strict {
 		parse, dateTime = odata.ParseStrict, parseDateTimeStrict
 	}
 	o, err := parse(x.r.URL.RawQuery)
 	if err != nil {
 		return nil, err // its text goes to the client as it is
 	}
-	p := &pageRequest{root: x.h.Root(x.r), version: rt.version, tokens: !x.h.Strict || o.SkipToken != ""}
+	p := &pageRequest{root: x.h.conf.Root(x.r), version: rt.version, tokens: !x.h.conf.Strict || o.SkipToken != ""}
 	if p.level, err = acceptedLevel(o.Format, x.r.Header); err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (x *exchange) pageRequest(rt route) (*pageRequest, error) {
 		return nil, err
 	}
 	x.from, x.to = p.query.From, p.query.To
-	if x.h.Strict && x.to.Sub(x.from) > maxRange {
+	if x.h.conf.Strict && x.to.Sub(x.from) > maxRange {
 		return nil, notAcceptable("The range between fromDateTime and toDateTime cannot exceed 90 days.")
 	}
 	p.rows = RowOptions{Beta: rt.version == "beta", Types: p.level == full}
@@ -122,7 +122,7 @@ func selected(names []call.Field, beta bool) (Fields, error) {
 // counts for the next link.
 func (x *exchange) place(p *pageRequest, o odata.Options) error {
 	p.size = maxPage
-	if !x.h.Strict {
+	if !x.h.conf.Strict {
 		if o.HasTop {
 			if o.Top < 1 {
 				return badRequest("Invalid value '0' for $top query option found. The $top query option requires a value from 1 to 1000, the rows in a page.")
@@ -138,7 +138,7 @@ func (x *exchange) place(p *pageRequest, o odata.Options) error {
 	if o.SkipToken == "" {
 		p.query.Skip = o.Skip
 	} else {
-		t, err := parseToken(o.SkipToken, x.h.Key, &p.scope)
+		t, err := parseToken(o.SkipToken, x.h.conf.Key, &p.scope)
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,10 @@ func (x *exchange) readPage(p *pageRequest, b []byte) ([]byte, error) {
 		b = x.appendNext(b, p, last)
 	}
 	b = append(b, '}')
-	return slices.Replace(b, at, behind, strconv.AppendInt(nil, int64(x.rows), 10)...), nil
+	if x.rows < p.size {
+		b = slices.Replace(b, at, behind, strconv.AppendInt(nil, int64(x.rows), 10)...)
+	}
+	return b, nil
 }
 
 // readRows appends the rows of the page. It returns the place of the last one,
@@ -184,12 +187,12 @@ func (x *exchange) readRows(p *pageRequest, b []byte) (_ []byte, last call.Curso
 		return b, last, false, nil
 	}
 	ctx := x.r.Context()
-	if x.h.PageTimeout > 0 {
+	if x.h.conf.PageTimeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, x.h.PageTimeout)
+		ctx, cancel = context.WithTimeout(ctx, x.h.conf.PageTimeout)
 		defer cancel()
 	}
-	for row, err := range x.h.Store.Rows(ctx, p.query) {
+	for row, err := range x.h.conf.Store.Rows(ctx, p.query) {
 		switch {
 		case err != nil:
 			// An engine may have its own words for an end that ctx has set.
@@ -214,7 +217,7 @@ func (x *exchange) appendNext(b []byte, p *pageRequest, last call.Cursor) []byte
 	}
 	var t []byte
 	if p.tokens {
-		t = appendToken(nil, x.h.Key, token{size: p.size, after: last}, &p.scope)
+		t = appendToken(nil, x.h.conf.Key, token{size: p.size, after: last}, &p.scope)
 	}
 	link := appendLink(nil, p.root, x.r.URL.EscapedPath(), x.r.URL.RawQuery, skip, t)
 	return appendText(b, string(link))

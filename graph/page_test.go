@@ -217,40 +217,6 @@ func TestTenantsAreApart(t *testing.T) {
 	}
 }
 
-func TestGzip(t *testing.T) {
-	h := New(testConfig(filled(t, 40)))
-	plain := get(t, h, reference+"?$select=id,duration")
-	for accept, want := range map[string]bool{
-		"gzip": true, "br, gzip, deflate": true, "GZIP;q=0.5": true, "*": true, "gzip;q=1.0, identity;q=0.5": true, "x-gzip": true,
-		"": false, "gzip;q=0": false, "gzip;q=0.0, *": false, "*;q=0": false, "br": false, "identity": false, "identity;q=1, gzip;q=0.5": false, "gzipped": false,
-	} {
-		w := get(t, h, reference+"?$select=id,duration", "Accept-Encoding", accept)
-		if got := w.Header().Get("Content-Encoding") == "gzip"; got != want {
-			t.Errorf("Accept-Encoding %q: gzip %v, want %v", accept, got, want)
-			continue
-		}
-		if w.Header().Get("Content-Length") != strconv.Itoa(w.Body.Len()) || w.Header().Get("Vary") != "Accept-Encoding" {
-			t.Errorf("Accept-Encoding %q: %d bytes, header %v", accept, w.Body.Len(), w.Header())
-		}
-		body := w.Body.Bytes()
-		if want {
-			z, err := gzip.NewReader(w.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if body, err = io.ReadAll(z); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !bytes.Equal(body, plain.Body.Bytes()) {
-			t.Errorf("Accept-Encoding %q: another body", accept)
-		}
-	}
-	if w := get(t, h, "/v1.0", "Accept-Encoding", "gzip"); w.Header().Get("Content-Encoding") != "" {
-		t.Error("a body of 150 bytes is compressed")
-	}
-}
-
 // Buffers that are used again do not show what was in them.
 func TestManyAtOnce(t *testing.T) {
 	h := New(testConfig(filled(t, 300)))

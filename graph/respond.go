@@ -33,7 +33,7 @@ type exchange struct {
 
 // begin sets the headers that every answer has.
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{h: h, w: w, r: r, begun: h.Now(), id: call.NewGUID().String()}
+	x := &exchange{h: h, w: w, r: r, begun: h.conf.Now(), id: call.NewGUID().String()}
 	x.clientID = clientRequestID(r.Header.Get("Client-Request-Id"))
 	if x.clientID == "" {
 		x.clientID = x.id
@@ -112,7 +112,7 @@ func (x *exchange) log() {
 	attrs = append(attrs,
 		slog.Int("rows", x.rows),
 		slog.Int("bytes", x.bytes),
-		slog.Float64("ms", float64(x.h.Now().Sub(x.begun).Microseconds())/1000),
+		slog.Float64("ms", float64(x.h.conf.Now().Sub(x.begun).Microseconds())/1000),
 		slog.Int("status", x.status))
 	if x.status >= 500 {
 		level = slog.LevelError
@@ -120,7 +120,7 @@ func (x *exchange) log() {
 			attrs = append(attrs, slog.Any("err", x.err))
 		}
 	}
-	x.h.Log.LogAttrs(x.r.Context(), level, "graph request", attrs...)
+	x.h.conf.Log.LogAttrs(x.r.Context(), level, "graph request", attrs...)
 }
 
 // method returns the request's method if it is one, because a client may call
