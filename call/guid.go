@@ -20,8 +20,8 @@ var Unassigned GUID
 func ParseGUID(s string) (GUID, error) {
 	var g GUID
 	t := s
-	if len(t) == 38 && t[0] == '{' && t[37] == '}' {
-		t = t[1:37]
+	if n := len(t); n > 2 && t[0] == '{' && t[n-1] == '}' {
+		t = t[1 : n-1]
 	}
 	if len(t) == 36 {
 		if t[8] != '-' || t[13] != '-' || t[18] != '-' || t[23] != '-' {
