@@ -122,7 +122,8 @@ func (r *Row) Settle(w Witness, complete bool) {
 		known := r.Known(f)
 		switch f.Type() {
 		case Time, Number, Bool:
-			known = known || complete
+			// Every call has a start, so that a missing one says nothing.
+			known = known || complete && f != FieldStart
 		}
 		if r.By[f] = 0; known {
 			r.By[f] = w
