@@ -117,7 +117,8 @@ func (r *Row) ParseBody(tenant GUID, start time.Time, id GUID, body string) erro
 	if v := p.byte(); !p.bad && v != rowVersion {
 		return fmt.Errorf("row %v: version %d: %w", id, v, ErrNewer)
 	}
-	r.Seen = Kinds(p.uvarint())
+	seen := p.uvarint()
+	r.Seen = Kinds(seen)
 	settled := p.uvarint()
 	one := Witness(p.byte())
 	for f := range NumFields {
@@ -139,7 +140,7 @@ func (r *Row) ParseBody(tenant GUID, start time.Time, id GUID, body string) erro
 	if known>>NumFields&1 != 0 {
 		r.ClaimedStart = p.time(start)
 	}
-	if p.bad || p.s != "" {
+	if p.bad || p.s != "" || known&keyFields != 0 || seen>>16 != 0 {
 		return fmt.Errorf("row %v: %w", id, errBody)
 	}
 	return nil
