@@ -1,0 +1,96 @@
+package pebble
+
+import (
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/trunklog/trunklog/call"
+)
+
+// apply builds one batch on what is there now and hands it to the log. The
+// function it returns waits until that is on the disk.
+//
+// What build has seen may have been written a moment ago by someone who still
+// waits for the disk. A batch that changes something is behind that in the
+// log, so that its own sync covers it; one that changes nothing has to wait
+// for it, or it would confirm what a crash can still undo.
+func (s *Store) apply(build func(*pebble.Batch) error) (wait func() error, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.fault.err(); err != nil {
+		return nil, err
+	}
+	if s.readOnly {
+		return nil, errReadOnly
+	}
+	batch := s.db.NewBatch()
+	if err := build(batch); err != nil {
+		return nil, firstError(err, batch.Close())
+	}
+	if batch.Empty() {
+		n := s.applied
+		return func() error { return s.waitFor(n) }, batch.Close()
+	}
+	s.applied++
+	n := s.applied
+	if err := s.db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
+		return nil, s.fault.set(err)
+	}
+	return func() error {
+		if err := batch.SyncWait(); err != nil {
+			return s.fault.set(err)
+		}
+		if err := s.synced(n); err != nil {
+			return err
+		}
+		return batch.Close()
+	}, nil
+}
+
+// synced notes that the n-th batch, and so all before it, is on the disk. If
+// the store has failed meanwhile, nobody knows whether it is.
+func (s *Store) synced(n uint64) error {
+	if err := s.fault.err(); err != nil {
+		return err
+	}
+	for {
+		have := s.durable.Load()
+		if have >= n || s.durable.CompareAndSwap(have, n) {
+			return nil
+		}
+	}
+}
+
+// waitFor waits until the n-th batch is on the disk.
+func (s *Store) waitFor(n uint64) error {
+	if s.durable.Load() >= n {
+		return s.fault.err()
+	}
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		return s.fault.set(err)
+	}
+	return s.synced(n)
+}
+
+// State implements [call.Store].
+func (s *Store) state(prefix string) (state map[string][]byte, err error) {
+	key := appendStateKey(nil, prefix)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: key, UpperBound: after(key)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = firstError(err, it.Close()) }()
+	state = map[string][]byte{}
+	for ok := it.First(); ok; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return nil, err
+		}
+		v, err := parseState(value)
+		if err != nil {
+			return nil, err
+		}
+		state[string(it.Key()[1:])] = append([]byte{}, v...)
+	}
+	return state, it.Error()
+}
+
+var _ call.Store = (*Store)(nil)

@@ -1,0 +1,130 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/redact"
+	"github.com/trunklog/trunklog/call"
+)
+
+var (
+	errReadOnly = fmt.Errorf("%w: the store was opened for reading only", call.ErrInvalid)
+	errNoCounts = errors.New("the counts of rows do not add up")
+)
+
+// firstError returns the first of errs that is not nil.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isNewer(err error) bool { return errors.Is(err, call.ErrNewer) }
+
+// readError is the border to the callers: it says what was being done, and
+// turns what Pebble found damaged into a [call.CorruptError].
+func (s *Store) readError(doing string, err error) error {
+	return fmt.Errorf("pebble: %s: %w", doing, s.translate(err))
+}
+
+func (s *Store) translate(err error) error {
+	var corrupt *call.CorruptError
+	if errors.As(err, &corrupt) || !pebble.IsCorruptionError(err) {
+		return plainError(err)
+	}
+	return corruption(err)
+}
+
+// ours reports whether the text of err is ours, and so safe to log.
+func ours(err error) bool {
+	var corrupt *call.CorruptError
+	var safe *plain
+	if errors.As(err, &corrupt) || errors.As(err, &safe) {
+		return true
+	}
+	for _, known := range [...]error{
+		call.ErrInvalid, call.ErrNotFound, call.ErrConflict, call.ErrFull, call.ErrClosed, call.ErrInUse, call.ErrNewer,
+		context.Canceled, context.DeadlineExceeded, errFrozen,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// plainError returns err with a text that is safe to log: Pebble's errors may
+// quote keys, in which there are telephone numbers, and mark them as such.
+func plainError(err error) error {
+	if err == nil || ours(err) {
+		return err
+	}
+	return &plain{text: plainText(err), err: err}
+}
+
+type plain struct {
+	text string
+	err  error
+}
+
+func (e *plain) Error() string { return e.text }
+func (e *plain) Unwrap() error { return e.err }
+
+// plainText returns the text of one of Pebble's errors without what it marks as
+// coming from elsewhere. What the system said about a file is kept.
+func plainText(err error) string {
+	text := string(redact.Sprint(err).Redact().StripMarkers())
+	var path *fs.PathError
+	var link *os.LinkError
+	var call *os.SyscallError
+	var no syscall.Errno
+	var system error
+	switch {
+	case errors.As(err, &path):
+		system = path
+	case errors.As(err, &link):
+		system = link
+	case errors.As(err, &call):
+		system = call
+	case errors.As(err, &no):
+		system = no
+	default:
+		return text
+	}
+	if text == "×" {
+		return system.Error()
+	}
+	return fmt.Sprintf("%s (%v)", text, system)
+}
+
+// corruption turns what Pebble says of damage into our error.
+func corruption(err error) *call.CorruptError {
+	c := &call.CorruptError{Offset: -1}
+	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+		c.File = filepath.Base(info.Path)
+		err = info.Details
+	}
+	text := plainText(err)
+	if m := regexp.MustCompile(`\bblock (\d+)/\d+`).FindStringSubmatch(text); m != nil {
+		if n, err := strconv.ParseInt(m[1], 10, 64); err == nil {
+			c.Offset = n
+		}
+	}
+	if c.File == "" {
+		c.File = regexp.MustCompile(`\b(\d{6,}\.(sst|log|blob)|MANIFEST-\d{6,}|OPTIONS-\d{6,})\b`).FindString(text)
+	}
+	c.Err = errors.New(text)
+	return c
+}

@@ -1,0 +1,194 @@
+package pebble
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// A guard stands between Pebble and the file system. Pebble meets a failed
+// write of its log with a panic, or goes on; the guard makes a [fault] of it.
+//
+// From the first fault on nothing changes on disk any more. What concerns the
+// log and the folder itself is answered as if it had worked, which keeps
+// Pebble from panicking with its locks held and does no harm, because no write
+// is confirmed any more. All else that would change something fails.
+type guard struct {
+	vfs.FS
+	fault *fault
+	armed atomic.Bool // false while the store is being opened: errors go to the caller
+}
+
+var errFrozen = errors.New("the folder is left as it is since the store has failed")
+
+func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
+
+// frozen reports whether nothing may change on disk any more.
+func (g *guard) frozen() bool { return g.fault.cause.Load() != nil }
+
+// failed makes a fault of err, and reports whether the operation is to be
+// answered as if it had worked.
+func (g *guard) failed(err error) bool {
+	if err == nil || !g.armed.Load() {
+		return false
+	}
+	_ = g.fault.set(err)
+	return true
+}
+
+// Create implements [vfs.FS].
+func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	return g.create(name, func() (vfs.File, error) { return g.FS.Create(name, c) })
+}
+
+// ReuseForWrite implements [vfs.FS].
+func (g *guard) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	return g.create(to, func() (vfs.File, error) { return g.FS.ReuseForWrite(from, to, c) })
+}
+
+func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, error) {
+	if !g.frozen() {
+		f, err := create()
+		if err == nil || !isLog(name) || !g.failed(err) {
+			return g.wrap(name, f), err
+		}
+	}
+	if isLog(name) {
+		return &guardedFile{File: vfs.NewMemFile(nil), guard: g, log: true}, nil
+	}
+	return nil, errFrozen
+}
+
+// OpenReadWrite implements [vfs.FS].
+func (g *guard) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
+	if g.frozen() {
+		return nil, errFrozen
+	}
+	f, err := g.FS.OpenReadWrite(name, c, o...)
+	return g.wrap(name, f), err
+}
+
+// OpenDir implements [vfs.FS].
+func (g *guard) OpenDir(name string) (vfs.File, error) {
+	f, err := g.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &guardedFile{File: f, guard: g, log: true}, nil
+}
+
+func (g *guard) wrap(name string, f vfs.File) vfs.File {
+	if f == nil {
+		return nil
+	}
+	return &guardedFile{File: f, guard: g, log: isLog(name)}
+}
+
+// change does what changes the folder, unless it is frozen.
+func (g *guard) change(do func() error) error {
+	if g.frozen() {
+		return errFrozen
+	}
+	return do()
+}
+
+// Link implements [vfs.FS].
+func (g *guard) Link(from, to string) error {
+	return g.change(func() error { return g.FS.Link(from, to) })
+}
+
+// Remove implements [vfs.FS].
+func (g *guard) Remove(name string) error {
+	return g.change(func() error { return g.FS.Remove(name) })
+}
+
+// RemoveAll implements [vfs.FS].
+func (g *guard) RemoveAll(name string) error {
+	return g.change(func() error { return g.FS.RemoveAll(name) })
+}
+
+// Rename implements [vfs.FS].
+func (g *guard) Rename(from, to string) error {
+	return g.change(func() error { return g.FS.Rename(from, to) })
+}
+
+// Unwrap implements [vfs.FS].
+func (g *guard) Unwrap() vfs.FS { return g.FS }
+
+// A guardedFile is a file that is written, or a folder.
+type guardedFile struct {
+	vfs.File
+	guard *guard
+	log   bool // a log, or a folder
+}
+
+// change does what changes the file. For a log it always works.
+func (f *guardedFile) change(do func() error) error {
+	if f.guard.frozen() {
+		if f.log {
+			return nil
+		}
+		return errFrozen
+	}
+	if err := do(); err != nil && !(f.log && f.guard.failed(err)) {
+		return err
+	}
+	return nil
+}
+
+// Write implements [vfs.File].
+func (f *guardedFile) Write(p []byte) (n int, err error) {
+	n = len(p)
+	err = f.change(func() (err error) { n, err = f.File.Write(p); return err })
+	if err == nil {
+		n = len(p)
+	}
+	return n, err
+}
+
+// WriteAt implements [vfs.File].
+func (f *guardedFile) WriteAt(p []byte, at int64) (n int, err error) {
+	err = f.change(func() (err error) { n, err = f.File.WriteAt(p, at); return err })
+	if err == nil {
+		n = len(p)
+	}
+	return n, err
+}
+
+// Preallocate implements [vfs.File].
+func (f *guardedFile) Preallocate(offset, length int64) error {
+	return f.change(func() error { return f.File.Preallocate(offset, length) })
+}
+
+// sync makes a fault of a sync that fails, of whatever file. Pebble would write
+// a table anew, but whoever lost one page may have lost others.
+func (f *guardedFile) sync(do func() error) error {
+	return f.change(func() error {
+		err := do()
+		f.guard.failed(err)
+		return err
+	})
+}
+
+// Sync implements [vfs.File].
+func (f *guardedFile) Sync() error { return f.sync(f.File.Sync) }
+
+// SyncData implements [vfs.File].
+func (f *guardedFile) SyncData() error { return f.sync(f.File.SyncData) }
+
+// SyncTo implements [vfs.File].
+func (f *guardedFile) SyncTo(length int64) (full bool, err error) {
+	err = f.sync(func() (err error) { full, err = f.File.SyncTo(length); return err })
+	return full, err
+}
+
+// Close implements [vfs.File]. A file is closed whatever has happened.
+func (f *guardedFile) Close() error {
+	err := f.File.Close()
+	if f.guard.frozen() || f.log && f.guard.failed(err) {
+		return nil
+	}
+	return err
+}

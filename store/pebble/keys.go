@@ -1,0 +1,210 @@
+package pebble
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// What is on disk, by the first byte of the key. Numbers are big-endian, so
+// that bytes sort as the values do; start is [call.Ticks], of which a day has
+// 864·10⁹; day, hour and minute count from 0001-01-01.
+//
+//	kind  rest of the key                                    value
+//	'f'                                                      version of all this, in decimal digits
+//	'r'   tenant 16, start 8, id 16                          Row.AppendBody
+//	'i'   tenant 16, id 16                                   version 1, start 8
+//	'c'   tenant 16, day 4, correlation id 16, tail          nothing
+//	'u'   tenant 16, day 4, user id 16, tail                 nothing
+//	'n'   tenant 16, day 4, digits of a number, 0, tail      nothing
+//	'm'   tenant 16, day 4, digits of a masked number
+//	      up to its first '*', 0, tail                       nothing
+//	'k'   tenant 16, 'd', day 8                              version 1, varint: rows of the day
+//	'k'   tenant 16, 'h', hour 8                             … of the hour
+//	'k'   tenant 16, 'm', minute 8                           … of the minute
+//	's'   name of the state                                  version 1, the value
+//	't'   reserved for totals
+//
+// The tail of an index key is the start within the day, 5, and the first 4
+// bytes of the id. It leads to the row, or to the few rows with the same start
+// whose ids begin alike; the reader looks at each. The 12 bytes of id that are
+// left out are random, cannot be compressed and would cost 48 bytes a row.
+//
+// 'n' and 'm' hold both numbers of a call. A masked number has its own kind
+// because it is looked for in another way: by every beginning of the number
+// that is asked for.
+//
+// Index keys are divided by day, and the day stands before the value, so that
+// what belongs to the oldest days is one range to delete. A row of 10 million
+// is found by one seek for each day of the range.
+const (
+	kindFormat      = 'f'
+	kindRow         = 'r'
+	kindID          = 'i'
+	kindCorrelation = 'c'
+	kindUser        = 'u'
+	kindNumber      = 'n'
+	kindMasked      = 'm'
+	kindCount       = 'k'
+	kindState       = 's'
+	kindTotals      = 't'
+)
+
+// indexKinds are the kinds whose keys are derived from the fields of a row.
+const indexKinds = "cumn"
+
+// valueVersion is the first byte of ids, counts and state. Bodies of rows have
+// a version of their own.
+const valueVersion = 1
+
+const (
+	ticksPerMinute = 60 * 10_000_000
+	ticksPerHour   = 60 * ticksPerMinute
+	ticksPerDay    = 24 * ticksPerHour
+
+	tenantEnd = 1 + 16 // where the tenant ends in every key that has one
+	rowKeyLen = tenantEnd + 8 + 16
+	tailLen   = 5 + shortID
+	shortID   = 4
+	valueAt   = tenantEnd + 4 // where the value begins in an index key
+)
+
+func appendTenant(b []byte, kind byte, tenant call.GUID) []byte {
+	return append(append(b, kind), tenant[:]...)
+}
+
+func appendRowKey(b []byte, tenant call.GUID, start uint64, id call.GUID) []byte {
+	b = appendTenant(b, kindRow, tenant)
+	b = binary.BigEndian.AppendUint64(b, start)
+	return append(b, id[:]...)
+}
+
+// parseRowKey returns the start and id of a row key.
+func parseRowKey(key []byte) (start uint64, id call.GUID, err error) {
+	if len(key) != rowKeyLen || key[0] != kindRow {
+		return 0, id, badKey(key)
+	}
+	return binary.BigEndian.Uint64(key[tenantEnd:]), call.GUID(key[tenantEnd+8:]), nil
+}
+
+func badKey(key []byte) error {
+	kind := "nothing"
+	if len(key) > 0 {
+		kind = fmt.Sprintf("%q", key[0])
+	}
+	return &call.CorruptError{Offset: -1, Err: fmt.Errorf("a key of kind %s has %d bytes", kind, len(key))}
+}
+
+// tenantOf returns the tenant in a key that has one.
+func tenantOf(key []byte) call.GUID { return call.GUID(key[1:tenantEnd]) }
+
+func appendIDKey(b []byte, tenant, id call.GUID) []byte {
+	return append(appendTenant(b, kindID, tenant), id[:]...)
+}
+
+func appendIDValue(b []byte, start uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(b, valueVersion), start)
+}
+
+func parseIDValue(v []byte) (start uint64, err error) {
+	if len(v) != 9 || v[0] != valueVersion {
+		return 0, badValue("an id", v)
+	}
+	return binary.BigEndian.Uint64(v[1:]), nil
+}
+
+// badValue returns the error for a value that is not what its kind asks for.
+func badValue(what string, v []byte) error {
+	if len(v) > 0 && v[0] > valueVersion {
+		return fmt.Errorf("pebble: %s has version %d, and %d is known: %w", what, v[0], valueVersion, call.ErrNewer)
+	}
+	return &call.CorruptError{Offset: -1, Err: fmt.Errorf("%s has a value of %d bytes", what, len(v))}
+}
+
+// appendDay appends what the index keys of one day begin with.
+func appendDay(b []byte, kind byte, tenant call.GUID, day uint64) []byte {
+	return binary.BigEndian.AppendUint32(appendTenant(b, kind, tenant), uint32(day))
+}
+
+// dayOf returns the day of an index key.
+func dayOf(key []byte) uint64 { return uint64(binary.BigEndian.Uint32(key[tenantEnd:])) }
+
+func appendTail(b []byte, start uint64, id call.GUID) []byte {
+	t := start % ticksPerDay
+	b = append(b, byte(t>>32), byte(t>>24), byte(t>>16), byte(t>>8), byte(t))
+	return append(b, id[:shortID]...)
+}
+
+// A tail is the end of an index key as a number: the start within the day, and
+// the first bytes of the id.
+type tail struct {
+	start uint64 // from the beginning of time
+	short uint32
+}
+
+func parseTail(day uint64, b []byte) tail {
+	t := uint64(b[0])<<32 | uint64(binary.BigEndian.Uint32(b[1:]))
+	return tail{day*ticksPerDay + t, binary.BigEndian.Uint32(b[5:])}
+}
+
+// appendRowPrefix appends what the keys of the rows begin with that t leads to.
+func (t tail) appendRowPrefix(b []byte, tenant call.GUID) []byte {
+	b = appendTenant(b, kindRow, tenant)
+	b = binary.BigEndian.AppendUint64(b, t.start)
+	return binary.BigEndian.AppendUint32(b, t.short)
+}
+
+// indexKeys calls add with each index key of r, each once. The key is valid
+// until add returns.
+func indexKeys(buf []byte, r *call.Row, start uint64, add func(key []byte)) []byte {
+	day := start / ticksPerDay
+	guid := func(kind byte, v call.GUID) {
+		if v.IsZero() {
+			return
+		}
+		buf = append(appendDay(buf[:0], kind, r.Tenant, day), v[:]...)
+		buf = appendTail(buf, start, r.ID)
+		add(buf)
+	}
+	guid(kindCorrelation, r.CorrelationID)
+	guid(kindUser, r.UserID)
+	buf = appendNumberKey(buf[:0], r, r.Caller, start)
+	n := len(buf)
+	if n > 0 {
+		add(buf)
+	}
+	if buf = appendNumberKey(buf, r, r.Callee, start); len(buf) > n && !bytes.Equal(buf[:n], buf[n:]) {
+		add(buf[n:])
+	}
+	return buf
+}
+
+// appendNumberKey appends the index key of one of r's numbers, or nothing if it
+// has no digit, masked or not: then nothing finds it.
+func appendNumberKey(b []byte, r *call.Row, number string, start uint64) []byte {
+	at := len(b)
+	b = appendDay(b, kindNumber, r.Tenant, start/ticksPerDay)
+	b, masked := call.AppendDigits(b, number)
+	if masked > 0 {
+		b[at] = kindMasked
+	} else if len(b) == at+valueAt {
+		return b[:at]
+	}
+	return appendTail(append(b, 0), start, r.ID)
+}
+
+func appendStateKey(b []byte, name string) []byte { return append(append(b, kindState), name...) }
+
+// after returns the first key that does not begin with prefix, in memory of
+// its own; nil if there is none.
+func after(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/redact"
+)
+
+// A logger is what Pebble writes to. It must not end the process: what Pebble
+// calls fatal becomes a [fault]. What may come from rows is left out.
+type logger struct {
+	log   *slog.Logger
+	fault *fault
+	now   func() time.Time
+	armed func() bool
+
+	mu   sync.Mutex
+	last map[string]time.Time // when each text was logged
+}
+
+// everyMinute reports whether the text is due: what fails in the background is
+// tried again at once and would fill the log.
+func (l *logger) everyMinute(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	if t, ok := l.last[text]; ok && now.Sub(t) < time.Minute {
+		return false
+	}
+	if len(l.last) > 100 {
+		clear(l.last)
+	}
+	l.last[text] = now
+	return true
+}
+
+// Infof implements [pebble.Logger]. What Pebble has to tell of its ordinary
+// life is in its own files and in [Store.Stats].
+func (l *logger) Infof(string, ...any) {}
+
+// Eventf implements [pebble.LoggerAndTracer].
+func (l *logger) Eventf(context.Context, string, ...any) {}
+
+// IsTracingEnabled implements [pebble.LoggerAndTracer].
+func (l *logger) IsTracingEnabled(context.Context) bool { return false }
+
+// Errorf implements [pebble.Logger].
+func (l *logger) Errorf(format string, args ...any) {
+	if text := safef(format, args...); l.everyMinute(text) {
+		l.log.Error("storage engine", "err", text)
+	}
+}
+
+// Fatalf implements [pebble.Logger]. It returns: the callers of it that concern
+// the disk return the error themselves.
+func (l *logger) Fatalf(format string, args ...any) {
+	if l.armed() {
+		_ = l.fault.set(errors.New(safef(format, args...)))
+	}
+}
+
+func safef(format string, args ...any) string {
+	return string(redact.Sprintf(format, args...).Redact().StripMarkers())
+}
+
+// events returns what Pebble calls when something happens.
+func (l *logger) events(background func(error)) *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) {
+			background(err)
+			if text := plainText(err); l.everyMinute(text) {
+				l.log.Error("work in the background failed and will be tried again", "err", text)
+			}
+		},
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			if l.everyMinute(info.Path) {
+				l.log.Error("damaged file", "file", info.Path, "err", plainText(info.Details))
+			}
+		},
+	}
+}

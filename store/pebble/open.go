@@ -1,0 +1,178 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/trunklog/trunklog/call"
+)
+
+// formatVersion is the version of what is on disk. One that is newer is
+// refused; a change of keys or values that an older trunklog would read wrongly
+// asks for a new one.
+const formatVersion = 1
+
+// Open opens the store in the folder dir, and makes it if there is none.
+//
+// Errors: [call.ErrInUse] if another process has it open; [call.ErrNewer] if a
+// newer trunklog has written it; [call.CorruptError] if a file is damaged;
+// [call.ErrFull] if the disk has no room even for opening.
+func Open(dir string, o Options) (*Store, error) {
+	s, err := open(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("pebble: open %s: %w", dir, inWords(err))
+	}
+	return s, nil
+}
+
+func open(dir string, o Options) (*Store, error) {
+	o.withDefaults()
+	if err := folder(o.FS, dir, o.ReadOnly); err != nil {
+		return nil, err
+	}
+	lock, err := own(o.FS, dir, o.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, opts: o, lock: lock, readOnly: o.ReadOnly, fault: &fault{log: o.Log, tell: o.Fatal}}
+	s.room = &room{fs: o.FS, dir: dir, reserve: max(o.Reserve, 0), log: o.Log}
+	s.guard = &guard{FS: vfs.OnDiskFull(o.FS, s.room.ranOut), fault: s.fault}
+	s.fs = s.guard
+	if err := s.openDB(); err != nil {
+		return nil, firstError(err, lock.Close())
+	}
+	if err := s.begin(); err != nil {
+		return nil, firstError(err, s.db.Close(), lock.Close())
+	}
+	s.guard.armed.Store(true)
+	return s, nil
+}
+
+// folder looks at the folder before anything is written to it.
+func folder(fsys vfs.FS, dir string, readOnly bool) error {
+	info, err := fsys.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return errors.New("it is a file; a store is a folder")
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case readOnly:
+		return fmt.Errorf("there is no such folder: %w", call.ErrNotFound)
+	}
+	return fsys.MkdirAll(dir, 0o700)
+}
+
+// openDB verifies what is there and opens Pebble on it.
+func (s *Store) openDB() error {
+	desc, err := pebble.Peek(s.dir, s.fs)
+	if err != nil {
+		return err
+	}
+	if !desc.Exists && s.readOnly {
+		return fmt.Errorf("there is no store in the folder: %w", call.ErrNotFound)
+	}
+	switch err := verifySeal(s.fs, s.dir); {
+	case err == nil, errors.Is(err, errNoSeal):
+		if err != nil && err != errNoSeal { //nolint:errorlint // the bare one is the ordinary case
+			s.opts.Log.Warn("the store's files could not be compared with their seal", "dir", s.dir, "err", err)
+		}
+	default:
+		return err
+	}
+	if !s.readOnly {
+		if err := breakSeal(s.fs, s.dir); err != nil {
+			return err
+		}
+	}
+	s.cache = pebble.NewCache(s.opts.CacheBytes)
+	s.db, err = pebble.Open(s.dir, s.pebbleOptions())
+	if err != nil {
+		s.cache.Unref()
+		return err
+	}
+	return nil
+}
+
+// begin reads the format version, or writes it to a new store.
+func (s *Store) begin() error {
+	found, closer, err := s.db.Get([]byte{kindFormat})
+	switch {
+	case err == nil:
+		version := string(found)
+		if err := closer.Close(); err != nil {
+			return err
+		}
+		if err := checkVersion(version); err != nil {
+			return err
+		}
+	case !errors.Is(err, pebble.ErrNotFound):
+		return err
+	default:
+		if err := s.makeNew(); err != nil {
+			return err
+		}
+	}
+	if s.room.reserve > 0 {
+		s.room.gone.Store(true) // until there is room for it
+		if err := s.room.forWrite(); err != nil && !errors.Is(err, call.ErrFull) {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkVersion(found string) error {
+	switch n, err := strconv.Atoi(found); {
+	case err != nil:
+		return &call.CorruptError{Offset: -1, Err: errors.New("the format version is not a number")}
+	case n > formatVersion:
+		return fmt.Errorf("the store has format %d, and this trunklog knows formats up to %d: %w; use that version, or restore a backup that is older",
+			n, formatVersion, call.ErrNewer)
+	case n < 1:
+		return fmt.Errorf("%w: the store has format %d, which there never was", call.ErrInvalid, n)
+	}
+	return nil
+}
+
+// makeNew writes the format version to a store that holds nothing yet.
+func (s *Store) makeNew() error {
+	it, err := s.db.NewIter(wholeStore())
+	if err != nil {
+		return err
+	}
+	strange := it.First()
+	if err := firstError(it.Error(), it.Close()); err != nil {
+		return err
+	}
+	if strange || s.readOnly {
+		return errStrange
+	}
+	return s.db.Set([]byte{kindFormat}, []byte(strconv.Itoa(formatVersion)), pebble.Sync)
+}
+
+var errStrange = fmt.Errorf("%w: the folder holds a database of another program; name an empty or a new folder", call.ErrInvalid)
+
+// inWords says what an operator can do about an error of opening.
+func inWords(err error) error {
+	switch text := err.Error(); {
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("the disk is full; make some room and start again: %w: %w", call.ErrFull, plainError(err))
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("the folder cannot be written; give it to the user that runs trunklog, or name another one: %w", plainError(err))
+	case strings.Contains(text, "written in unknown format major version"), strings.Contains(text, "unknown to this Pebble"):
+		return fmt.Errorf("%w: %w; use that version, or restore a backup that is older", call.ErrNewer, plainError(err))
+	case strings.Contains(text, "merger name from file"), strings.Contains(text, "comparer name from file"):
+		return errStrange
+	case pebble.IsCorruptionError(err):
+		return corruption(err)
+	}
+	return plainError(err)
+}

@@ -1,0 +1,75 @@
+package pebble
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
+)
+
+// pebbleOptions returns how Pebble is set up. The figures are from
+// write_bench_test.go on two cores; docs/decisions/0001-pebble.md has them.
+func (s *Store) pebbleOptions() *pebble.Options {
+	log := &logger{log: s.opts.Log, fault: s.fault, now: s.opts.Now, armed: s.guard.armed.Load, last: map[string]time.Time{}}
+	comparer := *pebble.DefaultComparer
+	comparer.FormatKey = formatKey
+	o := &pebble.Options{
+		FS:              s.fs,
+		Lock:            s.lock,
+		ReadOnly:        s.readOnly,
+		Cache:           s.cache,
+		Comparer:        &comparer,
+		Merger:          sumMerger(),
+		LoggerAndTracer: log,
+		EventListener:   log.events(s.background),
+		// Since this version Pebble's log tells damage from the trace of a
+		// crash, and the footers of tables have a checksum.
+		FormatMajorVersion: pebble.FormatTableFormatV6,
+
+		MemTableSize:                s.opts.memTable,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               64 << 20,
+		MaxOpenFiles:                1000,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		// What Trim has deleted is given back within the minute.
+		FlushDelayDeleteRange: 0,
+		DisableTableStats:     false,
+	}
+	for i := range o.Levels {
+		l := &o.Levels[i]
+		l.BlockSize = 32 << 10
+		l.IndexBlockSize = 256 << 10
+		// On every level, so that a new id costs no read of a table.
+		l.FilterPolicy = bloom.FilterPolicy(10)
+		l.Compression = fast
+	}
+	// Nine tenths of all rows are in the last level.
+	o.Levels[len(o.Levels)-1].Compression = small
+	o.TargetFileSizes[0] = 4 << 20
+	for i := 1; i < len(o.TargetFileSizes); i++ {
+		o.TargetFileSizes[i] = 16 << 20
+	}
+	return o
+}
+
+func fast() *sstable.CompressionProfile  { return block.FastestCompression }
+func small() *sstable.CompressionProfile { return block.ZstdCompression }
+
+// formatKey is how Pebble shows a key in its own messages: without what is in
+// it.
+func formatKey(key []byte) fmt.Formatter {
+	if len(key) == 0 {
+		return shownKey("nothing")
+	}
+	return shownKey(fmt.Sprintf("%c of %d bytes", key[0], len(key)))
+}
+
+type shownKey string
+
+// Format implements [fmt.Formatter].
+func (k shownKey) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(k)) }

@@ -1,0 +1,52 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/trunklog/trunklog/call"
+)
+
+// ownerName is the file that says which process has the folder open. It only
+// informs; what excludes others is the lock.
+const ownerName = "owner"
+
+// own locks the folder and notes who did.
+func own(fsys vfs.FS, dir string, readOnly bool) (*pebble.Lock, error) {
+	lock, err := pebble.LockDirectory(dir, fsys)
+	if err != nil {
+		return nil, lockError(fsys, dir, err)
+	}
+	if readOnly {
+		return lock, nil
+	}
+	who := fmt.Sprintf("%s, pid %d\n", filepath.Base(os.Args[0]), os.Getpid())
+	if err := writeFile(fsys, dir, ownerName, []byte(who)); err != nil {
+		return nil, firstError(fmt.Errorf("%s cannot be written: %w", ownerName, err), lock.Close())
+	}
+	return lock, nil
+}
+
+func lockError(fsys vfs.FS, dir string, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) && !errors.Is(err, syscall.EAGAIN) {
+		return err // the lock file cannot be made
+	}
+	who := "unknown"
+	if b, err := readFile(fsys, fsys.PathJoin(dir, ownerName)); err == nil && len(b) < 200 {
+		who = strings.TrimSpace(string(b))
+	}
+	return fmt.Errorf("%w (%s): stop that one first, or ask it for what you need", call.ErrInUse, who)
+}
+
+// disown removes the note.
+func disown(fsys vfs.FS, dir string) {
+	_ = fsys.Remove(fsys.PathJoin(dir, ownerName)) // a stale note does no harm
+}

@@ -1,0 +1,159 @@
+// Package pebble keeps rows in one folder of the local disk, by way of the
+// embedded engine Pebble. It is the default engine: one process owns the
+// folder, and there is nothing to install.
+//
+// It knows the contract of [call.Store] and what is on disk (keys.go). It does
+// not know where rows come from or who asks for them.
+package pebble
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/trunklog/trunklog/call"
+)
+
+// A Store is a [call.Store] and a [call.Keeper] in a folder.
+type Store struct {
+	db       *pebble.DB
+	dir      string
+	fs       vfs.FS // as Pebble sees it
+	opts     Options
+	lock     *pebble.Lock
+	cache    *pebble.Cache
+	readOnly bool
+
+	life  life
+	room  *room
+	fault *fault
+	guard *guard
+
+	// mu lets one writer at a time look at what is there and hand its batch to
+	// the log.
+	mu      sync.Mutex
+	applied uint64        // batches handed to the log
+	durable atomic.Uint64 // as many of them are on the disk
+
+	flushFailed atomic.Pointer[func()] // called when work in the background fails
+}
+
+var (
+	_ call.Store  = (*Store)(nil)
+	_ call.Keeper = (*Store)(nil)
+)
+
+// Options are the settings of a store. The zero value is good for a server.
+type Options struct {
+	// FS is the file system; nil is the machine's own.
+	FS vfs.FS
+	// Log is told what an operator should know; nil is nobody.
+	Log *slog.Logger
+	// CacheBytes is the memory for blocks that were read; 0 is 64 MiB. The
+	// process needs about four times that at its peak, and 200 MiB more: the
+	// cache counts twice because of the garbage collector.
+	CacheBytes int64
+	// Fatal is called once, from any goroutine, when the store has failed in a
+	// way that only a new start can mend, such as a failed sync. It must not
+	// call the store; it is for ending the process. Until then reads go on and
+	// writes return [call.ErrClosed].
+	Fatal func(error)
+	// Reserve is how much space is kept free on the disk; with less, writes
+	// return [call.ErrFull]. 0 is 256 MiB; a negative number is none.
+	Reserve int64
+	// ReadOnly opens a store that is there and changes nothing.
+	ReadOnly bool
+	// Now tells the time, for what is not to be logged too often; nil is
+	// [time.Now].
+	Now func() time.Time
+
+	memTable uint64 // bytes; 0 is 64 MiB
+}
+
+func (o *Options) withDefaults() {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.Reserve == 0 {
+		o.Reserve = 256 << 20
+	}
+	if o.ReadOnly {
+		o.Reserve = -1
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.memTable == 0 {
+		o.memTable = 64 << 20
+	}
+}
+
+// State implements [call.Store].
+func (s *Store) State(ctx context.Context, prefix string) (map[string][]byte, error) {
+	if err := s.life.enter(ctx); err != nil {
+		return nil, s.readError("state", err)
+	}
+	defer s.life.leave()
+	state, err := s.state(prefix)
+	if err != nil {
+		return nil, s.readError("state", err)
+	}
+	return state, nil
+}
+
+// Close implements [call.Store]. It writes to tables what is only in the log,
+// so that the next start is quick, and seals the folder.
+func (s *Store) Close() error {
+	if !s.life.end() {
+		return s.readError("close", call.ErrClosed)
+	}
+	failed := s.fault.err()
+	if failed == nil && !s.readOnly {
+		s.flush()
+	}
+	err := s.db.Close()
+	s.cache.Unref()
+	failed = firstError(failed, s.fault.err())
+	if failed == nil && err == nil && !s.readOnly {
+		err = seal(s.fs, s.dir)
+		disown(s.fs, s.dir)
+	}
+	err = firstError(failed, err, s.fault.err(), s.lock.Close())
+	if err != nil {
+		return s.readError("close", err)
+	}
+	return nil
+}
+
+// flush writes what is in memory to tables. If that fails, for want of space
+// say, the log still has everything.
+func (s *Store) flush() {
+	stop := make(chan struct{})
+	once := sync.OnceFunc(func() { close(stop) })
+	s.flushFailed.Store(&once)
+	done, err := s.db.AsyncFlush()
+	if err != nil {
+		return
+	}
+	select {
+	case <-done:
+	case <-stop:
+	}
+}
+
+// background is called with every error of Pebble's work in the background.
+func (s *Store) background(error) {
+	if f := s.flushFailed.Load(); f != nil {
+		(*f)()
+	}
+}

@@ -1,0 +1,204 @@
+package pebble
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"unsafe"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/trunklog/trunklog/call"
+)
+
+// Rows implements [call.Reader]. The row's texts lie in the block that the
+// iterator stands on: nothing is allocated for a row.
+//
+// Without q.Where, q.Skip is found by the counts. With it, correlation id, user
+// id and numbers at the top of the condition are looked up in the index; all
+// else reads the range of time.
+func (s *Store) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, error] {
+	return func(yield func(*call.Row, error) bool) {
+		err := s.each(ctx, q, func(r *call.Row) bool { return yield(r, nil) })
+		if err != nil {
+			yield(nil, s.readError("rows", err))
+		}
+	}
+}
+
+// Count implements [call.Reader]. q.After, q.Skip and q.Limit count too: the
+// answer is the number of rows that Rows would yield.
+func (s *Store) Count(ctx context.Context, q call.Query) (int64, error) {
+	var n int64
+	var err error
+	if q.Where == nil {
+		n, err = s.countAll(ctx, q)
+	} else {
+		err = s.each(ctx, q, func(*call.Row) bool { n++; return true })
+	}
+	if err != nil {
+		return 0, s.readError("count", err)
+	}
+	return n, nil
+}
+
+// Row implements [call.Reader].
+func (s *Store) Row(ctx context.Context, tenant, id call.GUID) (call.Row, error) {
+	r, err := s.row(ctx, tenant, id)
+	if err != nil {
+		return call.Row{}, s.readError("row "+id.String(), err)
+	}
+	return r, nil
+}
+
+func (s *Store) row(ctx context.Context, tenant, id call.GUID) (r call.Row, err error) {
+	if err := s.life.enter(ctx); err != nil {
+		return r, err
+	}
+	defer s.life.leave()
+	it, err := s.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = firstError(err, it.Close()) }()
+	start, found, err := seekID(it, appendIDKey(nil, tenant, id))
+	if err != nil || !found {
+		return r, firstError(err, call.ErrNotFound)
+	}
+	body, err := seekBody(it, appendRowKey(nil, tenant, start, id))
+	if err != nil {
+		return r, err
+	}
+	return r, parseBody(&r, tenant, start, id, string(body))
+}
+
+// seekID returns the start under which the row with the given id key was
+// published.
+func seekID(it *pebble.Iterator, key []byte) (start uint64, found bool, err error) {
+	if !it.SeekPrefixGE(key) {
+		return 0, false, it.Error()
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return 0, false, err
+	}
+	start, err = parseIDValue(value)
+	return start, true, err
+}
+
+// seekBody returns the body of the row with the given key, which must be
+// there. It is valid until the next step of it.
+func seekBody(it *pebble.Iterator, key []byte) ([]byte, error) {
+	if !it.SeekPrefixGE(key) {
+		if err := it.Error(); err != nil {
+			return nil, err
+		}
+		return nil, &call.CorruptError{Offset: -1, Err: fmt.Errorf("the row of id %v is missing", call.GUID(key[tenantEnd+8:]))}
+	}
+	return it.ValueAndErr()
+}
+
+// parseBody is [call.Row.ParseBody]; that a body makes no sense is corruption.
+func parseBody(r *call.Row, tenant call.GUID, start uint64, id call.GUID, body string) error {
+	err := r.ParseBody(tenant, call.TimeOf(start), id, body)
+	if err != nil && !isNewer(err) {
+		return &call.CorruptError{Offset: -1, Err: err}
+	}
+	return err
+}
+
+// A walk goes over the rows of one query.
+type walk struct {
+	q      call.Query
+	span   span
+	it     *pebble.Iterator // over the rows of the span
+	row    call.Row         // lent to the receiver
+	units  []call.GUID      // room for row.AdministrativeUnits
+	steps  int
+	skip   int64 // still to be left out
+	left   int   // still to be given; negative if there is no limit
+	yield  func(*call.Row) bool
+	prefix []byte
+}
+
+// each calls yield with each row that q selects until it returns false.
+func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bool) (err error) {
+	if err := s.life.enter(ctx); err != nil {
+		return err
+	}
+	defer s.life.leave()
+	w := &walk{q: q, span: spanOf(q), skip: max(q.Skip, 0), left: -1, yield: yield}
+	if q.Limit > 0 {
+		w.left = q.Limit
+	}
+	plan := planOf(q.Where, &w.span)
+	if w.span.empty() {
+		return nil
+	}
+	w.it, err = s.db.NewIter(&pebble.IterOptions{LowerBound: w.span.lo.key(q.Tenant), UpperBound: w.span.hi.key(q.Tenant)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, w.it.Close()) }()
+	switch {
+	case plan.useful():
+		return w.lookUp(ctx, plan)
+	case q.Where == nil && w.skip > 0:
+		ok, err := w.skipRows()
+		if err != nil {
+			return err
+		}
+		return w.scan(ctx, ok)
+	case q.Reverse:
+		return w.scan(ctx, w.it.Last())
+	}
+	return w.scan(ctx, w.it.First())
+}
+
+// scan goes on from where the iterator stands; ok says whether it stands on a
+// row.
+func (w *walk) scan(ctx context.Context, ok bool) error {
+	next := w.it.Next
+	if w.q.Reverse {
+		next = w.it.Prev
+	}
+	for ; ok; ok = next() {
+		if more, err := w.give(ctx); err != nil || !more {
+			return err
+		}
+	}
+	return w.it.Error()
+}
+
+// give hands on the row that the iterator stands on if it matches, and reports
+// whether to go on.
+func (w *walk) give(ctx context.Context) (more bool, err error) {
+	if w.steps++; w.steps%256 == 1 {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+	}
+	start, id, err := parseRowKey(w.it.Key())
+	if err != nil {
+		return false, err
+	}
+	body, err := w.it.ValueAndErr()
+	if err != nil {
+		return false, err
+	}
+	w.row.AdministrativeUnits = w.units
+	if err := parseBody(&w.row, w.q.Tenant, start, id, unsafe.String(unsafe.SliceData(body), len(body))); err != nil {
+		return false, err
+	}
+	if w.row.AdministrativeUnits != nil {
+		w.units = w.row.AdministrativeUnits[:0]
+	}
+	switch {
+	case w.q.Where != nil && !w.q.Where.Match(&w.row):
+		return true, nil
+	case w.skip > 0:
+		w.skip--
+		return true, nil
+	}
+	w.left--
+	return w.yield(&w.row) && w.left != 0, nil
+}

@@ -1,0 +1,161 @@
+package pebble
+
+import (
+	"context"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/trunklog/trunklog/call"
+)
+
+// trimChunk is the most rows that one batch of Trim deletes. Each row costs it
+// some 50 bytes of memory, or 300 where a day is not deleted as a whole.
+const trimChunk = 20_000
+
+// Trim implements [call.Store]. It goes by days, the oldest first, in batches
+// of which each leaves a consistent store; after a crash it is done again and
+// deletes the rest. Rows, index and counts of a day go by a range, ids one by
+// one.
+func (s *Store) Trim(ctx context.Context, tenant call.GUID, t time.Time) (int64, error) {
+	n, err := s.trim(ctx, tenant, ceilTicks(t))
+	if err != nil {
+		return n, s.readError("trim", err)
+	}
+	return n, nil
+}
+
+func (s *Store) trim(ctx context.Context, tenant call.GUID, before uint64) (total int64, err error) {
+	if err := s.life.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.life.leave()
+	for {
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		if err := s.room.forTrim(); err != nil {
+			return total, err
+		}
+		var n int64
+		wait, err := s.apply(func(b *pebble.Batch) (err error) {
+			n, err = s.trimSome(b, tenant, before)
+			return err
+		})
+		if err != nil {
+			return total, err
+		}
+		if err := wait(); err != nil {
+			return total, err
+		}
+		if n == 0 {
+			return total, nil
+		}
+		total += n
+	}
+}
+
+// trimSome adds to b the deletion of the tenant's oldest rows, of one day and
+// not more than trimChunk.
+func (s *Store) trimSome(b *pebble.Batch, tenant call.GUID, before uint64) (n int64, err error) {
+	lower := place{}.key(tenant)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: place{start: before}.key(tenant)})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = firstError(err, it.Close()) }()
+	if !it.First() {
+		return 0, it.Error()
+	}
+	first, _, err := parseRowKey(it.Key())
+	if err != nil {
+		return 0, err
+	}
+	day := first / ticksPerDay
+	c := &cut{tenant: tenant, tally: tally{}}
+	ok := true
+	for ; ok && n < trimChunk; ok = it.Next() {
+		start, id, err := parseRowKey(it.Key())
+		if err != nil {
+			return 0, err
+		}
+		if start/ticksPerDay != day {
+			break
+		}
+		body, err := it.ValueAndErr()
+		if err != nil {
+			return 0, err
+		}
+		if err := c.row(b, start, id, body); err != nil {
+			return 0, err
+		}
+		n++
+	}
+	if err := it.Error(); err != nil {
+		return 0, err
+	}
+	if n < trimChunk && (day+1)*ticksPerDay <= before {
+		return n, c.wholeDay(b, day)
+	}
+	return n, c.partOfDay(b, lower)
+}
+
+// A cut is what one batch of Trim deletes.
+type cut struct {
+	tenant call.GUID
+	last   []byte // key of the last row
+	index  []byte // the index keys one after the other
+	ends   []int
+	tally  tally
+	key    []byte
+	now    call.Row
+}
+
+// row adds the deletion of a row's id, and notes what else hangs on the row.
+func (c *cut) row(b *pebble.Batch, start uint64, id call.GUID, body []byte) error {
+	if err := parseBody(&c.now, c.tenant, start, id, string(body)); err != nil {
+		return err
+	}
+	c.key = indexKeys(c.key, &c.now, start, func(key []byte) {
+		c.index = append(c.index, key...)
+		c.ends = append(c.ends, len(c.index))
+	})
+	c.tally.add(c.tenant, start, -1)
+	c.last = appendRowKey(c.last[:0], c.tenant, start, id)
+	c.key = appendIDKey(c.key[:0], c.tenant, id)
+	return b.Delete(c.key, nil)
+}
+
+// wholeDay deletes everything of the day but the ids.
+func (c *cut) wholeDay(b *pebble.Batch, day uint64) error {
+	start, end := day*ticksPerDay, (day+1)*ticksPerDay
+	if err := b.DeleteRange(place{start: start}.key(c.tenant), place{start: end}.key(c.tenant), nil); err != nil {
+		return err
+	}
+	for i := range len(indexKinds) {
+		if err := b.DeleteRange(appendDay(nil, indexKinds[i], c.tenant, day), appendDay(nil, indexKinds[i], c.tenant, day+1), nil); err != nil {
+			return err
+		}
+	}
+	for _, g := range grains() {
+		if err := b.DeleteRange(appendCountKey(nil, c.tenant, g, start), appendCountKey(nil, c.tenant, g, end), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// partOfDay deletes the rows up to the last one, and one by one what was
+// derived from them.
+func (c *cut) partOfDay(b *pebble.Batch, lower []byte) error {
+	if err := b.DeleteRange(lower, append(c.last, 0), nil); err != nil {
+		return err
+	}
+	from := 0
+	for _, to := range c.ends {
+		if err := b.Delete(c.index[from:to], nil); err != nil {
+			return err
+		}
+		from = to
+	}
+	return c.tally.merge(b)
+}
