@@ -1,0 +1,189 @@
+package graphjson
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// scale is how much more than usual is tried, from TRUNKLOG_SCALE.
+func scale() int {
+	if n, err := strconv.Atoi(os.Getenv("TRUNKLOG_SCALE")); err == nil && n > 0 {
+		return n
+	}
+	return 1
+}
+
+// seedOf returns the seed of a test, which TRUNKLOG_SEED sets, and prints it.
+func seedOf(t *testing.T) uint64 {
+	seed := rand.Uint64()
+	if s, err := strconv.ParseUint(os.Getenv("TRUNKLOG_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("TRUNKLOG_SEED=%d", seed)
+	return seed
+}
+
+// collect returns what decoding yields, each as one line.
+func collect(r io.Reader) (out []string) {
+	for e, err := range Decode(r) {
+		if err != nil {
+			out = append(out, err.Error())
+		} else {
+			out = append(out, fmt.Sprintf("%s %+v", e.Call, e.Row))
+		}
+	}
+	return out
+}
+
+const soundRow = `{"id":"sound","startDateTime":"2026-11-01T00:00:00Z"}`
+
+// What is too large is skipped without being held, in whatever way it is too
+// large, and what stands behind it is read.
+func TestTooLarge(t *testing.T) {
+	size := int64(24<<20) * int64(scale())
+	for _, c := range []struct {
+		name                string
+		before, fill, after string
+		line                int64
+		want                string
+	}{
+		{"text", soundRow + "\n" + `{"id":"`, "a", `"}` + "\n", 2, "more than 1048576 bytes"},
+		{"text in a list", "[" + soundRow + ",\n" + `{"id":"`, "aü", `"},` + "\n", 2, "more than 1048576 bytes"},
+		{"properties", soundRow + "\n" + `{"id":"a"`, `,"b":[1,{"c":null}]`, "}\n", 2, "more than 1048576 bytes"},
+		{"white space", soundRow + "\n" + `{"id":`, " ", "1}\n", 2, "more than 1048576 bytes"},
+		{"number", soundRow + "\n" + `{"duration":1`, "0", "}\n", 2, "more than 1048576 bytes"},
+		{"name", soundRow + "\n" + `{"`, "a", `":1}` + "\n", 2, "more than 1048576 bytes"},
+		{"text without an end", soundRow + "\n" + `{"id":"`, "a", "\n", 2, "more than 1048576 bytes"},
+		{"record without an end", soundRow + "\n" + `{"id":1`, `,"b":1`, "\n", 2, "more than 1048576 bytes"},
+		{"rubbish", soundRow + "\n", "a", "\n", 2, "unexpected character"},
+		{"lists", soundRow + "\n" + `{"a":`, "[", "\n", 2, "within each other"},
+		{"quotes", "[" + soundRow + "\n," + `{"id":"a`, `","b`, `"},` + "\n", 2, "unexpected character"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := io.MultiReader(strings.NewReader(c.before), &repeat{c.fill, size}, strings.NewReader(c.after+soundRow+"\n"))
+			m := &heapReader{Reader: r}
+			rows, wrong := 0, 0
+			for e, err := range Decode(m) {
+				var syntax *call.SyntaxError
+				switch {
+				case errors.As(err, &syntax):
+					if wrong++; wrong > 1 {
+						t.Errorf("another error: %v", err)
+						continue
+					}
+					if !strings.Contains(err.Error(), c.want) || syntax.Line != c.line || len(syntax.Raw) == 0 || len(syntax.Raw) > maxRaw {
+						t.Errorf("%v, %d raw bytes; want line %d, %q", err, len(syntax.Raw), c.line, c.want)
+					}
+				case err != nil:
+					if c.before[0] != '[' { // which nothing closes
+						t.Error(err)
+					}
+				case e.Call == "sound":
+					rows++
+				}
+			}
+			if rows != 2 || wrong != 1 {
+				t.Errorf("%d rows and %d errors, want 2 and 1", rows, wrong)
+			}
+			if m.most > 8<<20 {
+				t.Errorf("up to %d bytes were held", m.most)
+			}
+		})
+	}
+}
+
+// A list of any length is read with the memory of one row.
+func TestLongList(t *testing.T) {
+	const row = soundRow + ",\n"
+	m := &heapReader{Reader: io.MultiReader(strings.NewReader(`{"value":[`), &repeat{row, int64(len(row)) * 200_000}, strings.NewReader(soundRow+"]}"))}
+	n := 0
+	for _, err := range Decode(m) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 200_001 || m.most > 8<<20 {
+		t.Errorf("%d rows with up to %d bytes", n, m.most)
+	}
+}
+
+// An input with nothing but errors takes no longer than others: the work does
+// not grow with the square of its length.
+func TestNothingButErrors(t *testing.T) {
+	for _, fill := range []string{"{", "{\n", "[", "{\"a\n", "{\"a\":\n", "x\n", "}", `"`, "{\"a\":1,\n{", "},{", "[{", `{"value":[`, `{"value":[{"a`, "{\"value\":[\n", `\`} {
+		n := 0
+		for range Decode(&repeat{fill, 1 << 20}) {
+			n++
+		}
+		if n == 0 {
+			t.Errorf("%q gives nothing", fill)
+		}
+	}
+}
+
+// No value that is a person's may be in an error that may be logged.
+func TestErrorsNameNobody(t *testing.T) {
+	const secret = "4930123456789"
+	for _, value := range []string{secret, `"` + secret, `"x` + strings.Repeat(secret, 100) + `"`, `{"a":"` + secret + `"}`, `["` + secret + `"]`, `"` + secret + "\xff\"", `"` + secret + `\q"`} {
+		for _, name := range []string{"callerNumber", "calleeNumber", "userDisplayName", "userPrincipalName", "userId", "id"} {
+			line := fmt.Sprintf(`{"startDateTime":"2026-11-01T00:00:00Z","%s":%s,"x":1}`, name, value)
+			for _, err := range Decode(strings.NewReader(line + "\n" + soundRow)) {
+				if err != nil && strings.Contains(err.Error(), secret) {
+					t.Errorf("%s: %v", line, err)
+				}
+			}
+		}
+	}
+}
+
+// A repeat is a text that comes again and again, up to n bytes.
+type repeat struct {
+	text string
+	n    int64
+}
+
+func (r *repeat) Read(b []byte) (int, error) {
+	if r.n <= 0 {
+		return 0, io.EOF
+	}
+	b = b[:min(int64(len(b)), max(r.n, int64(len(r.text))))]
+	if len(b) < len(r.text) {
+		panic("a piece is longer than what is read at once")
+	}
+	whole := len(b) / len(r.text) * len(r.text)
+	copy(b, bytes.Repeat([]byte(r.text), whole/len(r.text)))
+	r.n -= int64(whole)
+	return whole, nil
+}
+
+// A heapReader notes how many bytes of memory are in use while it is read.
+type heapReader struct {
+	io.Reader
+	n     int
+	first uint64
+	most  uint64
+}
+
+func (h *heapReader) Read(b []byte) (int, error) {
+	if h.n++; h.n%64 == 1 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if h.first == 0 {
+			h.first = m.HeapAlloc
+		}
+		h.most = max(h.most, m.HeapAlloc-min(h.first, m.HeapAlloc))
+	}
+	return h.Reader.Read(b)
+}
