@@ -143,7 +143,7 @@ func (x *exchange) place(p *pageRequest, o odata.Options) error {
 			return err
 		}
 		p.query.After = t.after
-		p.size = max(1, min(p.size, t.size))
+		p.size = min(p.size, t.size)
 	}
 	// One more row than the page has tells whether there is a next page.
 	p.query.Limit = p.size + 1

@@ -124,7 +124,7 @@ func walk(t *testing.T, h http.Handler, path string, size int, want map[string]b
 		if a.Next == "" {
 			break
 		}
-		if a.Next == path || strings.ContainsAny(a.Next, "{}") {
+		if testRoot+path == a.Next || strings.ContainsAny(a.Next, "{}") {
 			t.Fatalf("link %q", a.Next)
 		}
 		skip += len(a.Value)
@@ -158,7 +158,7 @@ func TestLinkOnlyBeforeMore(t *testing.T) {
 				rows += len(a.Value)
 				pages++
 				path = ""
-				if a.Next != "" {
+				if a.Next != "" && pages < 5 {
 					path = local(t, a.Next)
 				}
 			}
@@ -194,6 +194,37 @@ func TestQueryOfThePage(t *testing.T) {
 	page(t, get(t, h, function+"(fromDateTime=0001-01-01,toDateTime=0001-01-01)"))
 	if got.Limit != 0 {
 		t.Errorf("query %+v, want none", got)
+	}
+}
+
+// The number in a link does not become negative.
+func TestGreatestSkip(t *testing.T) {
+	row := sampleRow(t)
+	h := New(testConfig(fakeStore{rows: func(context.Context, call.Query) iter.Seq2[*call.Row, error] {
+		return func(yield func(*call.Row, error) bool) {
+			for yield(&row, nil) {
+			}
+		}
+	}}))
+	if a := page(t, get(t, h, reference+"?$skip=9223372036854775800")); !strings.Contains(a.Next, "?$skip=9223372036854775807&$skiptoken=") {
+		t.Errorf("link %q", a.Next)
+	}
+}
+
+// A walk that has begun with tokens goes on with them in strict mode, where
+// the number of rows before it may not be known.
+func TestStrictGoesOnWithTokens(t *testing.T) {
+	store := filled(t, 2500)
+	usual := testConfig(store)
+	strict := usual
+	strict.Strict = true
+	token := tokenOf(t, page(t, get(t, New(usual), reference)).Next)
+	a := page(t, get(t, New(strict), reference+"?$skiptoken="+token))
+	if len(a.Value) != 1000 || a.Value[0]["userDisplayName"] != "User 998" || tokenOf(t, a.Next) == token {
+		t.Errorf("rows from %v on, link %q", a.Value[0]["userDisplayName"], a.Next)
+	}
+	if a = page(t, get(t, New(strict), local(t, a.Next))); len(a.Value) != 501 || a.Next != "" {
+		t.Errorf("%d rows, link %q", len(a.Value), a.Next)
 	}
 }
 
@@ -269,9 +300,9 @@ func TestOverTheWire(t *testing.T) {
 			defer server.Close()
 			client := server.Client()
 			client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-			seen := map[string]bool{}
+			seen, pages := map[string]bool{}, 0
 			link := server.URL + "//v1.0/communications/callRecords/microsoft.graph.callRecords.getDirectRoutingCalls(fromDateTime=2019-11-01T00%3A00%3A00%2B00%3A00,toDateTime=2019-12-01T01:00:00+01:00)"
-			for link != "" {
+			for ; link != "" && pages < 5; pages++ {
 				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, http.NoBody)
 				if err != nil {
 					t.Fatal(err)
@@ -286,8 +317,8 @@ func TestOverTheWire(t *testing.T) {
 				}
 				link = a.Next
 			}
-			if len(seen) != 2500 {
-				t.Errorf("%d rows", len(seen))
+			if len(seen) != 2500 || pages != 3 {
+				t.Errorf("%d rows on %d pages", len(seen), pages)
 			}
 		})
 	}

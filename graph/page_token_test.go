@@ -119,6 +119,20 @@ func TestTokenRoundTrip(t *testing.T) {
 	}
 }
 
+// A token of another version is refused, even if we made it.
+func TestTokenVersion(t *testing.T) {
+	key, s := make([]byte, keySize), &scope{tenant: testTenant}
+	p, err := base64.RawURLEncoding.DecodeString(string(appendToken(nil, key, token{size: 1}, s)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p[0]++
+	p = append(p[:tokenPayload], s.mac(key, p[:tokenPayload])[:tokenMAC]...)
+	if _, err := parseToken(base64.RawURLEncoding.EncodeToString(p), key, s); err == nil {
+		t.Error("it is taken")
+	}
+}
+
 func TestAppendLink(t *testing.T) {
 	for _, c := range []struct{ path, query, token, want string }{
 		{"/v1.0/f(a=1)", "", "", "R/v1.0/f(a=1)?$skip=7"},
