@@ -1,0 +1,177 @@
+package cert
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	caFile    = "ca.pem"
+	caKeyFile = "ca.key"
+	caYears   = 10
+)
+
+// A ca is an authority's certificate and private key.
+type ca struct {
+	cert *x509.Certificate
+	key  crypto.Signer
+}
+
+// valid reports whether the authority can sign at the given time.
+func (c ca) valid(now time.Time) error {
+	switch {
+	case now.Before(c.cert.NotBefore):
+		return fmt.Errorf("%s is not valid before %s, and the clock says %s: set the clock",
+			caFile, c.cert.NotBefore.Format(time.RFC3339), now.Format(time.RFC3339))
+	case now.After(c.cert.NotAfter):
+		return fmt.Errorf("%s has expired on %s: move %s and %s away, start again, and hand the new %s to the clients",
+			caFile, c.cert.NotAfter.Format(time.DateOnly), caFile, caKeyFile, caFile)
+	}
+	return nil
+}
+
+// openCA reads the authority in dir. It makes one only if no part of one is
+// there.
+//
+// The key's file is written first and has the certificate, too. So a crash
+// between the two leaves nothing half done, and ca.pem can be restored.
+func openCA(dir, hostname string, now time.Time) (ca, error) {
+	pemFile, keyFile := filepath.Join(dir, caFile), filepath.Join(dir, caKeyFile)
+	keyPEM, keyErr := os.ReadFile(keyFile)
+	certPEM, certErr := os.ReadFile(pemFile)
+	switch {
+	case errors.Is(keyErr, fs.ErrNotExist) && errors.Is(certErr, fs.ErrNotExist):
+		var err error
+		if keyPEM, err = newCA(hostname, now); err != nil {
+			return ca{}, err
+		}
+		if err := replace(keyFile, keyPEM, 0o600); err != nil {
+			return ca{}, err
+		}
+	case errors.Is(keyErr, fs.ErrNotExist):
+		return ca{}, fmt.Errorf("there is %s without its private key: restore %s from a backup, or move %s away to make a new authority, whose %s all clients need",
+			pemFile, keyFile, pemFile, caFile)
+	case keyErr != nil:
+		return ca{}, keyErr
+	case certErr != nil && !errors.Is(certErr, fs.ErrNotExist):
+		return ca{}, certErr
+	}
+	if certErr != nil {
+		block := find(keyPEM, "CERTIFICATE")
+		if block == nil {
+			return ca{}, fmt.Errorf("there is %s without its certificate: restore %s from a backup", keyFile, pemFile)
+		}
+		certPEM = pem.EncodeToMemory(block)
+		if err := replace(pemFile, certPEM, 0o644); err != nil {
+			return ca{}, err
+		}
+	}
+	c, err := parseCA(certPEM, keyPEM)
+	if err != nil {
+		return ca{}, fmt.Errorf("%s and %s: %w: restore both from a backup, or move both away to make a new authority, whose %s all clients need",
+			pemFile, keyFile, err, caFile)
+	}
+	return c, c.valid(now)
+}
+
+// find returns the first PEM block whose type ends in suffix.
+func find(b []byte, suffix string) *pem.Block {
+	for {
+		var block *pem.Block
+		if block, b = pem.Decode(b); block == nil {
+			return nil
+		}
+		if bytes.HasSuffix([]byte(block.Type), []byte(suffix)) {
+			return block
+		}
+	}
+}
+
+// parseCA returns the authority, or what is wrong with it.
+func parseCA(certPEM, keyPEM []byte) (ca, error) {
+	block := find(certPEM, "CERTIFICATE")
+	if block == nil {
+		return ca{}, fmt.Errorf("no certificate in %s", caFile)
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return ca{}, fmt.Errorf("%s: %w", caFile, err)
+	}
+	if !cert.IsCA || cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return ca{}, fmt.Errorf("the certificate in %s is not that of an authority", caFile)
+	}
+	if block = find(keyPEM, "PRIVATE KEY"); block == nil {
+		return ca{}, fmt.Errorf("no private key in %s", caKeyFile)
+	}
+	key, err := parseKey(block.Bytes)
+	if err != nil {
+		return ca{}, fmt.Errorf("%s: %w", caKeyFile, err)
+	}
+	if public, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(key.Public()) {
+		return ca{}, fmt.Errorf("the private key is not that of the certificate")
+	}
+	return ca{cert, key}, nil
+}
+
+func parseKey(der []byte) (crypto.Signer, error) {
+	if key, err := x509.ParseECPrivateKey(der); err == nil {
+		return key, nil
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return key, nil
+	}
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		// The error may describe what it has read: that is a secret.
+		return nil, errors.New("the private key cannot be read (one with a passphrase cannot be used)")
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("the private key is of a kind that cannot sign")
+	}
+	return signer, nil
+}
+
+// newCA makes an authority and returns its key and certificate as PEM. It has
+// no name constraints: many clients ignore them, and some refuse what has
+// them.
+func newCA(hostname string, now time.Time) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	// Whoever trusts several must be able to tell them apart.
+	var id [4]byte
+	rand.Read(id[:])
+	name := "trunklog CA " + hex.EncodeToString(id[:])
+	if isName(hostname) && len(name)+len(hostname) < 60 {
+		name += " " + hostname // RFC 5280, appendix A: a common name has at most 64 characters
+	}
+	t := x509.Certificate{
+		Subject:               pkix.Name{CommonName: name, Organization: []string{"trunklog"}},
+		NotBefore:             now.Add(-early),
+		NotAfter:              now.AddDate(caYears, 0, 0),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		IsCA:                  true,
+		MaxPathLenZero:        true,
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &t, &t, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	return encode(key, der)
+}
