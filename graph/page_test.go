@@ -75,11 +75,11 @@ func TestWalkWhileWriting(t *testing.T) {
 		{"?$skip=0&$top=500", 500, nil},
 	} {
 		t.Run(c.query, func(t *testing.T) {
-			w := &walker{Rand: rnd}
-			store := storetest.NewModel()
-			want := map[string]bool{}
-			for range 25 {
-				rows := make([]call.Row, 100)
+			for range scale(t, 2) {
+				w := &walker{Rand: rnd}
+				store := storetest.NewModel()
+				rows := make([]call.Row, 2500)
+				want := map[string]bool{}
 				for i := range rows {
 					rows[i] = w.row(t)
 					if c.match == nil || c.match(rows[i]) {
@@ -87,12 +87,12 @@ func TestWalkWhileWriting(t *testing.T) {
 					}
 				}
 				put(t, store, rows...)
+				walk(t, New(testConfig(store)), reference+c.query, c.size, want, func() {
+					for range w.IntN(20) {
+						put(t, store, w.row(t))
+					}
+				})
 			}
-			walk(t, New(testConfig(store)), reference+c.query, c.size, want, func() {
-				for range w.IntN(20) {
-					put(t, store, w.row(t))
-				}
-			})
 		})
 	}
 }

@@ -81,14 +81,14 @@ func parseToken(text string, key []byte, s *scope) (token, error) {
 	encoding := base64.RawURLEncoding.Strict()
 	var p [tokenPayload + tokenMAC]byte
 	if len(text) != encoding.EncodedLen(len(p)) {
-		return token{}, badToken400()
+		return token{}, badSkipToken()
 	}
 	if n, err := encoding.Decode(p[:], []byte(text)); err != nil || n != len(p) {
-		return token{}, badToken400()
+		return token{}, badSkipToken()
 	}
 	payload, mac := p[:tokenPayload], p[tokenPayload:]
 	if !hmac.Equal(mac, s.mac(key, payload)[:tokenMAC]) || payload[0] != tokenVersion {
-		return token{}, badToken400()
+		return token{}, badSkipToken()
 	}
 	t := token{size: int(binary.BigEndian.Uint16(payload[1:]))}
 	t.after.Start = call.TimeOf(binary.BigEndian.Uint64(payload[3:]))
@@ -96,6 +96,6 @@ func parseToken(text string, key []byte, s *scope) (token, error) {
 	return t, nil
 }
 
-func badToken400() *Error {
+func badSkipToken() *Error {
 	return badRequest("The $skiptoken is not good for this request. Follow @odata.nextLink as it is, with a token of the same tenant.")
 }

@@ -100,7 +100,7 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 // address: those can be personal. The error of a server's fault is in it, the
 // mistake of a client is not: it may repeat what the client wrote.
 func (x *exchange) log() {
-	level := slog.LevelInfo
+	severity := slog.LevelInfo
 	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs, slog.String("request", x.id), slog.String("method", method(x.r)))
 	if x.caller != (Caller{}) {
@@ -115,12 +115,12 @@ func (x *exchange) log() {
 		slog.Float64("ms", float64(x.h.conf.Now().Sub(x.begun).Microseconds())/1000),
 		slog.Int("status", x.status))
 	if x.status >= 500 {
-		level = slog.LevelError
+		severity = slog.LevelError
 		if x.err != nil {
 			attrs = append(attrs, slog.Any("err", x.err))
 		}
 	}
-	x.h.conf.Log.LogAttrs(x.r.Context(), level, "graph request", attrs...)
+	x.h.conf.Log.LogAttrs(x.r.Context(), severity, "graph request", attrs...)
 }
 
 // method returns the request's method if it is one, because a client may call

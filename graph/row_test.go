@@ -3,7 +3,9 @@ package graph
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -294,24 +296,29 @@ func TestAppendRowDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// benchRows are rows as they come: mostly plain texts, an umlaut here and there.
+// benchRows are rows as they come: ids and numbers that do not repeat, a few
+// hundred users, four trunks, an umlaut here and there.
 func benchRows(tb testing.TB, n int) []call.Row {
 	tb.Helper()
 	rnd := rand.New(rand.NewPCG(1, 2))
+	first, last := []string{"Ada", "Jürgen", "Maria", "Chidi", "Ingrid", "Tom", "Wei", "Fatima"}, []string{"Lovelace", "Groß", "Santos", "Okafor", "Berg", "Taylor", "Zhang", "Haddad"}
 	rows := make([]call.Row, n)
+	at := sampleRow(tb).Start
 	for i := range rows {
 		r := sampleRow(tb)
-		for j := range 2 {
-			for k := range 8 {
-				v := rnd.Uint64()
-				r.ID[8*j+k], r.CorrelationID[8*j+k], r.UserID[8*j+k] = byte(v), byte(v>>8), byte(v>>16)
-			}
+		for j := range 16 {
+			v := rnd.Uint64()
+			r.ID[j], r.CorrelationID[j] = byte(v), byte(v>>8)
 		}
-		r.Start = r.Start.Add(time.Duration(i) * 1337 * time.Millisecond)
-		r.Invite, r.End = r.Start.Add(-3156*time.Millisecond), r.Start.Add(time.Duration(rnd.IntN(300_000))*time.Millisecond)
-		if i%20 == 0 {
-			r.UserDisplayName = "Jürgen Groß"
-		}
+		user := rnd.IntN(300)
+		r.UserID = call.NameGUID("user", strconv.Itoa(user))
+		r.UserDisplayName = first[user%8] + " " + last[user/8%8]
+		r.UserPrincipalName = "user" + strconv.Itoa(user) + "@contoso.com"
+		r.Caller, r.Callee = fmt.Sprintf("+49%010d", rnd.IntN(1e10)), fmt.Sprintf("+4930123%04d", user)
+		r.Trunk = fmt.Sprintf("sbc%d.berlin.contoso.com", rnd.IntN(4))
+		at = at.Add(time.Duration(rnd.IntN(3000)) * time.Millisecond)
+		r.Start, r.Invite, r.Duration = at, at.Add(-time.Duration(rnd.IntN(9000))*time.Millisecond), int32(rnd.IntN(600))
+		r.End = at.Add(time.Duration(r.Duration)*time.Second + time.Duration(rnd.IntN(1000))*time.Millisecond)
 		rows[i] = r
 	}
 	return rows
