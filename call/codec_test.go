@@ -211,7 +211,7 @@ func TestBodyRefuses(t *testing.T) {
 		{"more units than bytes", uvarints("\x01\x00\x00\x00", 1<<FieldAdministrativeUnits, math.MaxUint64), false},
 		{"a number of 33 bits", uvarints("\x01\x00\x00\x00", 1<<FieldDuration, (math.MaxInt32+1)*2), false},
 		{"a negative number of 33 bits", uvarints("\x01\x00\x00\x00", 1<<FieldDuration, (math.MaxInt32+1)*2+1), false},
-		{"a varint of 65 bits", "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", false},
+		{"a varint of 65 bits", "\x01\x00\x00\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02", false},
 		{"a varint of 11 bytes", "\x01\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00\x00\x00\x00", false},
 		{"a varint without end", "\x01\x80", false},
 	} {

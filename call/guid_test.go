@@ -28,7 +28,7 @@ func TestParseGUID(t *testing.T) {
 		t.Errorf("Append gives %q", got)
 	}
 	for _, s := range []string{
-		"", "x", "{}", "{", "}", plain[:35], plain + "0", "{" + plain, plain + "}", "{{" + plain + "}}", "(" + plain + ")", " " + plain, plain + " ", "urn:uuid:" + plain,
+		"", "x", "{}", "{", "}", plain[:35], plain + "0", "{" + plain, plain + "}", "{{" + plain + "}}", "(" + plain + ")", "(" + plain + "}", "{" + plain + ")", plain[:35] + "G", plain[:35] + "@", plain[:35] + "`", " " + plain, plain + " ", "urn:uuid:" + plain,
 		strings.Replace(plain, "-", "", 1), strings.Replace(plain, "-", " ", 1), strings.ReplaceAll(plain, "-", "–"),
 		"9e8bba5-7dc14-533a-a7dd-f0da6575eed1", "9e8bba57-dc14-533a-a7dd-f0da6575eedg", "g" + plain[1:], "9e8bba57-dc14-533a-a7dd-f0da6575ee-1",
 		"-9e8bba57dc14533aa7ddf0da6575eed1---", "9e8bba57dc14533aa7ddf0da6575eed", "9e8bba57dc14533aa7ddf0da6575eed\x00", "9e8bba57dc14533aa7ddf0da6575eedé"[:32],

@@ -42,12 +42,12 @@ func pick[T any](rnd *rand.Rand, from ...T) T { return from[rnd.IntN(len(from))]
 // randomTime returns a time that can be written and is known.
 func randomTime(rnd *rand.Rand) time.Time {
 	ticks := 1 + rnd.Uint64N(lastTick)
-	return TimeOf(pick(rnd, ticks, ticks/10_000*10_000+10_000, ticks/ticksPerSecond*ticksPerSecond+ticksPerSecond, 1, lastTick))
+	return TimeOf(pick(rnd, ticks, ticks/1000*1000+1000, ticks/10_000*10_000+10_000, ticks/ticksPerSecond*ticksPerSecond+ticksPerSecond, 1, lastTick))
 }
 
 // near returns a time that lies about start, as the times of a call do.
 func near(rnd *rand.Rand, start time.Time) time.Time {
-	t := start.Add(time.Duration(rnd.Int64N(int64(2*time.Hour)) - int64(time.Hour))).Truncate(pick(rnd, 100, time.Millisecond, time.Second))
+	t := start.Add(time.Duration(rnd.Int64N(int64(2*time.Hour)) - int64(time.Hour))).Truncate(pick(rnd, 100, 100*time.Microsecond, time.Millisecond, time.Second))
 	if t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
 		return start
 	}

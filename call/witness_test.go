@@ -124,6 +124,9 @@ func TestSettleTimes(t *testing.T) {
 	if r.End.Location() != time.UTC || r.End.Nanosecond()%100 != 0 || end.Sub(r.End) >= 100 || r.End.After(end) {
 		t.Errorf("end is %v, was %v", r.End, end)
 	}
+	if r.Settle(CDR.Witness(), false); r.Seen != SIP.Set()|CDR.Set() {
+		t.Errorf("seen by %v", r.Seen)
+	}
 	if !r.Failure.IsZero() || r.By[FieldFailure] != 0 {
 		t.Errorf("what 100 ns cannot hold is still known: %v", r.Failure)
 	}
@@ -191,7 +194,23 @@ func TestFold(t *testing.T) {
 	t.Run("a better witness of the same value is noted", func(t *testing.T) {
 		r := said(full, CDR.Witness(), false, FieldCaller)
 		w := said(full, Graph.Witness(), false, FieldCaller)
+		r.Seen = w.Seen
 		if !r.Fold(&w) || r.By[FieldCaller] != Graph.Witness() || r.Caller != full.Caller {
+			t.Errorf("got %+v", r)
+		}
+	})
+	t.Run("what nobody has settled is not taken", func(t *testing.T) {
+		r := said(full, CDR.Witness(), false, FieldCaller)
+		w := Row{Callee: "+99", Duration: 77, Seen: r.Seen}
+		if r.Fold(&w) || r.Callee != "" || r.Duration != 0 {
+			t.Errorf("got %+v", r)
+		}
+	})
+	t.Run("the id, the start and the tenant stay", func(t *testing.T) {
+		r := said(full, CDR.Hearsay(), false, FieldCaller)
+		w := best.Clone()
+		w.ID, w.Tenant, w.Start = GUID{8}, GUID{9}, full.Start.Add(time.Hour)
+		if !r.Fold(&w) || r.ID != full.ID || r.Tenant != full.Tenant || !r.Start.Equal(full.Start) {
 			t.Errorf("got %+v", r)
 		}
 	})
