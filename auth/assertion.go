@@ -26,7 +26,7 @@ type assertion struct {
 
 // parseAssertion reads s as far as one can without knowing the client.
 func parseAssertion(s string) (assertion, *refusal) {
-	c, err := parseCompact(s, maxAssertion)
+	c, err := parseCompact(s, maxAssertion, maxAssertion)
 	if err != nil {
 		return assertion{}, badAssertion(50027, "It is not a JWT in compact form.")
 	}

@@ -26,7 +26,7 @@ func (a *Authority) addSecret(c *storedClient, life time.Duration) (Secret, erro
 	if err != nil {
 		return Secret{}, err
 	}
-	rec := storedSecret{ID: id, Hash: a.hashSecret(c.Tenant, c.ID, s), Hint: s.value[len(secretPrefix) : len(secretPrefix)+3], Created: a.today()}
+	rec := storedSecret{ID: id, Hash: a.hashSecret(c.Tenant, c.ID, s), Hint: s.Reveal()[len(secretPrefix):][:3], Created: a.today()}
 	switch {
 	case life == 0:
 		rec.Expires = rec.Created.Add(DefaultExpiry)

@@ -13,15 +13,15 @@ import (
 )
 
 // The longest tokens that are looked at, in bytes. Ours have about 1,100; an
-// assertion may carry a chain of certificates.
+// assertion may carry a chain of certificates in its header.
 const (
-	maxToken     = 8 << 10
-	maxAssertion = 32 << 10
+	maxToken       = 8 << 10
+	maxTokenHeader = 1 << 10
+	maxAssertion   = 32 << 10
 )
 
 var (
 	errCompact   = errors.New("auth: not a JWS in compact form")
-	errHeader    = errors.New("auth: the header has a parameter that is not allowed")
 	errSignature = errors.New("auth: the signature is wrong")
 )
 
@@ -40,11 +40,14 @@ type compact struct {
 // parseCompact takes s apart: exactly three parts, each in the one way in which
 // base64url can write it, and a header that is a plain object. What is refused
 // here never reaches the library.
-func parseCompact(s string, limit int) (compact, error) {
+func parseCompact(s string, limit, headerLimit int) (compact, error) {
 	if len(s) > limit {
 		return compact{}, errCompact
 	}
 	head, rest, _ := strings.Cut(s, ".")
+	if len(head) > headerLimit {
+		return compact{}, errCompact
+	}
 	payload, sig, _ := strings.Cut(rest, ".") // a third dot is no base64url
 	c := compact{raw: s, payload: decodePart(payload), sig: decodePart(sig)}
 	var err error

@@ -157,7 +157,7 @@ func checkGrant(form url.Values) *refusal {
 // 6749, section 2.3 and RFC 7521, section 4.2).
 func (req *request) readCredentials(r *http.Request, form url.Values) *refusal {
 	req.client = strings.ToLower(form.Get("client_id"))
-	req.secret = Secret{form.Get("client_secret")}
+	req.secret = NewSecret(form.Get("client_secret"))
 	req.assertion = form.Get("client_assertion")
 	typ := form.Get("client_assertion_type")
 	switch {
@@ -208,7 +208,7 @@ func (req *request) readBasic(r *http.Request) (bool, *refusal) {
 	}
 	req.client = id
 	if req.secret.IsZero() {
-		req.secret = Secret{secret}
+		req.secret = NewSecret(secret)
 	}
 	return true, nil
 }
@@ -289,7 +289,7 @@ func (a *Authority) checkSecret(c storedClient, s Secret) (string, *refusal) {
 	case !ok:
 		return "", badClient(7000215, "Invalid client secret provided. Ensure that it is the secret's value, not its id, of a secret added to app '%s'.", c.ID)
 	case !x.Expires.IsZero() && !a.now().Before(x.Expires):
-		return "", badClient(7000222, "The provided client secret keys for app '%s' are expired. Make a new one with: trunklog client rotate", c.ID)
+		return "", badClient(7000222, "The provided client secret keys for app '%s' are expired. Make a new one with: trunklog client rotate.", c.ID)
 	}
 	return x.ID, nil
 }

@@ -223,6 +223,9 @@ func testConfig(kv KV, c *clock, x *tenants) Config {
 	if x == nil {
 		x = newTenants()
 	}
+	if c == nil {
+		c = &clock{t: testStart}
+	}
 	return Config{
 		KV: kv, Key: testKey, Now: c.Now, Rand: random(1), Tenant: x.find,
 		Issuer: func(r *http.Request) string {
@@ -400,4 +403,9 @@ func readAnswer(t testing.TB, w *httptest.ResponseRecorder) answer {
 		t.Fatalf("the answer %q is no JSON: %v", w.Body, err)
 	}
 	return a
+}
+
+// testConfigIssuer returns an Issuer that knows one root.
+func testConfigIssuer(root string) func(*http.Request) string {
+	return func(*http.Request) string { return root }
 }

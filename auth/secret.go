@@ -13,18 +13,31 @@ import (
 
 // A Secret is a text that does not show itself: however it is printed, logged
 // or encoded, it reads "[redacted]". Only Reveal returns it.
-type Secret struct{ value string }
+//
+// It is held by a pointer because fmt cannot call the methods of what stands in
+// unexported fields of others: there it prints the pointer.
+type Secret struct{ value *string }
 
 const redacted = "[redacted]"
 
 // NewSecret returns s as a Secret.
-func NewSecret(s string) Secret { return Secret{s} }
+func NewSecret(s string) Secret {
+	if s == "" {
+		return Secret{}
+	}
+	return Secret{&s}
+}
 
 // Reveal returns the text itself.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // IsZero reports whether there is no secret at all.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.value == nil }
 
 // String implements [fmt.Stringer].
 func (s Secret) String() string { return redacted }
@@ -53,7 +66,7 @@ func newSecret(random io.Reader) (Secret, error) {
 		return Secret{}, fmt.Errorf("auth: reading random bytes: %w", err)
 	}
 	s := new(big.Int).SetBytes(b[:]).Text(62)
-	return Secret{secretPrefix + strings.Repeat("0", 43-len(s)) + s}, nil
+	return NewSecret(secretPrefix + strings.Repeat("0", 43-len(s)) + s), nil
 }
 
 // newGUID returns a random GUID (RFC 9562, version 4).
@@ -100,6 +113,6 @@ func derive(master []byte, purpose string) ([]byte, error) {
 // a stolen store useless.
 func (a *Authority) hashSecret(tenant, client string, s Secret) []byte {
 	h := hmac.New(sha256.New, a.pepper)
-	_, _ = io.WriteString(h, tenant+"\x00"+client+"\x00"+s.value) // a hash does not fail
+	_, _ = io.WriteString(h, tenant+"\x00"+client+"\x00"+s.Reveal()) // a hash does not fail
 	return h.Sum(nil)
 }

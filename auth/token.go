@@ -86,7 +86,7 @@ func (a *Authority) issue(ctx context.Context, root string, c storedClient) (Sec
 	if err != nil {
 		return Secret{}, time.Time{}, err
 	}
-	return Secret{token}, time.Unix(exp, 0).UTC(), nil
+	return NewSecret(token), time.Unix(exp, 0).UTC(), nil
 }
 
 // Mint returns a token for the client, as the token endpoint would, with the

@@ -49,7 +49,7 @@ func (a *Authority) verify(ctx context.Context, r *http.Request, role string) (I
 	if refused != nil {
 		return Identity{}, refused
 	}
-	c, err := parseCompact(token, maxToken)
+	c, err := parseCompact(token, maxToken, maxTokenHeader)
 	if err != nil {
 		return Identity{}, unauthorized(msgMalformed)
 	}
