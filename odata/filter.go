@@ -138,15 +138,15 @@ func (p *parser) chain(word string, part func() (operand, error), join func([]ca
 }
 
 func (p *parser) not() (operand, error) {
-	pos, any, odd := p.tok.pos, false, false
+	pos, some, odd := p.tok.pos, false, false
 	for p.is("not") {
-		any, odd = true, !odd
+		some, odd = true, !odd
 		if err := p.next(); err != nil {
 			return operand{}, err
 		}
 	}
 	o, err := p.comparison()
-	if err != nil || !any {
+	if err != nil || !some {
 		return o, err
 	}
 	x, err := p.condition(o)

@@ -86,11 +86,11 @@ func (p *printer) print(x call.Expr, at level) {
 	}
 }
 
-func (p *printer) wrapped(yes bool, print func()) {
+func (p *printer) wrapped(yes bool, inner func()) {
 	if yes {
 		p.b.WriteByte('(')
 	}
-	print()
+	inner()
 	if yes {
 		p.b.WriteByte(')')
 	}
