@@ -65,6 +65,19 @@ func TestLimiterForgets(t *testing.T) {
 	}
 }
 
+// A caller that was not quiet is not forgotten.
+func TestLimiterRemembers(t *testing.T) {
+	c := &clock{testNow()}
+	l := newLimiter(Limits{Client: Limit{1, 20 * time.Second}}, c.Now)
+	l.take(Caller{otherTenant, "first"})
+	c.now = c.now.Add(19 * time.Second)
+	l.take(Caller{testTenant, "a"})
+	c.now = c.now.Add(time.Second)
+	if wait := l.take(Caller{testTenant, "a"}); wait.Round(time.Second) != 19*time.Second {
+		t.Errorf("wait %v, want 19s", wait)
+	}
+}
+
 // Over its limit a caller gets Graph's answer, whatever it asks for, and no
 // rows.
 func TestThrottled(t *testing.T) {

@@ -221,8 +221,27 @@ func TestFail(t *testing.T) {
 	if code, _ := failed(t, w); w.Code != 429 || code != "TooManyRequests" || w.Header().Get("Retry-After") != "2" {
 		t.Errorf("status %d, header %v", w.Code, w.Header())
 	}
+	if got := get(t, New(Config{Store: storetest.NewModel(), Key: make([]byte, keySize), Authorize: func(*http.Request) (Caller, error) {
+		return Caller{}, TooManyRequests(0)
+	}}), reference).Header().Get("Retry-After"); got != "1" {
+		t.Errorf("retry after %q, want 1", got)
+	}
 	e := &Error{Status: 400, Code: "BadRequest", Message: "m", Err: call.ErrInvalid}
 	if e.Error() != "400 BadRequest: m: invalid" || !errors.Is(e, call.ErrInvalid) {
 		t.Errorf("the error is %q", e)
+	}
+}
+
+// A page that was unusually large does not stay in memory.
+func TestLargeBuffersAreLeft(t *testing.T) {
+	h := New(testConfig(storetest.NewModel()))
+	large := make([]byte, 0, maxKept+1)
+	h.keep(&large)
+	h.keepZip(&zip{out: large})
+	if n := cap(*h.body()); n > maxKept {
+		t.Errorf("a buffer of %d bytes is used again", n)
+	}
+	if n := cap(h.zip().out); n > maxKept {
+		t.Errorf("a compressed buffer of %d bytes is used again", n)
 	}
 }

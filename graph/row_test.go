@@ -95,7 +95,8 @@ func TestAppendRow(t *testing.T) {
 		{"beta", beta, RowOptions{Beta: true}, strings.TrimSuffix(sampleJSON, "}") + betaTail},
 		{"nothing known", call.Row{}, RowOptions{}, unknownJSON},
 		{
-			"nothing known in beta", call.Row{},
+			"nothing known in beta",
+			call.Row{},
 			RowOptions{Beta: true},
 			strings.TrimSuffix(unknownJSON, "}") + `,"userCountryCode":null,"otherPartyCountryCode":null,"transferorCorrelationId":null,"administrativeUnitInfos":[]}`,
 		},
