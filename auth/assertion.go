@@ -37,7 +37,7 @@ func parseAssertion(s string) (assertion, *refusal) {
 	if !c.plain() {
 		return assertion{}, badAssertion(50027, "Its header has a parameter that is not allowed.")
 	}
-	o, err := c.claims()
+	o, err := c.unverified()
 	if err != nil {
 		return assertion{}, badAssertion(50027, "Its claims are not a JSON object.")
 	}
@@ -188,7 +188,7 @@ func (a *Authority) checkTimes(claims object) *refusal {
 
 // useAssertion uses up an assertion that was verified.
 func (a *Authority) useAssertion(ctx context.Context, c storedClient, j assertion) *refusal {
-	o, err := j.claims()
+	o, err := j.unverified()
 	if err != nil {
 		return outOfOrder(err)
 	}

@@ -119,6 +119,7 @@ type Authority struct {
 	pepper  []byte
 	keys    *keyring
 	clients *clientCache
+	seen    *seen
 	used    *usedCache
 	entra   *entra
 	byID    *limiter
@@ -182,6 +183,7 @@ func (c Config) authority() (*Authority, error) {
 		}
 	}
 	a.clients = newClientCache()
+	a.seen = newSeen()
 	a.used = newUsedCache()
 	a.byID = newLimiter(c.TokenRate.PerClient, defaultPerClient)
 	a.byAddr = newLimiter(c.TokenRate.PerAddress, defaultPerAddress)

@@ -77,9 +77,9 @@ func decodePart(s string) []byte {
 	return b
 }
 
-// claims returns what the payload says although nobody has verified it. It
+// unverified returns what the payload says although nobody has verified it. It
 // decides which key is asked, and nothing else.
-func (c compact) claims() (object, error) { return parseObject(c.payload) }
+func (c compact) unverified() (object, error) { return parseObject(c.payload) }
 
 // only reports whether the header has no parameters but those.
 func (c compact) only(names ...string) bool {

@@ -159,7 +159,7 @@ func (a *Authority) serveKeys(w http.ResponseWriter, r *http.Request, tenant str
 			return
 		}
 	}
-	keys, err := a.keys.published(r.Context(), KeyStale)
+	keys, err := a.keys.published(r.Context())
 	if err != nil {
 		a.refuse(w, r, outOfOrder(err))
 		return

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -126,40 +127,57 @@ func (e *entra) addressee(claims object) (tenant string, v1 bool, refused *Error
 	return "", false, unauthorized(msgIssuer)
 }
 
-// verifyEntra judges a token with typ JWT.
-func (a *Authority) verifyEntra(ctx context.Context, c compact) (bearer, *Error) {
+// verifyEntra judges a token with typ JWT. It returns the token as one whose
+// signature was checked.
+func (a *Authority) verifyEntra(ctx context.Context, t *checked) (*checked, bearer, *Error) {
 	e := a.entra
 	if e == nil {
 		// Most likely a token for Graph itself.
-		return bearer{}, unauthorized(msgAudience)
+		return nil, bearer{}, unauthorized(msgAudience)
 	}
-	unverified, err := c.claims()
-	if err != nil || !c.plain() || c.header.has("x5c") {
-		return bearer{}, unauthorized(msgMalformed)
+	claims := t.claims
+	if claims == nil {
+		var err error
+		if claims, err = t.unverified(); err != nil || !t.plain() || t.header.has("x5c") {
+			return nil, bearer{}, unauthorized(msgMalformed)
+		}
 	}
-	tenant, _, refused := e.addressee(unverified)
+	tenant, _, refused := e.addressee(claims)
 	if refused != nil {
-		return bearer{}, refused
+		return nil, bearer{}, refused
 	}
 	// Before anything is fetched on behalf of a stranger.
 	if refused := a.tenantStillThere(ctx, tenant); refused != nil {
-		return bearer{}, refused
+		return nil, bearer{}, refused
 	}
-	if c.alg != string(jose.RS256) || c.kid == "" {
-		return bearer{}, unauthorized(msgSignature)
+	if t, refused = e.checkSignature(ctx, tenant, t); refused != nil {
+		return nil, bearer{}, refused
 	}
-	key, err := e.set(tenant).key(ctx, c.kid)
+	b, refused := e.bearer(t.claims)
+	return t, b, refused
+}
+
+// checkSignature returns t with its claims if it was signed with a key of that
+// tenant.
+func (e *entra) checkSignature(ctx context.Context, tenant string, t *checked) (*checked, *Error) {
+	if t.alg != string(jose.RS256) || t.kid == "" {
+		return nil, unauthorized(msgSignature)
+	}
+	key, err := e.set(tenant).key(ctx, t.kid)
+	switch {
+	case err != nil:
+		return nil, unavailable(err)
+	case key == nil:
+		return nil, unauthorized(msgSignature)
+	case t.key == crypto.PublicKey(key):
+		return t, nil
+	}
+	claims, err := t.verify(jose.RS256, key)
 	if err != nil {
-		return bearer{}, unavailable(err)
+		return nil, unauthorized(msgSignature)
 	}
-	if key == nil {
-		return bearer{}, unauthorized(msgSignature)
-	}
-	claims, err := c.verify(jose.RS256, key)
-	if err != nil {
-		return bearer{}, unauthorized(msgSignature)
-	}
-	return e.bearer(claims)
+	exp, _ := claims.seconds("exp")
+	return &checked{compact: t.compact, key: key, claims: claims, until: exp + int64(entraSkew/time.Second)}, nil
 }
 
 // bearer reads the claims of a token whose signature is good.
@@ -178,7 +196,13 @@ func (e *entra) bearer(claims object) (bearer, *Error) {
 	if got != ver || !isGUID(client) {
 		return bearer{}, unauthorized(msgClaims)
 	}
-	if refused := inTime(claims, e.now(), entraSkew); refused != nil {
+	exp, ok1 := claims.seconds("exp")
+	nbf, ok2 := claims.seconds("nbf")
+	iat, ok3 := claims.seconds("iat")
+	if !ok1 || !ok2 || !ok3 {
+		return bearer{}, unauthorized(msgClaims)
+	}
+	if refused := inTime(exp, nbf, iat, e.now(), entraSkew); refused != nil {
 		return bearer{}, refused
 	}
 	b := bearer{Identity: Identity{Tenant: tenant, Client: client}, delegated: claims.has("scp")}

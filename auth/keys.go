@@ -100,19 +100,27 @@ func newKeyring(c Config, now func() time.Time, random io.Reader) (*keyring, err
 	return k, nil
 }
 
-// published returns the keys whose signatures are good now, sorted by when they
-// begin to sign. It reads them again if they were read longer than maxAge ago.
-func (k *keyring) published(ctx context.Context, maxAge time.Duration) ([]*signKey, error) {
+// all returns the keys, sorted by when they begin to sign. It reads them again
+// if they were read longer than maxAge ago. The list is not to be changed.
+func (k *keyring) all(ctx context.Context, maxAge time.Duration) ([]*signKey, error) {
 	now := k.now()
 	k.mu.Lock()
 	keys, fresh := k.keys, k.raw != nil && !now.Before(k.loaded) && now.Sub(k.loaded) <= maxAge
 	k.mu.Unlock()
-	if !fresh {
-		var err error
-		if _, keys, err = k.load(ctx); err != nil {
-			return nil, err
-		}
+	if fresh {
+		return keys, nil
 	}
+	_, keys, err := k.load(ctx)
+	return keys, err
+}
+
+// published returns the keys whose signatures are good now.
+func (k *keyring) published(ctx context.Context) ([]*signKey, error) {
+	keys, err := k.all(ctx, KeyStale)
+	if err != nil {
+		return nil, err
+	}
+	now := k.now()
 	out := make([]*signKey, 0, len(keys))
 	for _, key := range keys {
 		if !key.gone(now) {
@@ -128,13 +136,14 @@ const unknownEvery = 5 * time.Second
 
 // find returns the published key with that id, nil if there is none.
 func (k *keyring) find(ctx context.Context, kid string) (*signKey, error) {
-	for _, age := range []time.Duration{KeyStale, unknownEvery} {
-		keys, err := k.published(ctx, age)
+	now := k.now()
+	for _, age := range [...]time.Duration{KeyStale, unknownEvery} {
+		keys, err := k.all(ctx, age)
 		if err != nil {
 			return nil, err
 		}
 		for _, key := range keys {
-			if key.kid == kid {
+			if key.kid == kid && !key.gone(now) {
 				return key, nil
 			}
 		}
@@ -145,7 +154,7 @@ func (k *keyring) find(ctx context.Context, kid string) (*signKey, error) {
 // current returns the key that signs now.
 func (k *keyring) current(ctx context.Context) (*signKey, error) {
 	for range 2 {
-		keys, err := k.published(ctx, KeyStale)
+		keys, err := k.all(ctx, KeyStale)
 		if err != nil {
 			return nil, err
 		}

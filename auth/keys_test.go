@@ -18,7 +18,8 @@ import (
 
 func kids(a *Authority, t testing.TB) []string {
 	t.Helper()
-	keys, err := a.keys.published(t.Context(), 0)
+	a.keys.loaded = time.Time{}
+	keys, err := a.keys.published(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +302,7 @@ func TestKeyPlan(t *testing.T) {
 			if err := k.renew(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			keys, err := k.published(t.Context(), 0)
+			keys, err := k.published(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
