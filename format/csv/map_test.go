@@ -1,0 +1,119 @@
+package csv
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A map says in which line it is wrong, and what was perhaps meant.
+func TestMapErrors(t *testing.T) {
+	const ok = "fields: {startDateTime: start}\n"
+	for _, c := range []struct{ in, want string }{
+		{"", "docs/import-csv.md"},
+		{"# nothing\n", "docs/import-csv.md"},
+		{"fields: [", "line 1"},
+		{"- a\n", "map line 1: here must be keys and values"},
+		{"fields: {}\n", "fields is missing"},
+		{"fields: a\n", "map line 1: fields must be names and columns"},
+		{ok + "\nfeilds: {}\n", `map line 3: unknown key "feilds" (did you mean "fields"?)`},
+		{ok + "colour: red\n", `map line 2: unknown key "colour"`},
+		{ok + ok, "fields"},
+		{"fields:\n  startDateTime: start\n  callerNumbr: src\n", `map line 3: unknown field "callerNumbr" (did you mean "callerNumber"?)`},
+		{"fields:\n  startDateTime: start\n  administrativeUnitInfos: a\n", "map line 3: unknown field"},
+		{"fields:\n  startDateTime: start\n  STARTDATETIME: start\n", "map line 3: field startDateTime is there twice"},
+		{"fields:\n  startDateTime:\n    colum: start\n", `map line 3: unknown key "colum" (did you mean "column"?)`},
+		{"fields:\n  startDateTime: {constant: x, column: y}\n", "map line 2: startDateTime: a constant has no column"},
+		{"fields:\n  startDateTime: {values: {a: b}}\n", "map line 2: startDateTime: either column or constant"},
+		{"fields:\n  startDateTime: 0\n", "map line 2: column 0: columns are counted from 1"},
+		{"fields:\n  startDateTime:\n", "map line 2: the name of a column is missing"},
+		{"fields:\n  startDateTime: a\n  successfulCall: {column: b, values: {x: maybe}}\n", `map line 3: successfulCall: "maybe" is neither true nor false`},
+		{"fields:\n  startDateTime: a\n  duration: {constant: long}\n", `map line 3: duration: "long" is not a whole number`},
+		{"fields:\n  startDateTime: a\n  duration: {column: b, default: long}\n", `map line 3: duration: "long" is not a whole number`},
+		{"fields:\n  startDateTime: a\n  duration: {column: b, values: [x]}\n", "map line 3: values must be pairs"},
+		{"fields:\n  startDateTime: a\n  duration: {column: b, values: {x: 1, x: 2}}\n", `value "x" is there twice`},
+		{"fields: {callerNumber: src}\n", "a call without a time has no place in the log"},
+		{ok + "delimiter: ab\n", `map line 2: delimiter "ab" is not one character`},
+		{ok + "delimiter: '\"'\n", "is not one character"},
+		{ok + "header: perhaps\n", "map line 2: header is true or false"},
+		{ok + "columns: [a, b]\n", "add 'header: false'"},
+		{ok + "encoding: utf-16\n", `map line 2: encoding "utf-16": utf-8 and latin1 are possible`},
+		{ok + "times: {layout: x}\n", `unknown key "layout" (did you mean "layouts"?)`},
+		{ok + "times:\n  layouts: [2006-01-02]\n", "map line 3: layout"},
+		{ok + "times:\n  layouts: ['%Q']\n", "map line 3: layout \"%Q\": directive %Q is not known"},
+		{ok + "times:\n  zone: Europe/Berln\n", `map line 3: zone "Europe/Berln"`},
+		{ok + "times:\n  zone: local\n", `map line 3: zone "local"`},
+		{ok + "numbers: {country: +49}\n", `"+49" is not made of digits only`},
+		{ok + "numbers: {national: '0'}\n", "national needs the country code"},
+		{ok + "witness: crd\n", `map line 2: unknown witness "crd" (did you mean "cdr"?): inferred, radius, cdr, sip, admin-export, graph are possible`},
+		{ok + "key: {a: b}\n", "map line 2: here must be a single value"},
+		{ok + "key: [a, [b]]\n", "map line 2: here must be a single value"},
+	} {
+		_, err := Open([]byte(c.in))
+		if !errors.Is(err, call.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("map %q: %v\nwant %s", c.in, err, c.want)
+		}
+	}
+}
+
+// A table without the columns of the map is not read at all.
+func TestMissingColumns(t *testing.T) {
+	for _, c := range []struct{ yaml, in, want string }{
+		{"fields: {startDateTime: start, callerNumber: src}", "start,scr\n2026-01-01T00:00:00Z,1\n", `map line 1: the header does not have "src" (did you mean "scr"?)`},
+		{"fields: {startDateTime: start}\nkey: [uuid]", "start,id\n2026-01-01T00:00:00Z,1\n", `map line 2: the header does not have "uuid"`},
+		{"fields: {startDateTime: 3}", "start,id\n", "map line 1: there is no column 3, only 2"},
+		{"header: false\ncolumns: [a]\nfields: {startDateTime: b}", "x\n", `map line 3: columns does not have "b"`},
+		{"fields: {startDateTime: start}", "", "the file is empty"},
+		{"fields: {startDateTime: start}", "\"start\n2026-01-01T00:00:00Z\n", "the header row, line 1, cannot be read"},
+		{"fields: {startDateTime: start}", "st\xfcrt\n", "the header row, line 1, cannot be read: the text is not UTF-8"},
+	} {
+		d, err := Open([]byte(c.yaml))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, err := range d(strings.NewReader(c.in)) {
+			n++
+			var syntax *call.SyntaxError
+			if !errors.Is(err, call.ErrInvalid) || errors.As(err, &syntax) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: %v, want %s", c.in, err, c.want)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%q gives %d yields", c.in, n)
+		}
+	}
+}
+
+func TestHeaderlessPositions(t *testing.T) {
+	d, err := Open([]byte("header: false\nfields: {startDateTime: 1, callerNumber: 3}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for e, err := range d(strings.NewReader("2026-01-01T00:00:00Z,x\n2026-01-01T00:00:00Z,x,+49\n2026-01-01T00:00:00Z,x,+49,y\n")) {
+		if err != nil {
+			got = append(got, err.Error())
+		} else {
+			got = append(got, e.Row.Caller)
+		}
+	}
+	if want := "line 1: invalid: callerNumber: the record has no column 3|+49|+49"; strings.Join(got, "|") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	names := []string{"callerNumber", "calleeNumber", "duration"}
+	for in, want := range map[string]string{"CallerNumber": "callerNumber", "duratoin": "duration", "caleeNumber": "calleeNumber", "x": "", "trunk": "", strings.Repeat("x", 1000): ""} {
+		got := suggest(in, names)
+		if want != "" {
+			want = ` (did you mean "` + want + `"?)`
+		}
+		if got != want {
+			t.Errorf("suggest(%.20q) = %q, want %q", in, got, want)
+		}
+	}
+}

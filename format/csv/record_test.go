@@ -1,0 +1,275 @@
+package csv
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// scale is how much more than usual is tried, from TRUNKLOG_SCALE.
+func scale() int {
+	if n, err := strconv.Atoi(os.Getenv("TRUNKLOG_SCALE")); err == nil && n > 0 {
+		return n
+	}
+	return 1
+}
+
+func seedOf(t *testing.T) uint64 {
+	seed := rand.Uint64()
+	if s, err := strconv.ParseUint(os.Getenv("TRUNKLOG_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("TRUNKLOG_SEED=%d", seed)
+	return seed
+}
+
+// plain decodes a table whose records are not looked at: an event's name is
+// its fields.
+func plain(d Dialect) call.Decoder {
+	return Table(d, func([]string) (func([]string) (call.Event, error), error) {
+		return func(fields []string) (call.Event, error) {
+			return call.Event{Call: fmt.Sprintf("%q", fields)}, nil
+		}, nil
+	})
+}
+
+// What the standard library takes for a sound table comes out the same.
+func TestLikeStandardLibrary(t *testing.T) {
+	seed := seedOf(t)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	for range 3000 * scale() {
+		var b strings.Builder
+		for range rnd.IntN(40) {
+			b.WriteString([]string{"a", "bc", `"`, `""`, `"x"`, ",", ",", "\n", "\n", "\r\n", " ", "ü"}[rnd.IntN(12)])
+		}
+		in := b.String()
+		want, err := standard(in)
+		if err != nil {
+			continue
+		}
+		var got []string
+		for e, err := range plain(Dialect{Headerless: true})(strings.NewReader(in)) {
+			if err != nil {
+				t.Fatalf("seed %d: %q: %v", seed, in, err)
+			}
+			got = append(got, e.Call)
+		}
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Fatalf("seed %d: %q gives\n%q\nwant\n%q", seed, in, got, want)
+		}
+	}
+}
+
+func standard(in string) (out []string, err error) {
+	r := csv.NewReader(strings.NewReader(in))
+	r.FieldsPerRecord = -1
+	for {
+		fields, err := r.Read()
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(fields) == 1 && strings.TrimSpace(fields[0]) == "" {
+			return nil, errors.New("a line of white space, which we skip")
+		}
+		out = append(out, fmt.Sprintf("%q", fields))
+	}
+}
+
+// One broken record among sound ones costs itself alone.
+func TestOneBroken(t *testing.T) {
+	seed := seedOf(t)
+	rnd := rand.New(rand.NewPCG(seed, 2))
+	for range 500 * scale() {
+		const n = 20
+		bad := rnd.IntN(n)
+		var b bytes.Buffer
+		for i := range n {
+			record := []string{fmt.Sprintf("%d,x,y", i), fmt.Sprintf(`"%d","x, ""y""",z`, i), fmt.Sprintf("%d,\"x\ny\",z", i)}[rnd.IntN(3)]
+			if i == bad {
+				record = []string{`bad,"x,y`, `"bad,x,y`, `bad,"x"y,z`, `bad,x"y,z`, "bad", "bad,x,y,z", "bad,\xff,x"}[rnd.IntN(7)]
+			}
+			b.WriteString(record + "\n")
+		}
+		events, wrong := 0, 0
+		for e, err := range plain(Dialect{Headerless: true, Fields: 3})(bytes.NewReader(b.Bytes())) {
+			var syntax *call.SyntaxError
+			switch {
+			case err == nil && !strings.HasPrefix(e.Call, `["bad"`):
+				events++
+			case errors.As(err, &syntax) && bytes.Contains(syntax.Raw, []byte("bad")):
+				wrong++
+			default:
+				t.Errorf("seed %d: %v %v", seed, e.Call, err)
+			}
+		}
+		if events != n-1 || wrong != 1 {
+			t.Fatalf("seed %d: %d events and %d errors of\n%s", seed, events, wrong, b.Bytes())
+		}
+	}
+}
+
+func TestLineNumbers(t *testing.T) {
+	const in = "a,b\n\n\"1\n2\",\"3\n4\"\r\n5\n6,7\n\"8\n9,10\n"
+	var got []string
+	for e, err := range plain(Dialect{})(strings.NewReader(in)) {
+		if err != nil {
+			got = append(got, err.Error()[:7])
+		} else {
+			got = append(got, e.Call)
+		}
+	}
+	want := []string{`["1\n2" "3\n4"]`, "line 6:", `["6" "7"]`, "line 8:", `["9" "10"]`}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Lines and records that are too long are skipped without being held.
+func TestTooLong(t *testing.T) {
+	size := 8 << 20 * scale()
+	for _, c := range []struct{ name, before, fill, after, want string }{
+		{"line", "1,", "x", "\n", "more than 1048576 bytes"},
+		{"quoted line", "1,\"", "x", "\"\n", "more than 1048576 bytes"},
+		{"fields", "1", ",x", "\n", "more than 1048576 bytes"},
+		{"quote without an end", "1,\"", "xxxxxxxxxxxxxxx\n", "", "a quote that does not end"},
+		{"lines within a quote", "1,\"", "\n", "\"\n", "a quote that does not end"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := io.MultiReader(strings.NewReader("a,b\n1,2\n"+c.before), &repeat{text: c.fill, n: size}, strings.NewReader(c.after+"3,4\n"))
+			m := &heapReader{Reader: in}
+			events, wrong := 0, 0
+			for _, err := range plain(Dialect{})(m) {
+				switch {
+				case err == nil:
+					events++
+				case strings.Contains(err.Error(), c.want):
+					wrong++
+				}
+			}
+			if events != 2 || wrong != 1 {
+				t.Errorf("%d events and %d errors, want 2 and 1", events, wrong)
+			}
+			if m.most > 10<<20 {
+				t.Errorf("up to %d bytes were held", m.most)
+			}
+		})
+	}
+}
+
+// The work does not grow with the square of the input, whatever it holds.
+func TestNothingButErrors(t *testing.T) {
+	for _, fill := range []string{"\"", "\"\n", "\"a\n", "a\"\n", ",\"\"x\n", "\"\",\n", "x,\"y\n", "\"\"\n", "\"\"\"\n", "a,b,c\n", "\"a\n\"\"\n", "\n", ","} {
+		began := time.Now()
+		for range plain(Dialect{Headerless: true, Fields: 2})(&repeat{text: fill, n: 1 << 20}) {
+		}
+		// A pass takes a fraction of a second; with a square in it, hours.
+		if d := time.Since(began); d > 30*time.Second {
+			t.Errorf("%q takes %v", fill, d)
+		}
+	}
+}
+
+// An error of the reader is the last thing, whatever it wraps and wherever it
+// comes.
+func TestReaderError(t *testing.T) {
+	cut := fmt.Errorf("%w: cable cut", call.ErrInvalid)
+	for _, before := range []string{"", "a", "a,b\n1", "a,b\n1,\"", "a,b\n1,\"2\"x\n", "a,b\n1,\"2\n3\n"} {
+		var last error
+		for _, err := range plain(Dialect{})(io.MultiReader(strings.NewReader(before), iotest.ErrReader(cut))) {
+			last = err
+		}
+		var syntax *call.SyntaxError
+		if !errors.Is(last, cut) || errors.As(last, &syntax) {
+			t.Errorf("behind %q: %v", before, last)
+		}
+	}
+}
+
+func TestLatin1(t *testing.T) {
+	for e, err := range plain(Dialect{Headerless: true, Latin1: true, Delimiter: ';'})(strings.NewReader("M\xfcller;\"\xa7 ;\"\n")) {
+		if err != nil || e.Call != `["Müller" "§ ;"]` {
+			t.Errorf("%s, %v", e.Call, err)
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	yaml, err := os.ReadFile("testdata/asterisk.map")
+	if err != nil {
+		b.Fatal(err)
+	}
+	d, err := Open(yaml)
+	if err != nil {
+		b.Fatal(err)
+	}
+	line := `"","030 1234567","+4940765432","from-pstn","""Anna"" <0301234567>","PJSIP/pstn-00000001","PJSIP/teams-00000002","Dial","PJSIP/+4940765432@teams,30","2026-11-23 09:00:21","2026-11-23 09:00:25","2026-11-23 09:00:55",34,30,"ANSWERED","DOCUMENTATION","1795424421.1",""` + "\n"
+	in := strings.Repeat(line, 2000)
+	b.SetBytes(int64(len(in)))
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		for _, err := range d(strings.NewReader(in)) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// A repeat is a text that comes again and again, n bytes of it.
+type repeat struct {
+	text  string
+	n, at int
+}
+
+func (r *repeat) Read(b []byte) (int, error) {
+	if r.n <= 0 {
+		return 0, io.EOF
+	}
+	n := min(len(b), r.n)
+	for i := range n {
+		b[i] = r.text[r.at]
+		if r.at++; r.at == len(r.text) {
+			r.at = 0
+		}
+	}
+	r.n -= n
+	return n, nil
+}
+
+// A heapReader notes how many bytes of memory are in use while it is read.
+type heapReader struct {
+	io.Reader
+	n           int
+	first, most uint64
+}
+
+func (h *heapReader) Read(b []byte) (int, error) {
+	if h.n++; h.n%64 == 1 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if h.first == 0 {
+			h.first = m.HeapAlloc
+		}
+		h.most = max(h.most, m.HeapAlloc-min(h.first, m.HeapAlloc))
+	}
+	return h.Reader.Read(b)
+}
