@@ -1,0 +1,231 @@
+package format
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+const (
+	exportHeader = "CorrelationId,Start time,SBC FQDN\n"
+	exportRow    = "c98e1515-a937-4b81-b8a8-3992afde64e0,2026-11-01T00:00:00Z,sbc1.contoso.com\n"
+	exportName   = "DirectRouting.calls.2026-11-01.csv"
+)
+
+type entry struct{ name, text string }
+
+func zipOf(t *testing.T, entries ...entry) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, e := range entries {
+		w, err := z.Create(e.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, e.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// decodeExport decodes an export, and counts what comes out.
+func decodeExport(t *testing.T, r io.Reader) (rows int, notes []string, last error) {
+	t.Helper()
+	d, err := Open("teams", Options{Note: func(s string) { notes = append(notes, s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range d(r) {
+		if last != nil {
+			t.Fatalf("something is yielded behind %v", last)
+		}
+		var syntax *call.SyntaxError
+		if err == nil {
+			rows++
+		} else if !errors.As(err, &syntax) {
+			last = err
+		}
+	}
+	return rows, notes, last
+}
+
+// Archives that are no export, or mean harm, say so in words.
+func TestZipErrors(t *testing.T) {
+	export := entry{exportName, exportHeader + strings.Repeat(exportRow, 3)}
+	sound := zipOf(t, export)
+	encrypted := bytes.Clone(sound)
+	patchDirectory(encrypted, 8, 1)
+	binary.LittleEndian.PutUint16(encrypted[6:], 1)
+	method := bytes.Clone(sound)
+	patchDirectory(method, 10, 99)
+	checksum := bytes.Clone(sound)
+	patchDirectory(checksum, 16, 0xbad)
+	flipped := bytes.Clone(sound)
+	flipped[len("PK..")+26+len(exportName)+10] ^= 0xff
+	many := make([]entry, 1001)
+	for i := range many {
+		many[i] = entry{fmt.Sprintf("%d.csv", i), "x"}
+	}
+	bomb := zipOf(t, entry{exportName, exportHeader + strings.Repeat("x", 40<<20)})
+	rowBomb := zipOf(t, entry{exportName, exportHeader + strings.Repeat(exportRow, 300_000)})
+	for _, c := range []struct {
+		name string
+		in   []byte
+		rows int
+		want string
+	}{
+		{"encrypted", encrypted, 0, "is encrypted"},
+		{"method", method, 0, "method 99"},
+		{"checksum", checksum, 3, "the zip is damaged at " + exportName},
+		{"flipped byte", flipped, -1, "the zip is damaged at " + exportName},
+		{"many files", zipOf(t, many...), 0, "more than 1000 files"},
+		{"bomb", bomb, 0, "more than 200 times its size"},
+		{"bomb of rows", rowBomb, -1, "more than 200 times its size"},
+		{"nothing", zipOf(t), 0, "it is empty"},
+		{"only plans", zipOf(t, entry{"x/PSTN.calls.2026-11-01.csv", "UsageId\n"}), 0, "PSTN.calls.2026-11-01.csv is about calls of Calling Plans"},
+		{"something else", zipOf(t, entry{"a.txt", ""}, entry{"b.csv", ""}), 0, `it has "a.txt", "b.csv"`},
+		{"a zip in a zip", zipOf(t, entry{"Calls.Export.zip", string(sound)}), 0, `it has "Calls.Export.zip"`},
+		{"plans in the wrong file", zipOf(t, entry{exportName, "UsageId,Charge,Currency\n"}), 0, exportName + ": invalid: this is the export of Calling Plan calls"},
+		{"only the magic", []byte("PK\x03\x04"), 0, "damaged, or cut off"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rows, _, err := decodeExport(t, bytes.NewReader(c.in))
+			if !errors.Is(err, call.ErrInvalid) || !strings.Contains(err.Error(), c.want) || c.rows >= 0 && rows != c.rows {
+				t.Errorf("%d rows and %v, want %d and %q", rows, err, c.rows, c.want)
+			}
+		})
+	}
+}
+
+// patchDirectory writes a number into the first record of an archive's
+// directory, at an offset within it.
+func patchDirectory(b []byte, offset int, v uint32) {
+	i := bytes.Index(b, []byte("PK\x01\x02"))
+	binary.LittleEndian.PutUint16(b[i+offset:], uint16(v))
+}
+
+// An archive that was cut off anywhere gives an error, and no wrong rows.
+func TestZipCutOff(t *testing.T) {
+	sound := zipOf(t, entry{"parameters.json", "{}"}, entry{exportName, exportHeader + strings.Repeat(exportRow, 3)})
+	for n := 4; n < len(sound); n++ {
+		if rows, _, err := decodeExport(t, bytes.NewReader(sound[:n])); rows != 0 || !errors.Is(err, call.ErrInvalid) {
+			t.Errorf("%d of %d bytes give %d rows and %v", n, len(sound), rows, err)
+		}
+	}
+}
+
+// A directory that claims to be small and is not is given up before it fills
+// the memory.
+func TestZipLongDirectory(t *testing.T) {
+	sound := zipOf(t, entry{"a", ""})
+	i := bytes.Index(sound, []byte("PK\x01\x02"))
+	end := bytes.Index(sound, []byte("PK\x05\x06"))
+	in := bytes.Clone(sound[:i])
+	in = append(in, bytes.Repeat(sound[i:end], 1_000_000)...)
+	in = append(in, sound[end:]...)
+	_, _, err := decodeExport(t, bytes.NewReader(in))
+	if !errors.Is(err, call.ErrInvalid) || !strings.Contains(err.Error(), "more than 1000 files") && !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("a directory of %d bytes: %v", len(in), err)
+	}
+}
+
+// Files of an archive may share their bytes: all of them together count.
+func TestZipSharedBytes(t *testing.T) {
+	one := zipOf(t, entry{exportName, exportHeader + strings.Repeat("x", 15<<20)})
+	i := bytes.Index(one, []byte("PK\x01\x02"))
+	end := bytes.Index(one, []byte("PK\x05\x06"))
+	const n = 900
+	in := bytes.Clone(one[:i])
+	in = append(in, bytes.Repeat(one[i:end], n)...)
+	tail := bytes.Clone(one[end:])
+	binary.LittleEndian.PutUint16(tail[8:], n)
+	binary.LittleEndian.PutUint16(tail[10:], n)
+	binary.LittleEndian.PutUint32(tail[12:], uint32(n*(end-i)))
+	in = append(in, tail...)
+	_, _, err := decodeExport(t, bytes.NewReader(in))
+	if err == nil || !strings.Contains(err.Error(), "more than 200 times its size") {
+		t.Errorf("900 files of 15 MiB in %d bytes: %v", len(in), err)
+	}
+}
+
+// An archive that comes through a pipe is copied to a file, which is gone
+// afterwards, also if reading is given up.
+func TestZipThroughPipe(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	plans := entry{"PSTN.calls.2026-11-01.csv", "UsageId\n1\n2\n3\n"}
+	in := zipOf(t, plans, entry{`Calls\` + exportName, exportHeader + strings.Repeat(exportRow, 3)}, entry{"second/" + strings.ToUpper(exportName), exportHeader + "broken\n" + exportRow})
+	rows, notes, err := decodeExport(t, iotest.OneByteReader(bytes.NewReader(in)))
+	if rows != 4 || err != nil || len(notes) != 1 || !strings.Contains(notes[0], "3 lines with calls of Calling Plans") {
+		t.Errorf("%d rows, %v, notes %q", rows, err, notes)
+	}
+	d, err := Open("teams", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range d(iotest.HalfReader(bytes.NewReader(in))) {
+		break
+	}
+	broken := errors.New("cable cut")
+	if _, _, err := decodeExport(t, io.MultiReader(bytes.NewReader(in[:100]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		t.Errorf("a broken pipe: %v", err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// An error of one of several files in an archive says whose line it is.
+func TestZipNamesFile(t *testing.T) {
+	in := zipOf(t, entry{exportName, exportHeader + "broken\n"}, entry{"DirectRouting.calls.2.csv", exportHeader + exportRow})
+	got := ""
+	d, err := Open("teams", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range d(bytes.NewReader(in)) {
+		if err != nil {
+			got += err.Error()
+		}
+	}
+	if want := "line 2: " + exportName + ": invalid: the record has 1 fields, not 3"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A file is read from where it stands, whether it can be read at any place or
+// not.
+func TestZipFile(t *testing.T) {
+	in := zipOf(t, entry{exportName, exportHeader + exportRow})
+	name := filepath.Join(t.TempDir(), "Calls.Export.1.zip")
+	if err := os.WriteFile(name, append([]byte("before"), in...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Seek(int64(len("before")), io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	if rows, _, err := decodeExport(t, f); rows != 1 || err != nil {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+}
