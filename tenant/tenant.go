@@ -33,9 +33,13 @@ type Tenant struct {
 
 const prefix = "tenant/"
 
-// fresh is how old what a Directory knows may be. It bounds how long a running
-// server takes to see a tenant that a command has just added.
-const fresh = time.Second
+// What a Directory knows may be this old. Before it says that there is no such
+// tenant it looks again, so that one which a command has just added is there
+// for the next request.
+const (
+	fresh      = time.Second
+	freshTrunk = 100 * time.Millisecond // calls of unknown trunks may be many
+)
 
 // A Directory finds tenants. It may be used by many goroutines.
 type Directory struct {
@@ -64,7 +68,7 @@ func Open(ctx context.Context, store call.Store, now func() time.Time) (*Directo
 func (d *Directory) List(ctx context.Context) ([]Tenant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.refresh(ctx); err != nil {
+	if err := d.refresh(ctx, fresh); err != nil {
 		return nil, err
 	}
 	return slices.Clone(d.all), nil
@@ -75,15 +79,17 @@ func (d *Directory) List(ctx context.Context) ([]Tenant, error) {
 func (d *Directory) Find(ctx context.Context, nameOrID string) (Tenant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.refresh(ctx); err != nil {
-		return Tenant{}, err
-	}
-	if i, ok := d.byName[strings.ToLower(nameOrID)]; ok {
-		return d.all[i], nil
-	}
-	if id, err := call.ParseGUID(nameOrID); err == nil {
-		if i, ok := d.byID[id]; ok {
+	for _, age := range [...]time.Duration{fresh, 0} {
+		if err := d.refresh(ctx, age); err != nil {
+			return Tenant{}, err
+		}
+		if i, ok := d.byName[strings.ToLower(nameOrID)]; ok {
 			return d.all[i], nil
+		}
+		if id, err := call.ParseGUID(nameOrID); err == nil {
+			if i, ok := d.byID[id]; ok {
+				return d.all[i], nil
+			}
 		}
 	}
 	return Tenant{}, fmt.Errorf("tenant %q: %w (%s)", nameOrID, call.ErrNotFound, d.known())
@@ -109,10 +115,19 @@ func (d *Directory) known() string {
 func (d *Directory) ByTrunk(ctx context.Context, host string) (call.GUID, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.refresh(ctx); err != nil && d.all == nil {
-		return call.GUID{}, false
-	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	for _, age := range [...]time.Duration{fresh, freshTrunk} {
+		if err := d.refresh(ctx, age); err != nil && d.all == nil {
+			return call.GUID{}, false
+		}
+		if id, ok := d.byTrunk(host); ok {
+			return id, true
+		}
+	}
+	return call.GUID{}, false
+}
+
+func (d *Directory) byTrunk(host string) (call.GUID, bool) {
 	if id, ok := d.hosts[host]; ok {
 		return id, true
 	}
@@ -137,8 +152,7 @@ var reserved = []string{"common", "organizations", "consumers", "adfs", "dstsv2"
 func (d *Directory) Add(ctx context.Context, t Tenant) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.read = time.Time{}
-	if err := d.refresh(ctx); err != nil {
+	if err := d.refresh(ctx, 0); err != nil {
 		return err
 	}
 	if err := d.check(&t); err != nil {
@@ -192,10 +206,10 @@ func (d *Directory) check(t *Tenant) error {
 
 var trunkForm = regexp.MustCompile(`^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 
-// refresh reads the tenants again if what is known is too old.
-func (d *Directory) refresh(ctx context.Context) error {
+// refresh reads the tenants again if what is known has the given age.
+func (d *Directory) refresh(ctx context.Context, age time.Duration) error {
 	now := d.now()
-	if !d.read.IsZero() && now.Sub(d.read) < fresh && now.Sub(d.read) >= 0 {
+	if !d.read.IsZero() && now.Sub(d.read) < age && now.Sub(d.read) >= 0 {
 		return nil
 	}
 	values, err := d.store.State(ctx, prefix)

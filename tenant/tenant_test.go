@@ -86,7 +86,8 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// A tenant that another process adds is seen within a second.
+// A tenant that another process has just added is found, and a trunk of its own
+// within a tenth of a second.
 func TestFresh(t *testing.T) {
 	store := storetest.NewModel()
 	d, clock := open(t, store)
@@ -94,8 +95,15 @@ func TestFresh(t *testing.T) {
 		t.Fatalf("Find in an empty directory: %v; want ErrNotFound and advice", err)
 	}
 	other, _ := open(t, store)
-	add(t, other, contoso, "contoso")
-	clock.t = clock.t.Add(time.Second)
+	add(t, other, contoso, "contoso", "sbc1.contoso.com")
+	clock.t = clock.t.Add(100 * time.Millisecond)
+	if id, ok := d.ByTrunk(t.Context(), "sbc1.contoso.com"); !ok || id != contoso {
+		t.Errorf("ByTrunk: %v, %v", id, ok)
+	}
+	add(t, other, fabrikam, "fabrikam")
+	if got, err := d.Find(t.Context(), "fabrikam"); err != nil || got.ID != fabrikam {
+		t.Errorf("Find: %v, %v", got, err)
+	}
 	for _, name := range []string{"contoso", "CONTOSO", contoso.String(), strings.ToUpper(contoso.String())} {
 		if got, err := d.Find(t.Context(), name); err != nil || got.ID != contoso {
 			t.Errorf("Find(%q) = %v, %v", name, got, err)
