@@ -30,6 +30,11 @@ type Event struct {
 	Done bool
 	// Mark is where the source resumes after this event; empty if it cannot.
 	Mark string
+	// Signal is one SIP message of the call; nil for sources that do not see
+	// SIP. Nothing is settled then: Row is zero, and Call is the Call-ID of the
+	// leg. The Signal, its texts and Call are the source's again when
+	// [Sink.Put] returns; what a [Decoder] yields belongs to the receiver.
+	Signal *Signal
 }
 
 // A Source watches one input and reports what it sees.
