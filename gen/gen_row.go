@@ -227,7 +227,7 @@ func (g *generator) row(a arrival) *call.Row {
 
 // parties writes out who spoke with whom.
 func (g *generator) parties(r *call.Row, p *plan) {
-	who := &g.people[0]
+	var who *person
 	if p.bot() {
 		who = &g.bots[p.user]
 	} else {
