@@ -82,7 +82,10 @@ func newEntra(c EntraConfig, now func() time.Time, log *slog.Logger, counts *cou
 	if len(e.audiences) == 0 {
 		return nil, fmt.Errorf("auth: no audience was given for tokens of Entra; name the application id of the API that you have registered: %w", ErrInvalid)
 	}
-	for _, aud := range e.audiences {
+	for i, aud := range e.audiences {
+		if id := strings.ToLower(aud); isGUID(id) {
+			e.audiences[i] = id // as Entra writes it
+		}
 		if aud == "" || graphAudience(aud) {
 			return nil, fmt.Errorf("auth: %q cannot be the audience of tokens of Entra; register an API of your own: %w", aud, ErrInvalid)
 		}

@@ -37,7 +37,7 @@ type jwks struct {
 	mu      sync.Mutex // guards what follows
 	keys    map[string]*rsa.PublicKey
 	fetched time.Time // when keys were read
-	tried   time.Time // when reading began last, with or without success
+	tried   time.Time // when reading ended last, with or without success
 }
 
 func newJWKS(issuer string, now func() time.Time, fetch func(context.Context, string) (map[string]*rsa.PublicKey, error)) *jwks {
@@ -96,15 +96,16 @@ func (j *jwks) look(kid string) (key *rsa.PublicKey, due bool, err error) {
 // read reads the keys. It outlives the request that began it, because others
 // wait for the outcome.
 func (j *jwks) read(ctx context.Context) {
-	now := j.now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), jwksTimeout)
 	defer cancel()
 	keys, err := j.fetch(ctx, j.issuer)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.tried = now
+	// The pause counts from the end. From the beginning it would be over already
+	// when the time limit is, and those who wait would try one after the other.
+	j.tried = j.now()
 	if err == nil {
-		j.keys, j.fetched = keys, now
+		j.keys, j.fetched = keys, j.tried
 	}
 }
 

@@ -245,6 +245,34 @@ func TestEntraCrowd(t *testing.T) {
 	wg.Wait()
 }
 
+// TestEntraQueue lets many requests wait for an authority that never answers:
+// when the first gives up, all do.
+func TestEntraQueue(t *testing.T) {
+	clk := &clock{t: testStart}
+	began, fetches := make(chan struct{}), 0
+	j := newJWKS("https://login.example/x/v2.0", clk.Now, func(context.Context, string) (map[string]*rsa.PublicKey, error) {
+		fetches++ // guarded by the turn
+		if fetches == 1 {
+			<-began
+		}
+		clk.Add(jwksTimeout)
+		return nil, errors.New("no answer")
+	})
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if _, err := j.key(t.Context(), "k1"); !errors.Is(err, errNoKeys) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+	close(began)
+	wg.Wait()
+	if fetches != 1 {
+		t.Errorf("it was tried %d times", fetches)
+	}
+}
+
 // eventually polls until ok holds.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()

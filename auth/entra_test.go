@@ -98,7 +98,7 @@ func (s *sts) set(f func(*sts)) {
 // entraWorld returns a world that accepts tokens of s for contoso.
 func entraWorld(t *testing.T, s *sts, change ...func(*Config)) *world {
 	return newWorld(t, append([]func(*Config){func(c *Config) {
-		c.Entra = &EntraConfig{Tenants: []string{strings.ToUpper(contoso)}, Audiences: []string{apiID, apiURI}, HTTP: s.Client(), AuthorityOverride: s.URL + "/"}
+		c.Entra = &EntraConfig{Tenants: []string{strings.ToUpper(contoso)}, Audiences: []string{strings.ToUpper(apiID), apiURI}, HTTP: s.Client(), AuthorityOverride: s.URL + "/"}
 	}}, change...)...)
 }
 
