@@ -1,0 +1,90 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/format"
+)
+
+// A nullStore has no rows and keeps none: it costs nothing.
+type nullStore struct{ linking bool }
+
+func (s nullStore) Rows(context.Context, call.Query) iter.Seq2[*call.Row, error] {
+	return func(func(*call.Row, error) bool) {}
+}
+
+func (s nullStore) Row(context.Context, call.GUID, call.GUID) (call.Row, error) {
+	return call.Row{}, call.ErrNotFound
+}
+func (s nullStore) Count(context.Context, call.Query) (int64, error) { return 0, nil }
+func (s nullStore) Write(_ context.Context, b call.Batch) (call.Result, error) {
+	return call.Result{New: len(b.Rows)}, nil
+}
+
+func (s nullStore) State(_ context.Context, prefix string) (map[string][]byte, error) {
+	if s.linking {
+		return map[string][]byte{prefix: []byte(noDay)}, nil
+	}
+	return nil, nil
+}
+func (s nullStore) Trim(context.Context, call.GUID, time.Time) (int64, error) { return 0, nil }
+func (s nullStore) Close() error                                              { return nil }
+
+// The whole way of an import but for the engine: from a file of a million rows
+// to batches of 5,000.
+func BenchmarkImport(b *testing.B) {
+	const rows, size = 1_000_000, 5000
+	piece := sampleRows(size)
+	for _, linking := range []bool{false, true} {
+		b.Run(fmt.Sprintf("linking=%v", linking), func(b *testing.B) {
+			decode, err := format.Open("graph", format.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				sink := New(Config{Store: nullStore{linking}}).Sink("graph", tenant)
+				var batch []call.Event
+				for range rows / size {
+					for e, err := range decode(bytes.NewReader(piece)) {
+						if err = errors.Join(err, sink.Prepare(&e)); err != nil {
+							b.Fatal(err)
+						}
+						if batch = append(batch, e); len(batch) == size {
+							if err := sink.Put(b.Context(), batch...); err != nil {
+								b.Fatal(err)
+							}
+							batch = batch[:0]
+						}
+						n++
+					}
+				}
+				if got := sink.Totals().New; got != rows {
+					b.Fatalf("%d rows", got)
+				}
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+// sampleRows returns n rows as JSON lines.
+func sampleRows(n int) []byte {
+	var b bytes.Buffer
+	start := time.Date(2026, 11, 1, 0, 0, 25, 105_000_000, time.UTC)
+	for i := range n {
+		t := start.Add(time.Duration(i) * 613 * time.Millisecond)
+		f := func(d time.Duration) string { return t.Add(d).Format("2006-01-02T15:04:05.999Z07:00") }
+		fmt.Fprintf(&b, `{"id":"%s","correlationId":"%s","userId":"db03c14b-06eb-4189-939b-7cbf3a20ba27","userPrincipalName":"richard.malk@contoso.com","userDisplayName":"Richard Malk","startDateTime":"%s","inviteDateTime":"%s","failureDateTime":"0001-01-01T00:00:00Z","endDateTime":"%s","duration":5,"callType":"ByotIn","successfulCall":true,"callerNumber":"+49301234%04d","calleeNumber":"+4930567890","mediaPathLocation":"USWE","signalingLocation":"EUNO","finalSipCode":0,"callEndSubReason":540000,"finalSipCodePhrase":"BYE","trunkFullyQualifiedDomainName":"tll-audiocodes01.adatum.biz","mediaBypassEnabled":false}`+"\n",
+			call.NameGUID("id", fmt.Sprint(i)), call.NameGUID("correlation", fmt.Sprint(i)), f(0), f(-3156*time.Millisecond), f(5*time.Second), i%10000)
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,404 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// scale is how much more than usual is tried, from TRUNKLOG_SCALE.
+func scale() int {
+	if n, err := strconv.Atoi(os.Getenv("TRUNKLOG_SCALE")); err == nil && n > 0 {
+		return n
+	}
+	return 1
+}
+
+func seedOf(t *testing.T) uint64 {
+	seed := rand.Uint64()
+	if s, err := strconv.ParseUint(os.Getenv("TRUNKLOG_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("TRUNKLOG_SEED=%d", seed)
+	return seed
+}
+
+var (
+	tenant = call.NameGUID("test", "tenant")
+	now    = func() time.Time { return time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC) }
+)
+
+// calls makes up calls, of one to three legs each, as Graph and as the export
+// tell of them. The nth of both is the same leg.
+func calls(rnd *rand.Rand, n int) (graph, export []call.Event) {
+	for len(graph) < n {
+		corr := call.NameGUID("test", "correlation", fmt.Sprint(len(graph)))
+		invite := time.Date(2026, 11, 1, 0, 0, rnd.IntN(100_000), 0, time.UTC)
+		for range 1 + rnd.IntN(3) {
+			i := len(graph)
+			invite = invite.Add(time.Duration(2+rnd.IntN(5000)) * time.Millisecond)
+			types := [][2]string{{"ByotIn", "dr_in"}, {"ByotOutUserForwarding", "dr_out_user_forwarding"}, {"ByotInUcap", "dr_in_bot"}}[rnd.IntN(3)]
+			truth := call.Row{
+				CorrelationID: corr, Invite: invite, Start: invite.Add(3 * time.Second), End: invite.Add(9 * time.Second),
+				Caller: fmt.Sprintf("+4930%06d", i), Callee: "+4940", Trunk: "sbc1.contoso.com",
+			}
+			g := call.Event{Row: truth, Done: true, Call: fmt.Sprint("g", i)}
+			g.Row.ID = call.NameGUID("test", "id", fmt.Sprint(i))
+			g.Row.CallType, g.Row.Duration, g.Row.MediaLocation = types[0], 6, "EUWE"
+			g.Row.Settle(call.Graph.Witness(), true)
+			graph = append(graph, g)
+			e := call.Event{Row: truth, Done: true, Call: fmt.Sprint("e", i)}
+			e.Row.CallType, e.Row.Duration, e.Row.SharedID, e.Row.Trunk = types[1], 9, corr, "SBC1.contoso.com"
+			e.Row.Settle(call.AdminExport.Witness(), true)
+			export = append(export, e)
+		}
+	}
+	return graph, export
+}
+
+// contents returns the rows of the tenant without what depends on which source
+// was first: their ids.
+func contents(t *testing.T, s call.Store) []call.Row {
+	t.Helper()
+	var rows []call.Row
+	for r, err := range s.Rows(t.Context(), call.Query{Tenant: tenant}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := r.Clone()
+		c.ID = call.GUID{}
+		rows = append(rows, c)
+	}
+	slices.SortFunc(rows, func(a, b call.Row) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Caller, b.Caller))
+	})
+	return rows
+}
+
+// In whatever order, in whatever batches and however often the events of two
+// sources come, and from however many goroutines, the rows are the same.
+func TestAnyOrder(t *testing.T) {
+	seed := seedOf(t)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	for range 20 * scale() {
+		graph, export := calls(rnd, 30)
+		var want []call.Row
+		for order := range 6 {
+			store := storetest.NewModel()
+			in := New(Config{Store: store, Now: now})
+			sinks := map[call.Kind]*Sink{call.Graph: in.Sink("graph", tenant), call.AdminExport: in.Sink("teams", tenant)}
+			events := slices.Concat(graph, export)
+			switch order {
+			case 1:
+				events = slices.Concat(export, graph)
+			case 2, 3, 4, 5:
+				events = append(events, events...)
+				rnd.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+			}
+			putAll(t, rnd, sinks, events, order >= 4)
+			got := contents(t, store)
+			if want == nil {
+				want = got
+			}
+			if len(got) != len(graph) || !slices.EqualFunc(got, want, func(a, b call.Row) bool { return a.Equal(&b) }) {
+				t.Fatalf("seed %d: order %d: %d rows of %d calls, or other values", seed, order, len(got), len(graph))
+			}
+			if n := sinks[call.Graph].Totals().Linked + sinks[call.AdminExport].Totals().Linked; n != int64(len(graph)) {
+				t.Errorf("seed %d: order %d: %d rows were linked, want %d", seed, order, n, len(graph))
+			}
+			again(t, in, slices.Concat(graph, export), len(graph))
+		}
+	}
+}
+
+// putAll puts the events, in batches of any size, perhaps several at once.
+func putAll(t *testing.T, rnd *rand.Rand, sinks map[call.Kind]*Sink, events []call.Event, parallel bool) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for len(events) > 0 {
+		kind := topKind(events[0].Row.Seen)
+		n := 1
+		for most := rnd.IntN(20); n < len(events) && n <= most && topKind(events[n].Row.Seen) == kind; n++ {
+		}
+		batch := events[:n:n]
+		events = events[n:]
+		put := func() {
+			if err := sinks[kind].Put(t.Context(), batch...); err != nil {
+				t.Error(err)
+			}
+		}
+		if parallel {
+			wg.Go(put)
+		} else {
+			put()
+		}
+	}
+	wg.Wait()
+}
+
+// again puts the events again, to an Ingest that has just begun, and expects
+// that nothing changes.
+func again(t *testing.T, in *Ingest, events []call.Event, rows int) {
+	t.Helper()
+	fresh := New(Config{Store: in.store, Now: now}).Sink("graph", tenant)
+	var export []call.Event
+	for i := range events {
+		if topKind(events[i].Row.Seen) == call.AdminExport {
+			export = append(export, events[i])
+		} else if err := fresh.Put(t.Context(), events[i]); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := fresh.Put(t.Context(), export...); err != nil {
+		t.Error(err)
+	}
+	if got := fresh.Totals(); got.New != 0 || got.Changed != 0 || got.Same != int64(len(events)) || got.Linked != 0 {
+		t.Errorf("putting the events of %d rows again: %+v", rows, got)
+	}
+}
+
+// Two processes on one store agree, but for what they write within the same
+// moment.
+func TestTwoProcesses(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 7))
+	graph, export := calls(rnd, 40)
+	at := now()
+	clock := func() time.Time { return at }
+	store := storetest.NewModel()
+	a := New(Config{Store: store, Now: clock}).Sink("graph", tenant)
+	b := New(Config{Store: store, Now: clock}).Sink("teams", tenant)
+	for i := range graph {
+		first, second := a, b
+		events := [2]call.Event{graph[i], export[i]}
+		if i%2 == 1 {
+			first, second = b, a
+			slices.Reverse(events[:])
+		}
+		// Days that go back make both change link/TENANT.
+		for j := range events {
+			r := &events[j].Row
+			for f := range call.NumFields {
+				if f.Type() == call.Time && r.Known(f) {
+					r.SetTime(f, r.Time(f).AddDate(0, 0, -i))
+				}
+			}
+		}
+		if err := first.Put(t.Context(), events[0]); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(recheck)
+		if err := second.Put(t.Context(), events[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := contents(t, store); len(got) != len(graph) {
+		t.Errorf("%d rows of %d calls", len(got), len(graph))
+	}
+}
+
+// Of two processes that link two legs to one row in the same moment, one has to
+// look again.
+func TestConflict(t *testing.T) {
+	graph, export := calls(rand.New(rand.NewPCG(11, 11)), 4)
+	last := len(graph) - 1
+	other := export[0]
+	other.Call, other.Row.Caller = "other", "+4999"
+	store := &hookStore{Model: storetest.NewModel()}
+	a := New(Config{Store: store, Now: now}).Sink("teams", tenant)
+	b := New(Config{Store: store.Model, Now: now}).Sink("teams", tenant)
+	g := New(Config{Store: store, Now: now}).Sink("graph", tenant)
+	if err := g.Put(t.Context(), graph[0], graph[last]); err != nil {
+		t.Fatal(err)
+	}
+	// Now link/TENANT has its day and does not change any more.
+	if err := a.Put(t.Context(), export[last]); err != nil {
+		t.Fatal(err)
+	}
+	store.before = func(batch call.Batch) {
+		if len(batch.Rows) > 0 {
+			store.before = nil
+			if err := b.Put(t.Context(), other); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := a.Put(t.Context(), export[0]); err != nil {
+		t.Fatal(err)
+	}
+	again := func(s *Sink) {
+		before := s.Totals()
+		if err := s.Put(t.Context(), export[0], other, export[0]); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Totals(); got.New != before.New || got.Changed != before.Changed || got.Same != before.Same+3 {
+			t.Errorf("again: %+v, before %+v", got, before)
+		}
+	}
+	again(a)
+	again(b)
+	if got := contents(t, store); len(got) != 3 || a.Totals().Linked+b.Totals().Linked != 2 {
+		t.Errorf("%d rows, linked %d and %d", len(got), a.Totals().Linked, b.Totals().Linked)
+	}
+}
+
+// Who has read that a tenant has no rows to be linked, and is told so only after
+// it got its first one, must not go by it.
+func TestLateAnswer(t *testing.T) {
+	graph, export := calls(rand.New(rand.NewPCG(12, 12)), 1)
+	store := &hookStore{Model: storetest.NewModel()}
+	in := New(Config{Store: store, Now: now})
+	store.behind = func() {
+		store.behind = nil
+		if err := in.Sink("teams", tenant).Put(t.Context(), export...); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := in.Sink("graph", tenant).Put(t.Context(), graph...); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, store); len(got) != len(graph) {
+		t.Errorf("%d rows of %d calls", len(got), len(graph))
+	}
+}
+
+// A hookStore calls functions before a write and behind a reading of state.
+type hookStore struct {
+	*storetest.Model
+	before func(call.Batch)
+	behind func()
+}
+
+func (s *hookStore) State(ctx context.Context, prefix string) (map[string][]byte, error) {
+	state, err := s.Model.State(ctx, prefix)
+	if s.behind != nil {
+		s.behind()
+	}
+	return state, err
+}
+
+func (s *hookStore) Write(ctx context.Context, b call.Batch) (call.Result, error) {
+	if s.before != nil {
+		s.before(b)
+	}
+	return s.Model.Write(ctx, b)
+}
+
+// A write that failed is as if it had not been tried.
+func TestFailedWrite(t *testing.T) {
+	graph, export := calls(rand.New(rand.NewPCG(8, 8)), 10)
+	store := storetest.NewModel()
+	in := New(Config{Store: store, Now: now})
+	g, e := in.Sink("graph", tenant), in.Sink("teams", tenant)
+	for i := range graph {
+		for _, put := range []func() error{
+			func() error { return e.Put(t.Context(), export[i]) },
+			func() error { return g.Put(t.Context(), graph[i]) },
+		} {
+			store.FailWrites(call.ErrFull)
+			if err := put(); !errors.Is(err, call.ErrFull) {
+				t.Fatalf("a full store: %v", err)
+			}
+			store.FailWrites(nil)
+			if err := put(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := contents(t, store); len(got) != len(graph) {
+		t.Errorf("%d rows of %d calls", len(got), len(graph))
+	}
+	if got := g.Totals(); got.Linked != int64(len(graph)) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Whoever fails to read must not write: a row that cannot be looked up may be
+// there already.
+func TestFailedRead(t *testing.T) {
+	_, export := calls(rand.New(rand.NewPCG(9, 9)), 3)
+	broken := errors.New("broken")
+	for fail := range 10 {
+		store := &brokenStore{Model: storetest.NewModel(), err: broken, after: fail}
+		err := New(Config{Store: store, Now: now}).Sink("teams", tenant).Put(t.Context(), export...)
+		rows := contents(t, store.Model)
+		if (err == nil) != (len(rows) == 3) || err != nil && (!errors.Is(err, broken) || len(rows) != 0) {
+			t.Errorf("read %d fails: %d rows and %v", fail, len(rows), err)
+		}
+	}
+}
+
+// A brokenStore cannot be read after so many reads.
+type brokenStore struct {
+	*storetest.Model
+	err   error
+	after int
+}
+
+func (s *brokenStore) State(ctx context.Context, prefix string) (map[string][]byte, error) {
+	if s.after--; s.after < 0 {
+		return nil, s.err
+	}
+	return s.Model.State(ctx, prefix)
+}
+
+func (s *brokenStore) Row(ctx context.Context, tenant, id call.GUID) (call.Row, error) {
+	if s.after--; s.after < 0 {
+		return call.Row{}, s.err
+	}
+	return s.Model.Row(ctx, tenant, id)
+}
+
+// The events of a Put are its caller's and stay as they are.
+func TestPutLeavesEvents(t *testing.T) {
+	graph, export := calls(rand.New(rand.NewPCG(10, 10)), 5)
+	store := storetest.NewModel()
+	in := New(Config{Store: store, Now: now})
+	before := slices.Clone(export)
+	if err := in.Sink("graph", tenant).Put(t.Context(), graph...); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Sink("teams", tenant).Put(t.Context(), export...); err != nil {
+		t.Fatal(err)
+	}
+	for i := range export {
+		if !export[i].Row.Equal(&before[i].Row) {
+			t.Errorf("event %d was changed to %+v", i, export[i])
+		}
+	}
+}
+
+func TestPrepare(t *testing.T) {
+	s := New(Config{Store: storetest.NewModel()}).Sink("spool", call.GUID{})
+	e := call.Event{Call: "x", Done: true, Row: call.Row{Start: now()}}
+	e.Row.Settle(call.CDR.Witness(), false)
+	if err := s.Prepare(&e); err != nil || e.Row.ID != call.NameGUID("spool", "x") {
+		t.Errorf("%v, id %v", err, e.Row.ID)
+	}
+	e.Row.Caller = "\xff"
+	var syntax *call.SyntaxError
+	if err := s.Prepare(&e); !errors.As(err, &syntax) || !errors.Is(err, call.ErrInvalid) {
+		t.Errorf("a text that is not UTF-8: %v", err)
+	}
+	if err := s.Put(t.Context(), e, call.Event{}); !errors.Is(err, call.ErrInvalid) {
+		t.Errorf("a Put of nothing good: %v", err)
+	}
+	var rejected *RejectedError
+	if err := s.Put(t.Context(), e, call.Event{}); !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{0, 1}) || len(rejected.Errs) != 2 {
+		t.Errorf("%+v", rejected)
+	}
+}

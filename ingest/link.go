@@ -1,0 +1,399 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// Linking makes one row of what several sources say of one call. Graph, and
+// SIP on the leg that faces Microsoft, know the id that Microsoft has given to
+// the call; other sources do not, and their rows get ids of their own. So when
+// a row arrives, those that share its correlation id are looked up, and if one
+// of them is the same call (see [sameCall]) the row takes its id. Which row was
+// there first decides on the id and the place in the log, which never change.
+//
+// Most tenants have no rows with ids of their own, and then there is nothing to
+// look up. What must be remembered lies in the store:
+//
+//	link/TENANT             the tenant has, or had, rows to be linked. The value is the
+//	                        day of the first link, or "none"
+//	linked/TENANT/DAY/ROW   which rows became part of ROW, which starts on DAY: 17 bytes
+//	                        each, the kind of source and the id
+//
+// Without the second, a leg of a call that has not been seen yet could not be
+// told from one that has: both share everything with the row but their id.
+//
+// Within a process two Puts of the same call wait for each other. Processes
+// that share a store do not: if two of them write the first rows of one call,
+// from two kinds of sources, within the same moment, it stays two rows.
+const (
+	linkPrefix   = "link/"
+	linkedPrefix = "linked/"
+	noDay        = "none"
+)
+
+func linkName(tenant call.GUID) string { return linkPrefix + tenant.String() }
+
+func dayName(tenant call.GUID, day string) string {
+	return linkedPrefix + tenant.String() + "/" + day + "/"
+}
+
+func linkedName(r *call.Row) string { return dayName(r.Tenant, dayOf(r.Start)) + r.ID.String() }
+
+func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// A linker holds what all sinks must agree on while they link.
+type linker struct {
+	// gate is held for reading while rows are looked up and written, and for
+	// writing when a tenant gets its first row to be linked: a Put that began
+	// before would not look for it.
+	gate sync.RWMutex
+	// calls keep two Puts of one call apart.
+	calls [64]sync.Mutex
+
+	mu      sync.Mutex
+	tenants map[call.GUID]*tenantLinks
+}
+
+// TenantLinks is what link/TENANT says.
+type tenantLinks struct {
+	value []byte    // nil: there is no such name
+	read  time.Time // when
+	stale bool      // it says something else by now
+}
+
+// recheck is how long a process may overlook that another one has written a
+// tenant's first row to be linked.
+const recheck = 10 * time.Second
+
+// get returns what is known of a tenant, if anything is.
+func (l *linker) get(tenant call.GUID) (t tenantLinks, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.tenants[tenant]
+	if p == nil {
+		return t, false
+	}
+	return *p, true
+}
+
+// set notes what is known of a tenant. That it has rows to be linked is never
+// forgotten: whoever read before that was so may be the last to tell.
+func (l *linker) set(tenant call.GUID, t tenantLinks) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.tenants[tenant]; p == nil || p.value == nil || t.value != nil {
+		l.tenants[tenant] = &t
+	}
+}
+
+// reread makes everything be read again.
+func (l *linker) reread() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.tenants {
+		t.stale = true
+	}
+}
+
+// hasOwnID reports whether r may have another id than Microsoft's.
+func hasOwnID(r *call.Row) bool {
+	return !r.Seen.Has(call.Graph) && !r.Seen.Has(call.SIP)
+}
+
+// linkable reports whether r can be found by what it shares with other rows.
+func linkable(r *call.Row) bool { return !r.CorrelationID.IsZero() }
+
+// writeOnce links and writes b.
+func (in *Ingest) writeOnce(ctx context.Context, b call.Batch) (res call.Result, linked int, err error) {
+	if err := in.begin(ctx, b.Rows); err != nil {
+		return res, 0, err
+	}
+	l := &in.links
+	l.gate.RLock()
+	defer l.gate.RUnlock()
+	if !l.wantsAny(b.Rows) {
+		res, err = in.store.Write(ctx, b)
+		return res, 0, err
+	}
+	unlock := l.lock(b.Rows)
+	defer unlock()
+	p := newPass(in, b)
+	if err := p.link(ctx); err != nil {
+		return res, 0, err
+	}
+	if res, err = in.store.Write(ctx, p.b); err != nil {
+		return res, 0, err
+	}
+	for tenant, value := range p.since {
+		l.set(tenant, tenantLinks{value: value, read: in.now()})
+	}
+	return res, p.linked, nil
+}
+
+// begin makes sure that of each tenant is known whether it has rows to be
+// linked, and notes in the store those that get their first one with rows.
+func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
+	asked := make(map[call.GUID]bool)
+	for i := range rows {
+		r := &rows[i]
+		if !linkable(r) || asked[r.Tenant] && !hasOwnID(r) {
+			continue
+		}
+		t, err := in.tenantLinks(ctx, r.Tenant)
+		if err != nil {
+			return err
+		}
+		asked[r.Tenant] = true
+		if t.value == nil && hasOwnID(r) {
+			if err := in.beginLinking(ctx, r.Tenant); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tenantLinks returns what link/TENANT says, from memory if that is enough.
+func (in *Ingest) tenantLinks(ctx context.Context, tenant call.GUID) (tenantLinks, error) {
+	t, ok := in.links.get(tenant)
+	if ok && !t.stale && (t.value != nil || in.now().Sub(t.read) < recheck) {
+		return t, nil
+	}
+	name := linkName(tenant)
+	state, err := in.store.State(ctx, name)
+	if err != nil {
+		return t, err
+	}
+	t = tenantLinks{value: state[name], read: in.now()}
+	in.links.set(tenant, t)
+	return t, nil
+}
+
+func (in *Ingest) beginLinking(ctx context.Context, tenant call.GUID) error {
+	in.links.gate.Lock()
+	defer in.links.gate.Unlock()
+	if t, ok := in.links.get(tenant); ok && t.value != nil {
+		return nil // another Put was faster
+	}
+	name, value := linkName(tenant), []byte(noDay)
+	_, err := in.store.Write(ctx, call.Batch{State: map[string][]byte{name: value}, If: map[string][]byte{name: nil}})
+	if err != nil {
+		return err
+	}
+	in.links.set(tenant, tenantLinks{value: value, read: in.now()})
+	return nil
+}
+
+// wants reports whether other rows are looked up for r.
+func (l *linker) wants(r *call.Row) bool {
+	if !linkable(r) {
+		return false
+	}
+	t, _ := l.get(r.Tenant)
+	return t.value != nil
+}
+
+func (l *linker) wantsAny(rows []call.Row) bool {
+	for i := range rows {
+		if l.wants(&rows[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// lock locks the calls of the given rows, and returns what unlocks them.
+func (l *linker) lock(rows []call.Row) (unlock func()) {
+	var stripes uint64
+	for i := range rows {
+		if linkable(&rows[i]) {
+			stripes |= 1 << (rows[i].CorrelationID[15] % 64)
+		}
+	}
+	for i := range l.calls {
+		if stripes>>i&1 != 0 {
+			l.calls[i].Lock()
+		}
+	}
+	return func() {
+		for i := range l.calls {
+			if stripes>>i&1 != 0 {
+				l.calls[i].Unlock()
+			}
+		}
+	}
+}
+
+// A pass links the rows of one batch.
+type pass struct {
+	in     *Ingest
+	b      call.Batch
+	linked int
+	since  map[call.GUID][]byte // new values of link/TENANT
+	// near holds the rows that have been looked up, and those of the batch.
+	near map[nearKey][]*candidate
+}
+
+type nearKey struct{ tenant, correlation call.GUID }
+
+// A candidate is a row that may be the same call as another.
+type candidate struct {
+	row    call.Row
+	loaded bool   // links are
+	links  []byte // what linked/TENANT/DAY/ROW says; nil: there is no such name
+}
+
+// newPass returns a pass over a copy of b.
+func newPass(in *Ingest, b call.Batch) *pass {
+	p := &pass{
+		in:    in,
+		b:     call.Batch{Rows: slices.Clone(b.Rows), State: map[string][]byte{}, If: map[string][]byte{}},
+		since: make(map[call.GUID][]byte),
+		near:  make(map[nearKey][]*candidate),
+	}
+	maps.Copy(p.b.State, b.State)
+	return p
+}
+
+func (p *pass) link(ctx context.Context) error {
+	for i := range p.b.Rows {
+		r := &p.b.Rows[i]
+		if !p.in.links.wants(r) {
+			continue
+		}
+		if err := p.linkRow(ctx, r); err != nil {
+			return fmt.Errorf("look up row %v: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+// linkRow gives r the id of the row that it is the same call as, if there is
+// one.
+func (p *pass) linkRow(ctx context.Context, r *call.Row) error {
+	near, err := p.lookUp(ctx, r)
+	if err != nil {
+		return err
+	}
+	c, err := p.find(ctx, r, near)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		key := nearKey{r.Tenant, r.CorrelationID}
+		p.near[key] = append(p.near[key], &candidate{row: *r, loaded: true})
+		return nil
+	}
+	r.ID = c.row.ID
+	w := *r
+	c.row.Fold(&w)
+	return nil
+}
+
+// find returns which of the rows near r is the same call; nil if none is.
+func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candidate, error) {
+	for _, c := range near {
+		if c.row.ID == r.ID {
+			return c, nil
+		}
+	}
+	for _, c := range near {
+		if err := p.load(ctx, c); err != nil {
+			return nil, err
+		}
+		if c.linked(r) {
+			return c, nil
+		}
+	}
+	c := best(r, near)
+	if c == nil {
+		return nil, nil
+	}
+	// The row may be there after all, if its start was corrected by more than
+	// what lookUp looks at.
+	switch _, err := p.in.store.Row(ctx, r.Tenant, r.ID); {
+	case err == nil:
+		return nil, nil
+	case !errors.Is(err, call.ErrNotFound):
+		return nil, err
+	}
+	if err := p.load(ctx, c); err != nil {
+		return nil, err
+	}
+	p.note(c, r)
+	return c, nil
+}
+
+// linked reports whether r has become part of c.
+func (c *candidate) linked(r *call.Row) bool {
+	for entry := range slices.Chunk(c.links, linkSize) {
+		if len(entry) == linkSize && bytes.Equal(entry[1:], r.ID[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+const linkSize = 1 + len(call.GUID{})
+
+// load reads the links of c. A row that one kind of source has seen has none.
+func (p *pass) load(ctx context.Context, c *candidate) error {
+	if c.loaded {
+		return nil
+	}
+	c.loaded = true
+	if c.row.Seen == topKind(c.row.Seen).Set() {
+		return nil
+	}
+	name := linkedName(&c.row)
+	state, err := p.in.store.State(ctx, name)
+	if err != nil {
+		return err
+	}
+	c.links = state[name]
+	return nil
+}
+
+// note notes in the batch that r becomes part of c.
+func (p *pass) note(c *candidate, r *call.Row) {
+	name := linkedName(&c.row)
+	if _, ok := p.b.If[name]; !ok {
+		p.b.If[name] = c.links
+	}
+	c.links = append(slices.Clone(c.links), byte(topKind(r.Seen)))
+	c.links = append(c.links, r.ID[:]...)
+	p.b.State[name] = c.links
+	p.linked++
+
+	t, _ := p.in.links.get(r.Tenant)
+	value := t.value
+	if v, ok := p.since[r.Tenant]; ok {
+		value = v
+	}
+	if day := dayOf(c.row.Start); day < string(value) { // noDay is greater than any
+		name := linkName(r.Tenant)
+		if _, ok := p.b.If[name]; !ok {
+			p.b.If[name] = value
+		}
+		p.b.State[name] = []byte(day)
+		p.since[r.Tenant] = []byte(day)
+	}
+}
+
+func topKind(s call.Kinds) call.Kind {
+	for k := call.Graph; k > 0; k-- {
+		if s.Has(k) {
+			return k
+		}
+	}
+	return 0
+}

@@ -1,0 +1,148 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+const (
+	// margin is how far from the times of a row those of the same call are
+	// looked for.
+	margin = time.Minute
+	// longest is how much of the log is looked at for one row at most. A call
+	// that rings longer is rubbish.
+	longest = 24 * time.Hour
+)
+
+// lookUp returns the rows with the correlation id of r that start at about the
+// same time, those of the batch included.
+func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
+	from, to := r.Start, r.Start
+	for _, t := range [...]time.Time{r.Invite, r.Failure} {
+		if !t.IsZero() && t.Before(from) {
+			from = t
+		}
+		if t.After(to) {
+			to = t
+		}
+	}
+	if to.Sub(from) > longest {
+		from, to = r.Start, r.Start
+	}
+	key := nearKey{r.Tenant, r.CorrelationID}
+	near := p.near[key]
+	known := make(map[call.GUID]bool, len(near))
+	for _, c := range near {
+		known[c.row.ID] = true
+	}
+	q := call.Query{
+		Tenant: r.Tenant,
+		From:   from.Add(-margin),
+		To:     to.Add(margin),
+		Where:  call.Compare{Field: call.FieldCorrelationID, Op: call.EQ, Value: r.CorrelationID},
+	}
+	for row, err := range p.in.store.Rows(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		if !known[row.ID] {
+			near = append(near, &candidate{row: row.Clone()})
+		}
+	}
+	p.near[key] = near
+	return near, nil
+}
+
+// best returns the row that r is most likely the same call as, of those that
+// it can be; nil if there is none.
+func best(r *call.Row, near []*candidate) *candidate {
+	var best *candidate
+	most := -1
+	for _, c := range near {
+		if !sameCall(&c.row, r) {
+			continue
+		}
+		n := alike(&c.row, r)
+		if n > most || n == most && bytes.Compare(c.row.ID[:], best.row.ID[:]) < 0 {
+			best, most = c, n
+		}
+	}
+	return best
+}
+
+// sameCall reports whether two rows with different ids can be the same call.
+// They share the correlation id already, but so do the legs of one call.
+//
+// They cannot be if the same kind of source has seen both, because it has
+// given them different ids; nor if both have the id that Microsoft has given.
+// They must agree in the call type, by whichever name, in the trunk, in any
+// case, and in the time of the INVITE, or of the start if one does not tell
+// that.
+func sameCall(a, b *call.Row) bool {
+	switch {
+	case a.Seen&b.Seen != 0, !hasOwnID(a) && !hasOwnID(b):
+		return false
+	case !strings.EqualFold(string(call.CallType(a.CallType).Graph()), string(call.CallType(b.CallType).Graph())):
+		return false
+	case !strings.EqualFold(a.Trunk, b.Trunk) && a.Trunk != "" && b.Trunk != "":
+		return false
+	}
+	if a.Invite.IsZero() || b.Invite.IsZero() {
+		return start(a).Sub(start(b)).Abs() < tolerance(a, b, call.FieldStart, start)
+	}
+	return a.Invite.Sub(b.Invite).Abs() < tolerance(a, b, call.FieldInvite, func(r *call.Row) time.Time { return r.Invite })
+}
+
+// clockSlack is how far the clocks of Microsoft and of an SBC may differ.
+const clockSlack = 3 * time.Second
+
+// tolerance returns by how much a time of two rows may differ: clockSlack if
+// not both are Microsoft's, a second if one of them is given in whole seconds,
+// which may have been rounded or cut, and else a millisecond.
+func tolerance(a, b *call.Row, f call.Field, at func(*call.Row) time.Time) time.Duration {
+	switch {
+	case a.By[f].Kind() < call.AdminExport, b.By[f].Kind() < call.AdminExport:
+		return clockSlack
+	case at(a).Nanosecond() == 0, at(b).Nanosecond() == 0:
+		return time.Second
+	}
+	return time.Millisecond
+}
+
+// start returns what the best witness says of the start of r.
+func start(r *call.Row) time.Time {
+	if r.ClaimedStart.IsZero() {
+		return r.Start
+	}
+	return r.ClaimedStart
+}
+
+// alike returns how much of what tells the legs of a call apart is the same.
+func alike(a, b *call.Row) (n int) {
+	for _, same := range [...]bool{
+		a.Invite.Equal(b.Invite),
+		near(start(a), start(b)),
+		!a.End.IsZero() && near(a.End, b.End),
+		!a.Failure.IsZero() && near(a.Failure, b.Failure),
+		a.FinalSIPCode == b.FinalSIPCode,
+		sameNumber(a.Caller, b.Caller),
+		sameNumber(a.Callee, b.Callee),
+		a.UserID == b.UserID,
+	} {
+		if same {
+			n++
+		}
+	}
+	return n
+}
+
+func near(a, b time.Time) bool { return a.Sub(b).Abs() < time.Second }
+
+// sameNumber reports whether two numbers, masked or not, can be the same.
+func sameNumber(a, b string) bool {
+	return a == b || call.Digits(a).Match(&call.Row{Caller: b})
+}

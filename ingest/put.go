@@ -1,0 +1,168 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A RejectedError says which events a [Sink.Put] could not keep. All others of
+// that Put are durable. It wraps the errors of [Sink.Prepare].
+type RejectedError struct {
+	Events []int   // which of the events of the Put, from 0
+	Errs   []error // why, in the same order
+	Of     int     // how many events there were
+}
+
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("%d of %d events cannot be kept; event %d: %v", len(e.Events), e.Of, e.Events[0], e.Errs[0])
+}
+
+func (e *RejectedError) Unwrap() []error { return e.Errs }
+
+// Prepare gives the row of e its id and checks whether it can be kept. Whoever
+// must tell good events from bad ones one by one, such as an import that writes
+// a file of rejects, calls it before Put.
+//
+// The error is a [*call.SyntaxError] without a line, because e is one record
+// that is no good while those around it may be.
+func (s *Sink) Prepare(e *call.Event) error {
+	if err := s.prepare(&e.Row, e); err != nil {
+		return &call.SyntaxError{Err: err}
+	}
+	return nil
+}
+
+// prepare gives r, the row of e or a copy of it, its id and checks it.
+func (s *Sink) prepare(r *call.Row, e *call.Event) error {
+	if r.ID.IsZero() {
+		if e.Call == "" {
+			return fmt.Errorf("%w: the record has neither an id nor anything to make one of", call.ErrInvalid)
+		}
+		r.ID = call.NameGUID(s.space(r), e.Call)
+	}
+	switch {
+	case !e.Done:
+		return fmt.Errorf("%w: the call has not ended", call.ErrInvalid)
+	case r.Seen == 0:
+		return fmt.Errorf("%w: the row is not settled", call.ErrInvalid)
+	}
+	return r.Check()
+}
+
+// space returns what the names of calls without a GUID are unique in. That is
+// the source. Only the admin centre's export names its records by what
+// Microsoft says of the call, which is the same by whichever way it came.
+func (s *Sink) space(r *call.Row) string {
+	if r.Seen == call.AdminExport.Set() {
+		return call.AdminExport.String()
+	}
+	return s.source
+}
+
+// Put implements [call.Sink]: it writes the events in one batch and returns
+// nil once they are durable. With them it writes the last mark among them.
+//
+// Events that cannot be kept do not hold up the others: those are written, and
+// then Put returns a [*RejectedError]. The mark never passes an event that was
+// rejected. Of other errors none of the events is durable, and the same Put
+// may be tried again.
+func (s *Sink) Put(ctx context.Context, events ...call.Event) error {
+	b, rejected := s.batch(events)
+	var res call.Result
+	linked := 0
+	if len(b.Rows) > 0 || len(b.State) > 0 {
+		var err error
+		if res, linked, err = s.in.write(ctx, b); err != nil {
+			return fmt.Errorf("write %d calls of source %s: %w", len(b.Rows), s.source, err)
+		}
+	}
+	s.count(b, res, linked, rejected)
+	if rejected != nil {
+		return rejected
+	}
+	return nil
+}
+
+// batch returns the rows and the mark of the events, and what is wrong with
+// those that are left out. The events stay as they are.
+func (s *Sink) batch(events []call.Event) (b call.Batch, rejected *RejectedError) {
+	b.Rows = make([]call.Row, 0, len(events))
+	mark := ""
+	tenants := make(map[string]call.GUID)
+	for i := range events {
+		e := &events[i]
+		b.Rows = append(b.Rows, e.Row)
+		r := &b.Rows[len(b.Rows)-1]
+		if err := s.prepare(r, e); err != nil {
+			b.Rows = b.Rows[:len(b.Rows)-1]
+			if rejected == nil {
+				rejected = &RejectedError{Of: len(events)}
+			}
+			rejected.Events = append(rejected.Events, i)
+			rejected.Errs = append(rejected.Errs, err)
+			continue
+		}
+		r.Tenant = s.tenantOf(r, tenants)
+		if rejected == nil && e.Mark != "" {
+			mark = e.Mark
+		}
+	}
+	if mark != "" {
+		b.State = map[string][]byte{markName(s.source): []byte(mark)}
+	}
+	return b, rejected
+}
+
+// tenantOf returns the tenant that r belongs to. The answers for its trunks
+// are kept in known.
+func (s *Sink) tenantOf(r *call.Row, known map[string]call.GUID) call.GUID {
+	if !s.tenant.IsZero() {
+		return s.tenant
+	}
+	t, ok := known[r.Trunk]
+	if !ok {
+		if t, ok = s.in.tenant(r.Trunk); !ok {
+			t = call.Unassigned
+		}
+		known[r.Trunk] = t
+	}
+	return t
+}
+
+func (s *Sink) count(b call.Batch, res call.Result, linked int, rejected *RejectedError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := &s.totals
+	t.New += int64(res.New)
+	t.Changed += int64(res.Changed)
+	t.Same += int64(res.Same)
+	t.Linked += int64(linked)
+	for i := range b.Rows {
+		if b.Rows[i].Tenant == call.Unassigned {
+			t.Unassigned++
+		}
+	}
+	if rejected != nil {
+		t.Rejected += int64(len(rejected.Events))
+	}
+	if len(b.Rows) > 0 {
+		t.Last = s.in.now()
+	}
+}
+
+// write writes b, in which rows of calls that the store knows under another id
+// get that id. It returns how many those were.
+func (in *Ingest) write(ctx context.Context, b call.Batch) (res call.Result, linked int, err error) {
+	const tries = 10
+	for range tries {
+		if res, linked, err = in.writeOnce(ctx, b); !errors.Is(err, call.ErrConflict) {
+			break
+		}
+		// Another process has linked a row meanwhile.
+		in.links.reread()
+	}
+	return res, linked, err
+}

@@ -1,0 +1,62 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// Trim deletes the tenant's rows that started before t, and what was noted of
+// links between them. It reports how many rows there were. The links of the
+// day of t stay until a later Trim; one that is made meanwhile may stay for
+// good, and does no harm.
+func (in *Ingest) Trim(ctx context.Context, tenant call.GUID, t time.Time) (int64, error) {
+	n, err := in.store.Trim(ctx, tenant, t)
+	if err != nil {
+		return n, err
+	}
+	if err := in.trimLinks(ctx, tenant, t); err != nil {
+		return n, fmt.Errorf("forget the links of rows that were deleted: %w", err)
+	}
+	return n, nil
+}
+
+func (in *Ingest) trimLinks(ctx context.Context, tenant call.GUID, t time.Time) error {
+	name := linkName(tenant)
+	state, err := in.store.State(ctx, name)
+	if err != nil || state[name] == nil || string(state[name]) == noDay {
+		return err
+	}
+	first, err := time.Parse(time.DateOnly, string(state[name]))
+	if err != nil {
+		return fmt.Errorf("state %s: %w", name, err)
+	}
+	last := t.UTC().Truncate(24 * time.Hour)
+	for day := first; day.Before(last); day = day.AddDate(0, 0, 1) {
+		next := []byte(dayOf(day.AddDate(0, 0, 1)))
+		links, err := in.store.State(ctx, dayName(tenant, dayOf(day)))
+		if err != nil {
+			return err
+		}
+		for linked := range links {
+			links[linked] = nil
+		}
+		if len(links) == 0 && day.AddDate(0, 0, 1).Before(last) {
+			continue
+		}
+		links[name] = next
+		_, err = in.store.Write(ctx, call.Batch{State: links, If: map[string][]byte{name: state[name]}})
+		if errors.Is(err, call.ErrConflict) {
+			return nil // another process is at it; the next Trim goes on
+		}
+		if err != nil {
+			return err
+		}
+		state[name] = next
+		in.links.set(tenant, tenantLinks{value: next, read: in.now()})
+	}
+	return nil
+}
