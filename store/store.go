@@ -1,0 +1,95 @@
+// Package store is the table of the engines that keep rows: it opens the one
+// that a specification names.
+//
+// It knows the names of the engines and their parameters, and nothing of rows.
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/pebble"
+)
+
+// Options are what every engine is given. The zero value is usable.
+type Options struct {
+	// Log is told what an operator should know; nil is nobody.
+	Log *slog.Logger
+	// Fatal is called once when the store has failed in a way that only a new
+	// start can mend. It must not call the store; it is for ending the process.
+	Fatal func(error)
+	// CacheBytes is how much memory the embedded engine may use for blocks it
+	// has read; 0 is its default.
+	CacheBytes int64
+	// ReadOnly opens a store that is there and changes nothing.
+	ReadOnly bool
+}
+
+// Open opens the store that spec names:
+//
+//	pebble:DIR   the embedded engine, in the folder DIR
+//
+// The errors of an unknown engine and of an unknown parameter wrap
+// [call.ErrInvalid] and say what is known; for the others see the engine.
+func Open(ctx context.Context, spec string, o Options) (call.Store, error) {
+	scheme, rest, ok := strings.Cut(spec, ":")
+	if !ok {
+		return nil, fmt.Errorf("store %q: %w: it does not begin with an engine and a colon; known is pebble:DIR", hide(spec), call.ErrInvalid)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("store %s: %w", scheme, err)
+	}
+	switch scheme {
+	case "pebble":
+		dir, err := folder(rest)
+		if err != nil {
+			return nil, fmt.Errorf("store %q: %w", spec, err)
+		}
+		return open(pebble.Open(dir, pebble.Options{Log: o.Log, Fatal: o.Fatal, CacheBytes: o.CacheBytes, ReadOnly: o.ReadOnly}))
+	}
+	return nil, fmt.Errorf("store %q: %w: there is no engine %q; known is pebble:DIR", hide(spec), call.ErrInvalid, scheme)
+}
+
+// open keeps a nil engine from becoming a store that is not nil.
+func open[S call.Store](s S, err error) (call.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// folder reads DIR, which may also be written as the path of a URL.
+func folder(rest string) (string, error) {
+	dir, query, has := strings.Cut(rest, "?")
+	if has {
+		params, err := url.ParseQuery(query)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", call.ErrInvalid, err)
+		}
+		for name := range params {
+			return "", fmt.Errorf("%w: there is no parameter %q; pebble has none", call.ErrInvalid, name)
+		}
+	}
+	dir = strings.TrimPrefix(dir, "//")
+	if dir == "" {
+		return "", fmt.Errorf("%w: the folder is missing; write pebble:DIR", call.ErrInvalid)
+	}
+	return dir, nil
+}
+
+// hide leaves out what may be a password in the URL of an engine that is not
+// known.
+func hide(spec string) string {
+	if u, err := url.Parse(spec); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	if strings.Contains(spec, "@") {
+		scheme, _, _ := strings.Cut(spec, ":")
+		return scheme + ":…"
+	}
+	return spec
+}
