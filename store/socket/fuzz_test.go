@@ -1,0 +1,241 @@
+package socket
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+var at = time.Date(2026, 11, 23, 12, 0, 0, 123_456_789, time.UTC)
+
+// queries are such as differ in what they are written with.
+func queries() []call.Query {
+	var xs []call.Expr
+	for _, v := range []any{call.GUID{1}, "x", at, int32(-5), true, nil, ""} {
+		xs = append(xs, call.Compare{Field: call.FieldTrunk, Op: call.GE, Value: v})
+	}
+	xs = append(xs, call.And{}, call.Or{}, call.Digits(""), call.Digits("+49 30"), call.TextMatch{Field: call.FieldCaller, Op: 9, Part: "\xff"})
+	return []call.Query{
+		{},
+		{Tenant: call.GUID{1, 2}, From: at, To: at.Add(1), After: call.Cursor{Start: at.AddDate(-5000, 0, 0), ID: call.GUID{3}}, Skip: 1 << 62, Limit: 1000, Reverse: true},
+		{Skip: -1, Limit: -1, To: time.Unix(1<<40, 0).UTC()},
+		{Where: call.And(xs)},
+		{Where: call.Not{X: call.Or{call.And(xs), call.Not{X: call.Digits("1")}}}},
+	}
+}
+
+func batches() []call.Batch {
+	rows := storetest.Rows(1, 3)
+	return []call.Batch{
+		{},
+		{Rows: rows},
+		{State: map[string][]byte{"a": nil, "b": {}, "c": []byte("1")}},
+		{Rows: rows[:1], State: map[string][]byte{"": []byte("x")}, If: map[string][]byte{"a": nil}},
+	}
+}
+
+// What is read is what was written, and all of it.
+func TestQueryRoundTrip(t *testing.T) {
+	for _, q := range queries() {
+		b, err := appendQuery(nil, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseQuery(string(b))
+		if err != nil || !reflect.DeepEqual(got, q) {
+			t.Errorf("%+v, %v; want %+v", got, err, q)
+		}
+		for n := range len(b) {
+			if got, err := parseQuery(string(b[:n])); !errors.Is(err, call.ErrInvalid) {
+				t.Errorf("%d of %d bytes: %+v, %v", n, len(b), got, err)
+			}
+		}
+		if _, err := parseQuery(string(b) + "\x00"); !errors.Is(err, call.ErrInvalid) {
+			t.Errorf("one byte more: %v", err)
+		}
+	}
+	// A zone is not kept, nor a value that no field can have.
+	q := call.Query{From: at.In(time.FixedZone("x", 3600)), Where: call.Compare{Value: 5}}
+	b, _ := appendQuery(nil, q)
+	got, err := parseQuery(string(b))
+	if err != nil || !got.From.Equal(q.From) || !reflect.DeepEqual(got.Where, call.Expr(call.Compare{})) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestBatchRoundTrip(t *testing.T) {
+	for _, batch := range batches() {
+		b, err := appendBatch(nil, &batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseBatch(string(b))
+		if err != nil || !sameBatch(&got, &batch) {
+			t.Errorf("%+v, %v; want %+v", got, err, batch)
+		}
+		for n := range len(b) {
+			if _, err := parseBatch(string(b[:n])); !errors.Is(err, call.ErrInvalid) {
+				t.Errorf("%d of %d bytes: %v", n, len(b), err)
+			}
+		}
+	}
+}
+
+func sameBatch(a, b *call.Batch) bool {
+	return slices.EqualFunc(a.Rows, b.Rows, func(x, y call.Row) bool { return x.Equal(&y) }) &&
+		reflect.DeepEqual(a.State, b.State) && reflect.DeepEqual(a.If, b.If)
+}
+
+// Whatever comes in as a query: it is refused, or means something that can be
+// written again.
+func FuzzQuery(f *testing.F) {
+	for _, q := range queries() {
+		b, _ := appendQuery(nil, q)
+		f.Add(string(b))
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		q, err := parseQuery(s)
+		if err != nil {
+			if !errors.Is(err, call.ErrInvalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		b, err := appendQuery(nil, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parseQuery(string(b))
+		if err != nil || !reflect.DeepEqual(again, q) {
+			t.Fatalf("%+v, %v; want %+v", again, err, q)
+		}
+		if q.Where != nil {
+			q.Where.Match(&call.Row{})
+		}
+	})
+}
+
+func FuzzBatch(f *testing.F) {
+	for _, batch := range batches() {
+		b, _ := appendBatch(nil, &batch)
+		f.Add(string(b))
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		batch, err := parseBatch(s)
+		if err != nil {
+			if !errors.Is(err, call.ErrInvalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		b, err := appendBatch(nil, &batch)
+		if err != nil {
+			return // rows that cannot be kept; the store says so
+		}
+		again, err := parseBatch(string(b))
+		if err != nil || !sameBatch(&again, &batch) {
+			t.Fatalf("%+v, %v; want %+v", again, err, batch)
+		}
+	})
+}
+
+// Whatever is asked, the answer is one that a client can read.
+func FuzzRequest(f *testing.F) {
+	for _, q := range queries() {
+		b, _ := appendQuery(nil, q)
+		f.Add(pathRows, string(b))
+		f.Add(pathCount, string(b))
+	}
+	for _, batch := range batches() {
+		b, _ := appendBatch(nil, &batch)
+		f.Add(pathWrite, string(b))
+	}
+	f.Add(pathState, "\x01a")
+	f.Add(pathTrim, string(appendMoment(make([]byte, 16), at)))
+	f.Add(pathRow, strings.Repeat("x", 32))
+	f.Add(pathHello, "")
+	f.Add(pathCheck, "")
+	f.Add(pathBackup, "\x02/x")
+	h := &handler{store: &kept{Model: storetest.NewModel()}, stamp: stamp(testVersion), limit: 1 << 20, patience: patience}
+	routes := h.routes()
+	f.Fuzz(func(t *testing.T, path, body string) {
+		if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " ?#%") || path != strings.ToValidUTF8(path, "") {
+			return
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://x"+path, strings.NewReader(body))
+		if err != nil {
+			return
+		}
+		r.Header.Set(header, stamp(testVersion))
+		w := httptest.NewRecorder()
+		routes.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			return
+		}
+		frames := read(w.Body.Bytes())
+		for {
+			_, _, err := frames.next()
+			switch {
+			case errors.Is(err, errMalformed), errors.Is(err, call.ErrClosed):
+				t.Fatalf("%s: the answer %q cannot be read: %v", path, w.Body, err)
+			case err != nil:
+				return
+			}
+		}
+	})
+}
+
+// read returns the frames of an answer.
+func read(b []byte) *frames {
+	return &frames{ctx: context.Background(), store: &Store{path: "x"}, body: io.NopCloser(nil), r: bufio.NewReaderSize(bytes.NewReader(b), 2*chunk)}
+}
+
+func frame(kind byte, payload string) []byte {
+	b := binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(payload)))
+	return append(b, payload...)
+}
+
+// Whatever a server answers: rows, and then an end or an error.
+func FuzzAnswer(f *testing.F) {
+	rows := storetest.Rows(1, 2)
+	end := frame(frameEnd, "")
+	one := frame(frameRow, string(appendRow(nil, &rows[0])))
+	f.Add(end)
+	f.Add(slices.Concat(one, frame(frameRow, string(appendRow(nil, &rows[1]))), end))
+	f.Add(slices.Concat(one, frame(frameError, string(appendError(nil, call.ErrFull)))))
+	f.Add(slices.Concat(one, frame(frameError, string(appendError(nil, &call.CorruptError{File: "x", Err: errTest})))))
+	f.Add(slices.Concat(frame(frameValue, "1"), frame(frameProblem, "2"), end))
+	f.Add(frame(frameRow, strings.Repeat("x", maxRow+1)))
+	f.Add([]byte{frameValue, 255, 255, 255, 255, 1})
+	f.Add([]byte("r"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ended := false
+		n := 0
+		read(b).walk(func(r *call.Row, err error) bool {
+			if ended || (r == nil) == (err == nil) {
+				t.Fatalf("after the end: %v, %v, %v", ended, r, err)
+			}
+			if ended = err != nil; r != nil {
+				n++
+				_ = r.Clone()
+			}
+			return true
+		})
+		if !ended && (len(b) < 5 || !bytes.HasSuffix(b, end)) {
+			t.Fatalf("%d rows without an end", n)
+		}
+	})
+}

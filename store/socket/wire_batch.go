@@ -1,0 +1,115 @@
+package socket
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// rowKey is how many bytes come before the compact form of a row.
+const rowKey = 16 + 8 + 16
+
+// appendRow appends a row with its key.
+func appendRow(b []byte, r *call.Row) []byte {
+	b = append(b, r.Tenant[:]...)
+	b = binary.BigEndian.AppendUint64(b, call.Ticks(r.Start))
+	b = append(b, r.ID[:]...)
+	return r.AppendBody(b)
+}
+
+// parseRow sets r to the row in s. The texts of r are parts of s.
+func parseRow(r *call.Row, s string) error {
+	p := parser{s: s}
+	tenant, start, id := p.guid(), p.take(8), p.guid()
+	if p.bad {
+		return fmt.Errorf("%w: a row of %d bytes", call.ErrInvalid, len(s))
+	}
+	var ticks uint64
+	for i := range len(start) {
+		ticks = ticks<<8 | uint64(start[i])
+	}
+	return r.ParseBody(tenant, call.TimeOf(ticks), id, p.s)
+}
+
+// appendBatch appends b: its rows, each with its length in front, its State
+// and its If. It fails with [call.ErrInvalid] if a row cannot be kept, because
+// the compact form holds only what can.
+func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
+	b = binary.AppendUvarint(b, uint64(len(batch.Rows)))
+	for i := range batch.Rows {
+		r := &batch.Rows[i]
+		if err := r.Check(); err != nil {
+			return nil, fmt.Errorf("row %d of %d: %w", i+1, len(batch.Rows), err)
+		}
+		at := len(b)
+		b = appendRow(append(b, 0, 0, 0, 0), r)
+		binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
+	}
+	b = appendValues(b, batch.State)
+	return appendValues(b, batch.If), nil
+}
+
+// parseBatch returns the batch in s. The texts of its rows are parts of s.
+func parseBatch(s string) (call.Batch, error) {
+	p := parser{s: s}
+	n := p.uvarint()
+	if n > uint64(len(p.s)/(4+rowKey)) {
+		p.bad = true
+	}
+	var b call.Batch
+	if n > 0 && !p.bad {
+		b.Rows = make([]call.Row, n)
+	}
+	for i := range b.Rows {
+		var length uint64
+		for _, c := range []byte(p.take(4)) {
+			length = length<<8 | uint64(c)
+		}
+		row := p.take(length)
+		if p.bad {
+			break
+		}
+		if err := parseRow(&b.Rows[i], row); err != nil {
+			return call.Batch{}, fmt.Errorf("%w: row %d of %d: %w", call.ErrInvalid, i+1, n, err)
+		}
+	}
+	b.State, b.If = p.values(), p.values()
+	if err := p.end(); err != nil {
+		return call.Batch{}, err
+	}
+	return b, nil
+}
+
+func appendResult(b []byte, r call.Result) []byte {
+	for _, n := range [...]int{r.New, r.Changed, r.Same} {
+		b = binary.AppendVarint(b, int64(n))
+	}
+	return b
+}
+
+func (p *parser) result() call.Result {
+	return call.Result{New: int(p.varint()), Changed: int(p.varint()), Same: int(p.varint())}
+}
+
+func appendStats(b []byte, s call.Stats) []byte {
+	b = appendText(b, s.Engine)
+	b = binary.AppendVarint(b, int64(s.Format))
+	b = binary.AppendVarint(b, s.Rows)
+	b = binary.AppendVarint(b, s.Bytes)
+	b = binary.AppendUvarint(b, uint64(len(s.Per)))
+	for _, t := range s.Per {
+		b = append(b, t.Tenant[:]...)
+		b = binary.AppendVarint(b, t.Rows)
+		b = appendMoment(appendMoment(b, t.Oldest), t.Newest)
+	}
+	return b
+}
+
+func (p *parser) stats() call.Stats {
+	s := call.Stats{Engine: p.text(), Format: int(p.varint()), Rows: p.varint(), Bytes: p.varint()}
+	for n := p.uvarint(); n > 0 && !p.bad; n-- {
+		s.Per = append(s.Per, call.TenantStats{Tenant: p.guid(), Rows: p.varint(), Oldest: p.moment(), Newest: p.moment()})
+	}
+	return s
+}
