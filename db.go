@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store"
+)
+
+func (p *program) dbCommand() *cobra.Command {
+	return group("db", "Look after the store", p.dbCheckCommand(), p.dbStatsCommand(), p.dbBackupCommand(), p.dbRestoreCommand(), p.dbCompactCommand())
+}
+
+// keeper opens the house and calls f with what looks after its store.
+func (p *program) keeper(cmd *cobra.Command, f func(ctx context.Context, h *house, k call.Keeper) error) (err error) {
+	h, err := p.enter(cmd.Context(), cmd, false)
+	if err != nil {
+		return err
+	}
+	defer h.close(&err)
+	k, ok := h.store.(call.Keeper)
+	if !ok {
+		return errors.New("this store is looked after by the tools of its own server")
+	}
+	return f(cmd.Context(), h, k)
+}
+
+func (p *program) dbCheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Read everything and verify every checksum, index and count",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.keeper(cmd, func(ctx context.Context, _ *house, k call.Keeper) error {
+				problems := 0
+				err := k.Check(ctx, func(problem string) {
+					problems++
+					fmt.Fprintln(p.stdout, problem)
+				})
+				switch {
+				case err != nil:
+					return err
+				case problems > 0:
+					return fmt.Errorf("%d problems found: restore a backup, or delete what is named and import it again", problems)
+				}
+				fmt.Fprintln(p.stderr, "no problem found")
+				return nil
+			})
+		},
+	}
+}
+
+func (p *program) dbStatsCommand() *cobra.Command {
+	var form string
+	cmd := &cobra.Command{
+		Use:   "stats",
+		Short: "Show how many rows there are and what they take",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.keeper(cmd, func(ctx context.Context, h *house, k call.Keeper) error {
+				s, err := k.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				return p.printStats(ctx, h, form, s)
+			})
+		},
+	}
+	outputFlag(cmd, &form)
+	return cmd
+}
+
+// A tenantLine is what db stats says of one tenant.
+type tenantLine struct {
+	Tenant       string `json:"tenant"`
+	Rows         int64  `json:"rows"`
+	Oldest       string `json:"oldest,omitempty"`
+	Newest       string `json:"newest,omitempty"`
+	BytesPerRow  int64  `json:"bytesPerRow"`
+	StoreBytes   int64  `json:"storeBytes"`
+	StoreEngine  string `json:"storeEngine"`
+	StoreVersion int    `json:"storeVersion"`
+}
+
+func (p *program) printStats(ctx context.Context, h *house, form string, s call.Stats) error {
+	perRow := s.Bytes / max(s.Rows, 1)
+	t := table{{"TENANT", "ROWS", "OLDEST", "NEWEST"}}
+	var lines []tenantLine
+	for _, per := range s.Per {
+		name := unassigned
+		if !per.Tenant.IsZero() {
+			name = per.Tenant.String()
+			if found, err := h.tenants.Find(ctx, name); err == nil {
+				name = found.Name
+			}
+		}
+		t = append(t, []string{name, strconv.FormatInt(per.Rows, 10), stamp(per.Oldest), stamp(per.Newest)})
+		lines = append(lines, tenantLine{name, per.Rows, stamp(per.Oldest), stamp(per.Newest), perRow, s.Bytes, s.Engine, s.Format})
+	}
+	if err := p.print(form, t, lines); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "%d rows in %d bytes on disk, %d bytes a row (%s, format %d)\n", s.Rows, s.Bytes, perRow, s.Engine, s.Format)
+	return nil
+}
+
+func (p *program) dbCompactCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "compact",
+		Short: "Give space that is no longer needed back to the disk",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.keeper(cmd, func(ctx context.Context, _ *house, k call.Keeper) error { return k.Compact(ctx) })
+		},
+	}
+}
+
+func (p *program) dbBackupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup DIR",
+		Short: "Write a consistent copy of everything, also while the server runs",
+		Long: `Write a consistent copy of the store, with the master key and the certificates
+that belong to it, to a new folder. The copy can sign in to everything that the
+original can: keep it as safe as the data folder itself.`,
+		Args: exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.keeper(cmd, func(ctx context.Context, h *house, k call.Keeper) error {
+				dir, err := filepath.Abs(args[0])
+				if err != nil {
+					return err
+				}
+				if err := os.Mkdir(dir, 0o700); err != nil {
+					return fmt.Errorf("backup: %w", err)
+				}
+				if err := k.Backup(ctx, storePath(dir)); err != nil {
+					return errors.Join(fmt.Errorf("backup: %w", err), os.RemoveAll(dir))
+				}
+				if err := copyKeys(h.dir, dir); err != nil {
+					return errors.Join(fmt.Errorf("backup: %w", err), os.RemoveAll(dir))
+				}
+				fmt.Fprintf(p.stderr, "backup written to %s\n", dir)
+				return nil
+			})
+		},
+	}
+}
+
+func (p *program) dbRestoreCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore DIR",
+		Short: "Make a new data folder from a backup",
+		Long: `Make the data folder (--data) from a backup. It must not exist or be empty: what
+is there is never overwritten. The copy is checked before the command is done.`,
+		Args: exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, _ := cmd.Flags().GetString("data")
+			if err := p.restore(cmd.Context(), args[0], data); err != nil {
+				return fmt.Errorf("restore: %w", err)
+			}
+			fmt.Fprintf(p.stderr, "restored to %s\n", data)
+			return nil
+		},
+	}
+}
+
+func (p *program) restore(ctx context.Context, backup, data string) error {
+	if _, err := os.Stat(storePath(backup)); err != nil {
+		return fmt.Errorf("%s is not a backup: %w", backup, err)
+	}
+	if entries, err := os.ReadDir(data); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s is not empty: restore to a new folder, then put it in place of the old one", data)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	part := data + ".restoring"
+	if err := os.RemoveAll(part); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(part, 0o700); err != nil {
+		return err
+	}
+	if err := p.fillRestored(ctx, backup, part); err != nil {
+		return errors.Join(err, os.RemoveAll(part))
+	}
+	if err := os.Remove(data); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(part, data)
+}
+
+// fillRestored copies a backup to dir and checks the copy.
+func (p *program) fillRestored(ctx context.Context, backup, dir string) error {
+	if err := os.CopyFS(storePath(dir), os.DirFS(storePath(backup))); err != nil {
+		return err
+	}
+	if err := copyKeys(backup, dir); err != nil {
+		return err
+	}
+	st, err := store.Open(ctx, "pebble:"+storePath(dir), store.Options{})
+	if err != nil {
+		return err
+	}
+	problems := 0
+	if k, ok := st.(call.Keeper); ok {
+		err = k.Check(ctx, func(problem string) {
+			problems++
+			fmt.Fprintln(p.stderr, problem)
+		})
+	}
+	if err = errors.Join(err, st.Close()); err == nil && problems > 0 {
+		err = fmt.Errorf("the backup has %d problems", problems)
+	}
+	return err
+}
+
+// copyKeys copies what belongs to a store but lies beside it.
+func copyKeys(from, to string) error {
+	key, err := os.ReadFile(keyPath(from))
+	if err == nil {
+		err = writeNew(keyPath(to), key)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Mkdir(tlsPath(to), 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(tlsPath(from))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(tlsPath(from), e.Name()))
+		if err != nil {
+			return err
+		}
+		if err := writeNew(filepath.Join(tlsPath(to), e.Name()), b); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/format"
+	"github.com/trunklog/trunklog/ingest"
+)
+
+func (p *program) importCommand() *cobra.Command {
+	var in importer
+	cmd := &cobra.Command{
+		Use:   "import FORMAT FILE…",
+		Short: "Import calls from files",
+		Long: `Import calls from files; - is standard input.
+
+  graph   what Microsoft Graph answers: a saved page, an array, or JSON lines
+  teams   the Teams admin centre's Calls.Export.*.zip, or the CSV in it
+  csv     any CSV, as --map FILE describes it
+
+Importing the same thing again changes nothing. A record that cannot be read is
+written to the rejects file with its line number, the reason and its raw text;
+all others go in, and the exit code is 5.`,
+		Example: `  trunklog import teams --tenant contoso Calls.Export.*.zip
+  trunklog gen --rows 20000 --from -28d | trunklog import graph --tenant contoso -`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("FORMAT is missing: %s are possible", list(format.Names()))
+			}
+			if len(args) == 1 {
+				return usage("FILE is missing; - is standard input")
+			}
+			in.program, in.format, in.files = p, args[0], args[1:]
+			return in.run(cmd)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&in.tenant, "tenant", "", "the `NAME` or GUID of the tenant whose calls these are (default: found by the trunk of each call)")
+	f.BoolVar(&in.dryRun, "dry-run", false, "read everything and write nothing")
+	f.StringVar(&in.rejects.path, "rejects", "", "write what cannot be read to `FILE` (default: a new file in DATA/rejects)")
+	f.StringVar(&in.mapFile, "map", "", "how to read the CSV, a YAML `FILE` (see docs/import-csv.md)")
+	return cmd
+}
+
+// importBatch is how many rows are written at once. It is large enough for the
+// store to sort and sync them together, and small enough that an interrupted
+// import has lost little time.
+const importBatch = 5000
+
+// An importer is one run of the import command.
+type importer struct {
+	*program
+	format  string
+	files   []string
+	tenant  string
+	dryRun  bool
+	mapFile string
+
+	decode  call.Decoder
+	sink    *ingest.Sink
+	rejects rejectsFile
+	read    int64 // records that could be read
+}
+
+func (in *importer) run(cmd *cobra.Command) (err error) {
+	ctx := cmd.Context()
+	var options format.Options
+	if in.mapFile != "" {
+		if options.Map, err = os.ReadFile(in.mapFile); err != nil {
+			return usage("--map: %w", err)
+		}
+	}
+	if in.decode, err = format.Open(in.format, options); err != nil {
+		return invalid(err)
+	}
+	h, err := in.enter(ctx, cmd, true)
+	if err != nil {
+		return err
+	}
+	defer h.close(&err)
+	var id call.GUID
+	if in.tenant != "" {
+		t, err := h.tenant(ctx, in.tenant)
+		if err != nil {
+			return err
+		}
+		id = t.ID
+	}
+	in.sink = ingest.New(ingest.Config{
+		Store:  h.store,
+		Tenant: func(trunk string) (call.GUID, bool) { return h.tenants.ByTrunk(ctx, trunk) },
+		Now:    in.now,
+	}).Sink(in.format, id)
+	in.rejects.fallback = filepath.Join(h.dir, "rejects", fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
+	defer func() { err = errors.Join(err, in.rejects.close()) }()
+
+	began := in.now()
+	progress := in.newProgress(in.files)
+	err = in.importFiles(ctx, progress)
+	progress.done()
+	in.report(in.now().Sub(began))
+	if err == nil && in.rejects.n > 0 {
+		err = &exitError{exitPart, fmt.Errorf("%s rejected: see %s", count(in.rejects.n, "record was", "records were"), in.rejects.path)}
+	}
+	return err
+}
+
+// importFiles imports all files, and goes on behind one that breaks off.
+func (in *importer) importFiles(ctx context.Context, progress *progress) error {
+	var broken error
+	for _, name := range in.files {
+		err := in.importFile(ctx, name, progress)
+		if err == nil {
+			continue
+		}
+		var end *endError
+		if !errors.As(err, &end) || ctx.Err() != nil {
+			return err
+		}
+		// Whatever the file still held is lost to this import: that is a
+		// rejected record like others if anything was good.
+		if err := in.rejects.add(name, &call.SyntaxError{Err: end.err}); err != nil {
+			return err
+		}
+		broken = errors.Join(broken, fmt.Errorf("%s: %w", name, end.err))
+	}
+	if broken != nil && in.read > 0 {
+		return &exitError{exitPart, broken}
+	}
+	return broken
+}
+
+// An endError is an error after which a file cannot be read on.
+type endError struct{ err error }
+
+func (e *endError) Error() string { return e.err.Error() }
+func (e *endError) Unwrap() error { return e.err }
+
+// importFile reads one file and writes what it holds: one goroutine decodes,
+// the other writes.
+func (in *importer) importFile(ctx context.Context, name string, progress *progress) error {
+	r := in.stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return &endError{err}
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			return &endError{fmt.Errorf("%s is a folder", name)}
+		}
+		r = f
+	}
+	// Decoding stops when writing has failed, but not the other way round: what
+	// was good before a file breaks off is still written.
+	g, writing := errgroup.WithContext(ctx)
+	batches := make(chan []call.Event, 1)
+	g.Go(func() error {
+		defer close(batches)
+		return in.decodeFile(writing, name, progress.reader(name, r), batches, progress)
+	})
+	g.Go(func() error {
+		for events := range batches {
+			if err := in.put(ctx, events); err != nil {
+				return err
+			}
+			progress.rows(len(events))
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// decodeFile sends the good records of a file to batches and the bad ones to
+// the rejects file. What was decoded before an error is sent.
+func (in *importer) decodeFile(ctx context.Context, name string, r io.Reader, batches chan<- []call.Event, progress *progress) error {
+	var batch []call.Event
+	send := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		select {
+		case batches <- batch:
+			in.read += int64(len(batch))
+			batch = make([]call.Event, 0, importBatch)
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	for e, err := range in.decode(r) {
+		if err == nil {
+			err = in.sink.Prepare(&e)
+		}
+		var syntax *call.SyntaxError
+		switch {
+		case errors.As(err, &syntax):
+			progress.reject()
+			if err := in.rejects.add(name, syntax); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return errors.Join(&endError{err}, send())
+		}
+		if batch = append(batch, e); len(batch) >= importBatch {
+			if err := send(); err != nil {
+				return err
+			}
+		}
+	}
+	return send()
+}
+
+// put writes events durably.
+func (in *importer) put(ctx context.Context, events []call.Event) error {
+	if in.dryRun {
+		return nil
+	}
+	return in.sink.Put(ctx, events...)
+}
+
+// report says what became of the records.
+func (in *importer) report(took time.Duration) {
+	if in.dryRun {
+		fmt.Fprintf(in.stderr, "dry run: %d records can be imported, %d cannot; nothing was written\n", in.read, in.rejects.n)
+		return
+	}
+	t := in.sink.Totals()
+	n := t.New + t.Changed + t.Same
+	fmt.Fprintf(in.stderr, "imported %s: %d new, %d changed, %d known already; %d rejected", count(n, "row", "rows"), t.New, t.Changed, t.Same, in.rejects.n)
+	if t.Linked > 0 {
+		fmt.Fprintf(in.stderr, "; %d joined with what another source said of the same call", t.Linked)
+	}
+	if t.Unassigned > 0 {
+		fmt.Fprintf(in.stderr, "; %d belong to no tenant's trunk and were kept as unassigned", t.Unassigned)
+	}
+	fmt.Fprintf(in.stderr, " (%s, %.0f rows/s)\n", took.Round(time.Millisecond), float64(n)/max(took.Seconds(), 0.001))
+}
+
+// count returns n with the word for one or for many.
+func count[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// A rejectsFile holds the records that could not be read, one JSON object a
+// line. It is made when there is one.
+type rejectsFile struct {
+	path     string // as asked for
+	fallback string // if it was not asked for
+	f        *os.File
+	n        int
+}
+
+// A reject is one line of the file.
+type reject struct {
+	File   string `json:"file"`
+	Line   int64  `json:"line"` // 0 if the record has no line
+	Reason string `json:"reason"`
+	Raw    string `json:"raw"` // as it was read; what is not UTF-8 is escaped as \x…
+}
+
+func (r *rejectsFile) add(file string, e *call.SyntaxError) (err error) {
+	if r.f == nil {
+		if r.path == "" {
+			r.path = r.fallback
+			if err := os.MkdirAll(filepath.Dir(r.path), 0o700); err != nil {
+				return fmt.Errorf("rejects file: %w", err)
+			}
+		}
+		if r.f, err = os.OpenFile(r.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
+			return fmt.Errorf("rejects file: %w", err)
+		}
+	}
+	r.n++
+	b, err := json.Marshal(reject{file, e.Line, words(e.Err), rawText(e.Raw)})
+	if err == nil {
+		_, err = r.f.Write(append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("rejects file: %w", err)
+	}
+	return nil
+}
+
+// rawText returns b as text from which the bytes can be had again.
+func rawText(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	var s strings.Builder
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&s, `\x%02x`, b[0])
+		} else {
+			s.WriteRune(r)
+		}
+		b = b[n:]
+	}
+	return s.String()
+}
+
+func (r *rejectsFile) close() error {
+	if r.f == nil {
+		return nil
+	}
+	return errors.Join(r.f.Sync(), r.f.Close())
+}
