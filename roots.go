@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Roots knows under which addresses clients may reach the server. Links and
+// issuers are made of the address that the client itself has used, because
+// that is the one it can reach and, in the SDKs, the one it may send its token
+// to; but only if the address is one of ours. Whatever else a Host header says
+// gives the canonical root.
+type roots struct {
+	public    *url.URL // as configured; nil if not
+	canonical string   // without a slash at its end
+	hosts     []string // lower-case host names and addresses of this machine
+}
+
+// newRoots makes the roots of a server that listens on listen and is known as
+// public, which may be empty, and extra names.
+func newRoots(public, listen string, extra []string) (*roots, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, usage("--listen %q: %w", listen, err)
+	}
+	r := &roots{hosts: []string{"localhost", "127.0.0.1", "::1"}}
+	if name, err := os.Hostname(); err == nil {
+		r.add(name)
+	}
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		r.add(host)
+	}
+	for _, name := range extra {
+		r.add(name)
+	}
+	if public == "" {
+		r.canonical = "https://" + withPort("localhost", port)
+		return r, nil
+	}
+	u, err := url.Parse(public)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, usage("--public-url %q: an https address such as https://calls.contoso.com or https://intranet.contoso.com/trunklog is needed", public)
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	r.public = u
+	r.canonical = u.String()
+	r.add(u.Hostname())
+	return r, nil
+}
+
+func (r *roots) add(host string) {
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if host != "" && !slices.Contains(r.hosts, host) {
+		r.hosts = append(r.hosts, host)
+	}
+}
+
+func withPort(host, port string) string {
+	if port == "443" {
+		return host
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// prefix returns the path under which the server's own paths lie, such as
+// "/trunklog", or nothing.
+func (r *roots) prefix() string {
+	if r.public == nil {
+		return ""
+	}
+	return r.public.Path
+}
+
+// of returns the root for the answer to a request; for no request, the
+// canonical one.
+func (r *roots) of(req *http.Request) string {
+	if req == nil || !r.ours(req.Host) {
+		return r.canonical
+	}
+	if r.public != nil && strings.EqualFold(req.Host, r.public.Host) {
+		return r.canonical
+	}
+	scheme := "https"
+	if req.TLS == nil {
+		scheme = "http"
+	}
+	return scheme + "://" + strings.ToLower(req.Host) + r.prefix()
+}
+
+// known reports whether root is one that of can return.
+func (r *roots) known(root string) bool {
+	if root == r.canonical || root == defaultRoot {
+		return true
+	}
+	u, err := url.Parse(root)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.User == nil && u.Path == r.prefix() && r.ours(u.Host)
+}
+
+// ours reports whether hostport, a Host header, names this machine.
+func (r *roots) ours(hostport string) bool {
+	u, err := url.Parse("https://" + hostport)
+	if err != nil || u.Host != hostport || u.Path != "" {
+		return false
+	}
+	return slices.Contains(r.hosts, strings.ToLower(u.Hostname()))
+}
+
+// defaultRoot is under which tokens are issued by a command before a server
+// has ever run.
+const defaultRoot = "https://localhost:8443"
+
+// rootState is the name under which a server leaves its canonical root, so
+// that commands can issue tokens that it takes.
+const rootState = "server/root"
+
+func (r *roots) String() string { return fmt.Sprintf("%s (%s)", r.canonical, list(r.hosts)) }

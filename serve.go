@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/store"
+	"github.com/trunklog/trunklog/store/socket"
+	"github.com/trunklog/trunklog/tenant"
+)
+
+// serving are the settings of the server.
+type serving struct {
+	listen, listenHTTP, publicURL string
+	tlsCert, tlsKey               string
+	tlsHosts                      []string
+	masterKeyFile                 string
+	keep                          string
+	strict                        bool
+	pageTimeout                   time.Duration
+	rateLimit, tenantRateLimit    int
+	entraTenants, entraAudiences  []string
+	cloud                         string
+	logFormat                     string
+	cacheMiB                      int64
+	demo, printCA                 bool
+}
+
+func (s *serving) flags(f *pflag.FlagSet) {
+	f.StringVar(&s.listen, "listen", ":8443", "listen for HTTPS on `ADDRESS`")
+	f.StringVar(&s.listenHTTP, "listen-http", "", "listen for plain HTTP on `ADDRESS` too; a port alone is on loopback")
+	f.StringVar(&s.publicURL, "public-url", "", "the `URL` by which clients know the server, if not by this machine's name")
+	f.StringVar(&s.tlsCert, "tls-cert", "", "use the certificate chain in `FILE` (PEM) instead of one of our own; read again when it changes")
+	f.StringVar(&s.tlsKey, "tls-key", "", "the `FILE` with its private key")
+	f.StringArrayVar(&s.tlsHosts, "tls-host", nil, "a further `HOST` name or address for our own certificate (may be repeated)")
+	f.StringVar(&s.masterKeyFile, "master-key-file", "", "the `FILE` with the 32 bytes that all keys are derived from (default DATA/master.key)")
+	f.StringVar(&s.keep, "keep", "10y", "delete rows after `PERIOD`, such as 150d, 10y or forever")
+	f.BoolVar(&s.strict, "strict", false, "behave as Microsoft does, to test clients against")
+	f.DurationVar(&s.pageTimeout, "page-timeout", 30*time.Second, "answer 503 when a page takes longer")
+	f.IntVar(&s.rateLimit, "rate-limit", 0, "answer 429 to a client after `N` requests in 20 s; 0 is no limit, with --strict Microsoft's 1,500")
+	f.IntVar(&s.tenantRateLimit, "tenant-rate-limit", 0, "the same for all clients of a tenant together; with --strict Microsoft's 10,000")
+	f.StringArrayVar(&s.entraTenants, "entra-tenant", nil, "take tokens of this Entra tenant too, a `GUID` (may be repeated)")
+	f.StringArrayVar(&s.entraAudiences, "entra-audience", nil, "the `AUDIENCE` of such tokens: the App ID URI or client id of your own API (may be repeated)")
+	f.StringVar(&s.cloud, "cloud", "global", "the `CLOUD` of the Entra tenants: global, usgov-l4, usgov-l5, china")
+	f.StringVar(&s.logFormat, "log-format", "auto", "write the log as `FORM`: text, json, or auto (text on a terminal)")
+	f.Int64Var(&s.cacheMiB, "cache", 128, "use `MIB` mebibytes of memory for blocks of the store")
+	f.BoolVar(&s.demo, "demo", false, "begin with a tenant, a client and 20,000 generated calls if there is none")
+	f.BoolVar(&s.printCA, "print-ca", false, "print the certificate of our own CA to stdout and exit")
+}
+
+func (p *program) serveCommand() *cobra.Command {
+	var s serving
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the calls over HTTPS",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			data, _ := cmd.Flags().GetString("data")
+			spec, _ := cmd.Flags().GetString("store")
+			return p.serve(cmd.Context(), data, spec, &s)
+		},
+	}
+	s.flags(cmd.Flags())
+	return cmd
+}
+
+// serve opens the parts, from the store outwards, and runs them until one
+// fails or ctx is done. What is opened first is closed last.
+func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err error) {
+	log, err := p.logger(s.logFormat)
+	if err != nil {
+		return err
+	}
+	keep, err := tenant.ParsePeriod(s.keep)
+	if err != nil {
+		return usage("--keep: %w", err)
+	}
+	if err := dataFolder(data, true); err != nil {
+		return err
+	}
+	roots, err := newRoots(s.publicURL, s.listen, s.tlsHosts)
+	if err != nil {
+		return err
+	}
+	certs, err := p.certificates(data, s, roots, log)
+	if err != nil {
+		return err
+	}
+	if s.printCA {
+		return p.printCA(data)
+	}
+
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if spec == "" {
+		spec = "pebble:" + storePath(data)
+	}
+	st, err := store.Open(ctx, spec, store.Options{
+		Log:        log,
+		CacheBytes: s.cacheMiB << 20,
+		Fatal: func(err error) {
+			stop(fmt.Errorf("stopped, so that nothing is acknowledged that is not kept: %w", err))
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	tenants, err := tenant.Open(ctx, st, p.now)
+	if err != nil {
+		return err
+	}
+	key, err := masterKey(s.keyPath(data))
+	if err != nil {
+		return err
+	}
+	if _, err := st.Write(ctx, call.Batch{State: map[string][]byte{rootState: []byte(roots.canonical)}}); err != nil {
+		return err
+	}
+	authority, err := p.authority(ctx, st, tenants, key, roots, s, log)
+	if err != nil {
+		return err
+	}
+	api := graph.New(graph.Config{
+		Store:       st,
+		Strict:      s.strict,
+		Root:        roots.of,
+		Authorize:   authorize(authority),
+		Key:         derive(key, "skiptoken"),
+		Now:         p.now,
+		Log:         log,
+		PageTimeout: s.pageTimeout,
+		Limits:      s.limits(),
+	})
+	admin, err := socket.Listen(socketPath(data))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = admin.Close() }() // closed by serving it, if it came to that
+	listeners, err := s.listeners(certs)
+	if err != nil {
+		return err
+	}
+	if s.demo {
+		if err := p.prepareDemo(ctx, data, st, tenants, authority); err != nil {
+			return err
+		}
+	}
+
+	g, ctx := errgroup.WithContext(ctx)
+	handler := routes(api, authority.Handler(), roots.prefix(), log)
+	for _, l := range listeners {
+		g.Go(func() error { return serveHTTP(ctx, l, handler, log) })
+	}
+	g.Go(func() error { return serveHTTP(ctx, admin, socket.Handler(st, version()), log) })
+	g.Go(func() error { return authority.Run(ctx) })
+	g.Go(func() error { return trim(ctx, st, tenants, keep, p.now, log) })
+	log.Info("ready", "url", roots.canonical, "listen", listeners[0].Addr().String(), "data", data, "version", version())
+	p.welcome(ctx, data, s, roots, tenants)
+	err = g.Wait()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	if err == nil || errors.Is(err, context.Canceled) {
+		log.Info("stopped")
+		return nil
+	}
+	return err
+}
+
+// limitTime is the time in which the requests of a limit are counted.
+const limitTime = 20 * time.Second
+
+// limits are zero if none was asked for, which in strict mode stands for
+// Microsoft's.
+func (s *serving) limits() graph.Limits {
+	var l graph.Limits
+	if s.rateLimit > 0 {
+		l.Client = graph.Limit{Requests: s.rateLimit, Per: limitTime}
+	}
+	if s.tenantRateLimit > 0 {
+		l.Tenant = graph.Limit{Requests: s.tenantRateLimit, Per: limitTime}
+	}
+	return l
+}
+
+func (s *serving) keyPath(data string) string {
+	if s.masterKeyFile != "" {
+		return s.masterKeyFile
+	}
+	return keyPath(data)
+}
+
+// logger returns the log of the server: text for people, JSON for programs.
+func (p *program) logger(form string) (*slog.Logger, error) {
+	switch {
+	case form == "text", form == "auto" && isTerminal(p.stderr):
+		return slog.New(slog.NewTextHandler(p.stderr, nil)), nil
+	case form == "json", form == "auto":
+		return slog.New(slog.NewJSONHandler(p.stderr, nil)), nil
+	}
+	return nil, usage("--log-format %s: text, json and auto are possible", form)
+}
+
+// listeners opens the ports: HTTPS, and plain HTTP if asked for.
+func (s *serving) listeners(certs certificates) ([]net.Listener, error) {
+	l, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen: %w", err)
+	}
+	all := []net.Listener{&tlsListener{l, certs}}
+	if s.listenHTTP == "" {
+		return all, nil
+	}
+	address := s.listenHTTP
+	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	plain, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("--listen-http: %w", err), l.Close())
+	}
+	return append(all, plain), nil
+}
+
+// A tlsListener marks a listener whose connections are to speak TLS. The
+// handshake itself is net/http's, which so offers HTTP/2.
+type tlsListener struct {
+	net.Listener
+	certs certificates
+}
+
+// serveHTTP serves a listener until ctx is done, and then lets what is under
+// way come to its end.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       0, // the admin socket reads batches of any length; routes bounds the others
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    1 << 20, // longer than graph takes, so that the refusal is in Graph's words
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	done := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		err := srv.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = srv.Close()
+		}
+		done <- err
+	}()
+	var err error
+	if t, ok := l.(*tlsListener); ok {
+		srv.TLSConfig = t.certs.TLS()
+		err = srv.ServeTLS(t.Listener, "", "")
+	} else {
+		err = srv.Serve(l)
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-done
+}
+
+// printCA prints the certificate that clients must trust.
+func (p *program) printCA(data string) error {
+	f, err := os.Open(caPath(data))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(p.stdout, f)
+	return err
+}
