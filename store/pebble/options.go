@@ -30,22 +30,22 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion: pebble.FormatTableFormatV6,
 
 		MemTableSize:                s.opts.memTable,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
 		LBaseMaxBytes:               64 << 20,
 		MaxOpenFiles:                1000,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
-		// What Trim has deleted is given back within the minute.
-		FlushDelayDeleteRange: 0,
-		DisableTableStats:     false,
+		// What Trim has deleted is given back soon.
+		FlushDelayDeleteRange: 10 * time.Second,
 	}
 	for i := range o.Levels {
 		l := &o.Levels[i]
-		l.BlockSize = 32 << 10
+		// A page reads whole blocks, a look-up one for each row it finds.
+		l.BlockSize = 16 << 10
 		l.IndexBlockSize = 256 << 10
 		// On every level, so that a new id costs no read of a table.
-		l.FilterPolicy = bloom.FilterPolicy(10)
+		l.FilterPolicy = idFilter{bloom.FilterPolicy(10)}
 		l.Compression = fast
 	}
 	// Nine tenths of all rows are in the last level.

@@ -53,9 +53,8 @@ type Options struct {
 	FS vfs.FS
 	// Log is told what an operator should know; nil is nobody.
 	Log *slog.Logger
-	// CacheBytes is the memory for blocks that were read; 0 is 64 MiB. The
-	// process needs about four times that at its peak, and 200 MiB more: the
-	// cache counts twice because of the garbage collector.
+	// CacheBytes is the memory for blocks that were read and for rows that are
+	// not in tables yet; 0 is 160 MiB.
 	CacheBytes int64
 	// Fatal is called once, from any goroutine, when the store has failed in a
 	// way that only a new start can mend, such as a failed sync. It must not
@@ -71,7 +70,7 @@ type Options struct {
 	// [time.Now].
 	Now func() time.Time
 
-	memTable uint64 // bytes; 0 is 64 MiB
+	memTable uint64 // bytes; 0 is 32 MiB
 }
 
 func (o *Options) withDefaults() {
@@ -82,7 +81,7 @@ func (o *Options) withDefaults() {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 64 << 20
+		o.CacheBytes = 160 << 20
 	}
 	if o.Reserve == 0 {
 		o.Reserve = 256 << 20
@@ -94,7 +93,7 @@ func (o *Options) withDefaults() {
 		o.Now = time.Now
 	}
 	if o.memTable == 0 {
-		o.memTable = 64 << 20
+		o.memTable = 32 << 20
 	}
 }
 
