@@ -209,3 +209,26 @@ func TestReadError(t *testing.T) {
 		}
 	}
 }
+
+// The example of docs/import-csv.md is the golden test of the same name.
+func TestExampleOfDocs(t *testing.T) {
+	doc, err := os.ReadFile("../docs/import-csv.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	yaml, err := os.ReadFile("csv/testdata/asterisk.map")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(doc, append([]byte("```yaml\n"), append(yaml, "```"...)...)) {
+		t.Error("the map in docs/import-csv.md is not csv/testdata/asterisk.map")
+	}
+	records, err := os.ReadFile("csv/testdata/asterisk.in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(records, []byte("\n"))
+	if !bytes.Contains(doc, append([]byte("```csv\n"), append(bytes.Join(lines[:3], nil), "```"...)...)) {
+		t.Error("the records in docs/import-csv.md are not those of csv/testdata/asterisk.in")
+	}
+}
