@@ -31,7 +31,6 @@ var law = map[string][]string{
 	"format/graphjson": {"call"},
 	"format/teams":     {"call"},
 	"format/csv":       {"call", "github.com/goccy/go-yaml", "go.yaml.in/yaml/v3", "golang.org/x/text"},
-	"bench":            {"call", "gen", "ingest", "store", "golang.org/x/sync"},
 	"store":            {"call", "store/pebble"},
 	"store/pebble":     {"call", "github.com/cockroachdb/pebble/v2", "github.com/cockroachdb/errors", "github.com/cockroachdb/redact", "golang.org/x/sys"},
 	"store/socket":     {"call", "golang.org/x/sys"},

@@ -106,7 +106,7 @@ func start(t testing.TB, data string, args ...string) *server {
 	}
 	go func() { s.exited <- s.cmd.Wait() }()
 	t.Cleanup(s.kill)
-	for deadline := time.Now().Add(patience); !strings.Contains(s.log.String(), "ready"); {
+	for deadline := time.Now().Add(patience); !strings.Contains(s.log.String(), "trunklog is ready"); {
 		select {
 		case err := <-s.exited:
 			s.exited <- err
