@@ -186,25 +186,26 @@ func TestNotText(t *testing.T) {
 	}
 }
 
-// What a reader fails with is the last thing that a decoder yields.
+// What a reader fails with is the last thing that a decoder yields, and never
+// taken for the end of the input.
 func TestReadError(t *testing.T) {
-	broken := errors.New("cable cut")
-	for name, o := range fuzzOptions {
-		for _, before := range []string{"", "a", "abc,def\n", `{"id":"1","startDateTime":"2026-11-01T00:00:00Z"}` + "\n{", "[", "CorrelationId,Start time,SBC FQDN\n,2026-11-01T00:00:00Z,a\n,\""} {
-			d, err := Open(formatOf(name), o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := io.MultiReader(strings.NewReader(before), iotest.ErrReader(broken))
-			var last error
-			for _, err := range d(r) {
-				if errors.Is(last, broken) {
-					t.Errorf("%s: something is yielded behind the end", name)
+	for _, broken := range []error{errors.New("cable cut"), fmt.Errorf("cable cut: %w", io.EOF)} {
+		for name, o := range fuzzOptions {
+			for _, before := range []string{"", "a", "abc,def\n", `{"id":"1","startDateTime":"2026-11-01T00:00:00Z"}` + "\n{", "[", "CorrelationId,Start time,SBC FQDN\n,2026-11-01T00:00:00Z,a\n,\""} {
+				d, err := Open(formatOf(name), o)
+				if err != nil {
+					t.Fatal(err)
 				}
-				last = err
-			}
-			if !errors.Is(last, broken) && !errors.Is(last, call.ErrInvalid) { // the header comes first
-				t.Errorf("%s behind %q: the last error is %v", name, before, last)
+				var last error
+				for _, err := range d(io.MultiReader(strings.NewReader(before), iotest.ErrReader(broken))) {
+					if errors.Is(last, broken) {
+						t.Errorf("%s: something is yielded behind the end", name)
+					}
+					last = err
+				}
+				if !errors.Is(last, broken) && !errors.Is(last, call.ErrInvalid) { // the header comes first
+					t.Errorf("%s behind %q: the last error is %v", name, before, last)
+				}
 			}
 		}
 	}

@@ -39,7 +39,7 @@ type records struct {
 	dialect Dialect
 	in      *bufio.Reader
 	read    int64  // lines
-	err     error  // of in, after which it is not asked again
+	err     error  // errEnd or an error of in, which is not asked again
 	again   []line // to be read again
 	want    int    // fields; 0 is any number
 	fields  []string
@@ -65,7 +65,7 @@ func newRecords(r io.Reader, d Dialect) *records {
 }
 
 // next returns the next record, valid until the call after, or a
-// [call.SyntaxError], after which it can be called again; io.EOF at the end.
+// [call.SyntaxError], after which it can be called again; errEnd at the end.
 func (r *records) next() (record, error) {
 	if r.ready != nil {
 		rec := *r.ready
@@ -154,7 +154,7 @@ func (r *records) join(l line) (text []byte, ok bool, err error) {
 	var read []line
 	for {
 		l, err := r.line()
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, errEnd) {
 			return nil, false, err
 		}
 		open, ok := true, false
@@ -275,7 +275,7 @@ func fromLatin1(b []byte) string {
 	return string(runes)
 }
 
-// line returns the next line, valid until the call after; io.EOF at the end.
+// line returns the next line, valid until the call after; errEnd at the end.
 func (r *records) line() (line, error) {
 	if len(r.again) > 0 {
 		l := r.again[0]
@@ -285,14 +285,13 @@ func (r *records) line() (line, error) {
 	if r.err != nil {
 		return line{}, r.err
 	}
-	var text []byte
-	text, r.err = r.in.ReadSlice('\n')
+	text, full := r.slice()
 	r.read++
 	l := line{number: r.read, text: text}
-	if r.err == bufio.ErrBufferFull {
+	if full {
 		r.longLine(&l)
 	}
-	if r.err != nil && (r.err != io.EOF || len(l.text) == 0) {
+	if r.err != nil && (!errors.Is(r.err, errEnd) || len(l.text) == 0) {
 		return line{}, r.err
 	}
 	if !l.long {
@@ -306,9 +305,9 @@ func (r *records) line() (line, error) {
 // is too long it keeps the beginning.
 func (r *records) longLine(l *line) {
 	l.text = bytes.Clone(l.text)
-	for r.err == bufio.ErrBufferFull {
+	for full := true; full; {
 		var text []byte
-		text, r.err = r.in.ReadSlice('\n')
+		text, full = r.slice()
 		if l.long {
 			continue
 		}
@@ -318,6 +317,25 @@ func (r *records) longLine(l *line) {
 		}
 	}
 }
+
+// slice reads up to the end of a line, or until the buffer is full. After the
+// end or an error of the reader r.err is set.
+func (r *records) slice() (text []byte, full bool) {
+	text, err := r.in.ReadSlice('\n')
+	switch {
+	case err == io.EOF:
+		r.err = errEnd
+	case len(text) > 0 && errors.Is(err, bufio.ErrBufferFull):
+		return text, true
+	case err != nil:
+		r.err = err
+	}
+	return text, false
+}
+
+// errEnd is the end of the input. It is not io.EOF, because a reader that fails
+// may have wrapped that.
+var errEnd = errors.New("the end")
 
 // withoutInvalid is the text of err without the "invalid: " of
 // [call.ErrInvalid], for an error that says that itself.

@@ -57,7 +57,7 @@ func readHeader(records *records, d Dialect) ([]string, error) {
 	rec, err := records.next()
 	var syntax *call.SyntaxError
 	switch {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, errEnd):
 		return nil, fmt.Errorf("%w: the file is empty: it has no header row", call.ErrInvalid)
 	case errors.As(err, &syntax):
 		return nil, fmt.Errorf("%w: the header row, line %d, cannot be read: %s", call.ErrInvalid, syntax.Line, withoutInvalid(syntax.Err))
@@ -77,7 +77,7 @@ func decode(records *records, event func([]string) (call.Event, error), yield fu
 				e, err = call.Event{}, &call.SyntaxError{Line: rec.line, Raw: head(rec.raw), Err: err}
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, errEnd) {
 			return
 		}
 		var syntax *call.SyntaxError

@@ -186,7 +186,7 @@ func (d *decoder) other() bool {
 // end, and goes to the next place where a row can begin.
 func (d *decoder) broken(line int64, what string) bool {
 	if errors.Is(d.fault, io.ErrUnexpectedEOF) {
-		if d.err != io.EOF {
+		if !errors.Is(d.err, errEnd) {
 			return d.finish()
 		}
 		d.yield(call.Event{}, fmt.Errorf("the file ends in the middle: the %s that begins in line %d is not complete: %w", what, line, io.ErrUnexpectedEOF))
@@ -211,7 +211,7 @@ func (d *decoder) report(line int64, raw []byte, err error) bool {
 // finish is called when there is nothing more to read. It returns false.
 func (d *decoder) finish() bool {
 	switch {
-	case d.err != io.EOF:
+	case !errors.Is(d.err, errEnd):
 		d.yield(call.Event{}, fmt.Errorf("read line %d: %w", d.lineHere(), d.err))
 	case len(d.open) > 0:
 		d.yield(call.Event{}, fmt.Errorf("the file ends in the middle: the list that begins in line %d is not closed: %w", d.open[len(d.open)-1].line, io.ErrUnexpectedEOF))

@@ -2,6 +2,7 @@ package graphjson
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -20,7 +21,7 @@ type scanner struct {
 	buf []byte
 	i   int   // the next byte
 	end int   // behind the last one that was read
-	err error // why nothing can be read behind end
+	err error // why nothing can be read behind end; errEnd if there is nothing
 
 	start int    // of the record that is being read; -1 if there is none
 	over  bool   // that record is too large: buf has lost its beginning
@@ -39,6 +40,10 @@ type scanner struct {
 	oneLiners, fenced bool
 	startsLine        bool // resync stopped at the beginning of a line
 }
+
+// errEnd is the end of the input. It is not io.EOF, because a reader that fails
+// may have wrapped that.
+var errEnd = errors.New("the end")
 
 func newScanner(r io.Reader) *scanner {
 	return &scanner{r: r, buf: make([]byte, chunk), start: -1}
@@ -105,12 +110,14 @@ func (s *scanner) fill() bool {
 	}
 	// A reader may return nothing and no error, but not for ever.
 	for range 100 {
-		var n int
-		n, s.err = s.r.Read(s.buf[s.end:min(len(s.buf), s.end+chunk)])
+		n, err := s.r.Read(s.buf[s.end:min(len(s.buf), s.end+chunk)])
+		if s.err = err; err == io.EOF {
+			s.err = errEnd
+		}
 		if s.end += n; n > 0 {
 			return true
 		}
-		if s.err != nil {
+		if err != nil {
 			return false
 		}
 	}

@@ -152,7 +152,7 @@ func (a *archive) countLines(f *zip.File) (n int, err error) {
 	for {
 		m, err := r.Read(buf)
 		n += bytes.Count(buf[:m], []byte{'\n'})
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
 		if err != nil {
@@ -198,7 +198,7 @@ func (t *textReader) Read(b []byte) (int, error) {
 	if tooMuch(t.n, t.f.CompressedSize64) || tooMuch(t.archive.text, uint64(t.archive.size)) {
 		return 0, fmt.Errorf("%w: the zip unpacks to more than %d times its size: it is no export", call.ErrInvalid, maxRatio)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = damaged(t.f, err)
 	}
 	return n, err
