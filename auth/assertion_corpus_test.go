@@ -28,7 +28,8 @@ func assertionCorpus(w *world) map[string]string {
 		out[name] = form("grant_type", "client_credentials", "scope", anyScope, "client_id", p.client, "client_assertion_type", assertionType, "client_assertion", assertion)
 	}
 
-	for _, v := range []string{"", "/", testRoot, testRoot + "/", testRoot + "/" + contoso, testRoot + "/" + contoso + "/v2.0/", testRoot + tokenPath(contoso) + "/", testRoot + tokenPath(fabrikam), testRoot + "/" + fabrikam + "/v2.0", testRoot + "/contoso.example/v2.0",
+	for _, v := range []string{
+		"", "/", testRoot, testRoot + "/", testRoot + "/" + contoso, testRoot + "/" + contoso + "/v2.0/", testRoot + tokenPath(contoso) + "/", testRoot + tokenPath(fabrikam), testRoot + "/" + fabrikam + "/v2.0", testRoot + "/contoso.example/v2.0",
 		aliasURL + tokenPath(contoso), aliasURL + "/" + contoso + "/v2.0", "http" + testRoot[5:] + tokenPath(contoso), strings.ToUpper(testRoot) + tokenPath(contoso), "https://calls.example.test" + tokenPath(contoso), "https://login.microsoftonline.com" + tokenPath(contoso), "https://attacker.example" + tokenPath(contoso),
 		testRoot + tokenPath(contoso) + "?x", testRoot + tokenPath(contoso) + "#x", testRoot + tokenPath(strings.ToUpper(contoso)), testRoot + "/" + contoso + "/oauth2/token", testRoot + "/" + contoso + "/oauth2/V2.0/token", "token", p.client, DefaultAudience, testRoot + tokenPath(contoso) + " ", testRoot + "/" + contoso + "/v2.0\x00",
 	} {

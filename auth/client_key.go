@@ -6,7 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // x5t is defined as a SHA-1 thumbprint (RFC 7515, section 4.1.7); it only names a key
+	"crypto/sha1" // x5t is a SHA-1 thumbprint (RFC 7515, section 4.1.7); it only names a key
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
@@ -114,7 +114,7 @@ func parseCertificate(der []byte, now time.Time) (storedClientKey, error) {
 	if err != nil {
 		return storedClientKey{}, err
 	}
-	one, two := sha1.Sum(cert.Raw), sha256.Sum256(cert.Raw) //nolint:gosec // see above
+	one, two := sha1.Sum(cert.Raw), sha256.Sum256(cert.Raw)
 	k.SHA1, k.SHA256 = one[:], two[:]
 	k.Subject, k.NotAfter = cert.Subject.String(), cert.NotAfter.UTC()
 	return k, nil

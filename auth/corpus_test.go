@@ -138,12 +138,26 @@ func embeddedKeys(f forger) family {
 	private := string(must(json.Marshal(jose.JSONWebKey{Key: mine, KeyID: kid})))
 	cert := quote(base64.StdEncoding.EncodeToString(selfSigned(mine, testStart)))
 	extras := []field{
-		{"jwk", jwk}, {"jwk", private}, {"jwk", quote(jwk)}, {"jwk", "null"}, {"jwk", "{}"},
-		{"jku", `"https://attacker.example/keys"`}, {"jku", quote(testRoot + "/" + contoso + "/discovery/v2.0/keys")}, {"jku", `"file:///etc/passwd"`},
-		{"x5u", `"https://attacker.example/cert"`}, {"x5u", `"http://169.254.169.254/"`},
-		{"x5c", "[" + cert + "]"}, {"x5c", "[]"}, {"x5c", cert}, {"x5c", `["not a certificate"]`},
-		{"x5t", quote(b64(make([]byte, 20)))}, {"x5t#S256", quote(b64(make([]byte, 32)))},
-		{"keys", "[" + jwk + "]"}, {"iss", quote(testRoot)}, {"nonce", `"x"`}, {"url", `"x"`},
+		{"jwk", jwk},
+		{"jwk", private},
+		{"jwk", quote(jwk)},
+		{"jwk", "null"},
+		{"jwk", "{}"},
+		{"jku", `"https://attacker.example/keys"`},
+		{"jku", quote(testRoot + "/" + contoso + "/discovery/v2.0/keys")},
+		{"jku", `"file:///etc/passwd"`},
+		{"x5u", `"https://attacker.example/cert"`},
+		{"x5u", `"http://169.254.169.254/"`},
+		{"x5c", "[" + cert + "]"},
+		{"x5c", "[]"},
+		{"x5c", cert},
+		{"x5c", `["not a certificate"]`},
+		{"x5t", quote(b64(make([]byte, 20)))},
+		{"x5t#S256", quote(b64(make([]byte, 32)))},
+		{"keys", "[" + jwk + "]"},
+		{"iss", quote(testRoot)},
+		{"nonce", `"x"`},
+		{"url", `"x"`},
 	}
 	for _, x := range extras {
 		sign := pkcs1(mine, crypto.SHA256)

@@ -72,7 +72,7 @@ func endpointCorpus(c Client, s Secret) []func() *http.Request {
 	add("POST", path, bare+"&client_id="+nobody, "Authorization", basic(c.ID+":"+real))
 	for _, typ := range []string{"", "application/json", "text/plain", "multipart/form-data", "multipart/form-data; boundary=x", "application/x-www-form-urlencodedx", "x/x-www-form-urlencoded", ";", "application/x-www-form-urlencoded; charset", "application/xml", "application/jose"} {
 		out = append(out, func() *http.Request {
-			r := httptest.NewRequest("POST", testRoot+path, strings.NewReader(good))
+			r := httptest.NewRequest(http.MethodPost, testRoot+path, strings.NewReader(good))
 			r.Header.Set("Content-Type", typ)
 			return r
 		})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -184,7 +185,7 @@ func TestEndpoints(t *testing.T) {
 func TestOtherRoot(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})
-	r := httptest.NewRequest("POST", aliasURL+tokenPath(contoso), strings.NewReader(secretForm(c.ID, s)))
+	r := httptest.NewRequest(http.MethodPost, aliasURL+tokenPath(contoso), strings.NewReader(secretForm(c.ID, s)))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	rec := httptest.NewRecorder()
 	w.Handler().ServeHTTP(rec, r)
@@ -214,7 +215,7 @@ func TestTokenRate(t *testing.T) {
 	c, s := w.create(contoso, ClientOptions{})
 	d, sd := w.create(contoso, ClientOptions{})
 	ask := func(from, body string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest("POST", testRoot+tokenPath(contoso), strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, testRoot+tokenPath(contoso), strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.RemoteAddr = from
 		rec := httptest.NewRecorder()
@@ -273,7 +274,7 @@ func TestEndpointTrouble(t *testing.T) {
 		t.Errorf("all is well again: %s", rec.Body)
 	}
 	// A body that breaks off.
-	r := httptest.NewRequest("POST", testRoot+tokenPath(contoso), brokenReader{})
+	r := httptest.NewRequest(http.MethodPost, testRoot+tokenPath(contoso), brokenReader{})
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, r)

@@ -106,8 +106,21 @@ func entraWorld(t *testing.T, s *sts, change ...func(*Config)) *world {
 func (s *sts) v2() fields {
 	now := testStart.Unix()
 	return fields{
-		{"aud", quote(apiID)}, {"iss", quote(s.URL + "/" + contoso + "/v2.0")}, {"iat", num(now - 300)}, {"nbf", num(now - 300)}, {"exp", num(now + 3600)}, {"aio", `"E2Zg"`},
-		{"azp", quote(robotID)}, {"azpacr", `"1"`}, {"oid", quote(nobody)}, {"rh", `"0."`}, {"roles", `["CallRecords.Read.All"]`}, {"sub", quote(nobody)}, {"tid", quote(contoso)}, {"uti", `"x"`}, {"ver", `"2.0"`},
+		{"aud", quote(apiID)},
+		{"iss", quote(s.URL + "/" + contoso + "/v2.0")},
+		{"iat", num(now - 300)},
+		{"nbf", num(now - 300)},
+		{"exp", num(now + 3600)},
+		{"aio", `"E2Zg"`},
+		{"azp", quote(robotID)},
+		{"azpacr", `"1"`},
+		{"oid", quote(nobody)},
+		{"rh", `"0."`},
+		{"roles", `["CallRecords.Read.All"]`},
+		{"sub", quote(nobody)},
+		{"tid", quote(contoso)},
+		{"uti", `"x"`},
+		{"ver", `"2.0"`},
 	}
 }
 
