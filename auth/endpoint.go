@@ -16,16 +16,6 @@ const (
 	pathInstance = "discovery/instance"
 )
 
-// Serves reports whether a path belongs to the handler of this package.
-func Serves(path string) bool {
-	_, rest := splitPath(path)
-	switch rest {
-	case pathToken, pathConfig, pathKeys, pathInstance:
-		return true
-	}
-	return false
-}
-
 // splitPath returns the tenant in a path, as it was written, and what is behind
 // it in lower case.
 func splitPath(path string) (tenant, rest string) {
@@ -41,7 +31,8 @@ func splitPath(path string) (tenant, rest string) {
 //	GET  /{tenant}/discovery/v2.0/keys
 //	GET  /common/discovery/instance
 //
-// The tenant is a GUID or a name. Other paths get a 404 in JSON; see [Serves].
+// The tenant is a GUID or a name, and the rest may be in any case. Other paths
+// get a 404 in JSON.
 func (a *Authority) Handler() http.Handler { return http.HandlerFunc(a.serve) }
 
 func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {

@@ -289,14 +289,3 @@ func TestEndpointTrouble(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("it broke off") }
-
-func TestServes(t *testing.T) {
-	for path, want := range map[string]bool{
-		tokenPath(contoso): true, "/x/oauth2/v2.0/token": true, "/x/OAuth2/v2.0/Token": true, "/x/" + pathConfig: true, "/common/" + pathKeys: true, "/common/discovery/instance": true,
-		"/v1.0/communications/callRecords": false, "/": false, "": false, "/x": false, "/x/oauth2/v2.0/token/": false, "/x/y/oauth2/v2.0/token": false, "//oauth2/v2.0/token": true,
-	} {
-		if Serves(path) != want {
-			t.Errorf("%s: %v", path, !want)
-		}
-	}
-}
