@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest"
+	"github.com/trunklog/trunklog/store"
+)
+
+// sending says who sends events where.
+type sending struct {
+	Store   string
+	Dir     string // on the same disk
+	Senders int
+	Rounds  int
+	Length  time.Duration
+	Users   int
+	Seed    uint64
+}
+
+// sent is what came of it.
+type sent struct {
+	Rates []float64 // events a second of each round
+	Took  []float64 // milliseconds of each event
+	Syncs []float64 // of the disk alone, a second, of each round
+	Sync  []float64 // milliseconds of each of those
+}
+
+// mostEvents is how many events are made before the senders of a round begin.
+// A round in which they do not suffice is over sooner.
+const mostEvents = 150_000
+
+// sendEvents lets senders put one event each, again and again, into a store
+// that holds calls already, and measures the disk alone in between.
+func sendEvents(ctx context.Context, q sending, out *json.Encoder) (err error) {
+	st, err := store.Open(ctx, q.Store, store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	sink := ingest.New(ingest.Config{Store: st, Tenant: func(string) (call.GUID, bool) { return call.GUID{}, false }, Now: time.Now}).Sink("bench", tenantID())
+	var s sent
+	for round := range q.Rounds {
+		took, err := syncs(q.Dir, q.Length/2)
+		if err != nil {
+			return err
+		}
+		s.Sync = append(s.Sync, took...)
+		s.Syncs = append(s.Syncs, perSecond(int64(len(took)), q.Length/2))
+
+		events := make(chan call.Event, mostEvents)
+		for r := range (crowd{Rows: mostEvents, Users: q.Users, Seed: q.Seed + uint64(round) + 1}).all() {
+			e := call.Event{Row: r.Clone(), Done: true}
+			if err := sink.Prepare(&e); err != nil {
+				return err
+			}
+			events <- e
+		}
+		close(events)
+		began := time.Now()
+		all, err := put(ctx, sink, events, q.Senders, began.Add(q.Length))
+		if err != nil {
+			return err
+		}
+		s.Rates = append(s.Rates, perSecond(int64(len(all)), time.Since(began)))
+		s.Took = append(s.Took, all...)
+	}
+	return out.Encode(s)
+}
+
+// put lets senders put events one by one until end, and returns the
+// milliseconds that each took to be durable.
+func put(ctx context.Context, sink call.Sink, events <-chan call.Event, senders int, end time.Time) ([]float64, error) {
+	took := make([][]float64, senders)
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range senders {
+		g.Go(func() error {
+			for e := range events {
+				began := time.Now()
+				if began.After(end) {
+					return nil
+				}
+				if err := sink.Put(ctx, e); err != nil {
+					return err
+				}
+				took[i] = append(took[i], float64(time.Since(began))/float64(time.Millisecond))
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	return flat(took...), err
+}
+
+// measureEvents measures single events.
+func (b *bench) measureEvents(ctx context.Context) error {
+	const senders = 64
+	var s sent
+	c, err := child(ctx, "events", sending{
+		Store: "pebble:" + b.storeDir(), Dir: filepath.Join(b.dir), Senders: senders,
+		Rounds: b.rounds, Length: 2 * b.slice, Users: b.users, Seed: b.seed,
+	}, &s)
+	if err != nil {
+		return err
+	}
+	p99 := percentile(s.Took, 99)
+	b.report.add(result{
+		work:      "durable single events, 64 senders, into " + commas(int64(b.rows)) + " rows",
+		target:    "≥ 15,000/s, p99 ≤ 20 ms",
+		measured:  span(s.Rates, "/s") + "; p50 " + number(median(s.Took)) + " ms, p99 " + number(p99) + " ms",
+		yardstick: "fdatasync of the disk: " + span(s.Syncs, "/s") + b.postgres.inserted(),
+		share:     number(median(ratios(s.Rates, s.Syncs))) + " events a sync",
+		met:       judge(median(s.Rates) >= 15_000 && p99 <= 20),
+	})
+	b.report.figures(figures{
+		title:   "Durable single events, 64 senders",
+		columns: []string{"", "a second, by round", "p50", "p99", "greatest"},
+		lines: [][]string{
+			{"events", list(s.Rates), number(median(s.Took)) + " ms", number(p99) + " ms", number(percentile(s.Took, 100)) + " ms"},
+			{"fdatasync of 4 KiB appended", list(s.Syncs), number(median(s.Sync)) + " ms", number(percentile(s.Sync, 99)) + " ms", number(percentile(s.Sync, 100)) + " ms"},
+		},
+		note: "Processor time of the whole process: " + c.CPU.Round(100*time.Millisecond).String() + ", with making the events up. Peak memory: " + mebibytes(c.Peak) + ".",
+	})
+	return nil
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store"
+)
+
+// asking says which numbers to look for in which store.
+type asking struct {
+	Store   string
+	Numbers []string
+}
+
+// asked is what came of it.
+type asked struct {
+	Open time.Duration
+	Took []float64 // milliseconds for each number, all rows read
+	Hits []int
+}
+
+// lookUp opens a store and looks for every call of each number.
+func lookUp(ctx context.Context, q asking, out *json.Encoder) (err error) {
+	began := time.Now()
+	st, err := store.Open(ctx, q.Store, store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	a := asked{Open: time.Since(began)}
+	for _, number := range q.Numbers {
+		began := time.Now()
+		hits := 0
+		for _, err := range st.Rows(ctx, call.Query{Tenant: tenantID(), Where: call.Digits(number)}) {
+			if err != nil {
+				return err
+			}
+			hits++
+		}
+		a.Took = append(a.Took, float64(time.Since(began))/float64(time.Millisecond))
+		a.Hits = append(a.Hits, hits)
+	}
+	return out.Encode(a)
+}
+
+// numbers returns some of the numbers that were noted, and one that nobody has.
+func (b *bench) numbers(n int) []string {
+	r := rand.New(rand.NewPCG(b.seed, 1)) //nolint:gosec // nothing here is a secret
+	out := []string{"+4999999999999999"}
+	for len(out) < n && len(b.filled.Numbers) > 0 {
+		out = append(out, choose(b.filled.Numbers, r))
+	}
+	return out
+}
+
+// measureNumberHTTP looks for numbers by the API's $filter, in two spellings:
+// as caller, and as either.
+func (b *bench) measureNumberHTTP(ctx context.Context, s *server) error {
+	from, to := b.crowd().span()
+	raw := figures{
+		title:   "One number by `$filter`, the first page, through HTTP with a new connection each",
+		columns: []string{"", "median, ms", "p99", "greatest", "each"},
+		note:    "The first of the numbers is one that nobody has.",
+	}
+	for _, filter := range []string{"callerNumber eq #", "callerNumber eq # or calleeNumber eq #"} {
+		var took []float64
+		for _, phone := range b.numbers(15) {
+			path := pagePath(from, to, 0) + "?$filter=" + url.QueryEscape(strings.ReplaceAll(filter, "#", "'"+phone+"'"))
+			began := time.Now()
+			if _, err := s.get(ctx, path, false); err != nil {
+				return err
+			}
+			took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+		}
+		raw.lines = append(raw.lines, []string{"`" + filter + "`", number(median(took)), number(percentile(took, 99)), number(percentile(took, 100)), list(took)})
+	}
+	b.report.figures(raw)
+	return nil
+}
+
+// measureNumber looks for numbers in the store itself, first with nothing of it
+// in memory.
+func (b *bench) measureNumber(ctx context.Context) error {
+	var cold, warm asked
+	q := asking{Store: "pebble:" + b.storeDir(), Numbers: b.numbers(60)}
+	var coldErr error
+	if coldErr = forget(b.storeDir()); coldErr == nil {
+		if _, err := child(ctx, "lookup", q, &cold); err != nil {
+			return err
+		}
+	}
+	if _, err := child(ctx, "lookup", q, &warm); err != nil {
+		return err
+	}
+	hits := make([]float64, len(warm.Hits))
+	each := make([]string, len(warm.Hits))
+	for i, n := range warm.Hits {
+		hits[i] = float64(n)
+		each[i] = fmt.Sprintf("%d in %s ms", n, number(warm.Took[i]))
+	}
+	r := result{
+		work:     "one number among " + commas(int64(b.rows)) + " rows, all its calls",
+		target:   "≤ 50 ms (10 million rows)",
+		measured: "p50 " + number(median(warm.Took)) + " ms, p99 " + number(percentile(warm.Took, 99)) + " ms, " + number(median(hits)) + " calls",
+		met:      judge(percentile(warm.Took, 99) <= 50),
+	}
+	raw := figures{
+		title:   "One number in the store, in process (ms)",
+		columns: []string{"", "median", "p99", "greatest", "opening"},
+		lines:   [][]string{lookupLine("in memory", warm)},
+		note:    "Calls found, and the time that it took when in memory: " + strings.Join(each, " · ") + ".",
+	}
+	if coldErr == nil {
+		raw.lines = append(raw.lines, lookupLine("nothing of the store in memory at first", cold))
+	}
+	b.report.add(r)
+	b.report.figures(raw)
+	return nil
+}
+
+func lookupLine(name string, a asked) []string {
+	return []string{name, number(median(a.Took)), number(percentile(a.Took, 99)), number(percentile(a.Took, 100)), a.Open.Round(10 * time.Microsecond).String()}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// measureOpen stops the server cleanly and starts it again, several times, and
+// once with nothing of the store in memory. It leaves it stopped.
+func (b *bench) measureOpen(ctx context.Context, h *house, s *server) error {
+	token := s.token
+	var stops, opens []float64
+	raw := figures{title: "From the start of the process to its first page, after a clean stop", columns: []string{"", "by round, ms"}}
+	var coldly string
+	for round := range b.rounds + 1 {
+		took, err := s.stop()
+		if err != nil {
+			return err
+		}
+		stops = append(stops, float64(took)/float64(time.Millisecond))
+		last := round == b.rounds
+		if last {
+			if err := forget(b.storeDir()); err != nil {
+				b.report.missing("opening with nothing of the store in memory", err.Error())
+				break
+			}
+		}
+		if s, err = h.serve(ctx, token); err != nil {
+			return err
+		}
+		ready := float64(s.ready) / float64(time.Millisecond)
+		if last {
+			raw.lines = append(raw.lines, []string{"nothing of the store in memory", number(ready)})
+			coldly = "; " + number(ready) + " ms with nothing of it in memory"
+			if _, err := s.stop(); err != nil {
+				return err
+			}
+			break
+		}
+		opens = append(opens, ready)
+	}
+	raw.lines = append([][]string{{"in memory", list(opens)}, {"stopping", list(stops)}}, raw.lines...)
+	b.report.figures(raw)
+	b.report.add(result{
+		work:     "from start to first page after a clean stop, " + commas(int64(b.rows)) + " rows",
+		target:   "≤ 1 s (10 million rows)",
+		measured: span(opens, "ms") + coldly,
+		met:      judge(percentile(opens, 100) <= 1000),
+	})
+	return nil
+}

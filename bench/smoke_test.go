@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSmoke makes a whole run with few rows and little time, so that the
+// harness does not rot. Its figures mean nothing.
+func TestSmoke(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and starts the program")
+	}
+	tmp := t.TempDir()
+	out := filepath.Join(tmp, "benchmarks.md")
+	c, err := parse([]string{
+		"-rows", "12000", "-postgres-rows", "10000", "-import-rows", "5000", "-users", "50",
+		"-rounds", "1", "-slice", "100ms", "-tmp", tmp, "-out", out, "-timeout", "2m",
+	}, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	b := &bench{config: c, report: &report{}, log: &log}
+	began := time.Now()
+	if err := b.run(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, &log)
+	}
+	t.Logf("%v\n%s", time.Since(began), &log)
+	page, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, work := range []string{
+		"harness's client, identity |", "harness's client, gzip |", "client, gzip over TLS |", "page at `$skip` = 6,000", "durable ingest", "disk per row",
+		"durable single events", "one number among 12,000 rows", "after a clean stop", "`gen \\| import graph -`", "memory, serving",
+	} {
+		if !strings.Contains(string(page), work) {
+			t.Errorf("the page has no line about %s", work)
+		}
+	}
+	if strings.Contains(string(page), tmp) {
+		t.Error("the page names a folder of this machine")
+	}
+	left, err := filepath.Glob(filepath.Join(tmp, "trunklog-bench-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("%v was left behind, %v", left, err)
+	}
+}
