@@ -1,0 +1,116 @@
+package hep
+
+import "strconv"
+
+// A Cause is why a packet did not become a [call.Signal]. The set is closed, so
+// that each has a counter in [Stats]. As an error it says what is wrong without
+// quoting the message, in which there are phone numbers.
+type Cause uint8
+
+// What can be wrong with a packet.
+const (
+	Short        Cause = iota + 1 // less than a HEP packet's header
+	Magic                         // does not begin as a HEP packet does
+	Version                       // HEP, but not version 3
+	Length                        // its length is not the one that it says it has
+	ChunkZero                     // a chunk's length does not even cover its header
+	ChunkOverrun                  // a chunk goes beyond the end of the packet
+	ChunkSize                     // a chunk of a fixed size has another
+	Auth                          // the auth key is missing or wrong
+	PayloadType                   // carries something else than SIP
+	Payload                       // carries nothing
+	Compression                   // its compressed payload cannot be read
+	Inflated                      // its compressed payload is too large
+	JSON                          // its JSON has no SIP message in it
+	Time                          // has no time, or one that is years off
+)
+
+// What can be wrong with the SIP message in it.
+const (
+	SIPEmpty     Cause = iota + Time + 1 // nothing but line breaks: a keep-alive
+	SIPFirstLine                         // neither a request nor a response
+	SIPVersion                           // SIP, but not version 2.0
+	SIPCut                               // breaks off within a header
+	SIPCallID                            // Call-ID missing, empty or endless
+	SIPCSeq                              // CSeq missing, unreadable or another method's
+	SIPFrom                              // From missing or unreadable
+	SIPTo                                // To missing or unreadable
+	SIPTwice                             // one of these four came twice
+)
+
+// What can happen to a packet on its way.
+const (
+	Overflow Cause = iota + SIPTwice + 1 // came by UDP while the store was behind
+	Stall                                // its sender stopped in the middle of it
+	Cut                                  // the connection ended in the middle of it
+	Stopped                              // was here, but not stored, when we had to stop
+
+	numCauses
+)
+
+// NumCauses is the length of a table that has a place for each cause. The place
+// 0 stands for none.
+const NumCauses = int(numCauses)
+
+// Causes returns all causes.
+func Causes() []Cause {
+	all := make([]Cause, 0, NumCauses-1)
+	for c := Cause(1); c < numCauses; c++ {
+		all = append(all, c)
+	}
+	return all
+}
+
+// err returns c as an error, and nil if there is no cause for one.
+func (c Cause) err() error {
+	if c == 0 {
+		return nil
+	}
+	return c
+}
+
+var causes = [...]struct{ name, text string }{
+	Short:        {"short", "shorter than the header of a HEP packet"},
+	Magic:        {"magic", "not a HEP packet: it does not begin with HEP3"},
+	Version:      {"version", "not version 3 of HEP: set the sender to HEPv3"},
+	Length:       {"length", "not as long as the packet says it is"},
+	ChunkZero:    {"chunk-zero", "a chunk's length is less than that of its header"},
+	ChunkOverrun: {"chunk-overrun", "a chunk goes beyond the end of the packet"},
+	ChunkSize:    {"chunk-size", "a chunk of a fixed size has another"},
+	Auth:         {"auth", "the auth key is missing or wrong"},
+	PayloadType:  {"payload-type", "the payload is not SIP"},
+	Payload:      {"payload", "there is no payload"},
+	Compression:  {"compression", "the compressed payload is neither zlib nor gzip, or is damaged"},
+	Inflated:     {"inflated", "the compressed payload has more than 64 KiB"},
+	JSON:         {"json", "there is no SIP message in the payload's JSON"},
+	Time:         {"time", "the time is missing or years off"},
+	SIPEmpty:     {"sip-empty", "the SIP message is empty"},
+	SIPFirstLine: {"sip-first-line", "the first line is neither a SIP request's nor a response's"},
+	SIPVersion:   {"sip-version", "not version 2.0 of SIP"},
+	SIPCut:       {"sip-cut", "the SIP message breaks off within a header"},
+	SIPCallID:    {"sip-call-id", "the Call-ID is missing, empty or longer than 1,024 bytes"},
+	SIPCSeq:      {"sip-cseq", "the CSeq is missing, not a number below 2^31 with a method, or not of the request's method"},
+	SIPFrom:      {"sip-from", "the From is missing or holds no address"},
+	SIPTo:        {"sip-to", "the To is missing or holds no address"},
+	SIPTwice:     {"sip-twice", "the Call-ID, CSeq, From or To is there twice"},
+	Overflow:     {"overflow", "there was no room left: the store was slower than the senders"},
+	Stall:        {"stall", "the sender stopped in the middle of a packet"},
+	Cut:          {"cut", "the connection ended in the middle of a packet"},
+	Stopped:      {"stopped", "not stored before trunklog had to stop"},
+}
+
+// String returns the cause's name, a word such as "chunk-zero".
+func (c Cause) String() string {
+	if c == 0 || int(c) >= len(causes) {
+		return "cause-" + strconv.Itoa(int(c))
+	}
+	return causes[c].name
+}
+
+// Error implements error.
+func (c Cause) Error() string {
+	if c == 0 || int(c) >= len(causes) {
+		return c.String()
+	}
+	return causes[c].text
+}

@@ -1,0 +1,256 @@
+package hep
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// scanAddress reads the address at the beginning of a header's value: a URI in
+// angle brackets with or without a name in front of it, or a URI alone (section
+// 20.10). It returns what follows, which is the header's parameters. In a list
+// of addresses it reads the first.
+//
+// What stands in the name or between the brackets need not be well formed: SBCs
+// put texts of all kinds there, and Microsoft shows them as they are.
+func scanAddress(v []byte, a *call.Address, list bool) (rest []byte, ok bool) {
+	open, ok := scanName(v, a, list)
+	if !ok {
+		return nil, false
+	}
+	if open >= 0 {
+		end := bytes.IndexByte(v[open:], '>')
+		if end < 0 {
+			return nil, false
+		}
+		end += open
+		return v[end+1:], scanURI(trim(v[open+1:end]), a)
+	}
+	// Without brackets all parameters are the header's.
+	end := bytes.IndexByte(v, ';')
+	if end < 0 {
+		end = len(v)
+	}
+	if list {
+		if comma := bytes.IndexByte(v[:end], ','); comma >= 0 {
+			end = comma
+		}
+	}
+	return v[end:], scanURI(trim(v[:end]), a)
+}
+
+// scanName reads the name in front of a URI and returns the place of the angle
+// bracket, or -1 if there is none.
+func scanName(v []byte, a *call.Address, list bool) (open int, ok bool) {
+	if len(v) > 0 && v[0] == '"' {
+		end := endOfString(v, 1)
+		if end < 0 {
+			return 0, false
+		}
+		if open = skipSpace(v, end+1); open == len(v) || v[open] != '<' {
+			return 0, false
+		}
+		a.Name = unquote(v[1:end])
+		return open, true
+	}
+	open = bytes.IndexByte(v, '<')
+	if open < 0 {
+		return open, true
+	}
+	// The bracket may be the next address's, or a parameter's.
+	before := v[:open]
+	if stop := bytes.IndexByte(before, ';'); stop >= 0 && hasScheme(before[:stop]) {
+		return -1, true
+	}
+	if list {
+		if comma := bytes.IndexByte(before, ','); comma >= 0 && hasScheme(before[:comma]) {
+			return -1, true
+		}
+	}
+	a.Name = text(trim(before))
+	return open, true
+}
+
+// hasScheme reports whether b begins as a URI that we know.
+func hasScheme(b []byte) bool {
+	_, rest := cutScheme(trim(b))
+	return rest != nil
+}
+
+type scheme uint8
+
+const (
+	otherScheme scheme = iota
+	schemeSIP
+	schemeTel
+)
+
+// cutScheme takes the scheme off a URI of SIP or a telephone. The rest of any
+// other is nil.
+func cutScheme(u []byte) (scheme, []byte) {
+	switch {
+	case len(u) < 4:
+	case u[3] == ':' && equalFold(u[:3], "sip"):
+		return schemeSIP, u[4:]
+	case u[3] == ':' && equalFold(u[:3], "tel"):
+		return schemeTel, u[4:]
+	case len(u) > 4 && u[4] == ':' && equalFold(u[:4], "sips"):
+		return schemeSIP, u[5:]
+	}
+	return otherScheme, nil
+}
+
+// scanURI reads a URI (section 19.1.1, RFC 3966) and reports whether it is one.
+// Of schemes other than sip, sips and tel nothing is kept.
+func scanURI(u []byte, a *call.Address) bool {
+	switch s, rest := cutScheme(u); s {
+	case schemeSIP:
+		return scanSIPURI(rest, a)
+	case schemeTel:
+		number, params, _ := bytes.Cut(rest, []byte{';'})
+		a.User, a.Params = unescape(trim(number)), text(params)
+		return a.User != ""
+	}
+	i := bytes.IndexByte(u, ':')
+	if i < 1 {
+		return false
+	}
+	for k, c := range u[:i] { // RFC 3986, section 3.1
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (k == 0 || (c < '0' || c > '9') && c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return true
+}
+
+// scanSIPURI reads user:password@host:port;parameters?headers. The password is
+// not kept, and a host that is an IPv6 address loses its brackets.
+func scanSIPURI(u []byte, a *call.Address) bool {
+	user, host := cutUser(u)
+	if i := bytes.IndexByte(user, ':'); i >= 0 {
+		user = user[:i]
+	}
+	a.User = unescape(trim(user))
+	end := len(host)
+	if len(host) > 0 && host[0] == '[' {
+		if end = bytes.IndexByte(host, ']'); end < 0 {
+			return false
+		}
+		a.Host = text(host[1:end])
+		host = host[end+1:]
+		end = bytes.IndexByte(host, ';')
+	} else {
+		for i, c := range host {
+			if c == ':' || c == ';' || c == '?' {
+				end = i
+				break
+			}
+		}
+		a.Host = text(trim(host[:end]))
+		host = host[end:]
+		end = bytes.IndexByte(host, ';')
+	}
+	if query := bytes.IndexByte(host, '?'); query >= 0 {
+		host = host[:query]
+	}
+	if end >= 0 && end < len(host) {
+		a.Params = text(trim(host[end+1:]))
+	}
+	return a.User != "" || a.Host != ""
+}
+
+// cutUser cuts a URI at the @ behind its user, if it has one. A user may hold
+// semicolons and question marks, but an @ only if someone forgot to escape it;
+// so the @ is the last one in front of the host's end.
+func cutUser(u []byte) (user, host []byte) {
+	at := bytes.IndexByte(u, '@')
+	if at < 0 {
+		return nil, u
+	}
+	for {
+		next := bytes.IndexByte(u[at+1:], '@')
+		if next < 0 || bytes.ContainsAny(u[at+1:at+1+next], ";?") {
+			return u[:at], u[at+1:]
+		}
+		at += 1 + next
+	}
+}
+
+// param returns the value of the parameter with the given name, in lower case,
+// of a header whose parameters are ";name=value;name=value".
+func param(p []byte, name string) []byte {
+	for {
+		i := bytes.IndexByte(p, ';')
+		if i < 0 {
+			return nil
+		}
+		p = p[i+1:]
+		end := 0
+		for end < len(p) && p[end] != '=' && p[end] != ';' {
+			end++
+		}
+		found := equalFold(trim(p[:end]), name)
+		p = p[end:]
+		if len(p) == 0 || p[0] == ';' {
+			if found {
+				return nil
+			}
+			continue
+		}
+		var value []byte
+		value, p = paramValue(p[1:])
+		if found {
+			return value
+		}
+	}
+}
+
+// paramValue cuts the value of a parameter off p.
+func paramValue(p []byte) (value, rest []byte) {
+	from := skipSpace(p, 0)
+	if from < len(p) && p[from] == '"' {
+		if end := endOfString(p, from+1); end >= 0 {
+			return p[from+1 : end], p[end+1:]
+		}
+	}
+	value, _, _ = bytes.Cut(p, []byte{';'})
+	return trim(value), p[len(value):]
+}
+
+// unquote returns what the inside of a quoted string stands for.
+func unquote(b []byte) string {
+	i := bytes.IndexByte(b, '\\')
+	if i < 0 {
+		return text(trim(b))
+	}
+	var out strings.Builder
+	for ; i >= 0 && i+1 < len(b); i = bytes.IndexByte(b, '\\') {
+		out.Write(b[:i])
+		out.WriteByte(b[i+1])
+		b = b[i+2:]
+	}
+	out.Write(b)
+	return strings.TrimSpace(out.String())
+}
+
+// unescape undoes the escapes in a user that stand for printable ASCII, so that
+// %2B49 is +49. Others stay: they may be no text at all.
+func unescape(b []byte) string {
+	if bytes.IndexByte(b, '%') < 0 {
+		return text(b)
+	}
+	var out strings.Builder
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		if c == '%' && i+2 < len(b) {
+			if n, ok := hexNumber(b[i+1:], 2); ok && ' ' <= n && n <= '~' {
+				c = byte(n)
+				i += 2
+			}
+		}
+		out.WriteByte(c)
+	}
+	return out.String()
+}

@@ -1,0 +1,333 @@
+package hep
+
+import (
+	"bytes"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A header is one of those that we know by name.
+type header uint8
+
+const (
+	otherHeader header = iota
+	headerCallID
+	headerCSeq
+	headerFrom
+	headerTo
+	headerVia
+	headerContact
+	headerAsserted
+	headerUserAgent
+	headerServer
+	headerReason
+	headerReferredBy
+	headerReferTo
+	headerHistory
+	headerSessionID
+	headerSessionExpires
+	headerMediaPath
+	// credentials are those that [Strip] leaves out.
+	credentials
+)
+
+// headerNamed returns the header with the given name, which may be in its
+// compact form and of any case (section 7.3.3 and the IANA registry of SIP
+// header fields). Its length tells names apart before any letter is looked at.
+func headerNamed(name []byte) header {
+	switch len(name) {
+	case 1:
+		return compactHeader(name[0] | 0x20)
+	case 2:
+		return named(name, "to", headerTo)
+	case 3:
+		return named(name, "via", headerVia)
+	case 4:
+		if name[0]|0x20 == 'f' {
+			return named(name, "from", headerFrom)
+		}
+		return named(name, "cseq", headerCSeq)
+	case 6:
+		if name[0]|0x20 == 'r' {
+			return named(name, "reason", headerReason)
+		}
+		return named(name, "server", headerServer)
+	case 7:
+		if name[1]|0x20 == 'a' {
+			return named(name, "call-id", headerCallID)
+		}
+		return named(name, "contact", headerContact)
+	case 8:
+		if name[0]|0x20 == 'r' {
+			return named(name, "refer-to", headerReferTo)
+		}
+		return named(name, "identity", credentials)
+	case 10:
+		if name[0]|0x20 == 'u' {
+			return named(name, "user-agent", headerUserAgent)
+		}
+		return named(name, "session-id", headerSessionID)
+	case 11:
+		return named(name, "referred-by", headerReferredBy)
+	case 12:
+		return named(name, "history-info", headerHistory)
+	case 13:
+		return named(name, "authorization", credentials)
+	case 14:
+		return named(name, "x-ms-mediapath", headerMediaPath)
+	case 15:
+		return named(name, "session-expires", headerSessionExpires)
+	}
+	return longHeader(name)
+}
+
+func compactHeader(c byte) header {
+	switch c {
+	case 'b':
+		return headerReferredBy
+	case 'f':
+		return headerFrom
+	case 'i':
+		return headerCallID
+	case 'm':
+		return headerContact
+	case 'r':
+		return headerReferTo
+	case 't':
+		return headerTo
+	case 'v':
+		return headerVia
+	case 'x':
+		return headerSessionExpires
+	case 'y':
+		return credentials // Identity (RFC 8224)
+	}
+	return otherHeader
+}
+
+func longHeader(name []byte) header {
+	switch len(name) {
+	case 16:
+		return named(name, "www-authenticate", credentials)
+	case 18:
+		return named(name, "proxy-authenticate", credentials)
+	case 19:
+		if name[0]|0x20 == 'a' {
+			return named(name, "authentication-info", credentials)
+		}
+		if name[1] == '-' {
+			return named(name, "p-asserted-identity", headerAsserted)
+		}
+		return named(name, "proxy-authorization", credentials)
+	case 25:
+		return named(name, "proxy-authentication-info", credentials)
+	}
+	return otherHeader
+}
+
+// named returns h if name, in any case, is the name that is given in lower case.
+func named(name []byte, lower string, h header) header {
+	if !equalFold(name, lower) {
+		return otherHeader
+	}
+	return h
+}
+
+// equalFold reports whether b is, in any case, the given text in lower case.
+func equalFold(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// headers takes the headers of one message.
+type headers struct {
+	s      *call.Signal
+	seen   uint32 // a set of headers
+	server []byte // the Server header
+}
+
+// take notes a header. Of several the first one counts; those that a call is
+// known by must not come twice.
+func (h *headers) take(n header, value []byte) Cause {
+	if h.seen&(1<<n) != 0 {
+		if n <= headerTo {
+			return SIPTwice
+		}
+		return 0
+	}
+	h.seen |= 1 << n
+	s := h.s
+	switch n {
+	case headerCallID:
+		s.CallID = text(value)
+		if len(value) == 0 || len(value) > call.MaxText {
+			return SIPCallID
+		}
+	case headerCSeq:
+		return scanCSeq(value, s)
+	case headerFrom:
+		params, ok := scanAddress(value, &s.From, false)
+		if !ok {
+			return SIPFrom
+		}
+		s.FromTag = text(param(params, "tag"))
+	case headerTo:
+		params, ok := scanAddress(value, &s.To, false)
+		if !ok {
+			return SIPTo
+		}
+		s.ToTag = text(param(params, "tag"))
+	default:
+		h.takeOther(n, value)
+	}
+	return 0
+}
+
+// takeOther notes a header that a message may lack, and that it lacks for us if
+// we cannot read it.
+func (h *headers) takeOther(n header, value []byte) {
+	s := h.s
+	switch n {
+	case headerVia:
+		if t := viaTransport(value); t != "" {
+			s.Transport = t
+		}
+	case headerContact:
+		if _, ok := scanAddress(value, &s.Contact, true); !ok {
+			s.Contact = call.Address{}
+		}
+	case headerAsserted:
+		if _, ok := scanAddress(value, &s.Asserted, true); !ok {
+			s.Asserted = call.Address{}
+		}
+	case headerUserAgent:
+		s.UserAgent = text(value)
+	case headerServer:
+		h.server = value
+	case headerReason:
+		s.Reason = text(value)
+	case headerReferredBy:
+		s.ReferredBy = text(value)
+	case headerReferTo:
+		s.ReferTo = text(value)
+	case headerHistory:
+		s.HistoryInfo = text(value)
+	case headerSessionID:
+		s.SessionID = sessionID(value)
+	case headerSessionExpires:
+		s.SessionExpires = seconds(value)
+	case headerMediaPath:
+		s.MediaPath = text(value)
+	}
+}
+
+// finish is called behind the last header.
+func (h *headers) finish() Cause {
+	s := h.s
+	switch missing := ^h.seen; {
+	case missing&(1<<headerCallID) != 0:
+		return SIPCallID
+	case missing&(1<<headerCSeq) != 0:
+		return SIPCSeq
+	case missing&(1<<headerFrom) != 0:
+		return SIPFrom
+	case missing&(1<<headerTo) != 0:
+		return SIPTo
+	case s.Method != "" && s.CSeqMethod != s.Method:
+		return SIPCSeq
+	}
+	// Many devices name themselves in User-Agent in responses too.
+	if len(h.server) > 0 && (s.Code != 0 || s.UserAgent == "") {
+		s.UserAgent = text(h.server)
+	}
+	return 0
+}
+
+// scanCSeq reads a number and a method (section 8.1.1.5).
+func scanCSeq(v []byte, s *call.Signal) Cause {
+	var n uint64
+	digits := 0
+	for digits < len(v) && '0' <= v[digits] && v[digits] <= '9' {
+		n = n*10 + uint64(v[digits]-'0')
+		digits++
+		if n >= 1<<31 {
+			return SIPCSeq
+		}
+	}
+	method := trim(v[digits:])
+	if digits == 0 || len(method) == len(v)-digits || !isToken(method) {
+		return SIPCSeq
+	}
+	s.CSeq, s.CSeqMethod = uint32(n), text(method)
+	return 0
+}
+
+// viaTransport returns the transport of a Via such as "SIP/2.0/TLS host" as
+// [call.Signal] names it, or nothing.
+func viaTransport(v []byte) string {
+	for range 2 { // behind the name of the protocol, then behind its version
+		i := bytes.IndexByte(v, '/')
+		if i < 0 {
+			return ""
+		}
+		v = v[i+1:]
+	}
+	switch v = firstWord(trim(v)); {
+	case equalFold(v, "udp"):
+		return "udp"
+	case equalFold(v, "tcp"):
+		return "tcp"
+	case equalFold(v, "tls"):
+		return "tls"
+	case equalFold(v, "ws"), equalFold(v, "wss"):
+		return "ws"
+	}
+	return ""
+}
+
+// sessionID returns the sender's half of a Session-ID (RFC 7989, section 5).
+func sessionID(v []byte) string {
+	const digits = 32
+	id := v
+	if i := bytes.IndexByte(v, ';'); i >= 0 {
+		id = trim(v[:i])
+	}
+	if len(id) != digits {
+		return ""
+	}
+	for _, c := range id {
+		if hexDigit(c) > 15 {
+			return ""
+		}
+	}
+	return text(id)
+}
+
+// seconds reads a number that parameters may follow. What is no number, or not
+// one of seconds that anyone could wait, is 0.
+func seconds(v []byte) int {
+	n := 0
+	for i, c := range v {
+		switch {
+		case '0' <= c && c <= '9':
+			if n = n*10 + int(c-'0'); n > 1e9 {
+				return 0
+			}
+		case i > 0 && (c == ';' || isSpace(c)):
+			return n
+		default:
+			return 0
+		}
+	}
+	return n
+}

@@ -1,0 +1,53 @@
+package hep
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// TestStrip checks what is kept of a message, and that what may not be kept is
+// nowhere in it.
+func TestStrip(t *testing.T) {
+	lines := func(s ...string) string { return strings.Join(s, "\r\n") + "\r\n" }
+	for _, test := range []struct{ name, msg, want string }{
+		{
+			"body and credentials",
+			lines("INVITE sip:b SIP/2.0", "Via: SIP/2.0/TLS a", "Authorization: Digest response=\"secret\"", "From: <sip:a>", "PROXY-AUTHORIZATION : secret,",
+				" secret", "\tsecret", "To: <sip:b>", "WWW-Authenticate: Digest nonce=\"secret\"", "Proxy-Authenticate: secret", "identity: secret", "y: secret", "Y :secret",
+				"Authentication-Info: secret", "Proxy-Authentication-Info: secret", "Subject: folded", "  value", "Content-Length: 20", "", "v=0", "a=crypto:1 secret"),
+			lines("INVITE sip:b SIP/2.0", "Via: SIP/2.0/TLS a", "From: <sip:a>", "To: <sip:b>", "Subject: folded", "  value", "Content-Length: 20", ""),
+		},
+		{"line feeds alone", "BYE sip:b SIP/2.0\nFrom: a\nAuthorization:\n secret\nTo: b\n\nsecret", "BYE sip:b SIP/2.0\nFrom: a\nTo: b\n\r\n"},
+		{"no end", lines("BYE sip:b SIP/2.0", "From: a") + "Authorization: secret", lines("BYE sip:b SIP/2.0", "From: a", "")},
+		{"credentials first", lines("BYE sip:b SIP/2.0", " Authorization: secret", "From: a", ""), lines("BYE sip:b SIP/2.0", "From: a", "")},
+		{"line breaks in front", "\r\n\r\n" + lines("BYE sip:b SIP/2.0", "From: a", ""), lines("BYE sip:b SIP/2.0", "From: a", "")},
+		{"only a body", lines("SIP/2.0 200 OK", "", "secret"), lines("SIP/2.0 200 OK", "")},
+		{"names that only look like it", lines("SIP/2.0 200 OK", "Authorizations: 1", "X-Authorization: 2", "Identity-Info: 3", "z: 4", "Authorization", ""),
+			lines("SIP/2.0 200 OK", "Authorizations: 1", "X-Authorization: 2", "Identity-Info: 3", "z: 4", "")},
+		{"nothing", "", "\r\n"},
+	} {
+		got := string(Strip([]byte("kept"), []byte(test.msg)))
+		if got != "kept"+test.want {
+			t.Errorf("%s:\n%q, want\n%q", test.name, got[4:], test.want)
+		}
+		if strings.Contains(got, "secret") {
+			t.Errorf("%s: a secret was kept", test.name)
+		}
+	}
+}
+
+// TestStripKeepsSignal checks that the same is read from a message and from what
+// is kept of it, and that stripping twice changes nothing.
+func TestStripKeepsSignal(t *testing.T) {
+	for _, msg := range allMessages(t) {
+		want := scanned(msg)
+		kept := Strip(nil, msg)
+		if got := scanned(kept); got != want && !strings.HasPrefix(want, "error: ") {
+			t.Errorf("%q:\n%swant:\n%s", kept, got, want)
+		}
+		if again := Strip(nil, kept); !bytes.Equal(again, kept) {
+			t.Errorf("%q became\n%q", kept, again)
+		}
+	}
+}
