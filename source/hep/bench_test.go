@@ -1,0 +1,80 @@
+package hep
+
+import (
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// teamsCall returns the messages of a call as Teams and an SBC send them.
+func teamsCall(t testing.TB) (msgs [][]byte) {
+	names, all := messages(t, "teams.txtar")
+	for _, name := range names {
+		msgs = append(msgs, all[name])
+	}
+	return msgs
+}
+
+var benchTime = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// BenchmarkScan reads the headers of one message.
+func BenchmarkScan(b *testing.B) {
+	b.ReportAllocs()
+	msgs := teamsCall(b)
+	n := 0
+	for _, msg := range msgs {
+		n += len(msg)
+	}
+	b.SetBytes(int64(n / len(msgs)))
+	var s call.Signal
+	for i := 0; b.Loop(); i++ {
+		if cause := scan(msgs[i%len(msgs)], &s); cause != 0 {
+			b.Fatal(cause)
+		}
+	}
+}
+
+// BenchmarkOpen takes one packet apart and reads the headers of its message.
+func BenchmarkOpen(b *testing.B) {
+	b.ReportAllocs()
+	var all [][]byte
+	n := 0
+	for _, msg := range teamsCall(b) {
+		d := draft{at: benchTime, src: "52.114.75.24:5061", dst: "10.1.2.3:5061", key: "key", payload: string(msg)}
+		all = append(all, d.bytes())
+		n += len(all[len(all)-1])
+	}
+	b.SetBytes(int64(n / len(all)))
+	o := opener{key: []byte("key")}
+	var s call.Signal
+	for i := 0; b.Loop(); i++ {
+		if _, cause := o.open(all[i%len(all)], &s); cause != 0 {
+			b.Fatal(cause)
+		}
+	}
+}
+
+// BenchmarkInflate does the same with a compressed message.
+func BenchmarkInflate(b *testing.B) {
+	b.ReportAllocs()
+	packet := draft{at: benchTime, payload: zlibbed(string(teamsCall(b)[0])), packed: true}.bytes()
+	var o opener
+	var s call.Signal
+	for b.Loop() {
+		o.release()
+		if _, cause := o.open(packet, &s); cause != 0 {
+			b.Fatal(cause)
+		}
+	}
+}
+
+// BenchmarkStrip makes of one message what is kept of it.
+func BenchmarkStrip(b *testing.B) {
+	b.ReportAllocs()
+	msgs := teamsCall(b)
+	var kept []byte
+	for i := 0; b.Loop(); i++ {
+		kept = Strip(kept[:0], msgs[i%len(msgs)])
+	}
+}

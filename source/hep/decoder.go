@@ -1,0 +1,142 @@
+package hep
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// Decoder reads packets that were saved one after another, as they came over a
+// connection. Each becomes an event with its [call.Signal], Raw included.
+//
+// A packet that cannot be read yields a [call.SyntaxError], and reading goes on
+// behind it, or, if the bytes are no packet at all, where the next one begins.
+// Packets that carry something else than SIP are left out; note is told how
+// many there were, in words for whoever imports the file. It may be nil.
+//
+// Times are taken as they are, however long ago. Auth keys are not looked at:
+// whoever has the file has seen them.
+func Decoder(note func(text string)) call.Decoder {
+	return func(r io.Reader) iter.Seq2[call.Event, error] {
+		return func(yield func(call.Event, error) bool) {
+			f := fileReader{r: bufio.NewReaderSize(r, 2*MaxPacket), yield: yield}
+			for f.next() {
+			}
+			if f.others > 0 && note != nil {
+				note(fmt.Sprintf("%d packets carry something else than SIP and are left out", f.others))
+			}
+		}
+	}
+}
+
+// A fileReader reads the packets of one file.
+type fileReader struct {
+	r      *bufio.Reader
+	yield  func(call.Event, error) bool
+	o      opener
+	at     int64 // place of the next packet
+	number int64 // of the next packet, counted from 1
+	others int   // packets that carry something else
+}
+
+// next reads one packet and reports whether to go on.
+func (f *fileReader) next() bool {
+	f.number++
+	head, err := f.r.Peek(headerSize)
+	n, cause := frame(head)
+	switch {
+	case len(head) == 0 && errors.Is(err, io.EOF):
+		return false
+	case cause != 0:
+		return f.resync(cause)
+	case n == 0:
+		return f.cut(err)
+	}
+	b, err := f.r.Peek(n)
+	if err != nil {
+		if bytes.Contains(b[headerSize:], []byte(magic)) {
+			return f.resync(Length) // another packet begins before this one's end
+		}
+		return f.cut(err)
+	}
+	return f.packet(bytes.Clone(b))
+}
+
+// packet yields the packet b, which is the next one of the file. What is yielded
+// belongs to the receiver: b has memory of its own, in which the texts lie.
+func (f *fileReader) packet(b []byte) bool {
+	f.o.memory = nil // what is in it belongs to the receiver as well
+	s := new(call.Signal)
+	msg, cause := f.o.open(b, s)
+	if cause == 0 && s.At.IsZero() {
+		cause = Time
+	}
+	at := f.at
+	switch cause {
+	case ChunkZero, ChunkOverrun, ChunkSize:
+		return f.resync(cause) // its length may be wrong as well
+	}
+	f.skip(len(b))
+	switch cause {
+	case 0:
+		s.Raw = Strip(nil, msg)
+		return f.yield(call.Event{Call: s.CallID, Signal: s}, nil)
+	case PayloadType:
+		f.others++
+		return true
+	}
+	return f.report(at, sample(b, msg), cause)
+}
+
+// resync reports bytes that are no packet and goes to the next place where one
+// can begin.
+func (f *fileReader) resync(cause Cause) bool {
+	from := f.at
+	b, _ := f.r.Peek(maxSample)
+	head := bytes.Clone(b)
+	f.skip(1)
+	for more := true; more; {
+		b, err := f.r.Peek(MaxPacket)
+		i := bytes.Index(b, []byte(magic))
+		switch more = i < 0 && err == nil; {
+		case more:
+			f.skip(len(b) - len(magic) + 1) // the letters may be cut in two
+		case i < 0:
+			f.skip(len(b))
+		default:
+			f.skip(i)
+		}
+	}
+	return f.report(from, sample(head[:min(int64(len(head)), f.at-from)], nil), cause)
+}
+
+// skip passes over n bytes that have been peeked at.
+func (f *fileReader) skip(n int) {
+	n, _ = f.r.Discard(n)
+	f.at += int64(n)
+}
+
+// cut reports that the file ends, or cannot be read, in the middle of a packet.
+// It returns false.
+func (f *fileReader) cut(err error) bool {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("the file ends in the middle: packet %d, which begins at byte %d, is not complete: %w", f.number, f.at, io.ErrUnexpectedEOF)
+	} else {
+		err = fmt.Errorf("read packet %d at byte %d: %w", f.number, f.at, err)
+	}
+	f.yield(call.Event{}, err)
+	return false
+}
+
+// report yields an error about the packet that begins at the given place.
+func (f *fileReader) report(at int64, raw []byte, cause Cause) bool {
+	return f.yield(call.Event{}, &call.SyntaxError{
+		Raw: raw,
+		Err: fmt.Errorf("%w: packet %d, which begins at byte %d: %w", call.ErrInvalid, f.number, at, cause),
+	})
+}

@@ -1,0 +1,179 @@
+package hep
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// message returns a BYE with the given Call-ID.
+func message(id string) string { return strings.Replace(bye, "Call-ID: bye", "Call-ID: "+id, 1) }
+
+// packet returns it as a packet.
+func packet(id string) []byte {
+	return draft{at: benchTime, src: "10.0.0.1:5060", dst: "10.0.0.2:5061", payload: message(id)}.bytes()
+}
+
+// read returns what a file holds: Call-IDs, and errors in angle brackets.
+func read(r io.Reader) (got []string, notes []string) {
+	for e, err := range Decoder(func(s string) { notes = append(notes, s) })(r) {
+		var broken *call.SyntaxError
+		switch {
+		case errors.As(err, &broken):
+			got = append(got, fmt.Sprintf("<%v; %d bytes>", broken, len(broken.Raw)))
+		case err != nil:
+			got = append(got, "<<"+err.Error()+">>")
+		case e.Call != e.Signal.CallID || string(e.Signal.Raw) != message(e.Call):
+			got = append(got, "not the message that was sent")
+		default:
+			got = append(got, e.Call)
+		}
+	}
+	return got, notes
+}
+
+func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+// TestDecoder reads files with all that can be wrong in them.
+func TestDecoder(t *testing.T) {
+	a, b, c := packet("a"), packet("b"), packet("c")
+	broken := func(change func(b []byte)) []byte {
+		out := bytes.Clone(b)
+		change(out)
+		return out
+	}
+	rtcp := draft{kind: 5, payload: "{}"}.bytes()
+	at := len(a)
+	syntax := func(n, at int, cause Cause, raw int) string {
+		return fmt.Sprintf("<invalid: packet %d, which begins at byte %d: %v; %d bytes>", n, at, cause, raw)
+	}
+	noise := strings.Repeat("noise HE", 300)
+	for _, test := range []struct {
+		name string
+		file []byte
+		want []string
+	}{
+		{"nothing", nil, nil},
+		{"three", join(a, b, c), []string{"a", "b", "c"}},
+		{"something else", join(a, rtcp, c, rtcp), []string{"a", "c"}},
+		{"noise in front", join([]byte("noise"), a), []string{syntax(1, 0, Magic, 5), "a"}},
+		{"noise between", join(a, []byte(noise), c), []string{"a", syntax(2, at, Magic, len(noise)), "c"}},
+		{"noise behind", join(a, []byte(noise)), []string{"a", syntax(2, at, Magic, len(noise))}},
+		{"much noise", join(a, bytes.Repeat([]byte(noise), 100), c), []string{"a", syntax(2, at, Magic, maxSample), "c"}},
+		{"no call-id", join(a, draft{at: benchTime, payload: "OPTIONS sip:b SIP/2.0\r\n\r\n"}.bytes(), c), []string{"a", syntax(2, at, SIPCallID, 25), "c"}},
+		{"no time", join(a, draft{payload: bye}.bytes(), c), []string{"a", syntax(2, at, Time, len(bye)), "c"}},
+		{"length too small", join(a, broken(func(b []byte) { b[5]-- }), c), []string{"a", syntax(2, at, ChunkOverrun, len(b)), "c"}},
+		{"length too large", join(a, broken(func(b []byte) { b[4]++ }), c, c, c), []string{"a", syntax(2, at, ChunkOverrun, len(b)), "c", "c", "c"}},
+		{"length beyond the end", join(a, broken(func(b []byte) { b[4] = 0xff }), c), []string{"a", syntax(2, at, Length, len(b)), "c"}},
+		{"length of nothing", join(a, broken(func(b []byte) { b[4], b[5] = 0, 0 }), c), []string{"a", syntax(2, at, Length, len(b)), "c"}},
+		{"chunk of length 0", join(a, broken(func(b []byte) { b[11] = 0 }), c), []string{"a", syntax(2, at, ChunkZero, len(b)), "c"}},
+		{"version 2", join(a, broken(func(b []byte) { b[3] = '2' }), c), []string{"a", syntax(2, at, Version, len(b)), "c"}},
+		{"cut in the header", join(a, b[:3]), []string{"a", fmt.Sprintf("<<the file ends in the middle: packet 2, which begins at byte %d, is not complete: unexpected EOF>>", at)}},
+		{"cut", join(a, b[:len(b)-1]), []string{"a", fmt.Sprintf("<<the file ends in the middle: packet 2, which begins at byte %d, is not complete: unexpected EOF>>", at)}},
+	} {
+		for how, r := range map[string]io.Reader{"": bytes.NewReader(test.file), " byte by byte": iotest.OneByteReader(bytes.NewReader(test.file))} {
+			got, notes := read(r)
+			if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", test.want) {
+				t.Errorf("%s%s:\n%q, want\n%q", test.name, how, got, test.want)
+			}
+			if strings.Contains(test.name, "else") != (len(notes) == 1) {
+				t.Errorf("%s%s: notes %q", test.name, how, notes)
+			} else if len(notes) == 1 && notes[0] != "2 packets carry something else than SIP and are left out" {
+				t.Errorf("note %q", notes[0])
+			}
+		}
+	}
+}
+
+// TestDecoderReadError checks that the error of a reader is the last thing that
+// comes, and is there.
+func TestDecoderReadError(t *testing.T) {
+	a := packet("a")
+	for _, n := range []int{0, 3, len(a) - 1, len(a), len(a) + 2} {
+		gone := errors.New("disk gone")
+		r := io.MultiReader(bytes.NewReader(join(a, a)[:n]), iotest.ErrReader(gone))
+		var last error
+		count := 0
+		for _, err := range Decoder(nil)(r) {
+			if last != nil {
+				t.Error("something came behind the error")
+			}
+			last = err
+			count++
+		}
+		if !errors.Is(last, gone) || count != 1+n/len(a) {
+			t.Errorf("%d bytes: %v after %d", n, last, count)
+		}
+	}
+}
+
+// TestDecoderStops checks that nothing is yielded to who does not want more, and
+// that what was yielded stays whole.
+func TestDecoderStops(t *testing.T) {
+	file := join(packet("a"), []byte("noise"), packet("b"), draft{at: benchTime, payload: zlibbed(message("c")), packed: true}.bytes(), draft{at: benchTime, payload: zlibbed(message("d")), packed: true}.bytes())
+	for stop := 1; stop <= 5; stop++ {
+		count := 0
+		var kept []*call.Signal
+		for e, err := range Decoder(nil)(bytes.NewReader(file)) {
+			if err == nil {
+				kept = append(kept, e.Signal)
+			}
+			if count++; count == stop {
+				break
+			}
+		}
+		var ids []string
+		for _, s := range kept {
+			ids = append(ids, s.CallID)
+		}
+		if want := []string{"a", "a", "a b", "a b c", "a b c d"}[stop-1]; strings.Join(ids, " ") != want {
+			t.Errorf("stopped after %d with %q, want %s", stop, ids, want)
+		}
+	}
+}
+
+// TestDecoderTimes checks that times are taken as they are.
+func TestDecoderTimes(t *testing.T) {
+	for _, at := range []time.Time{time.Unix(1, 0), benchTime.AddDate(-20, 0, 0), benchTime.AddDate(20, 0, 0)} {
+		for e, err := range Decoder(nil)(bytes.NewReader(draft{at: at, payload: bye}.bytes())) {
+			if err != nil || !e.Signal.At.Equal(at) {
+				t.Errorf("%v: %v, %v", at, e.Signal, err)
+			}
+		}
+	}
+}
+
+// TestSample checks that a sample tells no secrets, and is not too long.
+func TestSample(t *testing.T) {
+	whole := draft{at: benchTime, key: "hunter2", payload: "INVITE sip:b SIP/2.0\r\nAuthorization: hunter2\r\nFrom: me\r\n\r\n"}.bytes()
+	for n := range len(whole) {
+		got := sample(whole[:n], nil)
+		if len(got) != n || bytes.Contains(got, []byte("hunter2")) {
+			t.Errorf("%d bytes: %q", n, got)
+		}
+	}
+	if got := sample(whole, nil); !bytes.Contains(got, []byte("From: me")) || !bytes.Contains(got, []byte("*******")) || bytes.Contains(got, []byte("hunter2")) {
+		t.Errorf("sample %q", got)
+	}
+	if bytes.Count(whole, []byte("hunter2")) != 2 {
+		t.Error("the packet was written to")
+	}
+	broken := bytes.Clone(whole)
+	broken[headerSize+5] = 0 // the first chunk's length
+	if got := sample(broken, nil); bytes.Contains(got, []byte("hunter2")) {
+		t.Errorf("sample %q", got)
+	}
+	long := []byte("INVITE sip:b SIP/2.0\r\nSubject: " + strings.Repeat("x", 2*maxSample) + "\r\n\r\n")
+	for _, got := range [][]byte{sample(long, nil), sample(nil, long)} {
+		if len(got) != maxSample {
+			t.Errorf("a sample of %d bytes", len(got))
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package hep
+
+import (
+	"crypto/subtle"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// An opener makes signals of packets, one at a time. Messages that were wrapped
+// lie in its memory until it is told to release them.
+type opener struct {
+	key    []byte // that packets must carry; empty if they need none
+	packet Packet
+	unwrapper
+}
+
+// open reads the packet b into s, but for s.Raw, and returns the message in it,
+// in which s lies. If there is a cause why it cannot, it returns the message only
+// if it is the message that is wrong.
+func (o *opener) open(b []byte, s *call.Signal) (msg []byte, cause Cause) {
+	p := &o.packet
+	if cause := p.decode(b); cause != 0 {
+		return nil, cause
+	}
+	if len(o.key) > 0 && subtle.ConstantTimeCompare(o.key, p.Key) == 0 {
+		return nil, Auth
+	}
+	msg, cause = o.message(p)
+	if cause != 0 {
+		return nil, cause
+	}
+	s.At, s.Src, s.Dst, s.Agent, s.Raw = p.At, p.Src, p.Dst, p.Agent, nil
+	s.Transport = transport(p.Protocol)
+	return msg, scan(msg, s)
+}

@@ -1,0 +1,235 @@
+package hep
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+// A Packet is one HEP packet, taken apart. Its slices lie in the bytes that it
+// was decoded from.
+type Packet struct {
+	At          time.Time // by the clock of the capture agent; zero if it gave none
+	Src, Dst    netip.AddrPort
+	Protocol    uint8  // of IP: 6 is TCP, 17 UDP; Kamailio says 22 for TLS and WebSocket
+	Type        uint8  // of the payload: 1 is SIP
+	Agent       uint32 // the id that was given to the capture agent
+	Key         []byte // the auth key, in clear text
+	Node        []byte // the name of the capturing node
+	Correlation []byte // the agent's idea of which call this belongs to
+	Payload     []byte
+	Compressed  bool // of the payload
+}
+
+// The layout of a packet (HEP/EEP protocol specification, revision 37): the
+// letters HEP3, the length of the packet, and chunks, each of them with vendor,
+// type, and its own length. All numbers are big endian; lengths include their
+// headers.
+const (
+	magic      = "HEP3"
+	headerSize = len(magic) + 2
+	chunkSize  = 6
+	// MaxPacket is the length of the longest packet.
+	MaxPacket = 1<<16 - 1
+)
+
+// The chunks of vendor 0 that we read.
+const (
+	chunkFamily      = 0x01
+	chunkProtocol    = 0x02
+	chunkSrc4        = 0x03
+	chunkDst4        = 0x04
+	chunkSrc6        = 0x05
+	chunkDst6        = 0x06
+	chunkSrcPort     = 0x07
+	chunkDstPort     = 0x08
+	chunkSeconds     = 0x09
+	chunkMicros      = 0x0a
+	chunkType        = 0x0b
+	chunkAgent       = 0x0c
+	chunkKey         = 0x0e
+	chunkPayload     = 0x0f
+	chunkCompressed  = 0x10
+	chunkCorrelation = 0x11
+	chunkNode        = 0x13
+)
+
+const typeSIP = 1
+
+// fixedSize returns the length of the data of a chunk that always has the same,
+// or -1.
+func fixedSize(chunk uint16) int {
+	switch chunk {
+	case chunkFamily, chunkProtocol, chunkType:
+		return 1
+	case chunkSrcPort, chunkDstPort:
+		return 2
+	case chunkSrc4, chunkDst4, chunkSeconds, chunkMicros, chunkAgent:
+		return 4
+	case chunkSrc6, chunkDst6:
+		return 16
+	}
+	return -1
+}
+
+// frame returns the length of the packet that begins in b, or 0 if b has too
+// little of it to tell. It is [Magic], [Version] or [Length] if none begins
+// there, as soon as that is sure.
+func frame(b []byte) (int, Cause) {
+	for i := range min(len(b), len(magic)) {
+		if b[i] != magic[i] {
+			return 0, notHEP3(b)
+		}
+	}
+	if len(b) < headerSize {
+		return 0, 0
+	}
+	n := int(binary.BigEndian.Uint16(b[len(magic):]))
+	if n < headerSize {
+		return 0, Length
+	}
+	return n, 0
+}
+
+// notHEP3 says what b is instead. Versions 1 and 2 began with their number and
+// the length of their header.
+func notHEP3(b []byte) Cause {
+	if len(b) > 3 && string(b[:3]) == magic[:3] {
+		return Version
+	}
+	if len(b) > 1 && (b[0] == 1 || b[0] == 2) && (b[1] == 16 || b[1] == 40) {
+		return Version
+	}
+	return Magic
+}
+
+// Decode takes b apart, which is one whole packet and nothing else. Chunks of
+// other vendors and of types that it does not know are passed over; of two
+// chunks of the same type the later counts. Any error is a [Cause]; p is of no
+// use then. It allocates nothing.
+func (p *Packet) Decode(b []byte) error { return p.decode(b).err() }
+
+func (p *Packet) decode(b []byte) Cause {
+	*p = Packet{}
+	switch n, cause := frame(b); {
+	case cause != 0:
+		return cause
+	case n == 0:
+		return Short
+	case n != len(b):
+		return Length
+	}
+	var f fields
+	for rest := b[headerSize:]; len(rest) > 0; {
+		if len(rest) < chunkSize {
+			return ChunkOverrun
+		}
+		n := int(binary.BigEndian.Uint16(rest[4:]))
+		switch {
+		case n < chunkSize:
+			return ChunkZero
+		case n > len(rest):
+			return ChunkOverrun
+		}
+		if vendor := binary.BigEndian.Uint16(rest); vendor == 0 {
+			if !p.chunk(&f, binary.BigEndian.Uint16(rest[2:]), rest[chunkSize:n]) {
+				return ChunkSize
+			}
+		}
+		rest = rest[n:]
+	}
+	p.settle(&f)
+	return 0
+}
+
+// fields are the parts of addresses and times, which come in chunks of their
+// own and in any order.
+type fields struct {
+	family                 uint8
+	src4, dst4, src6, dst6 netip.Addr
+	srcPort, dstPort       uint16
+	seconds, micros        uint32
+}
+
+// chunk notes one chunk's data, and reports whether it has the size it must
+// have.
+func (p *Packet) chunk(f *fields, chunk uint16, data []byte) bool {
+	if n := fixedSize(chunk); n >= 0 && n != len(data) {
+		return false
+	}
+	switch chunk {
+	case chunkFamily:
+		f.family = data[0]
+	case chunkProtocol:
+		p.Protocol = data[0]
+	case chunkSrc4:
+		f.src4 = netip.AddrFrom4([4]byte(data))
+	case chunkDst4:
+		f.dst4 = netip.AddrFrom4([4]byte(data))
+	case chunkSrc6:
+		f.src6 = netip.AddrFrom16([16]byte(data)).Unmap()
+	case chunkDst6:
+		f.dst6 = netip.AddrFrom16([16]byte(data)).Unmap()
+	case chunkSrcPort:
+		f.srcPort = binary.BigEndian.Uint16(data)
+	case chunkDstPort:
+		f.dstPort = binary.BigEndian.Uint16(data)
+	case chunkSeconds:
+		f.seconds = binary.BigEndian.Uint32(data)
+	case chunkMicros:
+		f.micros = binary.BigEndian.Uint32(data)
+	case chunkType:
+		p.Type = data[0]
+	case chunkAgent:
+		p.Agent = binary.BigEndian.Uint32(data)
+	case chunkKey:
+		p.Key = data
+	case chunkPayload, chunkCompressed:
+		p.Payload, p.Compressed = data, chunk == chunkCompressed
+	case chunkCorrelation:
+		p.Correlation = data
+	case chunkNode:
+		p.Node = data
+	}
+	return true
+}
+
+// settle puts addresses and time together. The family decides only if there
+// are addresses of both, because systems number IPv6 differently.
+func (p *Packet) settle(f *fields) {
+	const inet = 2
+	p.Src = addrPort(f.family == inet, f.src4, f.src6, f.srcPort)
+	p.Dst = addrPort(f.family == inet, f.dst4, f.dst6, f.dstPort)
+	if f.seconds == 0 {
+		return
+	}
+	if f.micros >= 1e6 {
+		f.micros = 0 // no fraction of a second
+	}
+	p.At = time.Unix(int64(f.seconds), int64(f.micros)*1000).UTC()
+}
+
+func addrPort(prefer4 bool, a4, a6 netip.Addr, port uint16) netip.AddrPort {
+	a := a6
+	if !a6.IsValid() || prefer4 && a4.IsValid() {
+		a = a4
+	}
+	if !a.IsValid() {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(a, port)
+}
+
+// transport names the IP protocol as [call.Signal] does. Kamailio stands 22 for
+// what is encrypted or a WebSocket; the message's Via says which.
+func transport(protocol uint8) string {
+	switch protocol {
+	case 6:
+		return "tcp"
+	case 17:
+		return "udp"
+	case 22:
+		return "tls"
+	}
+	return ""
+}

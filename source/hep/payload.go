@@ -1,0 +1,105 @@
+package hep
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"slices"
+)
+
+// maxInflated is the most that a compressed payload may become. A packet
+// without compression cannot carry more either.
+const maxInflated = 64 << 10
+
+// An unwrapper takes messages out of what they are wrapped in. What has to be
+// written for that goes to its memory, which grows until it is told that the
+// messages are done with.
+type unwrapper struct {
+	memory []byte
+	in     bytes.Reader
+	zlib   io.ReadCloser // a zlib.Resetter too
+	gzip   *gzip.Reader
+}
+
+// release forgets all messages.
+func (u *unwrapper) release() { u.memory = u.memory[:0] }
+
+// message returns the SIP message that p carries. It lies in the packet if it
+// was not wrapped, else in u's memory.
+func (u *unwrapper) message(p *Packet) ([]byte, Cause) {
+	if p.Type != typeSIP {
+		return nil, PayloadType
+	}
+	b := p.Payload
+	if len(b) == 0 {
+		return nil, Payload
+	}
+	if p.Compressed {
+		var cause Cause
+		if b, cause = u.inflate(b); cause != 0 {
+			return nil, cause
+		}
+	}
+	if i := skipSpace(b, 0); i < len(b) && b[i] == '{' {
+		return u.fromJSON(b)
+	}
+	return b, 0
+}
+
+// inflate undoes zlib (RFC 1950) or gzip (RFC 1952).
+func (u *unwrapper) inflate(b []byte) ([]byte, Cause) {
+	r, err := u.inflater(b)
+	if err != nil {
+		return nil, Compression
+	}
+	from := len(u.memory)
+	for {
+		// One byte more than is allowed tells that there is more.
+		room := min(maxInflated+1-(len(u.memory)-from), 4<<10)
+		if room == 0 {
+			u.memory = u.memory[:from]
+			return nil, Inflated
+		}
+		u.memory = slices.Grow(u.memory, room)
+		n, err := r.Read(u.memory[len(u.memory) : len(u.memory)+room])
+		u.memory = u.memory[:len(u.memory)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			if len(u.memory)-from > maxInflated {
+				u.memory = u.memory[:from]
+				return nil, Inflated
+			}
+			return u.memory[from:len(u.memory):len(u.memory)], 0
+		case err != nil:
+			u.memory = u.memory[:from]
+			return nil, Compression
+		}
+	}
+}
+
+// inflater returns a reader of what b was before it was compressed. It makes
+// each kind once.
+func (u *unwrapper) inflater(b []byte) (io.Reader, error) {
+	u.in.Reset(b)
+	if len(b) > 1 && b[0] == 0x1f && b[1] == 0x8b {
+		if u.gzip == nil {
+			u.gzip = new(gzip.Reader)
+		}
+		if err := u.gzip.Reset(&u.in); err != nil {
+			return nil, err
+		}
+		u.gzip.Multistream(false)
+		return u.gzip, nil
+	}
+	if u.zlib == nil {
+		z, err := zlib.NewReader(&u.in)
+		u.zlib = z
+		if err != nil {
+			u.zlib = nil
+		}
+		return z, err
+	}
+	return u.zlib, u.zlib.(zlib.Resetter).Reset(&u.in, nil)
+}
