@@ -180,7 +180,7 @@ func TestDigits(t *testing.T) {
 			t.Errorf("Digits(%q) and callee %q: got %t", c.asked, c.stored, got)
 		}
 	}
-	if (Digits("1")).Match(&Row{FinalSIPPhrase: "1", Duration: 1, UserPrincipalName: "1"}) {
+	if Digits("1").Match(&Row{FinalSIPPhrase: "1", Duration: 1, UserPrincipalName: "1"}) {
 		t.Error("Digits looks at other fields than the two numbers")
 	}
 	r := fullRow()

@@ -80,12 +80,26 @@ func TestSettle(t *testing.T) {
 		{"no start but an invite", Row{Invite: at(1), Failure: at(2), End: at(3)}, false, at(1), []Field{FieldStart, FieldInvite, FieldFailure, FieldEnd}},
 		{"no start but a failure", Row{Failure: at(2), End: at(3)}, false, at(2), []Field{FieldStart, FieldFailure, FieldEnd}},
 		{"no start but an end", Row{End: at(3)}, false, at(3), []Field{FieldStart, FieldEnd}},
-		{"some fields", Row{ID: GUID{1}, Caller: "x", Duration: -1, MediaBypass: true, AdministrativeUnits: []GUID{{1}}}, false, time.Time{},
-			[]Field{FieldID, FieldCaller, FieldDuration, FieldMediaBypass, FieldAdministrativeUnits}},
-		{"all there is to say", Row{ID: GUID{1}, Start: at(5)}, true, at(5),
-			[]Field{FieldID, FieldStart, FieldInvite, FieldFailure, FieldEnd, FieldDuration, FieldSuccessful, FieldFinalSIPCode, FieldCallEndSubReason, FieldMediaBypass}},
-		{"all there is to say, but no start", Row{}, true, time.Time{},
-			[]Field{FieldInvite, FieldFailure, FieldEnd, FieldDuration, FieldSuccessful, FieldFinalSIPCode, FieldCallEndSubReason, FieldMediaBypass}},
+		{
+			"some fields",
+			Row{ID: GUID{1}, Caller: "x", Duration: -1, MediaBypass: true, AdministrativeUnits: []GUID{{1}}},
+			false,
+			time.Time{},
+			[]Field{FieldID, FieldCaller, FieldDuration, FieldMediaBypass, FieldAdministrativeUnits},
+		},
+		{
+			"all there is to say",
+			Row{ID: GUID{1}, Start: at(5)},
+			true, at(5),
+			[]Field{FieldID, FieldStart, FieldInvite, FieldFailure, FieldEnd, FieldDuration, FieldSuccessful, FieldFinalSIPCode, FieldCallEndSubReason, FieldMediaBypass},
+		},
+		{
+			"all there is to say, but no start",
+			Row{},
+			true,
+			time.Time{},
+			[]Field{FieldInvite, FieldFailure, FieldEnd, FieldDuration, FieldSuccessful, FieldFinalSIPCode, FieldCallEndSubReason, FieldMediaBypass},
+		},
 	} {
 		r := c.row
 		for f := range r.By {

@@ -93,8 +93,12 @@ func TestInvalidQueries(t *testing.T) {
 		deep = call.Not{X: deep}
 	}
 	for _, x := range []call.Expr{
-		call.Not{}, call.And{nil}, call.Or{call.Digits("1"), nil}, &call.Not{X: call.Digits("1")}, deep,
-		call.Compare{Field: call.NumFields, Value: "x"}, call.TextMatch{Field: 200},
+		call.Not{},
+		call.And{nil},
+		call.Or{call.Digits("1"), nil},
+		&call.Not{X: call.Digits("1")}, deep,
+		call.Compare{Field: call.NumFields, Value: "x"},
+		call.TextMatch{Field: 200},
 	} {
 		if _, err := collect(t.Context(), s, call.Query{Where: x}); !errors.Is(err, call.ErrInvalid) {
 			t.Errorf("rows where %T: %v", x, err)

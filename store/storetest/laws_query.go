@@ -316,7 +316,12 @@ func tenantsAreWalls(f *fixture) {
 	}
 	f.write(call.Batch{Rows: rows})
 	queries := []call.Query{
-		{}, {Reverse: true}, {Skip: 5}, {Limit: 1000}, {Where: call.Digits("49301234501")}, {Where: call.Digits("112"), Reverse: true},
+		{},
+		{Reverse: true},
+		{Skip: 5},
+		{Limit: 1000},
+		{Where: call.Digits("49301234501")},
+		{Where: call.Digits("112"), Reverse: true},
 		{Where: call.Compare{Field: call.FieldUserID, Value: call.NameGUID("storetest", "userId", "1")}},
 		{Where: call.Compare{Field: call.FieldCorrelationID, Value: call.NameGUID("storetest", "correlationId", "1")}},
 		{From: time.Date(2024, 2, 28, 0, 0, 0, 0, time.UTC)},
