@@ -17,12 +17,14 @@ type fault struct {
 	cause atomic.Pointer[error]
 	log   *slog.Logger
 	tell  func(error)
+	over  chan struct{} // closed by the first fault
 }
 
 // set notes the first fault and returns what writers are told from now on.
 func (f *fault) set(cause error) error {
 	c := plainError(cause)
 	if f.cause.CompareAndSwap(nil, &c) {
+		close(f.over)
 		f.log.Error("the store has failed and takes no more writes", "err", c)
 		if f.tell != nil {
 			f.tell(c)

@@ -4,19 +4,25 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // A guard stands between Pebble and the file system. Pebble meets a failed
-// write of its log with a panic, or goes on; the guard makes a [fault] of it.
+// write with a panic here and by trying again there; the guard makes a [fault]
+// of it. Only where a table finds no space it may be tried again, since tables
+// are made of what is in the log.
 //
 // From the first fault on nothing changes on disk any more. What concerns the
 // log and the folder itself is answered as if it had worked, which keeps
 // Pebble from panicking with its locks held and does no harm, because no write
 // is confirmed any more. All else that would change something fails.
+//
+// Files elsewhere, those of a backup, are no concern of the guard.
 type guard struct {
 	vfs.FS
+	dir   string
 	fault *fault
 	armed atomic.Bool // false while the store is being opened: errors go to the caller
 }
@@ -28,10 +34,12 @@ func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 // frozen reports whether nothing may change on disk any more.
 func (g *guard) frozen() bool { return g.fault.cause.Load() != nil }
 
-// failed makes a fault of err, and reports whether the operation is to be
-// answered as if it had worked.
-func (g *guard) failed(err error) bool {
-	if err == nil || !g.armed.Load() {
+// mine reports whether the file is one of the store's.
+func (g *guard) mine(name string) bool { return g.FS.PathDir(name) == g.dir }
+
+// failed makes a fault of err, and reports whether it did.
+func (g *guard) failed(err error, log bool) bool {
+	if err == nil || !g.armed.Load() || !log && errors.Is(err, syscall.ENOSPC) {
 		return false
 	}
 	_ = g.fault.set(err)
@@ -49,13 +57,20 @@ func (g *guard) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.Fil
 }
 
 func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, error) {
+	if !g.mine(name) {
+		return create()
+	}
+	log := isLog(name)
 	if !g.frozen() {
 		f, err := create()
-		if err == nil || !isLog(name) || !g.failed(err) {
-			return g.wrap(name, f), err
+		if err == nil {
+			return &guardedFile{File: f, guard: g, log: log}, nil
+		}
+		if !g.failed(err, log) || !log {
+			return nil, err
 		}
 	}
-	if isLog(name) {
+	if log {
 		return &guardedFile{File: vfs.NewMemFile(nil), guard: g, log: true}, nil
 	}
 	return nil, errFrozen
@@ -63,32 +78,21 @@ func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, 
 
 // OpenReadWrite implements [vfs.FS].
 func (g *guard) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
-	if g.frozen() {
-		return nil, errFrozen
-	}
-	f, err := g.FS.OpenReadWrite(name, c, o...)
-	return g.wrap(name, f), err
+	return g.create(name, func() (vfs.File, error) { return g.FS.OpenReadWrite(name, c, o...) })
 }
 
 // OpenDir implements [vfs.FS].
 func (g *guard) OpenDir(name string) (vfs.File, error) {
 	f, err := g.FS.OpenDir(name)
-	if err != nil {
-		return nil, err
+	if err != nil || name != g.dir {
+		return f, err
 	}
 	return &guardedFile{File: f, guard: g, log: true}, nil
 }
 
-func (g *guard) wrap(name string, f vfs.File) vfs.File {
-	if f == nil {
-		return nil
-	}
-	return &guardedFile{File: f, guard: g, log: isLog(name)}
-}
-
 // change does what changes the folder, unless it is frozen.
-func (g *guard) change(do func() error) error {
-	if g.frozen() {
+func (g *guard) change(name string, do func() error) error {
+	if g.mine(name) && g.frozen() {
 		return errFrozen
 	}
 	return do()
@@ -96,22 +100,22 @@ func (g *guard) change(do func() error) error {
 
 // Link implements [vfs.FS].
 func (g *guard) Link(from, to string) error {
-	return g.change(func() error { return g.FS.Link(from, to) })
+	return g.change(to, func() error { return g.FS.Link(from, to) })
 }
 
 // Remove implements [vfs.FS].
 func (g *guard) Remove(name string) error {
-	return g.change(func() error { return g.FS.Remove(name) })
+	return g.change(name, func() error { return g.FS.Remove(name) })
 }
 
 // RemoveAll implements [vfs.FS].
 func (g *guard) RemoveAll(name string) error {
-	return g.change(func() error { return g.FS.RemoveAll(name) })
+	return g.change(name, func() error { return g.FS.RemoveAll(name) })
 }
 
 // Rename implements [vfs.FS].
 func (g *guard) Rename(from, to string) error {
-	return g.change(func() error { return g.FS.Rename(from, to) })
+	return g.change(to, func() error { return g.FS.Rename(from, to) })
 }
 
 // Unwrap implements [vfs.FS].
@@ -132,10 +136,11 @@ func (f *guardedFile) change(do func() error) error {
 		}
 		return errFrozen
 	}
-	if err := do(); err != nil && !(f.log && f.guard.failed(err)) {
-		return err
+	err := do()
+	if f.guard.failed(err, f.log) && f.log {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Write implements [vfs.File].
@@ -162,32 +167,22 @@ func (f *guardedFile) Preallocate(offset, length int64) error {
 	return f.change(func() error { return f.File.Preallocate(offset, length) })
 }
 
-// sync makes a fault of a sync that fails, of whatever file. Pebble would write
-// a table anew, but whoever lost one page may have lost others.
-func (f *guardedFile) sync(do func() error) error {
-	return f.change(func() error {
-		err := do()
-		f.guard.failed(err)
-		return err
-	})
-}
-
 // Sync implements [vfs.File].
-func (f *guardedFile) Sync() error { return f.sync(f.File.Sync) }
+func (f *guardedFile) Sync() error { return f.change(f.File.Sync) }
 
 // SyncData implements [vfs.File].
-func (f *guardedFile) SyncData() error { return f.sync(f.File.SyncData) }
+func (f *guardedFile) SyncData() error { return f.change(f.File.SyncData) }
 
 // SyncTo implements [vfs.File].
 func (f *guardedFile) SyncTo(length int64) (full bool, err error) {
-	err = f.sync(func() (err error) { full, err = f.File.SyncTo(length); return err })
+	err = f.change(func() (err error) { full, err = f.File.SyncTo(length); return err })
 	return full, err
 }
 
 // Close implements [vfs.File]. A file is closed whatever has happened.
 func (f *guardedFile) Close() error {
 	err := f.File.Close()
-	if f.guard.frozen() || f.log && f.guard.failed(err) {
+	if f.guard.frozen() || f.guard.failed(err, f.log) {
 		return nil
 	}
 	return err

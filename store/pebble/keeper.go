@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -192,5 +193,24 @@ func (s *Store) compact(ctx context.Context) error {
 	if err := s.fault.err(); err != nil {
 		return err
 	}
-	return s.db.Compact(ctx, []byte{0}, []byte{0xff}, true)
+	trouble, forget := s.troubles.watch()
+	defer forget()
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case err := <-trouble:
+			cancel(err)
+		case <-s.fault.over:
+			cancel(s.fault.err())
+		case <-ctx.Done():
+		}
+	})
+	err := s.db.Compact(ctx, []byte{0}, []byte{0xff}, true)
+	if err != nil {
+		err = firstError(context.Cause(ctx), err)
+	}
+	cancel(nil)
+	watching.Wait()
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,6 +34,9 @@ func Open(dir string, o Options) (*Store, error) {
 
 func open(dir string, o Options) (*Store, error) {
 	o.withDefaults()
+	if dir = o.FS.PathJoin(dir); dir == "" {
+		return nil, fmt.Errorf("%w: no folder is named", call.ErrInvalid)
+	}
 	if err := folder(o.FS, dir, o.ReadOnly); err != nil {
 		return nil, err
 	}
@@ -40,9 +44,9 @@ func open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, opts: o, lock: lock, readOnly: o.ReadOnly, fault: &fault{log: o.Log, tell: o.Fatal}}
+	s := &Store{dir: dir, opts: o, lock: lock, readOnly: o.ReadOnly, fault: &fault{log: o.Log, tell: o.Fatal, over: make(chan struct{})}}
 	s.room = &room{fs: o.FS, dir: dir, reserve: max(o.Reserve, 0), log: o.Log}
-	s.guard = &guard{FS: vfs.OnDiskFull(o.FS, s.room.ranOut), fault: s.fault}
+	s.guard = &guard{FS: vfs.OnDiskFull(o.FS, s.room.ranOut), dir: dir, fault: s.fault}
 	s.fs = s.guard
 	if err := s.openDB(); err != nil {
 		return nil, firstError(err, lock.Close())
@@ -93,12 +97,27 @@ func (s *Store) openDB() error {
 		}
 	}
 	s.cache = pebble.NewCache(s.opts.CacheBytes)
-	s.db, err = pebble.Open(s.dir, s.pebbleOptions())
-	if err != nil {
+	if s.db, err = openPebble(s.dir, s.pebbleOptions()); err != nil {
 		s.cache.Unref()
-		return err
 	}
-	return nil
+	return err
+}
+
+// openPebble is pebble.Open, which answers a sync that fails on the way with a
+// panic.
+func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(p)
+		case error:
+			err = p
+		default:
+			panic(p)
+		}
+	}()
+	return pebble.Open(dir, o)
 }
 
 // begin reads the format version, or writes it to a new store.

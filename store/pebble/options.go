@@ -24,7 +24,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		Comparer:        &comparer,
 		Merger:          sumMerger(),
 		LoggerAndTracer: log,
-		EventListener:   log.events(s.background),
+		EventListener:   log.events(s.troubles.note),
 		// Since this version Pebble's log tells damage from the trace of a
 		// crash, and the footers of tables have a checksum.
 		FormatMajorVersion: pebble.FormatTableFormatV6,

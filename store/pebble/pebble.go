@@ -39,7 +39,7 @@ type Store struct {
 	applied uint64        // batches handed to the log
 	durable atomic.Uint64 // as many of them are on the disk
 
-	flushFailed atomic.Pointer[func()] // called when work in the background fails
+	troubles troubles
 }
 
 var (
@@ -70,7 +70,9 @@ type Options struct {
 	// [time.Now].
 	Now func() time.Time
 
-	memTable uint64 // bytes; 0 is 32 MiB
+	memTable  uint64 // bytes; 0 is 32 MiB
+	trimChunk int    // rows; 0 is 20,000
+	keepLog   bool   // Close leaves in the log what is there
 }
 
 func (o *Options) withDefaults() {
@@ -91,6 +93,9 @@ func (o *Options) withDefaults() {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.trimChunk == 0 {
+		o.trimChunk = trimChunk
 	}
 	if o.memTable == 0 {
 		o.memTable = 32 << 20
@@ -117,7 +122,7 @@ func (s *Store) Close() error {
 		return s.readError("close", call.ErrClosed)
 	}
 	failed := s.fault.err()
-	if failed == nil && !s.readOnly {
+	if failed == nil && !s.readOnly && !s.opts.keepLog {
 		s.flush()
 	}
 	err := s.db.Close()
@@ -137,22 +142,15 @@ func (s *Store) Close() error {
 // flush writes what is in memory to tables. If that fails, for want of space
 // say, the log still has everything.
 func (s *Store) flush() {
-	stop := make(chan struct{})
-	once := sync.OnceFunc(func() { close(stop) })
-	s.flushFailed.Store(&once)
+	trouble, forget := s.troubles.watch()
+	defer forget()
 	done, err := s.db.AsyncFlush()
 	if err != nil {
 		return
 	}
 	select {
 	case <-done:
-	case <-stop:
-	}
-}
-
-// background is called with every error of Pebble's work in the background.
-func (s *Store) background(error) {
-	if f := s.flushFailed.Load(); f != nil {
-		(*f)()
+	case <-trouble:
+	case <-s.fault.over:
 	}
 }

@@ -72,8 +72,9 @@ func (s *Store) trimSome(b *pebble.Batch, tenant call.GUID, before uint64) (n in
 	}
 	day := first / ticksPerDay
 	c := &cut{tenant: tenant, tally: tally{}}
+	most := int64(s.opts.trimChunk)
 	ok := true
-	for ; ok && n < trimChunk; ok = it.Next() {
+	for ; ok && n < most; ok = it.Next() {
 		start, id, err := parseRowKey(it.Key())
 		if err != nil {
 			return 0, err
@@ -93,7 +94,7 @@ func (s *Store) trimSome(b *pebble.Batch, tenant call.GUID, before uint64) (n in
 	if err := it.Error(); err != nil {
 		return 0, err
 	}
-	if n < trimChunk && (day+1)*ticksPerDay <= before {
+	if n < most && (day+1)*ticksPerDay <= before {
 		return n, c.wholeDay(b, day)
 	}
 	return n, c.partOfDay(b, lower)

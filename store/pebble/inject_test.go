@@ -1,0 +1,128 @@
+package pebble
+
+import (
+	"errors"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+// A trap makes the n-th operation that changes something fail, or all from the
+// n-th on.
+type trap struct {
+	n         int64
+	err       error
+	forever   bool
+	reads     bool // count reading operations instead
+	sprung    atomic.Bool
+	countdown atomic.Int64
+}
+
+func (p *trap) String() string { return "trap" }
+
+// MaybeError implements errorfs.Injector.
+func (p *trap) MaybeError(op errorfs.Op) error {
+	reading := op.Kind.ReadOrWrite() == errorfs.OpIsRead
+	if reading != p.reads || op.Kind == errorfs.OpGetDiskUsage {
+		return nil
+	}
+	switch i := p.countdown.Add(1); {
+	case i == p.n, i > p.n && p.forever:
+		p.sprung.Store(true)
+		return p.err
+	}
+	return nil
+}
+
+// TestEveryFault lets each operation on the file system fail in turn, once and
+// for good. Whatever happens, a write is confirmed and durable or it is not
+// confirmed, and the store opens clean afterwards.
+func TestEveryFault(t *testing.T) {
+	rows := storetest.Rows(40, 200)
+	for _, reads := range []bool{false, true} {
+		for _, forever := range []bool{false, true} {
+			n := int64(1)
+			for ; ; n++ {
+				p := &trap{n: n, err: syscall.EIO, forever: forever, reads: reads}
+				if n > 150 && n%7 != 0 && testing.Short() {
+					continue
+				}
+				if faultOnce(t, p, rows); !p.sprung.Load() || t.Failed() {
+					break
+				}
+			}
+			if t.Failed() {
+				t.Fatalf("at operation %d, reads %v, for good %v", n, reads, forever)
+			}
+			t.Logf("%d operations failed in turn, reads %v, for good %v", n-1, reads, forever)
+		}
+	}
+}
+
+func faultOnce(t *testing.T, p *trap, rows []call.Row) {
+	disk := vfs.NewCrashableMem()
+	var told ledger
+	total := 0
+	o := testOptions(t, errorfs.Wrap(disk, p))
+	o.memTable = 64 << 10
+	o.CacheBytes = 1 << 20
+	var fatal atomic.Int64
+	o.Fatal = func(error) { fatal.Add(1) }
+	o.Log = nil
+	s, err := Open("store", o)
+	if err == nil {
+		total = faultWork(t, s, rows, &told)
+		closed := s.Close()
+		if closed != nil && !p.sprung.Load() {
+			t.Errorf("close: %v", closed)
+		}
+		if f := fatal.Load(); f > 1 || f == 1 != (s.fault.err() != nil) {
+			t.Errorf("Fatal was called %d times; the store has failed: %v", f, s.fault.err())
+		}
+	} else if !p.sprung.Load() {
+		t.Errorf("open: %v", err)
+	}
+	for _, percent := range []int{0, 100} {
+		// What a crash right now would leave.
+		cfg := vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: newRand(uint64(p.n))}
+		again, err := Open("store", testOptions(t, disk.CrashClone(cfg)))
+		if err != nil {
+			t.Errorf("open again with %d %%: %v", percent, err)
+			continue
+		}
+		verifyBatches(t, again, rows, total, told.copy())
+		if err := again.Close(); err != nil {
+			t.Errorf("close again: %v", err)
+		}
+	}
+}
+
+// faultWork does a little of everything that changes the disk, and notes what
+// was confirmed.
+func faultWork(t *testing.T, s *Store, rows []call.Row, told *ledger) (total int) {
+	failed := false
+	for ; total < 12; total++ {
+		res, err := s.Write(t.Context(), batchOf(rows, total))
+		switch {
+		case err == nil && failed:
+			t.Errorf("batch %d was confirmed after the store has failed", total)
+		case err == nil:
+			told.ack(total)
+		case res != (call.Result{}):
+			t.Errorf("batch %d: %+v together with %v", total, res, err)
+		}
+		failed = failed || errors.Is(err, call.ErrClosed)
+		if total%5 == 4 && !failed {
+			_ = s.Compact(t.Context()) // may fail, and must do no harm
+		}
+		_, _ = dump(t, s)
+	}
+	_, _ = s.Trim(t.Context(), call.GUID{5}, time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC))
+	return total
+}
