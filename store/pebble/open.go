@@ -63,7 +63,7 @@ func folder(fsys vfs.FS, dir string, readOnly bool) error {
 	info, err := fsys.Stat(dir)
 	switch {
 	case err == nil && !info.IsDir():
-		return errors.New("it is a file; a store is a folder")
+		return fmt.Errorf("%w: it is a file; a store is a folder", call.ErrInvalid)
 	case err == nil:
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):

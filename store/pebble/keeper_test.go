@@ -1,0 +1,172 @@
+package pebble
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+func TestStats(t *testing.T) {
+	rows := storetest.Rows(70, 400)
+	s, err := Open(t.TempDir(), testOptions(t, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if st, err := s.Stats(t.Context()); err != nil || st.Rows != 0 || len(st.Per) != 0 || st.Format != 1 || st.Engine != "pebble" {
+		t.Errorf("an empty store: %+v, %v", st, err)
+	}
+	if _, err := s.Write(t.Context(), call.Batch{Rows: rows}); err != nil {
+		t.Fatal(err)
+	}
+	st, err := s.Stats(t.Context())
+	if err != nil || st.Rows != 400 || len(st.Per) != 4 || st.Bytes < 400*100 || st.Bytes > 8<<20 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	for i, one := range st.Per {
+		var want call.TenantStats
+		for _, r := range rows {
+			if r.Tenant != one.Tenant {
+				continue
+			}
+			want.Tenant = r.Tenant
+			want.Rows++
+			if want.Oldest.IsZero() || r.Start.Before(want.Oldest) {
+				want.Oldest = r.Start
+			}
+			if r.Start.After(want.Newest) {
+				want.Newest = r.Start
+			}
+		}
+		if one != want {
+			t.Errorf("tenant %d: %+v, want %+v", i, one, want)
+		}
+	}
+}
+
+// TestBackup backs up while writing goes on: what was confirmed before is in
+// it, no batch is in it in part, and it is a store of its own.
+func TestBackup(t *testing.T) {
+	const batches = 60
+	rows := storetest.Rows(71, 500)
+	dir := t.TempDir()
+	o := testOptions(t, nil)
+	o.memTable = 64 << 10
+	s, err := Open(dir+"/store", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	var told ledger
+	half := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := range batches {
+			if _, err := s.Write(t.Context(), batchOf(rows, n)); err != nil {
+				t.Error(err)
+			}
+			told.ack(n)
+			if n == batches/2 {
+				close(half)
+			}
+		}
+	})
+	<-half
+	if err := os.MkdirAll(dir+"/backup.partial/rest of one that was killed", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	acked := told.copy()
+	if err := s.Backup(t.Context(), dir+"/backup"); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if err := s.Backup(t.Context(), dir+"/backup"); !errors.Is(err, call.ErrInvalid) {
+		t.Errorf("a second backup to the same folder: %v", err)
+	}
+	names, _ := os.ReadDir(dir)
+	if len(names) != 2 {
+		t.Errorf("beside store and backup there is more: %v", names)
+	}
+	if info, err := os.Stat(dir + "/backup"); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the backup can be read by others: %v, %v", info.Mode(), err)
+	}
+	for _, readOnly := range []bool{true, false} {
+		o := testOptions(t, nil)
+		o.ReadOnly = readOnly
+		b, err := Open(dir+"/backup", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verifyBatches(t, b, rows, batches, acked)
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	verifyBatches(t, s, rows, batches, told.copy())
+}
+
+// TestBackupOfDamage does not make a backup of what cannot be read.
+func TestBackupOfDamage(t *testing.T) {
+	disk := closedStore(t, storetest.Rows(72, 600))
+	s, err := Open("store", testOptions(t, disk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := s.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := s.tables()
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("tables %v, %v", tables, err)
+	}
+	data, err := disk.UnsafeGetFileDataBuffer("store/" + tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	err = s.Backup(t.Context(), "backup")
+	var corrupt *call.CorruptError
+	if !errors.As(err, &corrupt) || corrupt.File != tables[0] {
+		t.Errorf("backup of a damaged store: %v; want the file %s", err, tables[0])
+	}
+	for _, name := range []string{"backup", "backup.partial"} {
+		if _, err := disk.Stat(name); err == nil {
+			t.Errorf("%s was left", name)
+		}
+	}
+}
+
+// TestCompactGivesBack checks that what Trim has deleted is given back.
+func TestCompactGivesBack(t *testing.T) {
+	rows := storetest.Rows(73, 4000)
+	s, err := Open("store", testOptions(t, vfs.NewMem()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if _, err := s.Write(t.Context(), call.Batch{Rows: rows}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	full := s.db.Metrics().Total().TablesSize
+	for _, tenant := range storetest.Tenants() {
+		if _, err := s.Trim(t.Context(), tenant, call.TimeOf(endOfTime-1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := s.db.Metrics().Total().TablesSize; left > full/50 {
+		t.Errorf("%d of %d bytes are left when all rows are gone", left, full)
+	}
+	verifyCheck(t, s)
+}
