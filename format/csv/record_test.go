@@ -141,12 +141,13 @@ func TestLineNumbers(t *testing.T) {
 
 // Lines and records that are too long are skipped without being held.
 func TestTooLong(t *testing.T) {
-	size := 8 << 20 * scale()
+	size := 16 << 20 * scale()
 	for _, c := range []struct{ name, before, fill, after, want string }{
 		{"line", "1,", "x", "\n", "more than 1048576 bytes"},
 		{"quoted line", "1,\"", "x", "\"\n", "more than 1048576 bytes"},
 		{"fields", "1", ",x", "\n", "more than 1048576 bytes"},
 		{"quote without an end", "1,\"", "xxxxxxxxxxxxxxx\n", "", "a quote that does not end"},
+		{"long lines within a quote", "1,\"", strings.Repeat("x", 1<<16) + "\n", "", "a quote that does not end"},
 		{"lines within a quote", "1,\"", "\n", "\"\n", "a quote that does not end"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -82,9 +82,14 @@ func (d *decoder) next() bool {
 	case c == ',':
 		d.i++ // one too many or too few does not matter
 		return true
+	case c == bom[0] && d.skip(bom):
+		return true
 	}
 	return d.other()
 }
+
+// A byte order mark stands where files were put one behind the other.
+const bom = "\xef\xbb\xbf"
 
 // object reads a row, or the beginning of an answer up to its rows.
 func (d *decoder) object() bool {

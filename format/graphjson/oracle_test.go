@@ -208,7 +208,7 @@ func FuzzOracle(f *testing.F) {
 		f.Add(line)
 	}
 	for _, s := range []string{
-		`{"startDateTime":"2026-11-01T00:00:00Z","duration":-0.5e1,"finalSipCode":"1E2","successfulCall":"TRUE","userDisplayName":"\ud83d\ude00\ud83d\u0041"}`,
+		`{"startDateTime":"2026-11-01T00:00:00Z","duration":-0.5e1,"finalSipCode":"1E2","successfulCall":"TRUE","userDisplayName":"\ud83d\ude00\ud83d\u0041\udc00\udc01\ud83d\n"}`,
 		`{"inviteDateTime":"/Date(1)/","administrativeUnitInfos":[null,{"ID":"a"},{"id":"639b616c-0000-4000-8000-000000000000","x":[]}]}`,
 		`{"a":[{}],"b":{"c":null},"endDateTime":"2026-11-01 00:00:00"}`,
 	} {
@@ -266,7 +266,7 @@ func randomRow(rnd *rand.Rand) []byte {
 			at := time.Unix(rnd.Int64N(4e9), rnd.Int64N(1e9)).UTC()
 			fmt.Fprintf(&b, "%q", at.Format(pick(time.RFC3339, time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04:05.000Z07:00")))
 		case f.Type() == call.Number:
-			b.WriteString(pick("5", "5.0", `"5"`, "5.5", "540000", "-2147483648", "2147483647", "2147483648", `"5.0e0"`, `"x"`, "0"))
+			b.WriteString(pick("5", "5.0", `"5"`, "5.5", "540000", "-2147483648", "2147483647", "2147483648", "-2147483649", "-3e9", `"5.0e0"`, `"x"`, "0"))
 		case f.Type() == call.Bool:
 			b.WriteString(pick("true", "false", `"True"`, `"false"`, `"FALSE"`, `"yes"`))
 		case f.Type() == call.List:

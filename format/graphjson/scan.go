@@ -146,6 +146,20 @@ func (s *scanner) peek() byte {
 	}
 }
 
+// skip skips the given text, if that is what follows.
+func (s *scanner) skip(text string) bool {
+	for s.end-s.i < len(text) {
+		if !s.fill() {
+			return false
+		}
+	}
+	if string(s.buf[s.i:s.i+len(text)]) != text {
+		return false
+	}
+	s.i += len(text)
+	return true
+}
+
 // braceFollows reports whether the byte behind the next one is a brace.
 func (s *scanner) braceFollows() bool {
 	return (s.i+1 < s.end || s.fill()) && s.buf[s.i+1] == '{'
@@ -185,7 +199,7 @@ const (
 func (s *scanner) members(row *record, inside bool, depth int) outcome {
 	for n := 0; ; n++ {
 		c := s.peek()
-		if c == '}' && (n == 0 || inside) {
+		if c == '}' {
 			s.i++
 			return complete
 		}
