@@ -152,7 +152,7 @@ func (s *Store) refused(resp *http.Response) error {
 	switch {
 	case resp.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("admin socket: the server at %s runs as another user: %w", s.path, fs.ErrPermission)
-	case false:
+	case theirs == "":
 		return fmt.Errorf("admin socket: what answers at %s is not trunklog (HTTP status %d)", s.path, resp.StatusCode)
 	case theirs != s.stamp:
 		return fmt.Errorf("admin socket: the server at %s is trunklog %s, and this is trunklog %s: run the server's program, or restart the server with this one",
