@@ -142,6 +142,7 @@ func (b *bench) measureFill(ctx context.Context) error {
 		return err
 	}
 	b.perRow = float64(bytes) / float64(b.rows)
+	b.tables = float64(by[".sst"]) / float64(b.rows)
 	b.rate = perSecond(int64(b.rows), f.Elapsed+f.Close)
 	b.report.figures(figures{
 		title:   "Durable ingest, batches of 5,000, one writer",
@@ -158,7 +159,7 @@ func (b *bench) measureFill(ctx context.Context) error {
 // reportFill compares the store with PostgreSQL, if that was measured.
 func (b *bench) reportFill() {
 	r := result{work: "durable ingest, batches of 5,000, all indexes", target: "≥ 50,000 rows/s on 2 cores", measured: span(b.filled.Rates, "rows/s") + "; " + number(b.rate) + " with closing", met: judge(b.rate >= 50_000)}
-	d := result{work: "disk per row, everything included", target: "≤ 250 bytes", measured: number(b.perRow) + " bytes", met: judge(b.perRow <= 250)}
+	d := result{work: "disk per row, everything included", target: "≤ 250 bytes", measured: number(b.perRow) + " bytes, " + number(b.tables) + " of them in tables; the rest does not grow with the rows", met: judge(b.perRow <= 250)}
 	if p := b.postgres; p.rows > 0 {
 		r.yardstick, r.share = "PostgreSQL COPY, same indexes: "+span(p.rates, "rows/s"), percent(median(b.filled.Rates)/median(p.rates))
 		d.yardstick, d.share = "PostgreSQL, same indexes: "+number(p.perRow)+" bytes", percent(b.perRow/p.perRow)

@@ -25,6 +25,7 @@ type asking struct {
 type asked struct {
 	Open time.Duration
 	Took []float64 // milliseconds for each number, all rows read
+	Anew []float64 // the same when all have been asked for before
 	Hits []int
 }
 
@@ -37,19 +38,31 @@ func lookUp(ctx context.Context, q asking, out *json.Encoder) (err error) {
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	a := asked{Open: time.Since(began)}
-	for _, number := range q.Numbers {
-		began := time.Now()
-		hits := 0
-		for _, err := range st.Rows(ctx, call.Query{Tenant: tenantID(), Where: call.Digits(number)}) {
-			if err != nil {
-				return err
-			}
-			hits++
-		}
-		a.Took = append(a.Took, float64(time.Since(began))/float64(time.Millisecond))
-		a.Hits = append(a.Hits, hits)
+	if a.Took, a.Hits, err = callsOf(ctx, st, q.Numbers); err != nil {
+		return err
+	}
+	if a.Anew, _, err = callsOf(ctx, st, q.Numbers); err != nil {
+		return err
 	}
 	return out.Encode(a)
+}
+
+// callsOf reads all calls of each number and returns the milliseconds that it
+// took, and how many there were.
+func callsOf(ctx context.Context, st call.Reader, numbers []string) (took []float64, hits []int, err error) {
+	for _, phone := range numbers {
+		began := time.Now()
+		n := 0
+		for _, err := range st.Rows(ctx, call.Query{Tenant: tenantID(), Where: call.Digits(phone)}) {
+			if err != nil {
+				return nil, nil, err
+			}
+			n++
+		}
+		took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+		hits = append(hits, n)
+	}
+	return took, hits, nil
 }
 
 // numbers returns some of the numbers that were noted, and one that nobody has.
@@ -110,14 +123,14 @@ func (b *bench) measureNumber(ctx context.Context) error {
 	r := result{
 		work:     "one number among " + commas(int64(b.rows)) + " rows, all its calls",
 		target:   "≤ 50 ms (10 million rows)",
-		measured: "p50 " + number(median(warm.Took)) + " ms, p99 " + number(percentile(warm.Took, 99)) + " ms, " + number(median(hits)) + " calls",
+		measured: "p50 " + number(median(warm.Took)) + " ms, p99 " + number(percentile(warm.Took, 99)) + " ms; asked again p50 " + number(median(warm.Anew)) + " ms, p99 " + number(percentile(warm.Anew, 99)) + " ms; " + commas(int64(median(hits))) + " calls each",
 		met:      judge(percentile(warm.Took, 99) <= 50),
 	}
 	raw := figures{
 		title:   "One number in the store, in process (ms)",
-		columns: []string{"", "median", "p99", "greatest", "opening"},
-		lines:   [][]string{lookupLine("in memory", warm)},
-		note:    "Calls found, and the time that it took when in memory: " + strings.Join(each, " · ") + ".",
+		columns: []string{"", "median", "p99", "greatest", "asked again: median", "p99", "opening"},
+		lines:   [][]string{lookupLine("in the kernel's memory", warm)},
+		note:    "The numbers are those of random calls, so that busy ones are among them more often, and the first is one that nobody has. Calls found, and the time that it took: " + strings.Join(each, " · ") + ".",
 	}
 	if coldErr == nil {
 		raw.lines = append(raw.lines, lookupLine("nothing of the store in memory at first", cold))
@@ -128,5 +141,5 @@ func (b *bench) measureNumber(ctx context.Context) error {
 }
 
 func lookupLine(name string, a asked) []string {
-	return []string{name, number(median(a.Took)), number(percentile(a.Took, 99)), number(percentile(a.Took, 100)), a.Open.Round(10 * time.Microsecond).String()}
+	return []string{name, number(median(a.Took)), number(percentile(a.Took, 99)), number(percentile(a.Took, 100)), number(median(a.Anew)), number(percentile(a.Anew, 99)), a.Open.Round(10 * time.Microsecond).String()}
 }

@@ -89,7 +89,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 	if only != "" {
 		c.only = strings.Split(only, ",")
 	}
-	if c.rows < 10*batchRows/10 || c.clients < 1 || c.rounds < 1 || f.NArg() > 0 {
+	if c.rows < batchRows || c.clients < 1 || c.rounds < 1 || f.NArg() > 0 {
 		err := errors.New("at least 5,000 rows, one client and one round are needed, and no arguments")
 		fmt.Fprintln(usage, err)
 		return c, err
@@ -107,6 +107,7 @@ type bench struct {
 	filled   filled
 	rate     float64 // rows a second that were written, with closing
 	perRow   float64 // bytes on disk
+	tables   float64 // those of them in tables
 	postgres besides
 }
 
@@ -150,6 +151,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 		b.step(ctx, "number", b.measureNumber),
 		b.step(ctx, "events", b.measureEvents),
 	)
+	if ctx.Err() != nil {
+		return fmt.Errorf("no page is written: %w", context.Cause(ctx)) // half a run would replace a whole one
+	}
 	b.reportFill()
 	b.remarks(time.Since(began))
 	return errors.Join(failed, b.writePage())

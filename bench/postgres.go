@@ -51,7 +51,7 @@ func (b *bench) measurePostgres(ctx context.Context) error {
 		return err
 	}
 	out.rates, out.perRow = filled.rates, float64(bytes)/float64(out.rows)
-	out.skip = int64(min(deep, out.rows/2))
+	out.skip = int64(min(deep, out.rows*5/6))
 	from, _ := c.span()
 	took, err := p.offsets(ctx, from, []int64{0, out.skip}, 9)
 	if err != nil {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,6 +48,30 @@ func TestSmoke(t *testing.T) {
 	}
 	if strings.Contains(string(page), tmp) {
 		t.Error("the page names a folder of this machine")
+	}
+	left, err := filepath.Glob(filepath.Join(tmp, "trunklog-bench-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("%v was left behind, %v", left, err)
+	}
+}
+
+// A run that is interrupted leaves the page of the last one as it was, and
+// nothing else behind.
+func TestInterrupted(t *testing.T) {
+	tmp := t.TempDir()
+	out := filepath.Join(tmp, "benchmarks.md")
+	if err := os.WriteFile(out, []byte("as it was"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := &bench{config: config{rows: 5000, tmp: tmp, out: out}, report: &report{}, log: io.Discard}
+	if err := b.run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("the run ended with %v", err)
+	}
+	page, err := os.ReadFile(out)
+	if err != nil || string(page) != "as it was" {
+		t.Errorf("the page is %q, %v", page, err)
 	}
 	left, err := filepath.Glob(filepath.Join(tmp, "trunklog-bench-*"))
 	if err != nil || len(left) > 0 {

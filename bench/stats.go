@@ -44,15 +44,6 @@ func ratios(a, b []float64) []float64 {
 	return out
 }
 
-// milliseconds returns durations as numbers.
-func milliseconds(d []time.Duration) []float64 {
-	out := make([]float64, len(d))
-	for i := range d {
-		out[i] = float64(d[i]) / float64(time.Millisecond)
-	}
-	return out
-}
-
 // perSecond returns n per second of d.
 func perSecond(n int64, d time.Duration) float64 {
 	if d <= 0 {

@@ -131,7 +131,7 @@ func startStatic(ctx context.Context, site staticSite) (*process, staticAddrs, e
 	}
 	if err := json.NewDecoder(out).Decode(&addrs); err != nil {
 		p.stop(syscall.SIGTERM)
-		return nil, addrs, fmt.Errorf("Go's net/http: %w: %s", err, p.log)
+		return nil, addrs, fmt.Errorf("net/http: %w: %s", err, p.log)
 	}
 	return p, addrs, nil
 }
