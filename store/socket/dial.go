@@ -207,8 +207,6 @@ func (f *frames) next() (kind byte, payload []byte, err error) {
 	}
 	kind, payload, err = f.frame()
 	switch {
-	case errors.Is(err, errMalformed):
-		return 0, nil, malformed()
 	case err != nil:
 		return 0, nil, f.store.lost(f.ctx, err)
 	case kind == frameEnd && len(payload) == 0:
@@ -258,9 +256,6 @@ func (f *frames) frame() (kind byte, payload []byte, err error) {
 	}
 	kind = b[0]
 	n := int(b[1])<<24 | int(b[2])<<16 | int(b[3])<<8 | int(b[4])
-	if kind == frameRow && n > maxRow {
-		return 0, nil, errMalformed
-	}
 	if head+n <= f.r.Size() {
 		if b, err = f.r.Peek(head + n); err != nil {
 			return 0, nil, cutOff(err)

@@ -100,6 +100,9 @@ func TestInvalidQueries(t *testing.T) {
 		call.Compare{Field: call.NumFields, Value: "x"},
 		call.TextMatch{Field: 200},
 	} {
+		if _, err := appendQuery(nil, call.Query{Where: x}); !errors.Is(err, call.ErrInvalid) {
+			t.Errorf("%T is sent: %v", x, err)
+		}
 		if _, err := collect(t.Context(), s, call.Query{Where: x}); !errors.Is(err, call.ErrInvalid) {
 			t.Errorf("rows where %T: %v", x, err)
 		}
@@ -127,13 +130,19 @@ func TestTooMuch(t *testing.T) {
 	if _, err := s.Write(t.Context(), small); err != nil {
 		t.Errorf("after too much: %v", err)
 	}
+	// At once, before any of it was sent.
+	announced := connect(t, srv.path)
+	_, _ = fmt.Fprintf(announced, "POST %s HTTP/1.1\r\nHost: x\r\n%s: %s\r\nContent-Length: 1001\r\n\r\n", pathWrite, header, stamp(testVersion))
+	b := make([]byte, 12)
+	if _, err := announced.Read(b); err != nil || string(b) != "HTTP/1.1 413" {
+		t.Errorf("announced: %q, %v", b, err)
+	}
 	// Without a length, in chunks.
 	conn := connect(t, srv.path)
 	_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%s: %s\r\nTransfer-Encoding: chunked\r\n\r\n", pathWrite, header, stamp(testVersion))
 	for range 10 {
 		_, _ = fmt.Fprintf(conn, "%x\r\n%s\r\n", 500, strings.Repeat("x", 500))
 	}
-	b := make([]byte, 12)
 	if _, err := conn.Read(b); err != nil || string(b) != "HTTP/1.1 413" {
 		t.Errorf("in chunks: %q, %v", b, err)
 	}

@@ -67,6 +67,9 @@ func TestQueryRoundTrip(t *testing.T) {
 			t.Errorf("one byte more: %v", err)
 		}
 	}
+	if _, err := parseQuery(string(make([]byte, 16+6*3+16+3)) + strings.Repeat(string(rune(tagNot)), 1<<20)); !errors.Is(err, call.ErrInvalid) {
+		t.Errorf("a million times not: %v", err)
+	}
 	// A zone is not kept, nor a value that no field can have.
 	q := call.Query{From: at.In(time.FixedZone("x", 3600)), Where: call.Compare{Value: 5}}
 	b, _ := appendQuery(nil, q)
@@ -218,7 +221,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(slices.Concat(one, frame(frameError, string(appendError(nil, call.ErrFull)))))
 	f.Add(slices.Concat(one, frame(frameError, string(appendError(nil, &call.CorruptError{File: "x", Err: errTest})))))
 	f.Add(slices.Concat(frame(frameValue, "1"), frame(frameProblem, "2"), end))
-	f.Add(frame(frameRow, strings.Repeat("x", maxRow+1)))
+	f.Add(frame(frameRow, strings.Repeat("x", 3*chunk)))
 	f.Add([]byte{frameValue, 255, 255, 255, 255, 1})
 	f.Add([]byte("r"))
 	f.Fuzz(func(t *testing.T, b []byte) {

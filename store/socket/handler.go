@@ -57,17 +57,17 @@ func (h *handler) routes() http.Handler {
 // serve reads a request, lets do answer it, and ends the answer.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, do action) {
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(h.patience)) // of a recorder in a test there is none
 	w.Header().Set(header, h.stamp)
 	if r.Header.Get(header) != h.stamp {
 		http.Error(w, "another version", http.StatusConflict)
 		return
 	}
-	_ = control.SetReadDeadline(time.Now().Add(h.patience))
+	_ = control.SetReadDeadline(time.Now().Add(h.patience)) // a recorder in a test has none
 	body, err := h.read(w, r)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
+		w.Header().Set("Connection", "close") // or the rest would be read before this is sent
 		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 		return
 	case err != nil:
@@ -76,11 +76,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, do action) {
 	_ = control.SetReadDeadline(time.Time{}) // from here on it would end the request
 	w.Header().Set("Content-Type", "application/octet-stream")
 	a := &answer{w: w, control: control, patience: h.patience}
-	err = do(r.Context(), &parser{s: body}, a)
-	if a.err != nil || r.Context().Err() != nil {
-		return // the client has gone; an answer without its last frame is cut off
-	}
-	a.end(err)
+	a.end(do(r.Context(), &parser{s: body}, a))
 }
 
 // read returns the body of a request. It does not trust the length that the
@@ -96,8 +92,9 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (string, error) {
 	return b.String(), err
 }
 
-// An answer gathers frames and writes them out. Once err is set it does
-// nothing: the client has gone, or takes nothing any more.
+// An answer gathers frames and writes them out. Once err is set it writes
+// nothing more: the client has gone, or takes nothing any more, and an answer
+// without its last frame is known to be cut off.
 type answer struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController

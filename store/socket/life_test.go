@@ -5,8 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"iter"
+	"net"
 	"net/http"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,14 +48,14 @@ func TestWalkEndsWithItsClient(t *testing.T) {
 					}
 				}
 			}
-			if !errors.Is(last, context.Canceled) || n != 100 {
+			if !errors.Is(last, context.Canceled) || errors.Is(last, call.ErrClosed) || n != 100 {
 				t.Errorf("%d rows, %v", n, last)
 			}
 		},
 		"deadline": func(t *testing.T, s *server) {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			if _, err := collect(ctx, s.dial(t), call.Query{}); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := collect(ctx, s.dial(t), call.Query{}); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, call.ErrClosed) {
 				t.Errorf("%v", err)
 			}
 		},
@@ -93,18 +97,73 @@ func TestWalkEndsWithoutReader(t *testing.T) {
 	if _, err := io.ReadAll(conn); err != nil {
 		t.Errorf("the server has not closed the connection: %v", err)
 	}
-	// Patience is with a silence in an answer, not with a connection: the next
-	// request on it may come later.
-	m := storetest.NewModel()
-	h = &handler{store: m, stamp: stamp(testVersion), limit: maxRequest, patience: 500 * time.Millisecond}
-	st := start(t, h.routes()).dial(t)
-	<-time.After(600 * time.Millisecond)
-	if _, err := st.Write(t.Context(), call.Batch{Rows: oneTenant(1000)}); err != nil {
-		t.Fatal(err)
+}
+
+// Patience is with a client that does nothing while it should, not with a slow
+// store, nor with a connection on which nothing is asked.
+func TestPatience(t *testing.T) {
+	const patience = 500 * time.Millisecond
+	rows := oneTenant(1000)
+	pause := func() { <-time.After(patience / 4) }
+	h := &handler{stamp: stamp(testVersion), limit: maxRequest, patience: patience, store: &altered{
+		Store: storetest.NewModel(),
+		write: func(ctx context.Context, b call.Batch) (call.Result, error) {
+			for range 6 {
+				pause()
+			}
+			return call.Result{New: len(b.Rows)}, ctx.Err()
+		},
+		rows: func(ctx context.Context, _ call.Query) iter.Seq2[*call.Row, error] {
+			return func(yield func(*call.Row, error) bool) {
+				for range 6 {
+					pause()
+					for i := range rows {
+						if !yield(&rows[i], ctx.Err()) {
+							return
+						}
+					}
+				}
+			}
+		},
+	}}
+	s := start(t, h.routes()).dial(t)
+	for range 2 {
+		if got, err := collect(t.Context(), s, call.Query{}); err != nil || len(got) != 6000 {
+			t.Errorf("a slow walk: %d rows, %v", len(got), err)
+		}
+		if res, err := s.Write(t.Context(), call.Batch{Rows: rows}); err != nil || res.New != len(rows) {
+			t.Errorf("a slow write: %+v, %v", res, err)
+		}
 	}
-	got, err := collect(t.Context(), st, call.Query{Tenant: storetest.Tenants()[0]})
-	if err != nil || len(got) != 1000 {
-		t.Errorf("%d rows, %v", len(got), err)
+}
+
+// Close leaves no connection behind.
+func TestCloseEndsConnections(t *testing.T) {
+	var open atomic.Int64
+	srv := startWith(t, Handler(storetest.NewModel(), testVersion), func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	})
+	s := srv.dial(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() { _, _ = s.State(t.Context(), "") })
+	}
+	wg.Wait()
+	if open.Load() == 0 {
+		t.Error("no connection is kept")
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); open.Load() > 0; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are open", open.Load())
+		}
 	}
 }
 

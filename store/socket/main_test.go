@@ -43,7 +43,15 @@ type server struct {
 // start serves what h serves.
 func start(t testing.TB, h http.Handler) *server {
 	t.Helper()
-	s := &server{path: place(t), http: &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}, done: make(chan error, 1)}
+	return startWith(t, h, nil)
+}
+
+func startWith(t testing.TB, h http.Handler, watch func(net.Conn, http.ConnState)) *server {
+	t.Helper()
+	s := &server{
+		path: place(t), done: make(chan error, 1),
+		http: &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: watch},
+	}
 	l, err := Listen(s.path)
 	if err != nil {
 		t.Fatal(err)

@@ -46,8 +46,6 @@ const (
 
 	// maxRequest bounds what a server reads: some million rows.
 	maxRequest = 256 << 20
-	// maxRow is more than the longest row that passes [call.Row.Check].
-	maxRow = 64 << 10
 	// chunk is how much is gathered before it is written.
 	chunk = 64 << 10
 )
