@@ -60,7 +60,7 @@ func (l load) run(ctx context.Context, t target) (*tally, error) {
 			if err != nil {
 				return fmt.Errorf("%s: %w", t.name, err)
 			}
-			defer c.conn.Close()
+			defer func() { _ = c.conn.Close() }()
 			r := rand.New(rand.NewPCG(l.seed, uint64(i))) //nolint:gosec // nothing here is a secret
 			for range 2 {
 				if _, err := c.do(r); err != nil {

@@ -85,7 +85,7 @@ func (e *plain) Unwrap() error { return e.err }
 // plainText returns the text of one of Pebble's errors without what it marks as
 // coming from elsewhere. What the system said about a file is kept.
 func plainText(err error) string {
-	text := string(redact.Sprint(err).Redact().StripMarkers())
+	text := redact.Sprint(err).Redact().StripMarkers()
 	var path *fs.PathError
 	var link *os.LinkError
 	var call *os.SyscallError

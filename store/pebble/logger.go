@@ -65,7 +65,7 @@ func (l *logger) Fatalf(format string, args ...any) {
 }
 
 func safef(format string, args ...any) string {
-	return string(redact.Sprintf(format, args...).Redact().StripMarkers())
+	return redact.Sprintf(format, args...).Redact().StripMarkers()
 }
 
 // events returns what Pebble calls when something happens.

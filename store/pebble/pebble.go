@@ -150,7 +150,7 @@ func (s *Store) flush() {
 	}
 	select {
 	case <-done:
-	case <-trouble:
+	case <-trouble: //nolint:errcheck // the next write is told what it is
 	case <-s.fault.over:
 	}
 }

@@ -119,7 +119,7 @@ func (s *Store) ask(ctx context.Context, path string, body []byte) (*frames, err
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	resp, err := s.send(ctx, path, body)
+	resp, err := s.send(ctx, path, body) //nolint:bodyclose // the frames close it
 	if err != nil {
 		s.busy.Done()
 		return nil, err

@@ -40,7 +40,6 @@ type generator struct {
 	tenants []call.GUID
 	ids     map[call.GUID]bool
 	last    call.Row
-	n       uint64
 }
 
 func newGenerator(seed uint64) *generator {
