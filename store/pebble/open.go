@@ -44,6 +44,9 @@ func open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkFormatFile(o.FS, dir); err != nil {
+		return nil, firstError(err, lock.Close())
+	}
 	s := &Store{dir: dir, opts: o, lock: lock, readOnly: o.ReadOnly, fault: &fault{log: o.Log, tell: o.Fatal, over: make(chan struct{})}}
 	s.room = &room{fs: o.FS, dir: dir, reserve: max(o.Reserve, 0), log: o.Log}
 	s.guard = &guard{FS: vfs.OnDiskFull(o.FS, s.room.ranOut), dir: dir, fault: s.fault}
@@ -139,6 +142,11 @@ func (s *Store) begin() error {
 			return err
 		}
 	}
+	if !s.readOnly {
+		if err := keepFormatFile(s.fs, s.dir); err != nil {
+			return err
+		}
+	}
 	if s.room.reserve > 0 {
 		s.room.gone.Store(true) // until there is room for it
 		if err := s.room.forWrite(); err != nil && !errors.Is(err, call.ErrFull) {
@@ -178,6 +186,40 @@ func (s *Store) makeNew() error {
 }
 
 var errStrange = fmt.Errorf("%w: the folder holds a database of another program; name an empty or a new folder", call.ErrInvalid)
+
+// formatName is the file that says the format version before Pebble, which
+// writes to the folder as soon as it is opened, has touched it. What counts is
+// the version in the store itself.
+const formatName = "FORMAT"
+
+func formatText() string { return fmt.Sprintf("trunklog %d\n", formatVersion) }
+
+func checkFormatFile(fsys vfs.FS, dir string) error {
+	data, err := readFile(fsys, fsys.PathJoin(dir, formatName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	version, ok := strings.CutPrefix(strings.TrimSuffix(string(data), "\n"), "trunklog ")
+	if _, err := strconv.Atoi(version); !ok || err != nil {
+		return nil //nolint:nilerr // damaged; the seal tells of it if there is one, and else it does no harm
+	}
+	return checkVersion(version)
+}
+
+// keepFormatFile writes the file where it is not, or not right.
+func keepFormatFile(fsys vfs.FS, dir string) error {
+	data, err := readFile(fsys, fsys.PathJoin(dir, formatName))
+	if err == nil && string(data) == formatText() {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return writeFile(fsys, dir, formatName, []byte(formatText()))
+}
 
 // inWords says what an operator can do about an error of opening.
 func inWords(err error) error {

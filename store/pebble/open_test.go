@@ -75,6 +75,19 @@ func TestNewerVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuses(t, "store", testOptions(t, disk), call.ErrNewer, "format 7", "up to 1", "backup")
+	// Such a store is not touched where the file tells of it.
+	f, err := disk.Create("store/"+formatName, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte("trunklog 7\n")); err != nil {
+		t.Fatal(err)
+	}
+	before := disk.String()
+	refuses(t, "store", testOptions(t, disk), call.ErrNewer, "format 7", "up to 1", "backup")
+	if now := disk.String(); now != before {
+		t.Errorf("a newer store was changed from\n%s\nto\n%s", before, now)
+	}
 	ro := testOptions(t, disk)
 	ro.ReadOnly = true
 	refuses(t, "store", ro, call.ErrNewer)
