@@ -36,7 +36,7 @@ sdk: deps build
 	cd sdktest && npm ci --no-audit --no-fund --silent && go vet ./... && go test -timeout 10m ./...
 
 deps:
-	@.ci/deps node npm curl gcc
+	@.ci/deps node npm curl gcc nginx postgres
 
 # Every fuzz target of the house, each for a while.
 FUZZTIME ?= 30s
@@ -68,7 +68,7 @@ check: $(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/govulncheck
 	@if [ -n "$$(git status --porcelain)" ]; then echo "the tree is not clean after go generate:"; git status --porcelain; exit 1; fi
 
 bench: build
-	@.ci/deps nginx
+	@.ci/deps nginx postgres
 	go run ./bench
 
 clean:
