@@ -163,6 +163,35 @@ func TestZipSharedBytes(t *testing.T) {
 	}
 }
 
+// An archive that is larger than what its directory may be is read to the end.
+func TestZipLarge(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("CorrelationId,Start time,SBC FQDN,Display Name\n")
+	const n = 30_000
+	for i := range n {
+		fmt.Fprintf(&text, "%s,2026-11-01T00:00:00Z,sbc1.contoso.com,%s\n", call.NameGUID("a", fmt.Sprint(i)), strings.Repeat(call.NameGUID("b", fmt.Sprint(i)).String(), 3))
+	}
+	in := zipOf(t, entry{exportName, text.String()})
+	if len(in) < 1<<20 {
+		t.Fatalf("only %d bytes", len(in))
+	}
+	if rows, _, err := decodeExport(t, bytes.NewReader(in)); rows != n || err != nil {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+}
+
+// A bomb does not hide behind other files in the archive.
+func TestZipBombInCompany(t *testing.T) {
+	var noise strings.Builder
+	for i := range 20_000 {
+		noise.WriteString(call.NameGUID("noise", fmt.Sprint(i)).String())
+	}
+	in := zipOf(t, entry{"parameters.json", noise.String()}, entry{exportName, exportHeader + strings.Repeat("x", 40<<20)})
+	if _, _, err := decodeExport(t, bytes.NewReader(in)); err == nil || !strings.Contains(err.Error(), "more than 200 times its size") {
+		t.Errorf("40 MiB beside %d bytes: %v", len(in), err)
+	}
+}
+
 // An archive that comes through a pipe is copied to a file, which is gone
 // afterwards, also if reading is given up.
 func TestZipThroughPipe(t *testing.T) {
