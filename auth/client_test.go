@@ -122,8 +122,21 @@ func TestRotate(t *testing.T) {
 	}
 	good("second, leaked", s2, false)
 	good("fourth", s4, true)
-	// A secret is good for its client only.
+	// A secret is good for its client only, even if somebody who can write to the
+	// store gives it to another.
 	d, _ := w.create(contoso, ClientOptions{})
+	from, _, err := w.loadClient(ctx, contoso, c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, raw, err := w.loadClient(ctx, contoso, d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to.Secrets = from.Secrets
+	if err := w.saveClient(ctx, to, raw); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := w.Mint(ctx, contoso, d.ID, s4); err == nil {
 		t.Error("the secret of another client was good")
 	}

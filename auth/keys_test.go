@@ -158,6 +158,26 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
+// TestFirstKeys lets another process make the first keys between our look and
+// our writing: its keys stand, and we have them at once.
+func TestFirstKeys(t *testing.T) {
+	kv, clk := newMemKV(), &clock{t: testStart}
+	conf := func(seed byte) Config {
+		c := testConfig(kv, clk, nil)
+		c.Alg, c.Rand = "ES256", random(seed)
+		return c
+	}
+	var other *Authority
+	kv.hook = func() { other = must(New(t.Context(), conf(2))) }
+	a, err := New(t.Context(), conf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.keys.keys[0].kid != other.keys.keys[0].kid || a.keys.keys[1].kid != other.keys.keys[1].kid {
+		t.Error("the two have different keys")
+	}
+}
+
 // TestUnknownKey shows that a key made by another process is found at once, and
 // that names of keys that do not exist provoke one read in five seconds.
 func TestUnknownKey(t *testing.T) {
