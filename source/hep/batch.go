@@ -1,0 +1,91 @@
+package hep
+
+import (
+	"context"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// maxBatch is the most messages that are put at once.
+const maxBatch = 512
+
+// maxSpare is the most memory for messages that is kept for the next batch.
+const maxSpare = 1 << 20
+
+// How far the clock of a capture agent may be off before we do not believe it.
+// An hour is somebody's time zone and a day late is somebody's network, but a
+// call in 1970, or next year, is a device that does not know the time.
+const (
+	maxAhead  = 24 * time.Hour
+	maxBehind = 365 * 24 * time.Hour
+)
+
+// A batch makes events of packets and puts them together. Between two calls of
+// put, the packets must not be written to.
+type batch struct {
+	source  *Source
+	opener  opener
+	signals []call.Signal
+	events  []call.Event
+	raw     []byte // what the signals' Raw lies in
+	retimed uint64
+}
+
+func newBatch(s *Source) *batch { return &batch{source: s, opener: opener{key: s.key}} }
+
+func (b *batch) full() bool { return len(b.signals) == maxBatch }
+
+// add takes one packet, which is counted as received.
+func (b *batch) add(packet []byte) {
+	n := len(b.signals)
+	b.signals = append(b.signals, call.Signal{})
+	s := &b.signals[n]
+	msg, cause := b.opener.open(packet, s)
+	if cause != 0 {
+		b.signals = b.signals[:n]
+		b.source.refuse(cause, packet, msg)
+		return
+	}
+	now := b.source.o.Now()
+	if ahead := s.At.Sub(now); ahead > maxAhead || ahead < -maxBehind {
+		b.source.reject(Time, packet, msg)
+		s.At = now.Round(0).UTC()
+		b.retimed++
+	}
+	if b.source.o.Raw {
+		from := len(b.raw)
+		b.raw = Strip(b.raw, msg)
+		s.Raw = b.raw[from:len(b.raw):len(b.raw)]
+	}
+}
+
+// put puts what was added, and forgets it.
+func (b *batch) put(ctx context.Context, sink call.Sink) error {
+	if len(b.signals) == 0 {
+		return nil
+	}
+	for i := range b.signals {
+		b.events = append(b.events, call.Event{Call: b.signals[i].CallID, Signal: &b.signals[i]})
+	}
+	err := put(ctx, sink, b.events)
+	c := &b.source.count
+	if err == nil {
+		c.retimed.Add(b.retimed)
+		c.messages.Add(uint64(len(b.events)))
+	} else {
+		c.refused[Stopped].Add(uint64(len(b.events)))
+	}
+	// Texts that nothing points to any more must not keep old buffers alive.
+	clear(b.signals)
+	clear(b.events)
+	b.signals, b.events, b.raw, b.retimed = b.signals[:0], b.events[:0], b.raw[:0], 0
+	b.opener.release()
+	if cap(b.raw) > maxSpare {
+		b.raw = nil
+	}
+	if cap(b.opener.memory) > maxSpare {
+		b.opener.memory = nil
+	}
+	return err
+}

@@ -1,0 +1,216 @@
+package hep
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// Options are what a [Source] needs besides its URL. The zero value works.
+type Options struct {
+	Log *slog.Logger // nil logs nothing
+	// Now is the clock against which the times of packets are held; nil is
+	// [time.Now].
+	Now func() time.Time
+	// Raw says that [call.Signal.Raw] is wanted, because messages are kept.
+	Raw bool
+	// Reject is told of packets that were refused, of each [Cause] at most one
+	// a second: the cause's name, and a sample that holds no credentials and
+	// belongs to the receiver. It is called from several goroutines, and holds
+	// up the source while it runs. It may be nil.
+	Reject func(cause string, sample []byte)
+	// ReadFile reads the files that a URL names; nil is [os.ReadFile].
+	ReadFile func(name string) ([]byte, error)
+	// TLS returns the configuration with the server's certificate, from the
+	// files that a URL of hep+tls names or, if it names none, the certificate
+	// that the server has anyway. If it is nil, the URL must name files, and
+	// they are read once.
+	TLS func(certFile, keyFile string) (*tls.Config, error)
+}
+
+// A Source listens for HEP packets at one address. It is a [call.Source].
+//
+// HEP knows no acknowledgements, so no sender ever hears that a message is
+// durable. Over TCP and TLS nothing is lost while both ends live: a sink that is
+// behind makes the sender wait. Over UDP what comes while it is behind is lost,
+// and counted.
+type Source struct {
+	settings
+	o     Options
+	count counters
+	said  [NumCauses]lastTime // when Reject was called
+
+	mu     sync.Mutex
+	stream net.Listener   // that Listen opened and Run has not taken
+	packet net.PacketConn // the same
+	addr   net.Addr
+}
+
+// New returns a source for a URL:
+//
+//	hep+udp://HOST:PORT
+//	hep+tcp://HOST:PORT
+//	hep+tls://HOST:PORT?cert=FILE&key=FILE
+//
+// An empty HOST stands for all addresses of the machine. The parameters are
+//
+//	tenant       whose calls these are; see [Source.Tenant]
+//	auth         the key that packets must carry, or
+//	auth-file    the file that holds it
+//	idle         how long a sender over TCP or TLS may pause within a packet,
+//	             such as 30s, which it is by default
+//	connections  how many senders there may be at once, over TCP or TLS; 10000
+//	             by default
+//	cert, key    files with the server's certificate and its key, for TLS
+//	client-ca    a file with the authorities of clients' certificates, for TLS
+//	client-cert  required, which it is by default, or optional
+//
+// Errors wrap [call.ErrInvalid] if the URL is to blame. They do not quote the
+// auth key.
+func New(u *url.URL, o Options) (*Source, error) {
+	o.Now = orElse(o.Now, time.Now)
+	o.ReadFile = orElse(o.ReadFile, os.ReadFile)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	s := &Source{o: o}
+	if err := s.parse(u, &o); err != nil {
+		return nil, fmt.Errorf("source %s: %w", show(u), err)
+	}
+	return s, nil
+}
+
+func orElse[F func() time.Time | func(string) ([]byte, error)](f, other F) F {
+	if f == nil {
+		return other
+	}
+	return f
+}
+
+// show returns u without its parameters, of which one is a secret.
+func show(u *url.URL) string { return u.Scheme + "://" + u.Host }
+
+// Tenant returns the tenant that the URL names, by whatever it is known, or
+// nothing.
+func (s *Source) Tenant() string { return s.tenant }
+
+// Authenticated reports whether senders have proved who they are, which they do
+// by a certificate. The auth key is no proof: it travels in clear text, in every
+// packet.
+func (s *Source) Authenticated() bool { return s.clientCAs != nil && s.certRequired }
+
+// Listen opens the socket, so that it is known before [Source.Run] whether that
+// is possible. Run does it otherwise.
+func (s *Source) Listen(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stream != nil || s.packet != nil {
+		return nil
+	}
+	var err error
+	if s.network == "udp" {
+		s.packet, err = s.listenUDP(ctx)
+		if err == nil {
+			s.addr = s.packet.LocalAddr()
+		}
+	} else {
+		s.stream, err = s.listenTCP(ctx)
+		if err == nil {
+			s.addr = s.stream.Addr()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("listen for HEP: %w", err)
+	}
+	return nil
+}
+
+// Addr returns the address that the source listens at, and nil before it does.
+func (s *Source) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+// Close closes the socket if it was opened and [Source.Run] was never called.
+func (s *Source) Close() error {
+	stream, packet := s.take()
+	switch {
+	case stream != nil:
+		return stream.Close()
+	case packet != nil:
+		return packet.Close()
+	}
+	return nil
+}
+
+// take returns what Listen opened, which is the caller's to close.
+func (s *Source) take() (net.Listener, net.PacketConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stream, packet := s.stream, s.packet
+	s.stream, s.packet = nil, nil
+	return stream, packet
+}
+
+// grace is how long the sink may take, once the source has to stop, to accept
+// what has been received before.
+const grace = 5 * time.Second
+
+// Run implements [call.Source]: it puts an event for each SIP message, with its
+// Call-ID and its Signal, until ctx is done, and then returns nil. What has been
+// received by then is still put, if the sink takes it within five seconds. There
+// are no marks: a sender that was not heard does not repeat itself.
+//
+// A sink that is full ([call.ErrFull]) is asked again until it is not. Any other
+// error of the sink ends Run, which returns it.
+func (s *Source) Run(ctx context.Context, _ string, sink call.Sink) error {
+	if err := s.Listen(ctx); err != nil {
+		return err
+	}
+	stream, packet := s.take()
+	puts, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, stop) })()
+	var err error
+	if packet != nil {
+		err = s.runUDP(ctx, puts, packet, sink)
+	} else {
+		err = s.runTCP(ctx, puts, stream, sink)
+	}
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("hear HEP at %s: %w", s.Addr(), err)
+	}
+	return nil
+}
+
+// The pauses between two tries to put events into a sink that is full.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
+
+// put puts events, however often it takes while the sink is full.
+func put(ctx context.Context, sink call.Sink, events []call.Event) error {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := sink.Put(ctx, events...)
+		if err == nil || !errors.Is(err, call.ErrFull) {
+			return err
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return err
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package hep
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// The defaults of what a URL may say.
+const (
+	defaultIdle        = 30 * time.Second
+	defaultConnections = 10_000
+)
+
+// settings are what the URL says.
+type settings struct {
+	network     string // udp, tcp or tls
+	host        string // and its port
+	tenant      string
+	key         []byte
+	idle        time.Duration
+	connections int
+
+	tls          *tls.Config // nil if not for TLS
+	clientCAs    *x509.CertPool
+	certRequired bool
+}
+
+// parameters are those that each kind of source understands.
+func parameters(network string) []string {
+	all := []string{"auth", "auth-file", "tenant"}
+	if network != "udp" {
+		all = append(all, "connections", "idle")
+	}
+	if network == "tls" {
+		all = append(all, "cert", "client-ca", "client-cert", "key")
+	}
+	slices.Sort(all)
+	return all
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", call.ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+// parse reads the URL. It reads the files that it names too, so that what is
+// wrong with them is known at the start.
+func (c *settings) parse(u *url.URL, o *Options) error {
+	network, ok := strings.CutPrefix(u.Scheme, "hep+")
+	if !ok || network != "udp" && network != "tcp" && network != "tls" {
+		return invalid("unknown kind %q: hep+udp, hep+tcp and hep+tls are possible", u.Scheme)
+	}
+	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
+		return invalid("%q is not HOST:PORT, such as 127.0.0.1:9060, or :9060 for all addresses", u.Host)
+	}
+	if u.User != nil || strings.Trim(u.Path, "/") != "" || u.Fragment != "" || u.Opaque != "" {
+		return invalid("there must be nothing but HOST:PORT and parameters behind ?")
+	}
+	values, err := c.values(u, network)
+	if err != nil {
+		return err
+	}
+	*c = settings{network: network, host: u.Host, tenant: values["tenant"]}
+	if err := c.parseLimits(values); err != nil {
+		return err
+	}
+	if err := c.parseKey(values, o); err != nil {
+		return err
+	}
+	if network == "tls" {
+		return c.parseTLS(values, o)
+	}
+	return nil
+}
+
+// values returns the parameters, each of which is known and there once.
+func (c *settings) values(u *url.URL, network string) (map[string]string, error) {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, invalid("the parameters cannot be read: a %% must be followed by two hexadecimal digits, and there must be no semicolon")
+	}
+	known := parameters(network)
+	out := make(map[string]string, len(query))
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		switch {
+		case !slices.Contains(known, name):
+			return nil, invalid("unknown parameter %q: %s are possible", name, strings.Join(known, ", "))
+		case len(query[name]) > 1:
+			return nil, invalid("%s is there %d times", name, len(query[name]))
+		case query[name][0] == "":
+			return nil, invalid("%s is empty", name)
+		}
+		out[name] = query[name][0]
+	}
+	return out, nil
+}
+
+func (c *settings) parseLimits(values map[string]string) error {
+	c.idle, c.connections = defaultIdle, defaultConnections
+	if v := values["idle"]; v != "" {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			return invalid("idle: %q is not a length of time such as 30s", v)
+		}
+		c.idle = d
+	}
+	if v := values["connections"]; v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			return invalid("connections: %q is not a number above 0", v)
+		}
+		c.connections = n
+	}
+	return nil
+}
+
+func (c *settings) parseKey(values map[string]string, o *Options) error {
+	c.key = []byte(values["auth"])
+	file := values["auth-file"]
+	if file == "" {
+		return nil
+	}
+	if len(c.key) > 0 {
+		return invalid("auth and auth-file exclude each other")
+	}
+	b, err := o.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("auth-file: %w", err)
+	}
+	if c.key = bytes.TrimSpace(b); len(c.key) == 0 {
+		return invalid("auth-file: %s is empty", file)
+	}
+	return nil
+}
+
+func (c *settings) parseTLS(values map[string]string, o *Options) error {
+	certFile, keyFile := values["cert"], values["key"]
+	if (certFile == "") != (keyFile == "") {
+		return invalid("cert and key belong together")
+	}
+	var err error
+	switch {
+	case o.TLS != nil:
+		c.tls, err = o.TLS(certFile, keyFile)
+	case certFile == "":
+		err = invalid("cert and key are missing")
+	default:
+		c.tls, err = keyPair(certFile, keyFile, o)
+	}
+	if err != nil {
+		return err
+	}
+	return c.parseClientCA(values, o)
+}
+
+// keyPair reads the server's certificate.
+func keyPair(certFile, keyFile string, o *Options) (*tls.Config, error) {
+	cert, err := o.ReadFile(certFile)
+	if err != nil {
+		return nil, fmt.Errorf("cert: %w", err)
+	}
+	key, err := o.ReadFile(keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, invalid("cert %s and key %s: %v", certFile, keyFile, err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+func (c *settings) parseClientCA(values map[string]string, o *Options) error {
+	c.tls = c.tls.Clone()
+	c.tls.NextProtos = nil // of HTTP, if it is the server's own
+	mode, file := values["client-cert"], values["client-ca"]
+	switch {
+	case file == "" && mode != "":
+		return invalid("client-cert needs client-ca")
+	case file == "":
+		return nil
+	case mode == "" || mode == "required":
+		c.certRequired, c.tls.ClientAuth = true, tls.RequireAndVerifyClientCert
+	case mode == "optional":
+		c.tls.ClientAuth = tls.VerifyClientCertIfGiven
+	default:
+		return invalid("client-cert: %q is neither required nor optional", mode)
+	}
+	b, err := o.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("client-ca: %w", err)
+	}
+	c.clientCAs = x509.NewCertPool()
+	if !c.clientCAs.AppendCertsFromPEM(b) {
+		return invalid("client-ca: %s holds no certificate in PEM", file)
+	}
+	c.tls.ClientCAs = c.clientCAs
+	return nil
+}

@@ -1,0 +1,85 @@
+package hep
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats are counts since the [Source] was made. Every packet is counted in
+// Packets when it has been received and once more, later, in Messages or Refused.
+type Stats struct {
+	Packets  uint64            // received, or what came in the place of one
+	Bytes    uint64            // of them
+	Messages uint64            // SIP messages that the sink has accepted
+	Refused  [NumCauses]uint64 // by [Cause]: packets of which nothing came
+
+	// Retimed is how many of Messages had no time, or one that was years off,
+	// and were given that of their arrival.
+	Retimed uint64
+	// KernelDrops is how many datagrams the kernel had no room for. They are
+	// in no other count.
+	KernelDrops uint64
+
+	Connections int64  // that are open
+	Accepted    uint64 // connections so far
+	Crowded     uint64 // of them were closed because there were too many
+	Handshakes  uint64 // of them failed to agree on TLS
+
+	ReceiveBuffer int64 // bytes that the kernel keeps for a UDP socket
+}
+
+// counters are the Stats of a source as it counts them.
+type counters struct {
+	packets, bytes, messages, retimed, drops atomic.Uint64
+	refused                                  [NumCauses]atomic.Uint64
+	accepted, crowded, handshakes            atomic.Uint64
+	connections, receiveBuffer               atomic.Int64
+}
+
+// Stats returns the counts as they are now.
+func (s *Source) Stats() Stats {
+	c := &s.count
+	out := Stats{
+		// What is counted last is read first, so that no packet seems to have
+		// come to something before it came.
+		Messages: c.messages.Load(), Retimed: c.retimed.Load(), KernelDrops: c.drops.Load(),
+		Connections: c.connections.Load(), Accepted: c.accepted.Load(),
+		Crowded: c.crowded.Load(), Handshakes: c.handshakes.Load(), ReceiveBuffer: c.receiveBuffer.Load(),
+	}
+	for i := range out.Refused {
+		out.Refused[i] = c.refused[i].Load()
+	}
+	out.Packets, out.Bytes = c.packets.Load(), c.bytes.Load()
+	return out
+}
+
+// received counts packets.
+func (s *Source) received(packets, bytes int) {
+	s.count.packets.Add(uint64(packets))
+	s.count.bytes.Add(uint64(bytes))
+}
+
+// lastTime is when something happened last: UnixNano, or 0.
+type lastTime struct{ atomic.Int64 }
+
+// refuse counts a packet that nothing comes of, and shows it to whoever wants to
+// see such ones. The packet or the message in it may be nil.
+func (s *Source) refuse(cause Cause, packet, msg []byte) {
+	s.count.refused[cause].Add(1)
+	if cause != PayloadType { // agents send these on purpose
+		s.reject(cause, packet, msg)
+	}
+}
+
+// reject shows a packet, if none was shown for the same cause a second ago.
+func (s *Source) reject(cause Cause, packet, msg []byte) {
+	if s.o.Reject == nil {
+		return
+	}
+	now := s.o.Now().UnixNano()
+	last := s.said[cause].Load()
+	if since := now - last; last != 0 && since >= 0 && since < int64(time.Second) || !s.said[cause].CompareAndSwap(last, now) {
+		return
+	}
+	s.o.Reject(cause.String(), sample(packet, msg))
+}

@@ -1,0 +1,190 @@
+package hep
+
+import (
+	"container/list"
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+const (
+	// maxPutting is how many connections may wait for the sink at once. More
+	// would not make it faster, but each needs memory for its messages.
+	maxPutting = 32
+	// spareBuffers is how many bytes the buffers of all connections together
+	// may have beyond those that any of them may have.
+	spareBuffers = 64 << 20
+	// acceptPause is the pause when connections cannot be accepted, because
+	// there are no file descriptors left for example.
+	acceptPause = 100 * time.Millisecond
+)
+
+// listenTCP opens the socket. Senders that are gone without a word are found by
+// keep-alives, since those that are there may be silent all night.
+func (s *Source) listenTCP(ctx context.Context) (net.Listener, error) {
+	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4,
+	}}
+	return lc.Listen(ctx, "tcp", s.host)
+}
+
+// A listener accepts connections and knows those that are open.
+type listener struct {
+	*Source
+	puts    context.Context //nolint:containedctx // of the connections' puts, as long as Run
+	sink    call.Sink
+	fail    context.CancelCauseFunc // ends everything
+	batches chan *batch             // maxPutting of them, nil until they are needed
+	spare   atomic.Int64            // what is left of spareBuffers
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	// strangers are those that have not sent a packet yet that we understand,
+	// the one that came first in front.
+	strangers *list.List
+}
+
+// runTCP accepts connections until ctx is done, and then waits for them to put
+// what they have received.
+func (s *Source) runTCP(ctx, puts context.Context, l net.Listener, sink call.Sink) error {
+	parent := ctx
+	ctx, fail := context.WithCancelCause(parent)
+	defer fail(nil)
+	r := &listener{
+		Source: s, puts: puts, sink: sink, fail: fail,
+		batches: make(chan *batch, maxPutting), conns: map[*conn]struct{}{}, strangers: list.New(),
+	}
+	for range maxPutting {
+		r.batches <- nil
+	}
+	r.spare.Store(spareBuffers)
+	var open sync.WaitGroup
+	unhook := context.AfterFunc(ctx, func() {
+		_ = l.Close()
+		r.interrupt()
+	})
+	defer unhook()
+	r.accept(ctx, l, &open)
+	open.Wait()
+	if parent.Err() != nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// accept serves each connection in a goroutine of open.
+func (r *listener) accept(ctx context.Context, l net.Listener, open *sync.WaitGroup) {
+	for {
+		nc, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				_ = nc.Close()
+			}
+			return
+		}
+		if err != nil {
+			r.o.Log.Warn("a connection could not be accepted", "addr", l.Addr().String(), "err", err)
+			pause := time.NewTimer(acceptPause)
+			select {
+			case <-pause.C:
+			case <-ctx.Done():
+				pause.Stop()
+			}
+			continue
+		}
+		r.count.accepted.Add(1)
+		c := newConn(r, nc)
+		if !r.admit(c) {
+			r.count.crowded.Add(1)
+			_ = nc.Close()
+			continue
+		}
+		open.Go(func() {
+			defer r.leave(c)
+			c.serve(ctx)
+		})
+	}
+}
+
+// admit notes a connection, if there is room. A stranger has to make room: it
+// must not be possible to keep senders out by connecting and saying nothing.
+func (r *listener) admit(c *conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.conns) >= r.connections {
+		first := r.strangers.Front()
+		if first == nil {
+			return false
+		}
+		other := first.Value.(*conn)
+		r.forget(other)
+		r.count.crowded.Add(1)
+		_ = other.raw.Close()
+	}
+	r.conns[c] = struct{}{}
+	r.count.connections.Add(1)
+	c.stranger = r.strangers.PushBack(c)
+	return true
+}
+
+// know notes that a connection's packets are understood.
+func (r *listener) know(c *conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.stranger != nil {
+		r.strangers.Remove(c.stranger)
+		c.stranger = nil
+	}
+}
+
+// leave closes a connection.
+func (r *listener) leave(c *conn) {
+	_ = c.net.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(c)
+}
+
+// forget is called with r.mu held.
+func (r *listener) forget(c *conn) {
+	if _, there := r.conns[c]; !there {
+		return
+	}
+	delete(r.conns, c)
+	r.count.connections.Add(-1)
+	if c.stranger != nil {
+		r.strangers.Remove(c.stranger)
+		c.stranger = nil
+	}
+}
+
+// interrupt ends all reading.
+func (r *listener) interrupt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.conns {
+		_ = c.raw.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// handshake makes a connection what the URL says it is.
+func (c *conn) handshake(ctx context.Context) bool {
+	if c.l.tls == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.l.idle)
+	defer cancel()
+	t := tls.Server(c.raw, c.l.tls)
+	c.net = t
+	if err := t.HandshakeContext(ctx); err != nil {
+		c.l.count.handshakes.Add(1)
+		c.l.o.Log.Debug("no TLS with a sender", "addr", c.raw.RemoteAddr().String(), "err", err)
+		return false
+	}
+	return true
+}
