@@ -135,6 +135,26 @@ func TestPatience(t *testing.T) {
 			t.Errorf("a slow write: %+v, %v", res, err)
 		}
 	}
+	// A request without a body is told apart from one whose body does not come.
+	h = &handler{stamp: stamp(testVersion), limit: maxRequest, patience: patience, store: &slowKeeper{pause: func() {
+		for range 6 {
+			pause()
+		}
+	}}}
+	if err := start(t, h.routes()).dial(t).Compact(t.Context()); err != nil {
+		t.Errorf("a slow compaction: %v", err)
+	}
+}
+
+// A slowKeeper takes its time.
+type slowKeeper struct {
+	kept
+	pause func()
+}
+
+func (k *slowKeeper) Compact(ctx context.Context) error {
+	k.pause()
+	return ctx.Err()
 }
 
 // Close leaves no connection behind.
