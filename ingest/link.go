@@ -326,9 +326,6 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 	case !errors.Is(err, call.ErrNotFound):
 		return nil, err
 	}
-	if err := p.load(ctx, c); err != nil {
-		return nil, err
-	}
 	p.note(c, r)
 	return c, nil
 }

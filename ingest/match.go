@@ -125,9 +125,9 @@ func start(r *call.Row) time.Time {
 func alike(a, b *call.Row) (n int) {
 	for _, same := range [...]bool{
 		a.Invite.Equal(b.Invite),
-		near(start(a), start(b)),
-		!a.End.IsZero() && near(a.End, b.End),
-		!a.Failure.IsZero() && near(a.Failure, b.Failure),
+		sameSecond(start(a), start(b)),
+		!a.End.IsZero() && sameSecond(a.End, b.End),
+		!a.Failure.IsZero() && sameSecond(a.Failure, b.Failure),
 		a.FinalSIPCode == b.FinalSIPCode,
 		sameNumber(a.Caller, b.Caller),
 		sameNumber(a.Callee, b.Callee),
@@ -140,7 +140,7 @@ func alike(a, b *call.Row) (n int) {
 	return n
 }
 
-func near(a, b time.Time) bool { return a.Sub(b).Abs() < time.Second }
+func sameSecond(a, b time.Time) bool { return a.Sub(b).Abs() < time.Second }
 
 // sameNumber reports whether two numbers, masked or not, can be the same.
 func sameNumber(a, b string) bool {
