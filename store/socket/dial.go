@@ -126,7 +126,7 @@ func (s *Store) ask(ctx context.Context, path string, body []byte) (*frames, err
 	}
 	r, _ := s.readers.Get().(*bufio.Reader)
 	r.Reset(resp.Body)
-	return &frames{ctx: ctx, store: s, body: resp.Body, r: r}, nil
+	return &frames{store: s, body: resp.Body, r: r}, nil
 }
 
 func (s *Store) send(ctx context.Context, path string, body []byte) (*http.Response, error) {
@@ -181,7 +181,6 @@ func (s *Store) lost(ctx context.Context, err error) error {
 
 // frames reads an answer.
 type frames struct {
-	ctx   context.Context //nolint:containedctx // of the request whose answer this is
 	store *Store
 	body  io.Closer
 	r     *bufio.Reader
@@ -201,17 +200,17 @@ func (f *frames) close() {
 // next returns the next frame, whose payload is valid until the next call. At
 // the end it returns [io.EOF]; an error that the server tells is returned as
 // it is.
-func (f *frames) next() (kind byte, payload []byte, err error) {
+func (f *frames) next(ctx context.Context) (kind byte, payload []byte, err error) {
 	if f.ended {
 		return 0, nil, io.EOF
 	}
 	kind, payload, err = f.frame()
 	switch {
 	case err != nil:
-		return 0, nil, f.store.lost(f.ctx, err)
+		return 0, nil, f.store.lost(ctx, err)
 	case kind == frameEnd && len(payload) == 0:
 		f.ended = true
-		return 0, nil, f.rest(io.EOF)
+		return 0, nil, f.rest(ctx, io.EOF)
 	case kind == frameError:
 		p := parser{s: string(payload)}
 		told := p.error()
@@ -219,7 +218,7 @@ func (f *frames) next() (kind byte, payload []byte, err error) {
 			return 0, nil, malformed()
 		}
 		f.ended = true
-		return 0, nil, f.rest(told)
+		return 0, nil, f.rest(ctx, told)
 	case kind == frameRow, kind == frameValue, kind == frameProblem:
 		return kind, payload, nil
 	}
@@ -228,14 +227,14 @@ func (f *frames) next() (kind byte, payload []byte, err error) {
 
 // rest reads to the end of the answer, so that the connection can be used
 // again, and returns err.
-func (f *frames) rest(err error) error {
+func (f *frames) rest(ctx context.Context, err error) error {
 	_, _ = f.r.Discard(f.last)
 	f.last = 0
 	if _, readErr := f.r.ReadByte(); !errors.Is(readErr, io.EOF) {
 		if readErr == nil {
 			return malformed()
 		}
-		return f.store.lost(f.ctx, readErr)
+		return f.store.lost(ctx, readErr)
 	}
 	return err
 }
@@ -314,7 +313,7 @@ func (s *Store) each(ctx context.Context, path string, body []byte, take func(ki
 	}
 	defer f.close()
 	for {
-		kind, payload, err := f.next()
+		kind, payload, err := f.next(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil

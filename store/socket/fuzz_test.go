@@ -3,7 +3,6 @@ package socket
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -190,7 +189,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		frames := read(w.Body.Bytes())
 		for {
-			_, _, err := frames.next()
+			_, _, err := frames.next(t.Context())
 			switch {
 			case errors.Is(err, errMalformed), errors.Is(err, call.ErrClosed):
 				t.Fatalf("%s: the answer %q cannot be read: %v", path, w.Body, err)
@@ -203,7 +202,7 @@ func FuzzRequest(f *testing.F) {
 
 // read returns the frames of an answer.
 func read(b []byte) *frames {
-	return &frames{ctx: context.Background(), store: &Store{path: "x"}, body: io.NopCloser(nil), r: bufio.NewReaderSize(bytes.NewReader(b), 2*chunk)}
+	return &frames{store: &Store{path: "x"}, body: io.NopCloser(nil), r: bufio.NewReaderSize(bytes.NewReader(b), 2*chunk)}
 }
 
 func frame(kind byte, payload string) []byte {
@@ -227,7 +226,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ended := false
 		n := 0
-		read(b).walk(func(r *call.Row, err error) bool {
+		read(b).walk(t.Context(), func(r *call.Row, err error) bool {
 			if ended || (r == nil) == (err == nil) {
 				t.Fatalf("after the end: %v, %v, %v", ended, r, err)
 			}

@@ -27,21 +27,21 @@ func (s *Store) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, err
 			return
 		}
 		defer f.close()
-		f.walk(yield)
+		f.walk(ctx, yield)
 	}
 }
 
 // walk yields the rows of an answer.
-func (f *frames) walk(yield func(*call.Row, error) bool) {
+func (f *frames) walk(ctx context.Context, yield func(*call.Row, error) bool) {
 	var row call.Row
 	var units []call.GUID // the receiver may do to a row what it likes
 	for {
-		kind, payload, err := f.next()
+		kind, payload, err := f.next(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
 			return
-		case err == nil && f.ctx.Err() != nil:
-			err = fmt.Errorf("admin socket: %w", f.ctx.Err())
+		case err == nil && ctx.Err() != nil:
+			err = fmt.Errorf("admin socket: %w", ctx.Err())
 		case err == nil && kind != frameRow:
 			err = malformed()
 		case err == nil:
