@@ -77,7 +77,7 @@ type importer struct {
 
 func (in *importer) run(cmd *cobra.Command) (err error) {
 	ctx := cmd.Context()
-	var options format.Options
+	options := format.Options{Note: func(text string) { fmt.Fprintln(in.stderr, text) }}
 	if in.mapFile != "" {
 		if options.Map, err = os.ReadFile(in.mapFile); err != nil {
 			return usage("--map: %w", err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // maps of CSV name time zones, and not every system knows them
 
 	"github.com/spf13/cobra"
 

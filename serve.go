@@ -17,6 +17,7 @@ import (
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/store"
 	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
@@ -123,6 +124,11 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
+	in := ingest.New(ingest.Config{
+		Store:  st,
+		Tenant: func(trunk string) (call.GUID, bool) { return tenants.ByTrunk(ctx, trunk) },
+		Now:    p.now,
+	})
 	key, err := masterKey(s.keyPath(data))
 	if err != nil {
 		return err
@@ -167,7 +173,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	}
 	g.Go(func() error { return serveHTTP(ctx, admin, socket.Handler(st, version()), log) })
 	g.Go(func() error { return authority.Run(ctx) })
-	g.Go(func() error { return trim(ctx, st, tenants, keep, p.now, log) })
+	g.Go(func() error { return trim(ctx, in, tenants, keep, p.now, log) })
 	log.Info("ready", "url", roots.canonical, "listen", listeners[0].Addr().String(), "data", data, "version", version())
 	p.welcome(ctx, data, s, roots, tenants)
 	err = g.Wait()

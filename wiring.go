@@ -18,6 +18,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/cert"
 	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -122,14 +123,14 @@ func isIssuerPath(path string) bool {
 const trimEvery = time.Hour
 
 // trim deletes the rows that need not be kept any longer, until ctx is done.
-func trim(ctx context.Context, st call.Store, tenants *tenant.Directory, keep tenant.Period, now func() time.Time, log *slog.Logger) error {
+func trim(ctx context.Context, in *ingest.Ingest, tenants *tenant.Directory, keep tenant.Period, now func() time.Time, log *slog.Logger) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
 	for {
 		all, err := tenants.List(ctx)
 		if err == nil {
 			for _, t := range append(all, tenant.Tenant{Name: unassigned}) {
-				err = errors.Join(err, trimTenant(ctx, st, t, keep, now(), log))
+				err = errors.Join(err, trimTenant(ctx, in, t, keep, now(), log))
 			}
 		}
 		// A round that failed is made up for by the next one.
@@ -144,14 +145,14 @@ func trim(ctx context.Context, st call.Store, tenants *tenant.Directory, keep te
 	}
 }
 
-func trimTenant(ctx context.Context, st call.Store, t tenant.Tenant, keep tenant.Period, now time.Time, log *slog.Logger) error {
+func trimTenant(ctx context.Context, in *ingest.Ingest, t tenant.Tenant, keep tenant.Period, now time.Time, log *slog.Logger) error {
 	if !t.Keep.IsZero() {
 		keep = t.Keep
 	}
 	if keep.IsZero() {
 		return nil
 	}
-	n, err := st.Trim(ctx, t.ID, keep.Before(now))
+	n, err := in.Trim(ctx, t.ID, keep.Before(now))
 	if n > 0 {
 		log.Info("deleted old rows", "tenant", t.Name, "rows", n, "keep", keep.String())
 	}
