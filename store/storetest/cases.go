@@ -38,6 +38,7 @@ func cases() []law {
 		{"SkipAndLimit", skipAndLimit},
 		{"SkipOverManyDays", skipOverManyDays},
 		{"WhereEveryComparison", whereEveryComparison},
+		{"WhereStartBetweenTicks", whereStartBetweenTicks},
 		{"WhereEveryTextMatch", whereEveryTextMatch},
 		{"WhereDigits", whereDigits},
 		{"WhereCombined", whereCombined},

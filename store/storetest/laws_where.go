@@ -24,6 +24,22 @@ func whereEveryComparison(f *fixture) {
 	}
 }
 
+// whereStartBetweenTicks asks for starts that lie between what is kept.
+func whereStartBetweenTicks(f *fixture) {
+	f.write(call.Batch{Rows: Rows(18, 250)})
+	for i := range 6 {
+		r := rowAt(time.Duration(i).String(), noon().Add(time.Duration(i)*100))
+		f.write(call.Batch{Rows: []call.Row{r}})
+	}
+	for _, d := range []time.Duration{-1, 0, 1, 50, 99, 100, 101, 250, 499, 500, 501} {
+		for op := call.EQ; op <= call.GE; op++ {
+			x := call.Compare{Field: call.FieldStart, Op: op, Value: noon().Add(d)}
+			f.same(call.Query{Tenant: Tenants()[0], Where: x})
+			f.same(call.Query{Tenant: Tenants()[0], Where: call.And{x, call.Compare{Field: call.FieldStart, Op: call.GE, Value: noon()}}, Reverse: true})
+		}
+	}
+}
+
 // value returns the value that r has in the field, as a [call.Compare] takes
 // it.
 func value(r *call.Row, field call.Field) any {
