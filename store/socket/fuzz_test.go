@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -66,15 +67,45 @@ func TestQueryRoundTrip(t *testing.T) {
 			t.Errorf("one byte more: %v", err)
 		}
 	}
-	if _, err := parseQuery(string(make([]byte, 16+6*3+16+3)) + strings.Repeat(string(rune(tagNot)), 1<<20)); !errors.Is(err, call.ErrInvalid) {
-		t.Errorf("a million times not: %v", err)
-	}
 	// A zone is not kept, nor a value that no field can have.
 	q := call.Query{From: at.In(time.FixedZone("x", 3600)), Where: call.Compare{Value: 5}}
 	b, _ := appendQuery(nil, q)
 	got, err := parseQuery(string(b))
 	if err != nil || !got.From.Equal(q.From) || !reflect.DeepEqual(got.Where, call.Expr(call.Compare{})) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Who says that there is more than can be is not believed.
+func TestLies(t *testing.T) {
+	start, err := appendQuery(nil, call.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start = start[:len(start)-1] // without the condition
+	nots := func(n int) []byte { return slices.Concat(start, bytes.Repeat([]byte{tagNot}, n), []byte{tagDigits, 0}) }
+	if _, err := parseQuery(string(nots(maxDepth))); err != nil {
+		t.Errorf("as deep as can be: %v", err)
+	}
+	if _, err := parseQuery(string(nots(maxDepth + 1))); !errors.Is(err, call.ErrInvalid) {
+		t.Errorf("deeper: %v", err)
+	}
+	many := binary.AppendUvarint(nil, 1<<26)
+	for what, parse := range map[string]func() error{
+		"conditions": func() error { _, err := parseQuery(string(slices.Concat(start, []byte{tagAnd}, many))); return err },
+		"rows":       func() error { _, err := parseBatch(string(many)); return err },
+		"values":     func() error { _, err := parseBatch("\x00" + string(many)); return err },
+		"bytes":      func() error { _, err := parseBatch("\x00\x01" + string(many)); return err },
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if err := parse(); !errors.Is(err, call.ErrInvalid) {
+			t.Errorf("%s: %v", what, err)
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			t.Errorf("%s: %d bytes of memory", what, n)
+		}
 	}
 }
 

@@ -92,6 +92,32 @@ func TestKeeper(t *testing.T) {
 	}
 }
 
+// A problem is told when it is found, not when all is read.
+func TestProblemsComeAtOnce(t *testing.T) {
+	told := make(chan struct{})
+	s := served(t, &waitingKeeper{told: told})
+	err := s.Check(t.Context(), func(string) { close(told) })
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A waitingKeeper waits until its problem has arrived.
+type waitingKeeper struct {
+	kept
+	told <-chan struct{}
+}
+
+func (k *waitingKeeper) Check(_ context.Context, report func(string)) error {
+	report("a problem")
+	select {
+	case <-k.told:
+		return nil
+	case <-time.After(20 * time.Second):
+		return errors.New("nobody was told of the problem")
+	}
+}
+
 func TestNoKeeper(t *testing.T) {
 	s := served(t, &altered{Store: storetest.NewModel()})
 	_, statsErr := s.Stats(t.Context())
