@@ -126,6 +126,34 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
+// Two legs of one call began within one second, the first on a whole one. It
+// was taken for the other: an INVITE without a fraction is that of any leg of
+// the same second. Their callers tell them apart.
+func TestLegsOfOneSecond(t *testing.T) {
+	leg := func(ms int, caller string) call.Row {
+		invite := time.Date(2026, 11, 1, 0, 0, 28, ms*1_000_000, time.UTC)
+		return call.Row{
+			CorrelationID: call.NameGUID("test", "correlation"), Invite: invite, Start: invite.Add(3 * time.Second),
+			Caller: caller, Callee: "+4940", CallType: "ByotIn", Trunk: "sbc1.contoso.com",
+		}
+	}
+	export := call.Event{Row: leg(0, "+4930000029"), Done: true, Call: "first"}
+	export.Row.Settle(call.AdminExport.Witness(), true)
+	graph := call.Event{Row: leg(725, "+4930000030"), Done: true, Call: "second"}
+	graph.Row.Settle(call.Graph.Witness(), true)
+	for _, events := range [][]call.Event{{export, graph}, {graph, export}} {
+		in := New(Config{Store: storetest.NewModel(), Now: now})
+		for i := range events {
+			if err := in.Sink("test", tenant).Put(t.Context(), events[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := in.store.Count(t.Context(), call.Query{Tenant: tenant}); err != nil || n != 2 {
+			t.Errorf("%d rows, %v; want 2", n, err)
+		}
+	}
+}
+
 // putAll puts the events, in batches of any size, perhaps several at once.
 func putAll(t *testing.T, rnd *rand.Rand, sinks map[call.Kind]*Sink, events []call.Event, parallel bool) {
 	t.Helper()

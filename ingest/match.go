@@ -81,7 +81,8 @@ func best(r *call.Row, near []*candidate) *candidate {
 // given them different ids; nor if both have the id that Microsoft has given.
 // They must agree in the call type, by whichever name, in the trunk, in any
 // case, and in the time of the INVITE, or of the start if one does not tell
-// that.
+// that. Two records of Microsoft's must agree in the numbers too, because legs
+// may begin within one second; an SBC may write numbers in its own way.
 func sameCall(a, b *call.Row) bool {
 	switch {
 	case a.Seen&b.Seen != 0, !hasOwnID(a) && !hasOwnID(b):
@@ -90,11 +91,33 @@ func sameCall(a, b *call.Row) bool {
 		return false
 	case !strings.EqualFold(a.Trunk, b.Trunk) && a.Trunk != "" && b.Trunk != "":
 		return false
+	case microsofts(a) && microsofts(b) && (otherNumber(a.Caller, b.Caller) || otherNumber(a.Callee, b.Callee)):
+		return false
 	}
 	if a.Invite.IsZero() || b.Invite.IsZero() {
 		return start(a).Sub(start(b)).Abs() < tolerance(a, b, call.FieldStart, start)
 	}
 	return a.Invite.Sub(b.Invite).Abs() < tolerance(a, b, call.FieldInvite, func(r *call.Row) time.Time { return r.Invite })
+}
+
+// microsofts reports whether a row is one of Microsoft's own records.
+func microsofts(r *call.Row) bool {
+	return r.Seen.Has(call.Graph) || r.Seen.Has(call.AdminExport)
+}
+
+// otherNumber reports whether two numbers are known and cannot be the same. Of
+// a masked one, only what stands before the mask counts.
+func otherNumber(a, b string) bool {
+	if a == "" || b == "" || a == b {
+		return false
+	}
+	x, xMasked := call.AppendDigits(nil, a)
+	y, yMasked := call.AppendDigits(nil, b)
+	if xMasked+yMasked == 0 {
+		return !bytes.Equal(x, y) || len(x) == 0
+	}
+	n := min(len(x), len(y))
+	return !bytes.Equal(x[:n], y[:n])
 }
 
 // clockSlack is how far the clocks of Microsoft and of an SBC may differ.
