@@ -23,8 +23,10 @@ func TestStrip(t *testing.T) {
 		{"credentials first", lines("BYE sip:b SIP/2.0", " Authorization: secret", "From: a", ""), lines("BYE sip:b SIP/2.0", "From: a", "")},
 		{"line breaks in front", "\r\n\r\n" + lines("BYE sip:b SIP/2.0", "From: a", ""), lines("BYE sip:b SIP/2.0", "From: a", "")},
 		{"only a body", lines("SIP/2.0 200 OK", "", "secret"), lines("SIP/2.0 200 OK", "")},
-		{"names that only look like it", lines("SIP/2.0 200 OK", "Authorizations: 1", "X-Authorization: 2", "Identity-Info: 3", "z: 4", "Authorization", ""),
-			lines("SIP/2.0 200 OK", "Authorizations: 1", "X-Authorization: 2", "Identity-Info: 3", "z: 4", "")},
+		{
+			"names that only look like it", lines("SIP/2.0 200 OK", "Authorizations: 1", "X-Authorization: 2", "Identity-Info: 3", "z: 4", "Authorization", ""),
+			lines("SIP/2.0 200 OK", "Authorizations: 1", "X-Authorization: 2", "Identity-Info: 3", "z: 4", ""),
+		},
 		{"nothing", "", "\r\n"},
 	} {
 		got := string(Strip([]byte("kept"), []byte(test.msg)))

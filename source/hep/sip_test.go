@@ -45,7 +45,7 @@ func allMessages(t testing.TB) (all [][]byte) {
 func scanned(msg []byte) string {
 	var s call.Signal
 	if err := Scan(bytes.Clone(msg), &s); err != nil {
-		return "error: " + err.(Cause).String() + "\n"
+		return "error: " + err.(Cause).String() + "\n" //nolint:errorlint // Scan returns a bare Cause
 	}
 	return dump(&s)
 }

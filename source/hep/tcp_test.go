@@ -99,8 +99,12 @@ func TestGarbage(t *testing.T) {
 		bytes string
 		want  Cause
 	}{
-		{"GET / HTTP/1.1\r\n\r\n", Magic}, {"X", Magic}, {"HEP2\x00\x10", Version}, {"HEP3\x00\x05", Length},
-		{"\x16\x03\x01\x02\x00\x01", Magic}, {strings.Repeat("\x00", 100_000), Magic},
+		{"GET / HTTP/1.1\r\n\r\n", Magic},
+		{"X", Magic},
+		{"HEP2\x00\x10", Version},
+		{"HEP3\x00\x05", Length},
+		{"\x16\x03\x01\x02\x00\x01", Magic},
+		{strings.Repeat("\x00", 100_000), Magic},
 	} {
 		c := r.dial()
 		before := r.Stats().Refused[test.want]

@@ -94,9 +94,15 @@ func TestTLS(t *testing.T) {
 		parameters, client string
 		want               bool
 	}{
-		{"", "", true}, {"", "client", true}, {"", "stranger", true}, {"", "plain", false},
-		{"&client-ca=ca", "", false}, {"&client-ca=ca", "client", true}, {"&client-ca=ca", "stranger", false},
-		{"&client-ca=ca&client-cert=optional", "", true}, {"&client-ca=ca&client-cert=optional", "client", true},
+		{"", "", true},
+		{"", "client", true},
+		{"", "stranger", true},
+		{"", "plain", false},
+		{"&client-ca=ca", "", false},
+		{"&client-ca=ca", "client", true},
+		{"&client-ca=ca", "stranger", false},
+		{"&client-ca=ca&client-cert=optional", "", true},
+		{"&client-ca=ca&client-cert=optional", "client", true},
 		{"&client-ca=ca&client-cert=optional", "stranger", false},
 	} {
 		t.Run(strings.Trim(test.parameters+" "+test.client, "& "), func(t *testing.T) {

@@ -78,7 +78,7 @@ func (s *Source) readUDP(ctx context.Context, c net.PacketConn, q *queue) error 
 		n, err := conn.ReadBatch(msgs, 0)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the end was asked for
 		case err != nil:
 			return fmt.Errorf("read: %w", err)
 		}

@@ -57,9 +57,14 @@ func TestDropCounter(t *testing.T) {
 		oob  []byte
 		want uint64
 	}{
-		{nil, 0}, {control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 5), 5}, {control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 5), 0},
-		{control(unix.SOL_IP, unix.SO_RXQ_OVFL, 9), 0}, {append(control(unix.SOL_IP, 1, 9), control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 7)...), 2},
-		{control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1<<32-1), 1<<32 - 8}, {control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 2), 3}, {[]byte("broken"), 0},
+		{nil, 0},
+		{control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 5), 5},
+		{control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 5), 0},
+		{control(unix.SOL_IP, unix.SO_RXQ_OVFL, 9), 0},
+		{append(control(unix.SOL_IP, 1, 9), control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 7)...), 2},
+		{control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1<<32-1), 1<<32 - 8},
+		{control(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 2), 3},
+		{[]byte("broken"), 0},
 	} {
 		if got := d.note(step.oob); got != step.want {
 			t.Errorf("step %d: %d drops, want %d", i, got, step.want)
