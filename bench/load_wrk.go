@@ -50,7 +50,7 @@ func (l load) runWrk(ctx context.Context, path, dir string, t target) (rate, p50
 		return 0, 0, 0, err
 	}
 	seconds := int((l.length + time.Second - 1) / time.Second)
-	out, err := output(ctx, path, "-t1", "-c"+strconv.Itoa(l.clients), "-d"+strconv.Itoa(seconds)+"s", "--latency", "-s", script, "http://"+t.addr+"/")
+	out, err := output(ctx, path, "-t1", "-c"+strconv.Itoa(l.clients), "-d"+strconv.Itoa(seconds)+"s", "--latency", "--timeout", "30s", "-s", script, "http://"+t.addr+"/")
 	if err != nil {
 		return 0, 0, 0, err
 	}

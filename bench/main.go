@@ -182,6 +182,9 @@ func (b *bench) serve(ctx context.Context) error {
 		return err
 	}
 	defer s.proc.stop(syscall.SIGTERM)
+	if rested, err := s.rest(ctx, 30*time.Second); err == nil {
+		b.report.note("After the rows had been written and the server was started again, it was let alone for %s, until it had nothing to do any more.", rested.Round(time.Second))
+	}
 	with := func(f func(context.Context, *server) error) func(context.Context) error {
 		return func(ctx context.Context) error { return f(ctx, s) }
 	}
@@ -194,6 +197,10 @@ func (b *bench) serve(ctx context.Context) error {
 	return errors.Join(err, b.step(ctx, "open", func(ctx context.Context) error { return b.measureOpen(ctx, h, s) }))
 }
 
+// longest is how long a measurement may take on a machine that is far too slow
+// or busy. On one that does nothing else, none takes more than two minutes.
+const longest = 5 * time.Minute
+
 // step makes one measurement, unless it is not wanted.
 func (b *bench) step(ctx context.Context, name string, f func(context.Context) error) error {
 	if len(b.only) > 0 && !slices.Contains(b.only, name) && !slices.Contains([]string{"build", "fill"}, name) {
@@ -201,6 +208,11 @@ func (b *bench) step(ctx context.Context, name string, f func(context.Context) e
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if name != "fill" { // which takes as long as there are rows
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, longest, fmt.Errorf("given up after %v", longest))
+		defer cancel()
 	}
 	began := time.Now()
 	err := f(ctx)

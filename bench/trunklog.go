@@ -111,6 +111,36 @@ func (h *house) serve(ctx context.Context, token string) (*server, error) {
 	return s, nil
 }
 
+// rest waits until the server does nothing any more: after many rows have been
+// written, the store puts its tables in order for a while. It does not wait for
+// longer than the given time, and returns for how long it has.
+func (s *server) rest(ctx context.Context, most time.Duration) (time.Duration, error) {
+	const look = 250 * time.Millisecond
+	began := time.Now()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	last, err := processorTime(s.proc.pid())
+	if err != nil {
+		return 0, err
+	}
+	for quiet := 0; quiet < 4 && time.Since(began) < most; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+		now, err := processorTime(s.proc.pid())
+		if err != nil {
+			return 0, err
+		}
+		if quiet++; now-last > look/20 {
+			quiet = 0
+		}
+		last = now
+	}
+	return time.Since(began), nil
+}
+
 // stop stops the server cleanly and returns how long that took.
 func (s *server) stop() (time.Duration, error) {
 	began := time.Now()
