@@ -91,19 +91,10 @@ func TestNothingNewWaits(t *testing.T) {
 	go write()
 	<-entered // the first one is in the log, and its sync has begun
 	go write()
-	// The second one can be seen to have looked at the row by the lock it took.
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		if r, err := s.Row(t.Context(), rows[0].Tenant, rows[0].ID); err == nil && r.ID == rows[0].ID {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the row is not seen")
-		}
-	}
 	select {
 	case err := <-results:
-		t.Fatalf("a write was confirmed before the disk was: %v", err)
-	default:
+		t.Errorf("a write was answered before the disk was: %v", err)
+	case <-time.After(300 * time.Millisecond): // long enough for one that does not wait
 	}
 	close(release)
 	for range 2 {
