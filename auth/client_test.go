@@ -165,8 +165,13 @@ func TestLastUsed(t *testing.T) {
 		return out
 	}
 	saves := w.kv.saves
-	for range 10 {
+	w.mint(c, s1)
+	loads := w.kv.loads
+	for range 9 {
 		w.mint(c, s1)
+	}
+	if w.kv.loads != loads {
+		t.Errorf("%d reads for tokens of a client that is known", w.kv.loads-loads)
 	}
 	if got := used(); got != [2]string{"0s", ""} || w.kv.saves != saves+1 {
 		t.Errorf("used %v, %d writes", got, w.kv.saves-saves)
@@ -307,7 +312,7 @@ func TestConflict(t *testing.T) {
 func TestReadWhileSaved(t *testing.T) {
 	w := newWorld(t)
 	c, token := w.token(contoso)
-	slow := &slowKV{memKV: w.kv}
+	slow := &slowKV{memKV: w.kv, prefix: prefixClient}
 	conf := w.conf
 	conf.KV = slow
 	a, err := New(t.Context(), conf)
@@ -330,12 +335,13 @@ func TestReadWhileSaved(t *testing.T) {
 // A slowKV lets something happen between reading and returning.
 type slowKV struct {
 	*memKV
+	prefix string // of what is read then
 	during func()
 }
 
 func (kv *slowKV) Load(ctx context.Context, prefix string) (map[string][]byte, error) {
 	m, err := kv.memKV.Load(ctx, prefix)
-	if f := kv.during; f != nil && strings.HasPrefix(prefix, prefixClient) {
+	if f := kv.during; f != nil && strings.HasPrefix(prefix, kv.prefix) {
 		kv.during = nil
 		f()
 	}

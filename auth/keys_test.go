@@ -178,6 +178,31 @@ func TestFirstKeys(t *testing.T) {
 	}
 }
 
+// TestKeysReadWhileReplaced reads the keys slowly while they are replaced: those
+// that were read must not come back.
+func TestKeysReadWhileReplaced(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Alg = "ES256" })
+	_, token := w.token(contoso)
+	slow := &slowKV{memKV: w.kv, prefix: nameKeys}
+	conf := w.conf
+	conf.KV = slow
+	a, err := New(t.Context(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Add(KeyStale + time.Second)
+	slow.during = func() {
+		if err := a.ReplaceKeys(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	for range 2 {
+		if _, e := verifyOn(t, a, withToken(token), RoleRead); status(e) != 401 {
+			t.Errorf("a token of the old key: %v", e)
+		}
+	}
+}
+
 // TestUnknownKey shows that a key made by another process is found at once, and
 // that names of keys that do not exist provoke one read in five seconds.
 func TestUnknownKey(t *testing.T) {
