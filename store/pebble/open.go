@@ -3,6 +3,7 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"runtime"
 	"strconv"
@@ -192,7 +193,11 @@ var errStrange = fmt.Errorf("%w: the folder holds a database of another program;
 // the version in the store itself.
 const formatName = "FORMAT"
 
-func formatText() string { return fmt.Sprintf("trunklog %d\n", formatVersion) }
+// formatText returns what is in the file: a line, and its checksum.
+func formatText(version int) string {
+	line := fmt.Sprintf("trunklog %d\n", version)
+	return line + fmt.Sprintf("%08x\n", crc32.Checksum([]byte(line), castagnoli()))
+}
 
 func checkFormatFile(fsys vfs.FS, dir string) error {
 	data, err := readFile(fsys, fsys.PathJoin(dir, formatName))
@@ -202,23 +207,24 @@ func checkFormatFile(fsys vfs.FS, dir string) error {
 	if err != nil {
 		return err
 	}
-	version, ok := strings.CutPrefix(strings.TrimSuffix(string(data), "\n"), "trunklog ")
-	if _, err := strconv.Atoi(version); !ok || err != nil {
+	line, _, _ := strings.Cut(string(data), "\n")
+	version, err := strconv.Atoi(strings.TrimPrefix(line, "trunklog "))
+	if err != nil || string(data) != formatText(version) {
 		return nil //nolint:nilerr // damaged; the seal tells of it if there is one, and else it does no harm
 	}
-	return checkVersion(version)
+	return checkVersion(strconv.Itoa(version))
 }
 
 // keepFormatFile writes the file where it is not, or not right.
 func keepFormatFile(fsys vfs.FS, dir string) error {
 	data, err := readFile(fsys, fsys.PathJoin(dir, formatName))
-	if err == nil && string(data) == formatText() {
+	if err == nil && string(data) == formatText(formatVersion) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return writeFile(fsys, dir, formatName, []byte(formatText()))
+	return writeFile(fsys, dir, formatName, []byte(formatText(formatVersion)))
 }
 
 // inWords says what an operator can do about an error of opening.

@@ -80,7 +80,7 @@ func TestNewerVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Write([]byte("trunklog 7\n")); err != nil {
+	if _, err := f.Write([]byte(formatText(7))); err != nil {
 		t.Fatal(err)
 	}
 	before := disk.String()

@@ -20,6 +20,7 @@ func cases() []law {
 		{"FoldKeepsThePlace", foldKeepsThePlace},
 		{"FoldByRank", foldByRank},
 		{"FoldMovesLookUps", foldMovesLookUps},
+		{"FoldMovesTwins", foldMovesTwins},
 		{"DuplicatesInOneBatch", duplicatesInOneBatch},
 		{"SameIDInTwoTenants", sameIDInTwoTenants},
 		{"ConcurrentWriters", concurrentWriters},

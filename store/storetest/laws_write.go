@@ -219,6 +219,31 @@ func foldMovesLookUps(f *fixture) {
 	}
 }
 
+// foldMovesTwins moves two rows with the same start, the same values and ids
+// that begin alike, in one batch.
+func foldMovesTwins(f *fixture) {
+	a, b := call.NameGUID("storetest", "a"), call.NameGUID("storetest", "b")
+	r := told(rowAt("first twin", noon()), call.CDR.Witness(), func(r *call.Row) { r.CorrelationID, r.Caller = a, "+49301111" })
+	twin := r.Clone()
+	twin.ID[15]++
+	f.write(call.Batch{Rows: []call.Row{r, twin}})
+	move := func(r *call.Row) { r.CorrelationID, r.Caller = b, "+49302222" }
+	f.write(call.Batch{Rows: []call.Row{told(r, call.Graph.Witness(), move), told(twin, call.Graph.Witness(), move)}})
+	for range 2 {
+		for x, want := range map[call.Expr]int{
+			call.Compare{Field: call.FieldCorrelationID, Value: a}: 0,
+			call.Compare{Field: call.FieldCorrelationID, Value: b}: 2,
+			call.Digits("49301111"):                                0,
+			call.Digits("49302222"):                                2,
+		} {
+			if n := len(f.same(call.Query{Tenant: r.Tenant, Where: x})); n != want {
+				f.Fatalf("%#v finds %d rows, want %d", x, n, want)
+			}
+		}
+		f.reopen()
+	}
+}
+
 func duplicatesInOneBatch(f *fixture) {
 	r := rowAt("twice", noon())
 	poor := told(r, call.CDR.Witness(), func(r *call.Row) { r.Trunk, r.Caller = "cdr.example", "+49301" })
