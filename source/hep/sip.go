@@ -24,7 +24,7 @@ import (
 func Scan(msg []byte, s *call.Signal) error { return scan(msg, s).err() }
 
 func scan(msg []byte, s *call.Signal) Cause {
-	*s = call.Signal{At: s.At, Src: s.Src, Dst: s.Dst, Transport: s.Transport, Agent: s.Agent, Raw: s.Raw}
+	clearMessage(s)
 	i := skipSpace(msg, 0) // line breaks may precede it: section 7.5
 	if i == len(msg) {
 		return SIPEmpty
@@ -37,7 +37,7 @@ func scan(msg []byte, s *call.Signal) Cause {
 		return SIPCut
 	}
 	h := headers{s: s}
-	for ended && !atEnd(msg, i) {
+	for !atEnd(msg, i) {
 		if line, i, ended = cutHeader(msg, i); !ended {
 			return SIPCut
 		}
@@ -52,6 +52,13 @@ func scan(msg []byte, s *call.Signal) Cause {
 		}
 	}
 	return h.finish()
+}
+
+// clearMessage clears what is the message's.
+func clearMessage(s *call.Signal) {
+	at, src, dst, transport, agent, raw := s.At, s.Src, s.Dst, s.Transport, s.Agent, s.Raw
+	*s = call.Signal{}
+	s.At, s.Src, s.Dst, s.Transport, s.Agent, s.Raw = at, src, dst, transport, agent, raw
 }
 
 // atEnd reports whether the headers end at i: with an empty line, or with the
@@ -74,15 +81,22 @@ func cutLine(msg []byte, i int) (line []byte, next int, ended bool) {
 // white space. It makes one line of them.
 func cutHeader(msg []byte, i int) (line []byte, next int, ended bool) {
 	line, next, ended = cutLine(msg, i)
-	for ended && next < len(msg) && (msg[next] == ' ' || msg[next] == '\t') {
+	if next < len(msg) && (msg[next] == ' ' || msg[next] == '\t') {
+		return unfold(msg, i, next)
+	}
+	return line, next, ended
+}
+
+// unfold is cutHeader for a header that goes on at next.
+func unfold(msg []byte, i, next int) (line []byte, _ int, ended bool) {
+	for ended = true; ended && next < len(msg) && (msg[next] == ' ' || msg[next] == '\t'); {
 		msg[next-1] = ' '
 		if next-2 >= i && msg[next-2] == '\r' {
 			msg[next-2] = ' '
 		}
 		_, next, ended = cutLine(msg, next)
-		line = msg[i:next]
 	}
-	return line, next, ended
+	return msg[i:next], next, ended
 }
 
 // indexColon is [bytes.IndexByte] for the colon behind a header's name, which is
@@ -182,7 +196,7 @@ func isToken(b []byte) bool {
 // skipSpace returns the place of the first byte at or behind i that is neither
 // a space, a tab nor a line break.
 func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n') {
+	for i < len(b) && isSpace(b[i]) {
 		i++
 	}
 	return i
@@ -199,4 +213,4 @@ func trim(b []byte) []byte {
 	return b
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func isSpace(c byte) bool { return c <= ' ' && (c == ' ' || c == '\r' || c == '\n' || c == '\t') }

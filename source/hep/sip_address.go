@@ -54,6 +54,9 @@ func scanName(v []byte, a *call.Address, list bool) (open int, ok bool) {
 		a.Name = unquote(v[1:end])
 		return open, true
 	}
+	if len(v) > 0 && v[0] == '<' {
+		return 0, true
+	}
 	open = bytes.IndexByte(v, '<')
 	if open < 0 {
 		return open, true
@@ -91,7 +94,7 @@ const (
 func cutScheme(u []byte) (scheme, []byte) {
 	switch {
 	case len(u) < 4:
-	case u[3] == ':' && equalFold(u[:3], "sip"):
+	case string(u[:4]) == "sip:", u[3] == ':' && equalFold(u[:3], "sip"):
 		return schemeSIP, u[4:]
 	case u[3] == ':' && equalFold(u[:3], "tel"):
 		return schemeTel, u[4:]
@@ -109,7 +112,7 @@ func scanURI(u []byte, a *call.Address) bool {
 		return scanSIPURI(rest, a)
 	case schemeTel:
 		number, params, _ := bytes.Cut(rest, []byte{';'})
-		a.User, a.Params = unescape(trim(number)), text(params)
+		a.User, a.Params = userText(number), text(params)
 		return a.User != ""
 	}
 	i := bytes.IndexByte(u, ':')
@@ -128,65 +131,89 @@ func scanURI(u []byte, a *call.Address) bool {
 // scanSIPURI reads user:password@host:port;parameters?headers. The password is
 // not kept, and a host that is an IPv6 address loses its brackets.
 func scanSIPURI(u []byte, a *call.Address) bool {
-	user, host := cutUser(u)
-	if i := bytes.IndexByte(user, ':'); i >= 0 {
-		user = user[:i]
+	host := u
+	if at := bytes.IndexByte(u, '@'); at >= 0 {
+		host = u[at+1:]
+		end := hostEnd(host)
+		for end < len(host) && host[end] == '@' { // someone forgot to escape it in the user
+			at += 1 + end
+			host = u[at+1:]
+			end = hostEnd(host)
+		}
+		a.User = userText(u[:at])
 	}
-	a.User = unescape(trim(user))
-	end := len(host)
+	end := hostEnd(host)
+	rest := host[end:]
 	if len(host) > 0 && host[0] == '[' {
-		if end = bytes.IndexByte(host, ']'); end < 0 {
+		if host = host[1:end]; len(host) == 0 || host[len(host)-1] != ']' {
 			return false
 		}
-		a.Host = text(host[1:end])
-		host = host[end+1:]
-		end = bytes.IndexByte(host, ';')
-	} else {
-		for i, c := range host {
-			if c == ':' || c == ';' || c == '?' {
-				end = i
-				break
-			}
-		}
-		a.Host = text(trim(host[:end]))
-		host = host[end:]
-		end = bytes.IndexByte(host, ';')
+		host, end = host[:len(host)-1], end-2
 	}
-	if query := bytes.IndexByte(host, '?'); query >= 0 {
-		host = host[:query]
-	}
-	if end >= 0 && end < len(host) {
-		a.Params = text(trim(host[end+1:]))
+	a.Host = text(trim(host[:end]))
+	if len(rest) > 0 {
+		a.Params = uriParams(rest)
 	}
 	return a.User != "" || a.Host != ""
 }
 
-// cutUser cuts a URI at the @ behind its user, if it has one. A user may hold
-// semicolons and question marks, but an @ only if someone forgot to escape it;
-// so the @ is the last one in front of the host's end.
-func cutUser(u []byte) (user, host []byte) {
-	at := bytes.IndexByte(u, '@')
-	if at < 0 {
-		return nil, u
-	}
-	for {
-		next := bytes.IndexByte(u[at+1:], '@')
-		if next < 0 || bytes.ContainsAny(u[at+1:at+1+next], ";?") {
-			return u[:at], u[at+1:]
+// hostEnd returns where the host ends that host begins with.
+func hostEnd(host []byte) int {
+	i := 0
+	if len(host) > 0 && host[0] == '[' {
+		if i = bytes.IndexByte(host, ']') + 1; i == 0 {
+			return len(host)
 		}
-		at += 1 + next
 	}
+	for ; i < len(host); i++ {
+		// The four lie close together, so one comparison rules out all else.
+		if c := host[i]; c-':' <= '@'-':' && (c == ':' || c == ';' || c == '?' || c == '@') {
+			return i
+		}
+	}
+	return i
+}
+
+// uriParams returns the parameters in what follows a host.
+func uriParams(rest []byte) string {
+	if query := bytes.IndexByte(rest, '?'); query >= 0 {
+		rest = rest[:query]
+	}
+	for i, c := range rest { // behind a port, which is short
+		if c == ';' {
+			return text(trim(rest[i+1:]))
+		}
+	}
+	return ""
+}
+
+// userText returns the user in front of an @, without a password.
+func userText(b []byte) string {
+	escaped := false
+	for i, c := range b {
+		if c == ':' {
+			b = b[:i]
+			break
+		}
+		escaped = escaped || c == '%'
+	}
+	if b = trim(b); escaped {
+		return unescape(b)
+	}
+	return text(b)
 }
 
 // param returns the value of the parameter with the given name, in lower case,
 // of a header whose parameters are ";name=value;name=value".
 func param(p []byte, name string) []byte {
 	for {
-		i := bytes.IndexByte(p, ';')
-		if i < 0 {
+		for len(p) > 0 && p[0] != ';' {
+			p = p[1:]
+		}
+		if len(p) == 0 {
 			return nil
 		}
-		p = p[i+1:]
+		p = p[1:]
 		end := 0
 		for end < len(p) && p[end] != '=' && p[end] != ';' {
 			end++
@@ -215,8 +242,11 @@ func paramValue(p []byte) (value, rest []byte) {
 			return p[from+1 : end], p[end+1:]
 		}
 	}
-	value, _, _ = bytes.Cut(p, []byte{';'})
-	return trim(value), p[len(value):]
+	end := bytes.IndexByte(p, ';')
+	if end < 0 {
+		end = len(p)
+	}
+	return trim(p[:end]), p[end:]
 }
 
 // unquote returns what the inside of a quoted string stands for.
@@ -238,9 +268,6 @@ func unquote(b []byte) string {
 // unescape undoes the escapes in a user that stand for printable ASCII, so that
 // %2B49 is +49. Others stay: they may be no text at all.
 func unescape(b []byte) string {
-	if bytes.IndexByte(b, '%') < 0 {
-		return text(b)
-	}
 	var out strings.Builder
 	for i := 0; i < len(b); i++ {
 		c := b[i]

@@ -139,10 +139,7 @@ func equalFold(b []byte, lower string) bool {
 		return false
 	}
 	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != lower[i] {
+		if want := lower[i]; c != want && (c|0x20 != want || want < 'a') {
 			return false
 		}
 	}
