@@ -36,7 +36,11 @@ func (w *walk) skipRows() (ok bool, err error) {
 		if stopped {
 			return w.skipDown(c, i, stop)
 		}
-		at = end
+		// Where the span has ended, a coarser bucket would hold rows that have
+		// been skipped already.
+		if at = end; w.q.Reverse && at <= w.span.lo.start || !w.q.Reverse && at >= w.span.hi.start {
+			break
+		}
 	}
 	return false, nil // fewer rows than are to be skipped
 }

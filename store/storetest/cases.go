@@ -38,6 +38,7 @@ func cases() []law {
 		{"CursorsBetweenRows", cursorsBetweenRows},
 		{"SkipAndLimit", skipAndLimit},
 		{"SkipOverManyDays", skipOverManyDays},
+		{"SkipEndsWithTheRange", skipEndsWithTheRange},
 		{"WhereEveryComparison", whereEveryComparison},
 		{"WhereStartBetweenTicks", whereStartBetweenTicks},
 		{"WhereEveryTextMatch", whereEveryTextMatch},

@@ -229,6 +229,31 @@ func skipOverManyDays(f *fixture) {
 	}
 }
 
+// skipEndsWithTheRange skips more rows than the range has, of which the same
+// minute, hour and day have more outside of it. An engine that counted those
+// once found rows here.
+func skipEndsWithTheRange(f *fixture) {
+	day := time.Date(2024, 2, 18, 0, 0, 0, 0, time.UTC)
+	var rows []call.Row
+	for i := range 24 * 12 {
+		rows = append(rows, rowAt(time.Duration(i).String(), day.Add(time.Duration(i)*5*time.Minute+time.Second)))
+	}
+	f.write(call.Batch{Rows: rows})
+	for _, length := range []time.Duration{3 * time.Minute, 40 * time.Minute, 2 * time.Hour, 9 * time.Hour, 20 * time.Hour} {
+		from := day.Add(2*time.Hour + 49*time.Minute)
+		to := from.Add(length)
+		in := int64(len(f.same(call.Query{Tenant: Tenants()[0], From: from, To: to})))
+		for _, skip := range []int64{in - 1, in, in + 1, in + 5, in + 30, 250} {
+			for _, reverse := range []bool{false, true} {
+				got := f.same(call.Query{Tenant: Tenants()[0], From: from, To: to, Skip: max(skip, 0), Reverse: reverse})
+				if want := min(max(in-skip, 0), in); int64(len(got)) != want {
+					f.Fatalf("%d rows behind %d of %d", len(got), skip, in)
+				}
+			}
+		}
+	}
+}
+
 func walkIsASnapshot(f *fixture) {
 	rows := Rows(10, 900)
 	f.write(call.Batch{Rows: rows[:600]})
