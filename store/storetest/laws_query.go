@@ -297,17 +297,26 @@ func rowsAreLent(f *fixture) {
 	f.write(call.Batch{Rows: Rows(12, 300)})
 	q := call.Query{Tenant: Tenants()[0]}
 	want := f.same(q)
-	// A receiver may do to a row what it likes, and stop when it likes.
+	// A receiver may do to a row what it likes, and what it puts there stays its
+	// own. It may stop when it likes.
+	mine := []call.GUID{{7}, {7}, {7}}
 	for stop := range 20 {
 		n := 0
 		for r, err := range f.store.Rows(f.Context(), q) {
 			if err != nil || !r.Equal(&want[n]) {
 				f.Fatalf("row %d is %+v, %v; want %+v", n, r, err, want[n])
 			}
-			*r = call.Row{AdministrativeUnits: append(r.AdministrativeUnits, call.GUID{7})}
+			if *r = (call.Row{AdministrativeUnits: append(r.AdministrativeUnits, call.GUID{7})}); n%2 == 0 {
+				r.AdministrativeUnits = mine
+			}
 			if n++; n == stop {
 				break
 			}
+		}
+	}
+	for _, id := range mine {
+		if id != (call.GUID{7}) {
+			f.Fatal("the walk has written to memory of the receiver")
 		}
 	}
 	// The same sequence may be walked again, and twice at once.
