@@ -1,6 +1,8 @@
 package hep
 
 import (
+	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -76,5 +78,69 @@ func BenchmarkStrip(b *testing.B) {
 	var kept []byte
 	for i := 0; b.Loop(); i++ {
 		kept = Strip(kept[:0], msgs[i%len(msgs)])
+	}
+}
+
+// A counter is a sink that takes everything, and as long for it as a disk does.
+type counter struct{ sync time.Duration }
+
+func (c counter) Put(context.Context, ...call.Event) error {
+	if c.sync > 0 {
+		t := time.NewTimer(c.sync)
+		<-t.C
+	}
+	return nil
+}
+
+// BenchmarkTCP sends messages through one connection. The sender is in the same
+// process.
+func BenchmarkTCP(b *testing.B) {
+	for _, bench := range []struct {
+		name string
+		sync time.Duration
+		raw  bool
+	}{{"", 0, false}, {"raw", 0, true}, {"sync=5ms", 5 * time.Millisecond, true}} {
+		b.Run(bench.name, func(b *testing.B) {
+			s, err := New(testURL(b, "hep+tcp://127.0.0.1:0"), Options{Now: func() time.Time { return benchTime }, Raw: bench.raw})
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(b.Context())
+			if err := s.Listen(ctx); err != nil {
+				b.Fatal(err)
+			}
+			done := make(chan error)
+			go func() { done <- s.Run(ctx, "", counter{bench.sync}) }()
+			c, err := net.Dial("tcp", s.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			var stream []byte
+			msgs := teamsCall(b)
+			const some = 1000
+			for i := range some {
+				d := draft{at: benchTime, src: "52.114.75.24:5061", dst: "10.1.2.3:5061", payload: string(msgs[i%len(msgs)])}
+				stream = append(stream, d.bytes()...)
+			}
+			b.SetBytes(int64(len(stream) / some))
+			b.ReportAllocs()
+			b.ResetTimer()
+			sent := 0
+			for ; sent < b.N; sent += some {
+				if _, err := c.Write(stream); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for s.Stats().Messages < uint64(sent) {
+				pause()
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(sent)/b.Elapsed().Seconds(), "messages/s")
+			_ = c.Close()
+			stop()
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }
