@@ -119,6 +119,29 @@ func patchDirectory(b []byte, offset int, v uint32) {
 	binary.LittleEndian.PutUint16(b[i+offset:], uint16(v))
 }
 
+// An archive whose directory points before its start gives the same words when
+// it arrives through a pipe, and so was copied into a file first.
+func TestZipPointsOutside(t *testing.T) {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	const zip64 = 1 // the extra field with an offset of eight bytes (APPNOTE 4.5.3)
+	before := binary.LittleEndian.AppendUint64([]byte{zip64, 0, 8, 0}, 1<<63)
+	if _, err := z.CreateHeader(&zip.FileHeader{Name: exportName, Method: zip.Deflate, Extra: before}); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in := b.Bytes()
+	patchDirectory(in, 42, 0xffff) // the offset is in the extra field
+	patchDirectory(in, 44, 0xffff)
+	_, _, whole := decodeExport(t, bytes.NewReader(in))
+	_, _, piped := decodeExport(t, iotest.HalfReader(bytes.NewReader(in)))
+	if !errors.Is(whole, call.ErrInvalid) || fmt.Sprint(whole) != fmt.Sprint(piped) {
+		t.Errorf("as a whole: %v; through a pipe: %v", whole, piped)
+	}
+}
+
 // An archive that was cut off anywhere gives an error, and no wrong rows.
 func TestZipCutOff(t *testing.T) {
 	sound := zipOf(t, entry{"parameters.json", "{}"}, entry{exportName, exportHeader + strings.Repeat(exportRow, 3)})

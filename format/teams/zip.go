@@ -34,7 +34,9 @@ func decodeZip(r io.Reader, text call.Decoder, note func(string), yield func(cal
 			return
 		}
 		defer s.close()
-		file, size = s.f, s.size
+		// The section keeps offsets that lie outside of the archive from the
+		// file, whose error would name a temporary folder.
+		file, size = io.NewSectionReader(s.f, 0, s.size), s.size
 	}
 	a, err := openArchive(file, size)
 	if err != nil {
