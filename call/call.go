@@ -102,6 +102,12 @@ type Batch struct {
 	// State sets named values; a nil value deletes the name. Names are paths
 	// such as "client/GUID/GUID", whose first part belongs to one package.
 	State map[string][]byte
+	// Messages are kept until [Store.TrimMessages]. The same message twice is
+	// kept once.
+	Messages []Message
+	// Legs say which messages belong to a row. One with the Row and ID of
+	// another takes its place.
+	Legs []Leg
 	// If holds the values that names must have now for the batch to be
 	// applied; nil stands for a name that must not exist.
 	If map[string][]byte
