@@ -1,0 +1,125 @@
+// Package metrics shows what the program counts to Prometheus: what arrived,
+// what was dropped and why, what became of it, and how long the disk took.
+//
+// It asks for the counts when it is asked for them, through functions that are
+// passed in, so that nobody who counts knows who looks. It has a registry of
+// its own and no global one. It does not know what a packet or a request is,
+// who may look, or where it is mounted. A label never holds anything that
+// belongs to a person.
+//
+// What each metric means to an operator is in docs/metrics.md.
+package metrics
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// A Config says where the counts come from. Each function may be called at any
+// time and from many goroutines at once. Of one that is nil there are no
+// metrics.
+type Config struct {
+	Version string // of the program
+	// HEP returns the counts of the sources that receive HEP.
+	HEP func() []HEP
+	// Push returns those of the requests that deliver calls over HTTP.
+	Push func() Push
+	// Rows returns what became of the calls of each source.
+	Rows func() []Rows
+	// Folding returns how the making of rows out of messages gets on.
+	Folding func() Folding
+	// Log is told when the metrics cannot be shown; nil is no log.
+	Log *slog.Logger
+}
+
+// HEP are the counts of one source of HEP packets since it was started.
+type HEP struct {
+	Source      string            // its name
+	Packets     uint64            // received
+	Bytes       uint64            // of them
+	Messages    uint64            // SIP messages that were accepted
+	Retimed     uint64            // of them had no time that could be
+	Refused     map[string]uint64 // packets of which nothing came, by cause
+	KernelDrops uint64            // datagrams that the kernel had no room for
+	Connections int64             // that are open
+}
+
+// Push are the counts of the requests that deliver calls, since the start.
+type Push struct {
+	Requests map[string]uint64 // by outcome: "accepted", "replayed", or why it was refused
+	Rejected map[string]uint64 // records that were not taken, by cause
+	Bytes    uint64            // of bodies, after unpacking
+	Active   int               // requests that are being read now
+}
+
+// Rows are the counts of what became of the calls of a source. New, Changed and
+// Same add up to the calls that were kept.
+type Rows struct {
+	Source                       string
+	New, Changed, Same, Rejected int64
+	Unassigned                   int64 // of the ones that were kept: belong to no tenant's trunk
+}
+
+// Folding says how the making of rows out of messages gets on.
+type Folding struct {
+	Open int           // calls that have begun and not ended
+	Lag  time.Duration // age of the oldest message that is not in a row or in the state yet
+}
+
+// Metrics are the metrics of one program.
+type Metrics struct {
+	registry *prometheus.Registry
+	commit   prometheus.Histogram
+	failures *prometheus.CounterVec
+	log      *slog.Logger
+}
+
+// New returns the metrics of what c describes.
+func New(c Config) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "trunklog_commit_seconds",
+			Help:    "How long writes to the store took until they were durable.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "trunklog_commit_failures_total",
+			Help: "Writes to the store that were not done, by cause. A conflict is tried again by whoever wrote.",
+		}, []string{"cause"}),
+		log: c.Log,
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	for _, cause := range failureCauses() {
+		m.failures.WithLabelValues(cause) // a count that is not there cannot rise from 0
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "trunklog_build_info",
+		Help:        "Always 1; which version runs is in the labels.",
+		ConstLabels: prometheus.Labels{"version": c.Version, "go_version": runtime.Version()},
+	})
+	info.Set(1)
+	m.registry.MustRegister(
+		m.commit, m.failures, info, newSnapshots(c),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// Handler shows the metrics in the form that the client asks for: Prometheus's
+// text or OpenMetrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(m.log.Handler(), slog.LevelError),
+		MaxRequestsInFlight: 8,
+	})
+}

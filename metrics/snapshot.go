@@ -1,0 +1,126 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// A family is a metric whose value somebody else counts.
+type family struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+func counter(name, help string, labels ...string) family {
+	return family{prometheus.NewDesc(name, help, labels, nil), prometheus.CounterValue}
+}
+
+func gauge(name, help string, labels ...string) family {
+	return family{prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue}
+}
+
+// families are the metrics that snapshots shows.
+type families struct {
+	hepPackets, hepBytes, hepMessages, hepRetimed, hepRefused, hepDrops, hepConnections family
+	pushRequests, pushRejected, pushBytes, pushActive                                   family
+	rows, unassigned                                                                    family
+	open, lag                                                                           family
+}
+
+func newFamilies() families {
+	return families{
+		hepPackets:     counter("trunklog_hep_packets_total", "HEP packets received.", "source"),
+		hepBytes:       counter("trunklog_hep_bytes_total", "Bytes of the HEP packets received.", "source"),
+		hepMessages:    counter("trunklog_hep_messages_total", "SIP messages taken out of HEP packets and accepted.", "source"),
+		hepRetimed:     counter("trunklog_hep_retimed_total", "SIP messages without a usable time, which were given that of their arrival.", "source"),
+		hepRefused:     counter("trunklog_hep_refused_total", "HEP packets of which nothing came, by cause.", "source", "cause"),
+		hepDrops:       counter("trunklog_hep_kernel_drops_total", "Datagrams that the kernel had no room for.", "source"),
+		hepConnections: gauge("trunklog_hep_connections", "Open connections of capture agents.", "source"),
+		pushRequests:   counter("trunklog_push_requests_total", "Requests that delivered calls over HTTP, by outcome.", "outcome"),
+		pushRejected:   counter("trunklog_push_rejected_total", "Records in such requests that were not taken, by cause.", "cause"),
+		pushBytes:      counter("trunklog_push_bytes_total", "Bytes of such requests, after unpacking."),
+		pushActive:     gauge("trunklog_push_active_requests", "Such requests that are being worked on now."),
+		rows:           counter("trunklog_rows_total", "Calls by what became of them: new, changed, same, rejected.", "source", "outcome"),
+		unassigned:     counter("trunklog_rows_unassigned_total", "Calls that were kept and belong to no tenant's trunk.", "source"),
+		open:           gauge("trunklog_open_calls", "Calls that have begun and not ended."),
+		lag:            gauge("trunklog_fold_lag_seconds", "Age of the oldest message that has not been made a part of its call."),
+	}
+}
+
+// all returns every family of f.
+func (f *families) all() []family {
+	return []family{
+		f.hepPackets, f.hepBytes, f.hepMessages, f.hepRetimed, f.hepRefused, f.hepDrops, f.hepConnections,
+		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
+		f.rows, f.unassigned, f.open, f.lag,
+	}
+}
+
+// snapshots asks for the counts each time when the metrics are looked at.
+type snapshots struct {
+	c Config
+	f families
+}
+
+func newSnapshots(c Config) *snapshots { return &snapshots{c, newFamilies()} }
+
+// Describe implements [prometheus.Collector].
+func (s *snapshots) Describe(to chan<- *prometheus.Desc) {
+	for _, f := range s.f.all() {
+		to <- f.desc
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (s *snapshots) Collect(to chan<- prometheus.Metric) {
+	out := output(to)
+	if s.c.HEP != nil {
+		for _, h := range s.c.HEP() {
+			s.hep(out, h)
+		}
+	}
+	if s.c.Push != nil {
+		s.push(out, s.c.Push())
+	}
+	if s.c.Rows != nil {
+		for _, r := range s.c.Rows() {
+			out.add(s.f.rows, float64(r.New), r.Source, "new")
+			out.add(s.f.rows, float64(r.Changed), r.Source, "changed")
+			out.add(s.f.rows, float64(r.Same), r.Source, "same")
+			out.add(s.f.rows, float64(r.Rejected), r.Source, "rejected")
+			out.add(s.f.unassigned, float64(r.Unassigned), r.Source)
+		}
+	}
+	if s.c.Folding != nil {
+		x := s.c.Folding()
+		out.add(s.f.open, float64(x.Open))
+		out.add(s.f.lag, x.Lag.Seconds())
+	}
+}
+
+func (s *snapshots) hep(out output, h HEP) {
+	out.add(s.f.hepPackets, float64(h.Packets), h.Source)
+	out.add(s.f.hepBytes, float64(h.Bytes), h.Source)
+	out.add(s.f.hepMessages, float64(h.Messages), h.Source)
+	out.add(s.f.hepRetimed, float64(h.Retimed), h.Source)
+	out.add(s.f.hepDrops, float64(h.KernelDrops), h.Source)
+	out.add(s.f.hepConnections, float64(h.Connections), h.Source)
+	for cause, n := range h.Refused {
+		out.add(s.f.hepRefused, float64(n), h.Source, cause)
+	}
+}
+
+func (s *snapshots) push(out output, p Push) {
+	for outcome, n := range p.Requests {
+		out.add(s.f.pushRequests, float64(n), outcome)
+	}
+	for cause, n := range p.Rejected {
+		out.add(s.f.pushRejected, float64(n), cause)
+	}
+	out.add(s.f.pushBytes, float64(p.Bytes))
+	out.add(s.f.pushActive, float64(p.Active))
+}
+
+// output is where the values of one look go.
+type output chan<- prometheus.Metric
+
+func (o output) add(f family, value float64, labels ...string) {
+	o <- prometheus.MustNewConstMetric(f.desc, f.kind, value, labels...)
+}
