@@ -74,24 +74,44 @@ type Reader interface {
 	Count(ctx context.Context, q Query) (int64, error)
 }
 
+// A MessageReader reads the SIP messages that are kept of calls.
+type MessageReader interface {
+	// Legs returns what is known of the legs of a row, in the order of
+	// [Leg.Compare]: the one that faces Microsoft first. There are none, and no
+	// error, if the row is not there or no messages of it are kept.
+	Legs(ctx context.Context, tenant GUID, row Cursor) ([]Leg, error)
+	// Messages yields the messages of leg.ID, in the order of
+	// [Message.Compare], that were seen on the UTC days from that of leg.From
+	// to that of leg.To, from one snapshot of the store. The message and what
+	// it points to are valid until the next step; keep one with
+	// [Message.Clone]. After a non-nil error nothing more is yielded.
+	Messages(ctx context.Context, leg Leg) iter.Seq2[*Message, error]
+}
+
 // A Store keeps rows, and the small state that must change together with them.
 // All methods may be called from many goroutines at once.
 type Store interface {
 	Reader
+	MessageReader
 	// Write applies b in full or not at all, and durably, before it returns
 	// nil. A row whose (Tenant, ID) is already there is folded into it by
 	// [Row.Fold] and keeps its place; see [Result] for what became of each.
 	//
-	// Errors: ErrInvalid if a row does not pass [Row.Check]; ErrConflict if
-	// b.If does not hold; ErrFull if there is no room, in which case the same
-	// Write may be tried again later; ErrClosed after Close, or after a failed
-	// sync, which is never retried.
+	// Errors: ErrInvalid if a row does not pass [Row.Check], a message
+	// [Message.Check] or a leg [Leg.Check]; ErrConflict if b.If does not hold;
+	// ErrFull if there is no room, in which case the same Write may be tried
+	// again later; ErrClosed after Close, or after a failed sync, which is never
+	// retried.
 	Write(ctx context.Context, b Batch) (Result, error)
 	// State returns the named values whose name has the given prefix.
 	State(ctx context.Context, prefix string) (map[string][]byte, error)
 	// Trim deletes the tenant's rows that started before t, with all that was
 	// derived from them, and reports how many there were.
 	Trim(ctx context.Context, tenant GUID, t time.Time) (int64, error)
+	// TrimMessages deletes what was kept on UTC days that end at t or before:
+	// the messages that were seen on them, and the legs of the rows that start
+	// on them. The rows stay.
+	TrimMessages(ctx context.Context, t time.Time) error
 	// Close waits for what is under way. Later calls return ErrClosed.
 	Close() error
 }
@@ -103,7 +123,7 @@ type Batch struct {
 	// such as "client/GUID/GUID", whose first part belongs to one package.
 	State map[string][]byte
 	// Messages are kept until [Store.TrimMessages]. The same message twice is
-	// kept once.
+	// kept once; it is the same if all its fields are.
 	Messages []Message
 	// Legs say which messages belong to a row. One with the Row and ID of
 	// another takes its place.

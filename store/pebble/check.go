@@ -183,6 +183,9 @@ func (c *checker) run() error {
 	if err := c.derived(); err != nil {
 		return err
 	}
+	if err := c.messages(); err != nil {
+		return err
+	}
 	for _, kind := range []byte(string(kindID) + indexKinds) {
 		if c.want[kind] != c.have[kind] {
 			if err := firstError(c.missing(kind), c.orphans(kind)); err != nil {

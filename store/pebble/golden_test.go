@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -37,7 +38,19 @@ func TestFormat(t *testing.T) {
 	for i := range rows {
 		rows[i].Settle(call.SIP.Witness(), false)
 	}
-	if _, err := s.Write(t.Context(), call.Batch{Rows: rows, State: map[string][]byte{"mark/sbc1": []byte("17")}}); err != nil {
+	leg := call.GUID{0xbb, 15: 0xbc}
+	b := call.Batch{
+		Rows: rows, State: map[string][]byte{"mark/sbc1": []byte("17")},
+		Messages: []call.Message{
+			{
+				Leg: leg, At: at, Transport: "tls", Raw: []byte("BYE sip:x SIP/2.0\r\n\r\n"),
+				Src: netip.MustParseAddrPort("192.0.2.1:5061"), Dst: netip.MustParseAddrPort("[2001:db8::1]:5062"),
+			},
+			{Leg: leg, At: at.Add(24 * time.Hour), Raw: []byte("x")},
+		},
+		Legs: []call.Leg{{Tenant: call.GUID{0xaa}, Row: rows[0].Cursor(), ID: leg, Main: true, From: at, To: at.Add(24 * time.Hour)}},
+	}
+	if _, err := s.Write(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	it, err := s.db.NewIter(wholeStore())
@@ -78,6 +91,10 @@ func readable(k []byte) string {
 		return fmt.Sprintf("%c %s %s %s", k[0], h(k[1:17]), h(k[17:25]), h(k[25:]))
 	case kindID:
 		return fmt.Sprintf("%c %s %s", k[0], h(k[1:17]), h(k[17:]))
+	case kindMessage:
+		return fmt.Sprintf("%c %s %s %s %s", k[0], h(k[1:5]), h(k[5:21]), h(k[21:26]), h(k[26:]))
+	case kindLeg:
+		return fmt.Sprintf("%c %s %s %s %s %s", k[0], h(k[1:5]), h(k[5:21]), h(k[21:26]), h(k[26:42]), h(k[42:]))
 	case kindCount:
 		return fmt.Sprintf("%c %s %c %s", k[0], h(k[1:17]), k[17], h(k[18:]))
 	}

@@ -25,6 +25,9 @@ import (
 //	'k'   tenant 16, 'h', hour 8                             … of the hour
 //	'k'   tenant 16, 'm', minute 8                           … of the minute
 //	's'   name of the state                                  version 1, the value
+//	'p'   day 4, leg 16, time of day 5, name 8               Message.AppendBody
+//	'l'   day 4, tenant 16, time of day 5, row's id 16,
+//	      leg 16                                             version 1, main 1, from 8, to 8
 //	't'   reserved for totals
 //
 // The tail of an index key is the start within the day, 5, and the first 4
@@ -35,6 +38,14 @@ import (
 // 'n' and 'm' hold both numbers of a call. A masked number has its own kind
 // because it is looked for in another way: by every beginning of the number
 // that is asked for.
+//
+// The name in the key of a SIP message is the beginning of the SHA-256 of its
+// value: the same message again takes its own place. Days of messages are those
+// on which they were seen, days of legs those on which their row starts; the
+// day stands first, so that those of all tenants are one range to delete.
+//
+// Messages and legs came after format 1 and did not change it: a trunklog that
+// does not know them leaves them alone, neither showing nor deleting them.
 //
 // Index keys are divided by day, and the day stands before the value, so that
 // what belongs to the oldest days is one range to delete. A row of 10 million
@@ -49,6 +60,8 @@ const (
 	kindMasked      = 'm'
 	kindCount       = 'k'
 	kindState       = 's'
+	kindMessage     = 'p'
+	kindLeg         = 'l'
 	kindTotals      = 't'
 )
 

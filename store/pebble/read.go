@@ -99,7 +99,11 @@ func seekBody(it *pebble.Iterator, key []byte) ([]byte, error) {
 
 // parseBody is [call.Row.ParseBody]; that a body makes no sense is corruption.
 func parseBody(r *call.Row, tenant call.GUID, start uint64, id call.GUID, body string) error {
-	err := r.ParseBody(tenant, call.TimeOf(start), id, body)
+	return corruptBody(r.ParseBody(tenant, call.TimeOf(start), id, body))
+}
+
+// corruptBody returns what an error of parsing a body means to a reader.
+func corruptBody(err error) error {
 	if err != nil && !isNewer(err) {
 		return &call.CorruptError{Offset: -1, Err: err}
 	}

@@ -42,6 +42,9 @@ func (s *Store) write(ctx context.Context, b call.Batch) (call.Result, error) {
 		if err := c.fold(s.db, batch); err != nil {
 			return err
 		}
+		if err := c.messages.addTo(batch); err != nil {
+			return err
+		}
 		return setState(batch, b.State)
 	})
 	if err != nil {
@@ -79,19 +82,20 @@ func (s *Store) checkIf(when map[string][]byte) error {
 
 // A change is a batch on its way to the log.
 type change struct {
-	rows   []call.Row
-	bodies []byte // of the rows as they came, one after the other
-	ends   []int  // where each body ends
-	order  []int  // the rows by (tenant, id), those of one id as they came
-	result call.Result
-	keys   keyList
-	tally  tally
+	rows     []call.Row
+	bodies   []byte // of the rows as they came, one after the other
+	ends     []int  // where each body ends
+	order    []int  // the rows by (tenant, id), those of one id as they came
+	result   call.Result
+	keys     keyList
+	tally    tally
+	messages messageList
 }
 
-// newChange checks the rows and encodes them. Nothing here needs the store, so
-// that writers do it side by side.
-func newChange(b call.Batch) (*change, error) {
-	c := &change{
+// newChange checks the rows and messages and encodes them. Nothing here needs
+// the store, so that writers do it side by side.
+func newChange(b call.Batch) (c *change, err error) {
+	c = &change{
 		rows: make([]call.Row, len(b.Rows)), ends: make([]int, len(b.Rows)), order: make([]int, len(b.Rows)),
 		bodies: make([]byte, 0, 128*len(b.Rows)), tally: tally{},
 	}
@@ -113,7 +117,8 @@ func newChange(b call.Batch) (*change, error) {
 		}
 		return bytes.Compare(x.ID[:], y.ID[:])
 	})
-	return c, nil
+	c.messages, err = newMessageList(&b)
+	return c, err
 }
 
 // inTicks cuts the times of r to what is kept of them.

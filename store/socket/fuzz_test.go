@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"reflect"
 	"runtime"
 	"slices"
@@ -44,6 +45,25 @@ func batches() []call.Batch {
 		{Rows: rows},
 		{State: map[string][]byte{"a": nil, "b": {}, "c": []byte("1")}},
 		{Rows: rows[:1], State: map[string][]byte{"": []byte("x")}, If: map[string][]byte{"a": nil}},
+		{Messages: messages(), Legs: legs()},
+		{Rows: rows[:1], Messages: messages()[:1], Legs: legs()[:1], State: map[string][]byte{"a": nil}},
+	}
+}
+
+func messages() []call.Message {
+	return []call.Message{
+		{
+			Leg: call.GUID{1}, At: at.Truncate(100), Transport: "tls", Raw: []byte("BYE sip:x SIP/2.0\r\n\r\n"),
+			Src: netip.MustParseAddrPort("192.0.2.1:5061"), Dst: netip.MustParseAddrPort("[2001:db8::1%x]:5061"),
+		},
+		{Leg: call.GUID{2}, At: at.Truncate(100).AddDate(-2000, 0, 0), Raw: []byte{0}},
+	}
+}
+
+func legs() []call.Leg {
+	return []call.Leg{
+		{Tenant: call.GUID{1}, Row: call.Cursor{Start: at, ID: call.GUID{2}}, ID: call.GUID{3}, Main: true, From: at, To: at.Add(1)},
+		{Row: call.Cursor{Start: at, ID: call.GUID{2}}, ID: call.GUID{4}, From: at.AddDate(-2000, 0, 0), To: at},
 	}
 }
 
@@ -94,8 +114,10 @@ func TestLies(t *testing.T) {
 	for what, parse := range map[string]func() error{
 		"conditions": func() error { _, err := parseQuery(string(slices.Concat(start, []byte{tagAnd}, many))); return err },
 		"rows":       func() error { _, err := parseBatch(string(many)); return err },
-		"values":     func() error { _, err := parseBatch("\x00" + string(many)); return err },
-		"bytes":      func() error { _, err := parseBatch("\x00\x01" + string(many)); return err },
+		"messages":   func() error { _, err := parseBatch("\x00" + string(many)); return err },
+		"legs":       func() error { _, err := parseBatch("\x00\x00" + string(many)); return err },
+		"values":     func() error { _, err := parseBatch("\x00\x00\x00" + string(many)); return err },
+		"bytes":      func() error { _, err := parseBatch("\x00\x00\x00\x01" + string(many)); return err },
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -129,7 +151,8 @@ func TestBatchRoundTrip(t *testing.T) {
 
 func sameBatch(a, b *call.Batch) bool {
 	return slices.EqualFunc(a.Rows, b.Rows, func(x, y call.Row) bool { return x.Equal(&y) }) &&
-		reflect.DeepEqual(a.State, b.State) && reflect.DeepEqual(a.If, b.If)
+		slices.EqualFunc(a.Messages, b.Messages, func(x, y call.Message) bool { return x.Leg == y.Leg && x.Compare(&y) == 0 }) &&
+		slices.Equal(a.Legs, b.Legs) && reflect.DeepEqual(a.State, b.State) && reflect.DeepEqual(a.If, b.If)
 }
 
 // Whatever comes in as a query: it is refused, or means something that can be
@@ -199,6 +222,9 @@ func FuzzRequest(f *testing.F) {
 	f.Add(pathState, "\x01a")
 	f.Add(pathTrim, string(appendMoment(make([]byte, 16), at)))
 	f.Add(pathRow, strings.Repeat("x", 32))
+	f.Add(pathLegs, string(appendCursor(make([]byte, 16), legs()[0].Row)))
+	f.Add(pathMessages, string(appendLeg(nil, &legs()[0])))
+	f.Add(pathTrimMessages, string(appendMoment(nil, at)))
 	f.Add(pathHello, "")
 	f.Add(pathCheck, "")
 	f.Add(pathBackup, "\x02/x")
@@ -251,6 +277,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(slices.Concat(one, frame(frameError, string(appendError(nil, call.ErrFull)))))
 	f.Add(slices.Concat(one, frame(frameError, string(appendError(nil, &call.CorruptError{File: "x", Err: errTest})))))
 	f.Add(slices.Concat(frame(frameValue, "1"), frame(frameProblem, "2"), end))
+	f.Add(slices.Concat(frame(frameMessage, string(appendMessage(nil, &messages()[0]))), end))
 	f.Add(frame(frameRow, strings.Repeat("x", 3*chunk)))
 	f.Add([]byte{frameValue, 255, 255, 255, 255, 1})
 	f.Add([]byte("r"))
@@ -269,6 +296,19 @@ func FuzzAnswer(f *testing.F) {
 		})
 		if !ended && (len(b) < 5 || !bytes.HasSuffix(b, end)) {
 			t.Fatalf("%d rows without an end", n)
+		}
+		ended = false
+		read(b).walkMessages(t.Context(), func(m *call.Message, err error) bool {
+			if ended || (m == nil) == (err == nil) {
+				t.Fatalf("after the end: %v, %v, %v", ended, m, err)
+			}
+			if ended = err != nil; m != nil {
+				_ = m.Clone()
+			}
+			return true
+		})
+		if !ended && (len(b) < 5 || !bytes.HasSuffix(b, end)) {
+			t.Fatal("messages without an end")
 		}
 	})
 }

@@ -37,17 +37,20 @@ type action func(ctx context.Context, p *parser, a *answer) error
 func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, do := range map[string]action{
-		pathHello:   func(_ context.Context, p *parser, _ *answer) error { return p.end() },
-		pathRows:    h.rows,
-		pathRow:     h.row,
-		pathCount:   h.count,
-		pathWrite:   h.write,
-		pathState:   h.state,
-		pathTrim:    h.trim,
-		pathCheck:   h.check,
-		pathStats:   h.stats,
-		pathBackup:  h.backup,
-		pathCompact: h.compact,
+		pathHello:        func(_ context.Context, p *parser, _ *answer) error { return p.end() },
+		pathRows:         h.rows,
+		pathRow:          h.row,
+		pathCount:        h.count,
+		pathWrite:        h.write,
+		pathState:        h.state,
+		pathTrim:         h.trim,
+		pathLegs:         h.legs,
+		pathMessages:     h.messages,
+		pathTrimMessages: h.trimMessages,
+		pathCheck:        h.check,
+		pathStats:        h.stats,
+		pathBackup:       h.backup,
+		pathCompact:      h.compact,
 	} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, do) })
 	}

@@ -16,6 +16,9 @@
 //	POST /write    batch                          → value end
 //	POST /state    prefix                         → value… end, one for each name
 //	POST /trim     tenant, time                   → value end
+//	POST /legs     tenant, start, id              → value… end, one for each leg
+//	POST /messages leg                            → message… end
+//	POST /trim-messages  time                     → end
 //	POST /check    nothing                        → problem… end
 //	POST /stats    nothing                        → value end
 //	POST /backup   name of a folder               → end
@@ -25,13 +28,15 @@
 // version of this protocol and of the program. An answer is a sequence of
 // frames:
 //
-//	kind      1 byte: r row, v value, p problem, . end, e error
+//	kind      1 byte: r row, m message, v value, p problem, . end, e error
 //	length    4 bytes, big-endian
 //	payload
 //
 // A row is its tenant (16 bytes), its start in ticks (8 bytes, big-endian), its
-// id (16 bytes) and its compact form, see [call.Row.AppendBody]. The end or an
-// error is the last frame: an answer without either was cut off.
+// id (16 bytes) and its compact form, see [call.Row.AppendBody]. A message is
+// its leg (16 bytes), its time in ticks (8 bytes, big-endian) and its compact
+// form, see [call.Message.AppendBody]. The end or an error is the last frame:
+// an answer without either was cut off.
 package socket
 
 import (
@@ -41,7 +46,7 @@ import (
 
 const (
 	// protocol changes with what is written here.
-	protocol = "1"
+	protocol = "2"
 	header   = "Trunklog-Socket"
 
 	// maxRequest bounds what a server reads: some million rows.
@@ -54,22 +59,26 @@ func stamp(version string) string { return protocol + " " + version }
 
 // The paths of the requests.
 const (
-	pathHello   = "/hello"
-	pathRows    = "/rows"
-	pathRow     = "/row"
-	pathCount   = "/count"
-	pathWrite   = "/write"
-	pathState   = "/state"
-	pathTrim    = "/trim"
-	pathCheck   = "/check"
-	pathStats   = "/stats"
-	pathBackup  = "/backup"
-	pathCompact = "/compact"
+	pathHello        = "/hello"
+	pathRows         = "/rows"
+	pathRow          = "/row"
+	pathCount        = "/count"
+	pathWrite        = "/write"
+	pathState        = "/state"
+	pathTrim         = "/trim"
+	pathLegs         = "/legs"
+	pathMessages     = "/messages"
+	pathTrimMessages = "/trim-messages"
+	pathCheck        = "/check"
+	pathStats        = "/stats"
+	pathBackup       = "/backup"
+	pathCompact      = "/compact"
 )
 
 // The kinds of frames.
 const (
 	frameRow     = 'r'
+	frameMessage = 'm'
 	frameValue   = 'v'
 	frameProblem = 'p'
 	frameEnd     = '.'

@@ -104,6 +104,27 @@ func (p *parser) varint() int64 {
 
 func (p *parser) text() string { return p.take(p.uvarint()) }
 
+// number takes how many things follow that have a given size at least. Who
+// says that there are more than can be is not believed.
+func (p *parser) number(size int) uint64 {
+	n := p.uvarint()
+	if p.bad = p.bad || n > uint64(len(p.s)/size); p.bad {
+		return 0
+	}
+	return n
+}
+
+// big takes a big-endian number of n bytes.
+func (p *parser) big(n uint64) (v uint64) {
+	for _, c := range []byte(p.take(n)) {
+		v = v<<8 | uint64(c)
+	}
+	return v
+}
+
+// long takes what has its length in front as four bytes.
+func (p *parser) long() string { return p.take(p.big(4)) }
+
 func (p *parser) guid() (g call.GUID) {
 	copy(g[:], p.take(16))
 	return g

@@ -21,20 +21,16 @@ func appendRow(b []byte, r *call.Row) []byte {
 // parseRow sets r to the row in s. The texts of r are parts of s.
 func parseRow(r *call.Row, s string) error {
 	p := parser{s: s}
-	tenant, start, id := p.guid(), p.take(8), p.guid()
+	tenant, start, id := p.guid(), p.big(8), p.guid()
 	if p.bad {
 		return fmt.Errorf("%w: a row of %d bytes", call.ErrInvalid, len(s))
 	}
-	var ticks uint64
-	for i := range len(start) {
-		ticks = ticks<<8 | uint64(start[i])
-	}
-	return r.ParseBody(tenant, call.TimeOf(ticks), id, p.s)
+	return r.ParseBody(tenant, call.TimeOf(start), id, p.s)
 }
 
-// appendBatch appends b: its rows, each with its length in front, its State
-// and its If. It fails with [call.ErrInvalid] if a row cannot be kept, because
-// the compact form holds only what can.
+// appendBatch appends b: its rows and its messages, each with its length in
+// front, its legs, its State and its If. It fails with [call.ErrInvalid] if one
+// of them cannot be kept, because the compact form holds only what can.
 func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(len(batch.Rows)))
 	for i := range batch.Rows {
@@ -46,6 +42,10 @@ func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
 		b = appendRow(append(b, 0, 0, 0, 0), r)
 		binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
 	}
+	b, err := appendMessages(b, batch)
+	if err != nil {
+		return nil, err
+	}
 	b = appendValues(b, batch.State)
 	return appendValues(b, batch.If), nil
 }
@@ -53,20 +53,13 @@ func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
 // parseBatch returns the batch in s. The texts of its rows are parts of s.
 func parseBatch(s string) (call.Batch, error) {
 	p := parser{s: s}
-	n := p.uvarint()
-	if n > uint64(len(p.s)/(4+rowKey)) {
-		p.bad = true
-	}
+	n := p.number(4 + rowKey)
 	var b call.Batch
-	if n > 0 && !p.bad {
+	if n > 0 {
 		b.Rows = make([]call.Row, n)
 	}
 	for i := range b.Rows {
-		var length uint64
-		for _, c := range []byte(p.take(4)) {
-			length = length<<8 | uint64(c)
-		}
-		row := p.take(length)
+		row := p.long()
 		if p.bad {
 			break
 		}
@@ -74,6 +67,7 @@ func parseBatch(s string) (call.Batch, error) {
 			return call.Batch{}, fmt.Errorf("%w: row %d of %d: %w", call.ErrInvalid, i+1, n, err)
 		}
 	}
+	p.messages(&b)
 	b.State, b.If = p.values(), p.values()
 	if err := p.end(); err != nil {
 		return call.Batch{}, err

@@ -52,6 +52,18 @@ func cases() []law {
 		{"TrimIsExact", trimIsExact},
 		{"TrimLeavesOthers", trimLeavesOthers},
 		{"TrimmedRowsMayComeBack", trimmedRowsMayComeBack},
+		// Messages and legs.
+		{"MessagesComeBackWhole", messagesComeBackWhole},
+		{"MessagesOfOneMoment", messagesOfOneMoment},
+		{"MessagesByDays", messagesByDays},
+		{"SameMessageOnce", sameMessageOnce},
+		{"LegsTakeTheirPlace", legsTakeTheirPlace},
+		{"LegsBelongToTheirRow", legsBelongToTheirRow},
+		{"BadMessagesAreRefused", badMessagesAreRefused},
+		{"MessagesGoWithTheBatch", messagesGoWithTheBatch},
+		{"MessagesAreASnapshot", messagesAreASnapshot},
+		{"MessagesAreLent", messagesAreLent},
+		{"TrimMessagesByDays", trimMessagesByDays},
 		// Close.
 		{"CloseWaits", closeWaits},
 		{"ClosedStoreSaysSo", closedStoreSaysSo},

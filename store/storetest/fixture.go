@@ -89,7 +89,7 @@ func (f *fixture) same(q call.Query) []call.Row {
 	return got
 }
 
-// sameAll checks that both stores hold the same rows and state.
+// sameAll checks that both stores hold the same rows, state and messages.
 func (f *fixture) sameAll() {
 	f.Helper()
 	for tenant := range f.model.rows {
@@ -100,6 +100,7 @@ func (f *fixture) sameAll() {
 		}
 	}
 	f.sameState("")
+	f.sameKept()
 }
 
 func (f *fixture) sameState(prefix string) {

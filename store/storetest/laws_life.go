@@ -170,6 +170,19 @@ func (f *fixture) everyCall(ctx context.Context, target error) {
 	check("state", err)
 	_, err = f.store.Trim(ctx, Tenants()[0], noon())
 	check("trim", err)
+	check("trim messages", f.store.TrimMessages(ctx, noon()))
+	_, err = f.store.Legs(ctx, Tenants()[0], call.Cursor{Start: noon(), ID: call.GUID{1}})
+	check("legs", err)
+	n := 0
+	for m, err := range f.store.Messages(ctx, call.Leg{ID: call.GUID{1}, From: noon(), To: noon()}) {
+		if n++; m != nil || n > 1 {
+			f.Errorf("messages yield %v together with %v", m, err)
+		}
+		check("messages", err)
+	}
+	if n != 1 {
+		f.Errorf("messages yield %d times, want once, the error", n)
+	}
 	for _, where := range []call.Expr{nil, call.Or{}, call.Digits("1")} {
 		n := 0
 		for r, err := range f.store.Rows(ctx, call.Query{Tenant: Tenants()[0], Where: where}) {

@@ -76,8 +76,8 @@ func rangesAddUp(f *fixture) {
 		if b.Before(a) {
 			a, b = b, a
 		}
-		if c.Before(b) {
-			continue
+		if c.Before(b) || a.IsZero() || b.IsZero() {
+			continue // a zero time would be no bound
 		}
 		tenant := Tenants()[rng.IntN(4)]
 		q := func(from, to time.Time) []call.Row { return f.same(call.Query{Tenant: tenant, From: from, To: to}) }

@@ -19,12 +19,13 @@ import (
 //
 // It is strict where an engine may be lenient: the texts of a row that Rows
 // has yielded are overwritten on the next step, so that who keeps one without
-// [call.Row.Clone] sees rubbish.
+// [call.Row.Clone] sees rubbish; so are the bytes of a message.
 type Model struct {
 	mu     sync.RWMutex
 	rows   map[call.GUID][]call.Row // by tenant, each in the order of the log
 	starts map[rowKey]time.Time     // under which start a row was published
 	state  map[string][]byte
+	kept   kept
 	failed error
 	closed bool
 	busy   sync.WaitGroup // what is under way
@@ -36,7 +37,7 @@ var _ call.Store = (*Model)(nil)
 
 // NewModel returns an empty Model.
 func NewModel() *Model {
-	return &Model{rows: map[call.GUID][]call.Row{}, starts: map[rowKey]time.Time{}, state: map[string][]byte{}}
+	return &Model{rows: map[call.GUID][]call.Row{}, starts: map[rowKey]time.Time{}, state: map[string][]byte{}, kept: newKept()}
 }
 
 // Reopen closes m and returns a Model that holds what m held, as an engine
@@ -45,10 +46,10 @@ func (m *Model) Reopen() *Model {
 	_ = m.Close() // it may be closed already
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return &Model{rows: m.rows, starts: m.starts, state: m.state}
+	return &Model{rows: m.rows, starts: m.starts, state: m.state, kept: m.kept}
 }
 
-// FailWrites makes Write and Trim return err, such as [call.ErrFull], and
+// FailWrites makes Write, Trim and TrimMessages return err, such as [call.ErrFull], and
 // change nothing, until it is called with nil.
 func (m *Model) FailWrites(err error) {
 	m.mu.Lock()
@@ -83,6 +84,10 @@ func (m *Model) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 			return call.Result{}, fmt.Errorf("model: row %d of %d: %w", i+1, len(rows), err)
 		}
 	}
+	messages, legs, err := checkMessages(&b)
+	if err != nil {
+		return call.Result{}, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed != nil {
@@ -97,6 +102,7 @@ func (m *Model) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	for i := range rows {
 		m.fold(&rows[i], &res)
 	}
+	m.kept.add(messages, legs)
 	for name, v := range b.State {
 		if delete(m.state, name); v != nil {
 			m.state[name] = append([]byte{}, v...)
@@ -133,10 +139,10 @@ func asKept(r *call.Row) call.Row {
 	k := r.Clone()
 	for f := range call.NumFields {
 		if f.Type() == call.Time {
-			k.SetTime(f, k.Time(f).UTC().Truncate(100*time.Nanosecond))
+			k.SetTime(f, inTicks(k.Time(f)))
 		}
 	}
-	k.ClaimedStart = k.ClaimedStart.UTC().Truncate(100 * time.Nanosecond)
+	k.ClaimedStart = inTicks(k.ClaimedStart)
 	return k
 }
 

@@ -14,9 +14,15 @@ func randomOperations(f *fixture) {
 	g := newGenerator(Seed(f))
 	rows := []call.Row{g.row()}
 	for step := range Scale(700) {
-		switch g.IntN(20) {
+		switch g.IntN(22) {
 		case 0:
 			f.reopen()
+		case 20:
+			f.sameKept()
+		case 21:
+			if g.oneIn(4) {
+				f.trimMessages(g.messageTime())
+			}
 		case 1:
 			r := &rows[g.IntN(len(rows))]
 			if g.oneIn(4) {
@@ -62,6 +68,7 @@ func (f *fixture) randomWrite(g *generator, rows *[]call.Row) {
 		}
 		b.Rows = append(b.Rows, r)
 	}
+	f.randomMessages(g, &b, *rows)
 	names := []string{"a", "a/1", "a/2", "b/1"}
 	values := [][]byte{nil, {}, []byte("1"), []byte("2")}
 	b.State, b.If = map[string][]byte{}, map[string][]byte{}
