@@ -35,7 +35,21 @@ func (s nullStore) State(_ context.Context, prefix string) (map[string][]byte, e
 	return nil, nil
 }
 func (s nullStore) Trim(context.Context, call.GUID, time.Time) (int64, error) { return 0, nil }
+func (s nullStore) TrimMessages(context.Context, time.Time) error             { return nil }
 func (s nullStore) Close() error                                              { return nil }
+func (s nullStore) Legs(context.Context, call.GUID, call.Cursor) ([]call.Leg, error) {
+	return nil, nil
+}
+
+func (s nullStore) Messages(context.Context, call.Leg) iter.Seq2[*call.Message, error] {
+	return func(func(*call.Message, error) bool) {}
+}
+
+func (s nullStore) Legs(context.Context, call.GUID, call.Cursor) ([]call.Leg, error) { return nil, nil }
+func (s nullStore) Messages(context.Context, call.Leg) iter.Seq2[*call.Message, error] {
+	return func(func(*call.Message, error) bool) {}
+}
+func (s nullStore) TrimMessages(context.Context, time.Time) error { return nil }
 
 // The whole way of an import but for the engine: from a file of a million rows
 // to batches of 5,000.
