@@ -45,12 +45,6 @@ func (s nullStore) Messages(context.Context, call.Leg) iter.Seq2[*call.Message, 
 	return func(func(*call.Message, error) bool) {}
 }
 
-func (s nullStore) Legs(context.Context, call.GUID, call.Cursor) ([]call.Leg, error) { return nil, nil }
-func (s nullStore) Messages(context.Context, call.Leg) iter.Seq2[*call.Message, error] {
-	return func(func(*call.Message, error) bool) {}
-}
-func (s nullStore) TrimMessages(context.Context, time.Time) error { return nil }
-
 // The whole way of an import but for the engine: from a file of a million rows
 // to batches of 5,000.
 func BenchmarkImport(b *testing.B) {
