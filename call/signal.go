@@ -17,6 +17,9 @@ type Signal struct {
 	Src, Dst  netip.AddrPort
 	Transport string // "udp", "tcp", "tls", "ws", or empty
 	Agent     uint32 // the capture agent's id
+	// Correlation is what the agent says this belongs to, such as the Call-ID of
+	// the other leg.
+	Correlation string
 
 	// The first line. A request has a Method, a response a Code.
 	Method string

@@ -31,5 +31,6 @@ func (o *opener) open(b []byte, s *call.Signal) (msg []byte, cause Cause) {
 	}
 	s.At, s.Src, s.Dst, s.Agent, s.Raw = p.At, p.Src, p.Dst, p.Agent, nil
 	s.Transport = transport(p.Protocol)
+	s.Correlation = text(p.Correlation)
 	return msg, scan(msg, s)
 }
