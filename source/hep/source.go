@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"sync"
@@ -65,6 +66,9 @@ type Source struct {
 // An empty HOST stands for all addresses of the machine. The parameters are
 //
 //	tenant       whose calls these are; see [Source.Tenant]
+//	trunk        the host name of the trunk, for messages that do not tell it
+//	microsoft    addresses and networks, with commas between them, that stand
+//	             for Microsoft's SIP proxies
 //	auth         the key that packets must carry, or
 //	auth-file    the file that holds it
 //	idle         how long a sender over TCP or TLS may pause within a packet,
@@ -101,6 +105,14 @@ func show(u *url.URL) string { return u.Scheme + "://" + u.Host }
 // Tenant returns the tenant that the URL names, by whatever it is known, or
 // nothing.
 func (s *Source) Tenant() string { return s.tenant }
+
+// Trunk returns the host name of the trunk whose calls are heard, if the URL
+// names one.
+func (s *Source) Trunk() string { return s.trunk }
+
+// Microsoft returns the addresses of Microsoft's SIP proxies that the URL names,
+// besides those that everybody knows.
+func (s *Source) Microsoft() []netip.Prefix { return s.microsoft }
 
 // Authenticated reports whether senders have proved who they are, which they do
 // by a certificate. The auth key is no proof: it travels in clear text, in every

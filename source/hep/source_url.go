@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -27,6 +28,8 @@ type settings struct {
 	network     string // udp, tcp or tls
 	host        string // and its port
 	tenant      string
+	trunk       string
+	microsoft   []netip.Prefix
 	key         []byte
 	idle        time.Duration
 	connections int
@@ -38,7 +41,7 @@ type settings struct {
 
 // parameters are those that each kind of source understands.
 func parameters(network string) []string {
-	all := []string{"auth", "auth-file", "tenant"}
+	all := []string{"auth", "auth-file", "microsoft", "tenant", "trunk"}
 	if network != "udp" {
 		all = append(all, "connections", "idle")
 	}
@@ -70,7 +73,10 @@ func (c *settings) parse(u *url.URL, o *Options) error {
 	if err != nil {
 		return err
 	}
-	*c = settings{network: network, host: u.Host, tenant: values["tenant"]}
+	*c = settings{network: network, host: u.Host, tenant: values["tenant"], trunk: values["trunk"]}
+	if c.microsoft, err = prefixes(values["microsoft"]); err != nil {
+		return err
+	}
 	if err := c.parseLimits(values); err != nil {
 		return err
 	}
@@ -103,6 +109,25 @@ func (c *settings) values(u *url.URL, network string) (map[string]string, error)
 		out[name] = query[name][0]
 	}
 	return out, nil
+}
+
+// prefixes reads addresses and networks with commas between them.
+func prefixes(list string) (all []netip.Prefix, err error) {
+	for one := range strings.SplitSeq(list, ",") {
+		if one == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(one)
+		if err != nil {
+			a, err := netip.ParseAddr(one)
+			if err != nil {
+				return nil, invalid("microsoft: %q is neither an address nor a network such as 52.112.0.0/14", one)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 func (c *settings) parseLimits(values map[string]string) error {
