@@ -1,0 +1,113 @@
+// Package source is the table of inputs: what hears calls as they happen. A
+// source is named by a URL; a folder of its own knows what the URL means, and
+// there is one line for it in the table below.
+//
+// It does not know what becomes of the events.
+package source
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/source/hep"
+)
+
+// Options are what sources need besides their URLs. The zero value works.
+type Options struct {
+	Log *slog.Logger // nil logs nothing
+	Now func() time.Time
+	// Raw says that SIP messages are kept, so that their texts are wanted.
+	Raw bool
+	// Reject is told, now and then, of what could not be understood: why, and a
+	// sample that holds no credentials. It may be called from many goroutines.
+	Reject func(cause string, sample []byte)
+	// TLS returns the server's own certificate, or that in the given files.
+	TLS func(certFile, keyFile string) (*tls.Config, error)
+}
+
+// A Source hears calls at an address.
+type Source interface {
+	call.Source
+	// Listen opens the address, which Run does otherwise, and Close closes it
+	// if Run is not called.
+	Listen(ctx context.Context) error
+	Close() error
+	// Addr returns the address once it is open.
+	Addr() net.Addr
+
+	// Tenant returns the name or GUID of the tenant that the URL names, Trunk
+	// the host name of the trunk, and Microsoft the further addresses of
+	// Microsoft's SIP proxies, if it does.
+	Tenant() string
+	Trunk() string
+	Microsoft() []netip.Prefix
+	// Authenticated reports whether senders have proved who they are.
+	Authenticated() bool
+}
+
+// sources is the table, by what the scheme of a URL begins with.
+var sources = []struct {
+	scheme string
+	open   func(u *url.URL, o Options) (Source, error)
+}{
+	{"hep+", openHEP},
+}
+
+func openHEP(u *url.URL, o Options) (Source, error) {
+	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS})
+}
+
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// Open returns the source that spec names: NAME=URL, such as
+// "sbc1=hep+tcp://:9060?tenant=contoso". The name is part of the ids of rows
+// whose source has none of its own, so it must stay the same. Errors wrap
+// [call.ErrInvalid] if spec is to blame.
+func Open(spec string, o Options) (name string, s Source, err error) {
+	name, location, ok := strings.Cut(spec, "=")
+	if !ok || !nameForm.MatchString(name) {
+		return "", nil, fmt.Errorf("%w: source %.80q: NAME=URL is needed, the name of 1 to 63 of a-z, 0-9, '.', '_', '-', such as sbc1=hep+tcp://:9060", call.ErrInvalid, strings.SplitN(spec, "?", 2)[0])
+	}
+	u, err := url.Parse(location)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: source %s: what follows = is no URL", call.ErrInvalid, name)
+	}
+	for _, kind := range sources {
+		if strings.HasPrefix(u.Scheme, kind.scheme) {
+			s, err := kind.open(u, o)
+			if err != nil {
+				return "", nil, fmt.Errorf("source %s: %w", name, err)
+			}
+			return name, s, nil
+		}
+	}
+	return "", nil, fmt.Errorf("%w: source %s: unknown kind %q: hep+udp, hep+tcp and hep+tls are possible", call.ErrInvalid, name, u.Scheme)
+}
+
+// recordings is the table of what a source's input looks like when it was
+// saved.
+var recordings = map[string]func(note func(text string)) call.Decoder{
+	"hep": hep.Decoder,
+}
+
+// Recording returns the decoder of a saved input of the given kind, and whether
+// there is such a kind. Its events are SIP messages.
+func Recording(kind string, note func(text string)) (call.Decoder, bool) {
+	open, ok := recordings[kind]
+	if !ok {
+		return nil, false
+	}
+	return open(note), true
+}
+
+// Recordings returns the kinds of saved inputs.
+func Recordings() []string { return []string{"hep"} }
