@@ -11,6 +11,8 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,14 @@ type Config struct {
 	Tenant func(trunk string) (call.GUID, bool)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Number writes a number as the dial plan of a trunk says, E.164 as a rule;
+	// nil leaves it as it was dialled or shown.
+	Number func(trunk, number string) string
+	// KeepSIP keeps the SIP messages of calls, see [call.Message].
+	KeepSIP bool
+	// Times are those for which ingest waits for more of a call; of each that
+	// is zero the default is used.
+	Times Times
 }
 
 // An Ingest makes rows of events. All that writes rows to a store in one
@@ -33,20 +43,32 @@ type Config struct {
 type Ingest struct {
 	store  call.Store
 	tenant func(trunk string) (call.GUID, bool)
+	number func(trunk, number string) string
 	now    func() time.Time
 	links  linker
+
+	keepSIP bool
+	mu      sync.Mutex
+	peers   map[string][]netip.Prefix // by source
+
+	hearing hearing
 }
 
 // New returns an Ingest. There is nothing to close.
 func New(c Config) *Ingest {
-	in := &Ingest{store: c.Store, tenant: c.Tenant, now: c.Now}
+	in := &Ingest{store: c.Store, tenant: c.Tenant, now: c.Now, number: c.Number, keepSIP: c.KeepSIP}
 	if in.tenant == nil {
 		in.tenant = func(string) (call.GUID, bool) { return call.Unassigned, false }
 	}
 	if in.now == nil {
 		in.now = time.Now
 	}
+	if in.number == nil {
+		in.number = func(_, number string) string { return number }
+	}
 	in.links.tenants = make(map[call.GUID]*tenantLinks)
+	in.peers = make(map[string][]netip.Prefix)
+	in.hearing.init(in, c.Times)
 	return in
 }
 
@@ -69,7 +91,47 @@ func markName(source string) string { return "mark/" + source }
 // given tenant; if that is zero, to the tenant of each row's trunk; and if
 // there is none, to [call.Unassigned].
 func (in *Ingest) Sink(source string, tenant call.GUID) *Sink {
-	return &Sink{in: in, source: source, tenant: tenant}
+	return in.SinkOf(Input{Source: source, Tenant: tenant})
+}
+
+// An Input is what a [Sink] needs to know of where its events come from.
+type Input struct {
+	Source string    // its name
+	Tenant call.GUID // the owner of its calls; zero: that of each call's trunk
+	// Trunk is the host name of the trunk whose calls the source sees, for
+	// messages that do not tell it.
+	Trunk string
+	// Microsoft are addresses of Microsoft's SIP proxies besides those that are
+	// known, such as those of a proxy in front of the SBC.
+	Microsoft []netip.Prefix
+	// Hearsay says that anybody could have sent the messages, so that what they
+	// tell may add to what others say of a call and never change it.
+	Hearsay bool
+	// Recorded says that the messages were saved earlier, so that their own
+	// times are when they were heard, and [Sink.Flush] is called at the end.
+	Recorded bool
+}
+
+// SinkOf returns a sink for the events of an input. See [Ingest.Sink].
+func (in *Ingest) SinkOf(i Input) *Sink {
+	in.mu.Lock()
+	in.peers[i.Source] = i.Microsoft
+	in.mu.Unlock()
+	return &Sink{in: in, source: i.Source, tenant: i.Tenant, trunk: strings.ToLower(i.Trunk), hearsay: i.Hearsay, recorded: i.Recorded}
+}
+
+func (in *Ingest) peersOf(source string) []netip.Prefix {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.peers[source]
+}
+
+// told returns the witness of what SIP messages say.
+func (s *Sink) told() call.Witness {
+	if s.hearsay {
+		return call.SIP.Hearsay()
+	}
+	return call.SIP.Witness()
 }
 
 // A Sink implements [call.Sink]. All methods may be called from many
@@ -78,6 +140,9 @@ type Sink struct {
 	in     *Ingest
 	source string
 	tenant call.GUID
+	trunk  string
+
+	hearsay, recorded bool
 
 	mu     sync.Mutex
 	totals Totals

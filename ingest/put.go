@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -29,6 +30,9 @@ func (e *RejectedError) Unwrap() []error { return e.Errs }
 // The error is a [*call.SyntaxError] without a line, because e is one record
 // that is no good while those around it may be.
 func (s *Sink) Prepare(e *call.Event) error {
+	if e.Signal != nil {
+		return nil // its row comes later
+	}
 	if err := s.prepare(&e.Row, e); err != nil {
 		return &call.SyntaxError{Err: err}
 	}
@@ -69,7 +73,35 @@ func (s *Sink) space(r *call.Row) string {
 // then Put returns a [*RejectedError]. The mark never passes an event that was
 // rejected. Of other errors none of the events is durable, and the same Put
 // may be tried again.
+//
+// SIP messages become durable in the same way. The calls that they belong to
+// become rows when they have ended, see [Ingest.Run].
 func (s *Sink) Put(ctx context.Context, events ...call.Event) error {
+	records := events
+	if n := signals(events); n > 0 {
+		if err := s.in.hearing.put(ctx, &heard{sink: s, events: events}); err != nil {
+			return fmt.Errorf("keep %d messages of source %s: %w", n, s.source, err)
+		}
+		if n == len(events) {
+			return nil
+		}
+		records = slices.DeleteFunc(slices.Clone(events), func(e call.Event) bool { return e.Signal != nil })
+	}
+	return s.putRecords(ctx, records)
+}
+
+// signals returns how many of the events are SIP messages.
+func signals(events []call.Event) (n int) {
+	for i := range events {
+		if events[i].Signal != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// putRecords puts events that have no Signal.
+func (s *Sink) putRecords(ctx context.Context, events []call.Event) error {
 	b, rejected := s.batch(events)
 	var res call.Result
 	linked := 0

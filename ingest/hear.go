@@ -1,0 +1,253 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// Hearing makes rows of SIP messages. It holds the legs of all calls in
+// progress, and of those that ended just now, in memory, and every change of
+// them in the store's state before a message is acknowledged:
+//
+//	open/LEG   a leg, see leg.encode
+//
+// Who puts messages while others are being written waits for the next round,
+// which takes all that wait: thousands of messages share one sync.
+//
+// A row is written a moment after the call has ended (see [Times]), so that
+// messages that overtake each other do not make a row that has to be amended.
+type hearing struct {
+	in    *Ingest
+	times Times
+
+	mu      sync.Mutex
+	queue   []*heard // waiting for the next round
+	leading bool     // somebody does the rounds
+	stats   HearStats
+
+	// What follows belongs to whoever does the round.
+	legs    map[string]map[string]*leg // by source and Call-ID
+	settles fifo
+	later   dueHeap
+	dirty   []*leg
+	recent  recent
+	closed  int64     // legs that are held, but have ended
+	swept   time.Time // see sweep
+	more    bool      // the last round has left something that is due
+	batch   call.Batch
+	news    []news
+}
+
+// openPrefix is what the names of legs in the state begin with.
+const openPrefix = "open/"
+
+func openName(id call.GUID) string { return openPrefix + id.String() }
+
+// legID returns the name of a leg among all messages that are kept.
+func legID(source, callID string) call.GUID { return call.NameGUID(source, "leg", callID) }
+
+// Times say for how long ingest waits for further messages of a call.
+type Times struct {
+	// Settle is from the last message of a call that has ended to its row.
+	Settle time.Duration
+	// Retry is the same for a call that was refused in a way after which the
+	// caller may ask again in the same dialog, such as 401.
+	Retry time.Duration
+	// Orphan is the same for a call whose INVITE was not seen.
+	Orphan time.Duration
+	// Cancel is from a CANCEL to the end of a call that is never answered.
+	Cancel time.Duration
+	// Ring is from the last message of a call that is never answered to its
+	// end.
+	Ring time.Duration
+	// Open is how long a call may last that does not refresh its session; one
+	// that does (RFC 4028) ends after two missed refreshes.
+	Open time.Duration
+	// Linger is how long after its row was written a call is remembered in
+	// full, for what arrives late; and Late the same for a call whose end was
+	// not heard.
+	Linger, Late time.Duration
+}
+
+// DefaultTimes are the times that are used where a [Config] has zeros.
+// The 32 seconds are those in which SIP repeats a message (RFC 3261, section
+// 17.1.1.2).
+var defaultTimes = Times{
+	Settle: 300 * time.Millisecond,
+	Retry:  5 * time.Second,
+	Orphan: 5 * time.Second,
+	Cancel: 32 * time.Second,
+	Ring:   10 * time.Minute,
+	Open:   24 * time.Hour,
+	Linger: 40 * time.Second,
+	Late:   24 * time.Hour,
+}
+
+func (t Times) orDefault() Times {
+	d := defaultTimes
+	for _, p := range [...]struct {
+		t *time.Duration
+		d time.Duration
+	}{
+		{&t.Settle, d.Settle}, {&t.Retry, d.Retry}, {&t.Orphan, d.Orphan}, {&t.Cancel, d.Cancel},
+		{&t.Ring, d.Ring}, {&t.Open, d.Open}, {&t.Linger, d.Linger}, {&t.Late, d.Late},
+	} {
+		if *p.t <= 0 {
+			*p.t = p.d
+		}
+	}
+	return t
+}
+
+// HearStats are counts of what became of SIP messages since the start. Each
+// message is counted in Messages or in Other.
+type HearStats struct {
+	Messages uint64 // that belong to a call
+	Other    uint64 // that do not, such as OPTIONS, or are late for their call
+	Crowded  uint64 // calls that were closed because there were too many at once
+
+	Open      int64  // legs in progress
+	Held      int64  // all legs in memory
+	Rows      uint64 // calls that became a row
+	Amended   uint64 // rows that late messages have changed
+	Inferred  uint64 // rows of calls whose end was not heard
+	OtherLegs uint64 // legs that became part of a row made from another one
+	Elsewhere uint64 // legs that do not face Microsoft, nor belong to one that does
+	Rejected  uint64 // calls of which no row can be made
+
+	Lag time.Duration // from the time of the last message to its being durable
+}
+
+// HearStats returns the counts as they are now.
+func (in *Ingest) HearStats() HearStats {
+	h := &in.hearing
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stats
+}
+
+// heard are the messages of one Put, waiting to be written.
+type heard struct {
+	sink   *Sink
+	events []call.Event // those without a Signal are not looked at
+	flush  bool         // a recording ends
+	done   chan error
+	lead   chan struct{} // closed when its turn has come to do the rounds
+}
+
+func (h *hearing) init(in *Ingest, t Times) {
+	h.in, h.times = in, t.orDefault()
+	h.legs = make(map[string]map[string]*leg)
+	h.recent.init()
+}
+
+// put folds the messages of p into legs and returns when that is
+// durable. It does not give up when ctx is done: the messages' texts lie in the
+// caller's memory.
+func (h *hearing) put(ctx context.Context, p *heard) error {
+	p.done, p.lead = make(chan error, 1), make(chan struct{})
+	h.mu.Lock()
+	h.queue = append(h.queue, p)
+	if !h.leading {
+		h.leading = true
+		close(p.lead)
+	}
+	h.mu.Unlock()
+	select {
+	case err := <-p.done:
+		return err
+	case <-p.lead:
+	}
+	h.mu.Lock()
+	all := h.queue
+	h.queue = nil
+	h.mu.Unlock()
+	err := h.round(context.WithoutCancel(ctx), all)
+	h.mu.Lock()
+	if len(h.queue) > 0 {
+		close(h.queue[0].lead)
+	} else {
+		h.leading = false
+	}
+	h.mu.Unlock()
+	for _, q := range all {
+		q.done <- err
+	}
+	return <-p.done
+}
+
+// Tick writes the rows of calls that have ended, or have lasted too long, by
+// the clock. [Ingest.Run] does that all the time.
+func (in *Ingest) Tick(ctx context.Context) error {
+	return in.hearing.put(ctx, &heard{})
+}
+
+// tickEvery is how often Run looks for calls whose time has come.
+const tickEvery = 50 * time.Millisecond
+
+// Run writes the rows of calls heard by SIP when their time has come, until ctx
+// is done, and then returns nil. A store that is full is asked again.
+func (in *Ingest) Run(ctx context.Context) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := in.Tick(ctx); err != nil && !isFull(err) {
+			return fmt.Errorf("close calls that have ended: %w", err)
+		}
+	}
+}
+
+// Resume takes up the calls in progress that the store has, of the sources that
+// are wanted, and returns how many legs those are. It is called before anything
+// is put.
+func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (int, error) {
+	state, err := in.store.State(ctx, openPrefix)
+	if err != nil {
+		return 0, fmt.Errorf("read the calls in progress: %w", err)
+	}
+	h := &in.hearing
+	n := 0
+	for name, value := range state {
+		l, err := decodeLeg(value)
+		if err != nil {
+			return n, fmt.Errorf("read %s: %w", name, err)
+		}
+		if wanted(l.source) {
+			h.hold(l)
+			h.closed += int64(btoi(!l.life.closed.IsZero()))
+			h.wait(l)
+			n++
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recount()
+	return n, nil
+}
+
+// Flush ends a recording: it writes the rows of all its calls whose time has
+// come by the clock. Those that may still go on stay in the store's state, and
+// are taken up by the next recording of the same source, or by a server.
+func (s *Sink) Flush(ctx context.Context) error {
+	h := &s.in.hearing
+	for p := (&heard{sink: s, flush: true}); ; p = new(heard) {
+		if err := h.put(ctx, p); err != nil {
+			return fmt.Errorf("write the calls of source %s: %w", s.source, err)
+		}
+		h.mu.Lock()
+		more := h.more
+		h.mu.Unlock()
+		if !more {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package ingest
+
+import (
+	"bytes"
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// apart is by how much the legs of one call may differ in when they began, if
+// nothing but their numbers tells that they belong together.
+const apart = 5 * time.Second
+
+// fewDigits is how many of the last digits of two numbers must be the same:
+// each side of an SBC writes the same number in its own way.
+const fewDigits = 6
+
+// A recent finds the legs in memory that may belong to one call.
+type recent struct {
+	seed maphash.Seed
+	legs map[uint64][]*leg
+}
+
+func (r *recent) init() {
+	r.seed = maphash.MakeSeed()
+	r.legs = make(map[uint64][]*leg)
+}
+
+// The kinds of keys by which legs are found.
+const (
+	keySession     = "s"
+	keyCorrelation = "c"
+	keyNumber      = "n"
+	keyGUID        = "g"
+)
+
+func (r *recent) key(source, kind, value string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(r.seed)
+	_, _ = h.WriteString(source) // never fails
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(kind)
+	_, _ = h.WriteString(value)
+	return h.Sum64()
+}
+
+// keys calls f with each key of l.
+func (r *recent) keys(l *leg, f func(uint64)) {
+	if l.session.s != "" {
+		f(r.key(l.source, keySession, l.session.s))
+	}
+	if l.correlation.s != "" {
+		f(r.key(l.source, keyCorrelation, l.correlation.s))
+		f(r.key(l.source, keyCorrelation, l.callID))
+	}
+	if g := l.says.correlation.id; !g.IsZero() {
+		f(r.key(l.source, keyGUID, string(g[:])))
+	}
+	for i := range l.hops {
+		if v := &l.hops[i].invite; !v.at.IsZero() {
+			f(r.key(l.source, keyNumber, lastDigits(v.callee)))
+		}
+	}
+}
+
+// add makes l be found by what it says now.
+func (r *recent) add(l *leg) {
+	r.keys(l, func(k uint64) {
+		if !slices.Contains(l.life.keys, k) {
+			l.life.keys = append(l.life.keys, k)
+			r.legs[k] = append(r.legs[k], l)
+		}
+	})
+}
+
+func (r *recent) remove(l *leg) {
+	for _, k := range l.life.keys {
+		rest := slices.DeleteFunc(r.legs[k], func(o *leg) bool { return o == l })
+		if len(rest) == 0 {
+			delete(r.legs, k)
+		} else {
+			r.legs[k] = rest
+		}
+	}
+	l.life.keys = nil
+}
+
+// maxPartners bounds how many legs are looked at that share a number.
+const maxPartners = 64
+
+// partners returns the other legs that belong to the same call as l, the one
+// that began at the nearest time first.
+func (r *recent) partners(l *leg) []*leg {
+	var all []*leg
+	for _, k := range l.life.keys {
+		near := r.legs[k]
+		for _, o := range near[max(0, len(near)-maxPartners):] {
+			if o != l && !slices.Contains(all, o) && sameCallLegs(l, o) {
+				all = append(all, o)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *leg) int {
+		return cmp.Or(cmp.Compare(a.first.Sub(l.first).Abs(), b.first.Sub(l.first).Abs()), bytes.Compare(a.id[:], b.id[:]))
+	})
+	return all
+}
+
+// sameCallLegs reports whether two legs belong to one call: because they name
+// each other, share what the SBC passes on, or ask for the same number from the
+// same one at about the same time.
+func sameCallLegs(a, b *leg) bool {
+	switch {
+	case a.source != b.source:
+		return false
+	case a.session.s != "" && a.session.s == b.session.s,
+		a.correlation.s != "" && (a.correlation.s == b.correlation.s || a.correlation.s == b.callID),
+		b.correlation.s != "" && b.correlation.s == a.callID:
+		return true
+	case !a.says.correlation.id.IsZero() && a.says.correlation.id == b.says.correlation.id:
+		// Legs that both face Microsoft share it, too.
+		return true
+	case a.first.Sub(b.first).Abs() > apart:
+		return false
+	}
+	for i := range a.hops {
+		for j := range b.hops {
+			v, w := &a.hops[i].invite, &b.hops[j].invite
+			if !v.at.IsZero() && !w.at.IsZero() && sameDigits(v.callee, w.callee) && sameDigits(v.caller, w.caller) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lastDigits returns the last digits of a number, or all that there is of a
+// name.
+func lastDigits(number string) string {
+	var digits [fewDigits]byte
+	n := len(digits)
+	for i := len(number) - 1; i >= 0 && n > 0; i-- {
+		if c := number[i]; '0' <= c && c <= '9' {
+			n--
+			digits[n] = c
+		}
+	}
+	if n > 0 {
+		return strings.ToLower(number)
+	}
+	return string(digits[:])
+}
+
+func sameDigits(a, b string) bool { return lastDigits(a) == lastDigits(b) }
+
+// mainOf returns the leg that makes the row of the call that l belongs to; nil
+// if that is l itself.
+func (l *leg) mainOf(v *view, others []*leg) *leg {
+	if v.facing == surelyFacing {
+		return nil
+	}
+	var main *leg
+	best := v.facing
+	for _, o := range others {
+		if w := o.view(); w.facing > best {
+			main, best = o, w.facing
+		}
+	}
+	return main
+}
+
+// fill gives a row what another leg of the call knows and its own does not.
+func (l *leg) fill(r *call.Row, w call.Witness, plan func(string) string) {
+	var v *invite
+	for i := range l.hops {
+		if h := &l.hops[i].invite; !h.at.IsZero() && (v == nil || h.compare(v) < 0) {
+			v = h
+		}
+	}
+	if v == nil {
+		return
+	}
+	if r.Caller == "" && v.caller != "" {
+		r.Caller, r.By[call.FieldCaller] = plan(v.caller), w
+	}
+	if r.Callee == "" && v.callee != "" {
+		r.Callee, r.By[call.FieldCallee] = plan(v.callee), w
+	}
+}

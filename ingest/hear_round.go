@@ -1,0 +1,274 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// maxLegs is how many legs are held in memory. Beyond that the calls that have
+// been open for longest are closed.
+const maxLegs = 1_000_000
+
+// maxPerRound is how many legs are concluded in one round, so that nobody waits
+// long for it.
+const maxPerRound = 5000
+
+// A news is what a round has done about a leg, and what the leg was before: if
+// the batch cannot be written, it was not done.
+type news struct {
+	l      *leg
+	was    legLife
+	forget bool // the leg
+	what   outcome
+	// crowded says that the call was still open, and was closed because there
+	// were too many.
+	crowded bool
+}
+
+type outcome uint8
+
+const (
+	nothingNew outcome = iota
+	newRow
+	amendedRow
+	otherLeg
+	elsewhere
+	rejected
+)
+
+// round folds the messages of all who wait, concludes what is due, and writes
+// all that in one batch. If that fails nothing is forgotten: the facts are in
+// the legs, which are written by the next round, and who is told of the error
+// may put the same messages again.
+func (h *hearing) round(ctx context.Context, all []*heard) error {
+	now := h.in.now()
+	b := &h.batch
+	b.Rows, b.Messages, b.Legs = b.Rows[:0], b.Messages[:0], b.Legs[:0]
+	h.news = h.news[:0]
+	var c heardCount
+	for _, p := range all {
+		for i := range p.events {
+			if s := p.events[i].Signal; s != nil {
+				h.hear(p.sink, s, now, &c)
+			}
+		}
+	}
+	for _, p := range all {
+		if p.flush {
+			h.flush(p.sink.source)
+		}
+	}
+	more, err := h.concludeDue(ctx, now)
+	if err == nil {
+		err = h.sweep(ctx, c.last)
+	}
+	if err == nil {
+		err = h.write(ctx)
+	}
+	if err != nil {
+		h.undo()
+		return err
+	}
+	h.finish(c, more)
+	return nil
+}
+
+type heardCount struct {
+	messages, other uint64
+	last            time.Time
+}
+
+// hear folds one message.
+func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount) {
+	legs := h.legs[sink.source]
+	l := legs[s.CallID]
+	if l == nil {
+		if !opens(s) {
+			c.other++
+			return
+		}
+		l = &leg{
+			id: legID(sink.source, s.CallID), source: sink.source, callID: strings.Clone(s.CallID),
+			tenant: sink.tenant, told: sink.told(), trunk: sink.trunk,
+		}
+		l.life.recorded = sink.recorded
+		h.hold(l)
+	}
+	c.messages++
+	if s.At.After(c.last) {
+		c.last = s.At
+	}
+	arrived := now
+	if l.life.recorded {
+		arrived = s.At
+	}
+	changed := l.add(s)
+	l.life.opened = firstOf(l.life.opened, arrived)
+	l.life.heard = lastOf(l.life.heard, arrived)
+	if changed {
+		l.life.changed = true
+		h.recent.add(l)
+	}
+	if changed || l.life.heard.Sub(l.life.saved) > saveEvery {
+		h.soil(l)
+	}
+	if h.in.keepSIP && s.Raw != nil {
+		h.batch.Messages = append(h.batch.Messages, call.Message{
+			Leg: l.id, At: s.At, Src: s.Src, Dst: s.Dst, Transport: s.Transport, Raw: s.Raw,
+		})
+	}
+	if changed && !l.life.recorded {
+		h.wait(l)
+	}
+}
+
+// saveEvery is by how much the store may be behind about when a leg was heard.
+const saveEvery = time.Minute
+
+// opens reports whether a message tells enough of a call that a leg is made of
+// it. What else belongs to a call comes before or after one that does.
+func opens(s *call.Signal) bool {
+	switch s.Method {
+	case methodInvite, methodBye, methodCancel:
+		return true
+	case "":
+		return s.CSeqMethod == methodInvite && s.Code >= 180
+	}
+	return false
+}
+
+// hold takes a leg into memory.
+func (h *hearing) hold(l *leg) {
+	legs := h.legs[l.source]
+	if legs == nil {
+		legs = make(map[string]*leg)
+		h.legs[l.source] = legs
+	}
+	legs[l.callID] = l
+	l.peers = h.in.peersOf(l.source)
+	h.recent.add(l)
+}
+
+// soil notes that the store must be told of a leg.
+func (h *hearing) soil(l *leg) {
+	if !l.life.dirty {
+		l.life.dirty = true
+		h.dirty = append(h.dirty, l)
+	}
+}
+
+// write writes the batch, and all legs that have changed.
+func (h *hearing) write(ctx context.Context) error {
+	b := &h.batch
+	b.State = nil
+	if len(h.dirty) > 0 || len(h.news) > 0 {
+		b.State = make(map[string][]byte, len(h.dirty)+len(h.news))
+	}
+	for _, n := range h.news {
+		if n.forget {
+			b.State[openName(n.l.id)] = nil
+		}
+	}
+	var arena []byte
+	for _, l := range h.dirty {
+		name := openName(l.id)
+		if _, gone := b.State[name]; gone {
+			continue
+		}
+		from := len(arena)
+		arena = l.encode(arena)
+		b.State[name] = arena[from:len(arena):len(arena)]
+	}
+	if len(b.Rows) == 0 && len(b.State) == 0 && len(b.Messages) == 0 && len(b.Legs) == 0 {
+		return nil
+	}
+	_, _, err := h.in.write(ctx, *b)
+	return err
+}
+
+// undo takes back what the round has concluded; the next one does it again.
+func (h *hearing) undo() {
+	for _, n := range h.news {
+		l := n.l
+		queued := l.life
+		l.life = n.was
+		h.closed -= int64(btoi(!queued.closed.IsZero())) - int64(btoi(!n.was.closed.IsZero()))
+		l.life.dirty, l.life.waiting, l.life.queued = queued.dirty, queued.waiting, queued.queued
+		l.life.due, l.life.place, l.life.keys = queued.due, queued.place, queued.keys
+		h.wait(l)
+	}
+}
+
+// finish forgets what needs not be known any more once the batch is written,
+// and counts.
+func (h *hearing) finish(c heardCount, more bool) {
+	for _, l := range h.dirty {
+		l.life.dirty = false
+		l.life.saved = l.life.heard
+	}
+	clear(h.dirty)
+	h.dirty = h.dirty[:0]
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := &h.stats
+	for _, n := range h.news {
+		if n.forget {
+			h.drop(n.l)
+		}
+		s.count(&n)
+	}
+	s.Messages += c.messages
+	s.Other += c.other
+	if !c.last.IsZero() {
+		s.Lag = max(0, h.in.now().Sub(c.last))
+	}
+	h.more = more
+	h.recount()
+}
+
+func (s *HearStats) count(n *news) {
+	if n.crowded {
+		s.Crowded++
+	}
+	switch n.what {
+	case newRow:
+		s.Rows++
+		if n.l.life.inferred {
+			s.Inferred++
+		}
+	case amendedRow:
+		s.Amended++
+	case otherLeg:
+		s.OtherLegs++
+	case elsewhere:
+		s.Elsewhere++
+	case rejected:
+		s.Rejected++
+	}
+}
+
+// recount counts the legs that are held.
+func (h *hearing) recount() {
+	h.stats.Held = 0
+	for _, legs := range h.legs {
+		h.stats.Held += int64(len(legs))
+	}
+	h.stats.Open = h.stats.Held - h.closed
+}
+
+// drop takes a leg out of memory.
+func (h *hearing) drop(l *leg) {
+	delete(h.legs[l.source], l.callID)
+	if len(h.legs[l.source]) == 0 {
+		delete(h.legs, l.source)
+	}
+	h.recent.remove(l)
+	h.later.remove(l)
+	h.closed--
+}
+
+func isFull(err error) bool { return errors.Is(err, call.ErrFull) }

@@ -1,0 +1,220 @@
+package ingest
+
+import (
+	"bytes"
+	"cmp"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A leg is everything that is known of one dialog: of all messages with one
+// Call-ID that one source has seen. A proxy passes a dialog on, so that its
+// messages are seen on several hops; a back-to-back user agent makes a new leg
+// of it with a Call-ID of its own.
+//
+// A leg only ever gains facts, each by a rule that is commutative, associative
+// and idempotent: the earliest answer, the greatest final code by time. So the
+// order in which messages arrive, repeats and replays do not matter. What is to
+// be concluded from the facts is concluded from all of them, anew each time
+// (see legrow.go).
+//
+// The rules follow RFC 3261: section 12 (a dialog), 13.2.2.4 (any 2xx
+// establishes the call), 9.1 (a CANCEL that comes too late has no effect), 22.2
+// (a challenged request is sent again with a higher CSeq).
+type leg struct {
+	id     call.GUID // [call.Message.Leg]
+	source string
+	callID string
+	tenant call.GUID // that the source is bound to, if it is
+	told   call.Witness
+	trunk  string         // that the source is bound to, if it is
+	peers  []netip.Prefix // further addresses of Microsoft's, not kept
+
+	hops []hop
+	says microsoftSays
+
+	// session and correlation tell which other legs belong to the same call.
+	session     least
+	correlation least
+
+	expires int       // seconds of the session timer (RFC 4028), the greatest
+	first   time.Time // of all messages, by the agent's clock
+	last    time.Time
+
+	life legLife
+}
+
+// legLife is what has become of a leg: no facts, but what was done about them.
+type legLife struct {
+	opened    time.Time // when the first message arrived, by our clock
+	heard     time.Time // when the last one did
+	saved     time.Time // what of heard is in the store
+	closed    time.Time // when the row was written, or the leg was given up
+	inferred  bool      // it was closed by a limit
+	changed   bool      // it has facts that the row does not have
+	row       call.Cursor
+	rowTenant call.GUID
+	partOf    call.GUID // the leg whose call this is another leg of
+
+	recorded bool // the messages were saved before, and are not heard now
+	dirty    bool // the store does not have it as it is
+	waiting  bool // it is in the queue of what was heard just now
+	queued   time.Time
+	due      time.Time
+	place    int      // among those that are due later, from 1; 0: not there
+	keys     []uint64 // by which other legs find it
+}
+
+// microsoftSays are the facts that only Microsoft's messages have.
+type microsoftSays struct {
+	id          ranked // x-c
+	correlation ranked // x-i
+	reason      ranked // the GUID in a Reason header's text
+	region      least
+	mediaPath   bool // X-MS-MediaPath was there
+}
+
+// A least keeps the smallest of the texts that it was given.
+type least struct{ s string }
+
+func (l *least) add(s string) bool {
+	if s == "" || l.s != "" && l.s <= s {
+		return false
+	}
+	l.s = strings.Clone(s)
+	return true
+}
+
+// A ranked keeps the GUID with the highest rank, and the smallest of those.
+type ranked struct {
+	rank uint8
+	id   call.GUID
+}
+
+func (r *ranked) add(rank uint8, id call.GUID) bool {
+	if id.IsZero() || rank < r.rank || rank == r.rank && bytes.Compare(id[:], r.id[:]) >= 0 {
+		return false
+	}
+	r.rank, r.id = rank, id
+	return true
+}
+
+// The ranks of a message that names a call: what Microsoft asks for itself,
+// what it agreed to, and all else.
+const (
+	rankOther uint8 = iota + 1
+	rankAnswer
+	rankInvite
+)
+
+// maxHops is on how many hops a leg is followed. What is seen beyond is added
+// to the last one.
+const maxHops = 16
+
+// add adds what a message says to the leg and reports whether that was new.
+func (l *leg) add(s *call.Signal) (changed bool) {
+	if l.first.IsZero() || s.At.Before(l.first) {
+		l.first, changed = s.At, true
+	}
+	if s.At.After(l.last) {
+		l.last = s.At // no news in itself: see worthSaving
+	}
+	if l.session.add(s.SessionID) {
+		changed = true
+	}
+	if l.correlation.add(s.Correlation) {
+		changed = true
+	}
+	if s.SessionExpires > l.expires {
+		l.expires, changed = s.SessionExpires, true
+	}
+	if l.says.add(s) {
+		changed = true
+	}
+	if h := l.hopOf(s); h.add(s) {
+		changed = true
+	}
+	return changed
+}
+
+// hopOf returns the hop that a message was seen on.
+func (l *leg) hopOf(s *call.Signal) *hop {
+	a, b := s.Src, s.Dst
+	if a.Compare(b) > 0 {
+		a, b = b, a
+	}
+	for i := range l.hops {
+		if l.hops[i].a == a && l.hops[i].b == b {
+			return &l.hops[i]
+		}
+	}
+	if len(l.hops) == maxHops {
+		return &l.hops[maxHops-1]
+	}
+	l.hops = append(l.hops, hop{a: a, b: b})
+	return &l.hops[len(l.hops)-1]
+}
+
+// add adds what Microsoft says of itself in a message, if the message is one of
+// Microsoft's. A proxy passes it on as it is.
+func (m *microsoftSays) add(s *call.Signal) (changed bool) {
+	if !microsoftSent(s) {
+		return false
+	}
+	rank := rankOther
+	switch {
+	case s.Method == methodInvite && s.ToTag == "":
+		rank = rankInvite
+	case s.CSeqMethod == methodInvite && s.Code/100 == 2:
+		rank = rankAnswer
+	}
+	if m.id.add(rank, guidOf(firstPart(param(s.Contact.Params, "x-c")))) {
+		changed = true
+	}
+	if m.correlation.add(rank, guidOf(param(s.Contact.Params, "x-i"))) {
+		changed = true
+	}
+	if m.reason.add(rank, reasonGUID(s.Reason)) {
+		changed = true
+	}
+	if m.region.add(region(s.UserAgent)) {
+		changed = true
+	}
+	if s.MediaPath != "" && !m.mediaPath {
+		m.mediaPath, changed = true, true
+	}
+	return changed
+}
+
+// firstOf returns the earlier of two times of which either may be zero.
+func firstOf(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func lastOf(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// compareTimes compares two times of which a zero one comes last.
+func compareTimes(a, b time.Time) int {
+	if a.IsZero() != b.IsZero() {
+		return cmp.Compare(btoi(a.IsZero()), btoi(b.IsZero()))
+	}
+	return a.Compare(b)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

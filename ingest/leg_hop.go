@@ -1,0 +1,212 @@
+package ingest
+
+import (
+	"cmp"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// The methods of which legs are made.
+const (
+	methodInvite = "INVITE"
+	methodBye    = "BYE"
+	methodCancel = "CANCEL"
+)
+
+// A hop is what was seen of a leg between two addresses, which stand in order.
+type hop struct {
+	a, b netip.AddrPort
+
+	invite invite
+	// lastCSeq is the greatest of an INVITE that began a dialog, and asked when
+	// such a one was sent last.
+	lastCSeq uint32
+	asked    time.Time
+
+	answer time.Time // the first 2xx to an INVITE
+	finals []final   // the other final answers to the last INVITE, each once
+
+	bye    moment
+	cancel moment
+}
+
+// A moment is when something was seen first, and whether a sent it.
+type moment struct {
+	at    time.Time
+	fromA bool
+}
+
+func (m *moment) add(at time.Time, fromA bool) bool {
+	if c := compareTimes(at, m.at); c > 0 || c == 0 && (fromA || !m.fromA) {
+		return false
+	}
+	m.at, m.fromA = at, fromA
+	return true
+}
+
+// An invite is what the INVITE says that began the dialog: of several, the one
+// with the lowest CSeq, and of those the first.
+type invite struct {
+	at    time.Time
+	cseq  uint32
+	fromA bool
+
+	caller, callerName, callerHost string // From
+	to, toHost                     string
+	callee, uriHost                string // Request-URI
+	contactHost                    string
+	asserted, assertedHost         string // P-Asserted-Identity
+	agent                          bool   // User-Agent is Microsoft's
+	named                          bool   // its Contact or From is Microsoft's
+	forwarded                      bool   // History-Info
+	referredBy                     string
+}
+
+// A final is an answer of 300 or more, and when it was first given: it is sent
+// again until it is acknowledged.
+type final struct {
+	cseq   uint32
+	code   int
+	phrase string
+	moment
+}
+
+// maxFinals is how many different answers to one INVITE are told apart.
+const maxFinals = 8
+
+// add adds what a message says to the hop and reports whether that was new.
+func (h *hop) add(s *call.Signal) (changed bool) {
+	fromA := s.Src == h.a
+	switch {
+	case s.Method == methodInvite && s.ToTag == "":
+		return h.addInvite(s, fromA)
+	case s.Method == methodBye:
+		return h.bye.add(s.At, fromA)
+	case s.Method == methodCancel:
+		return h.cancel.add(s.At, fromA)
+	case s.CSeqMethod != methodInvite || s.Code < 200:
+		return false
+	case s.Code < 300:
+		if answer := firstOf(h.answer, s.At); !answer.Equal(h.answer) {
+			h.answer = answer
+			return true
+		}
+		return false
+	}
+	return h.addFinal(final{cseq: s.CSeq, code: s.Code, phrase: s.Phrase, moment: moment{s.At, fromA}})
+}
+
+func (h *hop) addFinal(f final) (changed bool) {
+	if len(h.finals) > 0 && h.finals[0].cseq != f.cseq {
+		if f.cseq < h.finals[0].cseq {
+			return false
+		}
+		h.finals = h.finals[:0]
+	}
+	for i := range h.finals {
+		if g := &h.finals[i]; g.code == f.code && g.phrase == f.phrase {
+			return g.add(f.at, f.fromA)
+		}
+	}
+	if len(h.finals) == maxFinals {
+		return false
+	}
+	f.phrase = strings.Clone(clip(f.phrase))
+	h.finals = append(h.finals, f)
+	return true
+}
+
+// final returns the answer that was given last, if there was one.
+func (h *hop) final() *final {
+	var last *final
+	for i := range h.finals {
+		if f := &h.finals[i]; last == nil || f.compare(last) > 0 {
+			last = f
+		}
+	}
+	return last
+}
+
+func (f *final) compare(g *final) int {
+	return cmp.Or(
+		cmp.Compare(f.cseq, g.cseq),
+		f.at.Compare(g.at),
+		cmp.Compare(f.code, g.code),
+		strings.Compare(f.phrase, g.phrase),
+		cmp.Compare(btoi(f.fromA), btoi(g.fromA)),
+	)
+}
+
+func (h *hop) addInvite(s *call.Signal, fromA bool) (changed bool) {
+	if s.CSeq > h.lastCSeq {
+		h.lastCSeq, changed = s.CSeq, true
+	}
+	if s.At.After(h.asked) {
+		h.asked = s.At
+		changed = true
+	}
+	v := inviteOf(s, fromA)
+	if !h.invite.at.IsZero() && v.compare(&h.invite) >= 0 {
+		return changed
+	}
+	v.keep()
+	h.invite = v
+	return true
+}
+
+func inviteOf(s *call.Signal, fromA bool) invite {
+	return invite{
+		at: s.At, cseq: s.CSeq, fromA: fromA,
+		caller: s.From.User, callerName: s.From.Name, callerHost: s.From.Host,
+		to: s.To.User, toHost: s.To.Host,
+		callee: s.URI.User, uriHost: s.URI.Host,
+		contactHost: s.Contact.Host,
+		asserted:    s.Asserted.User, assertedHost: s.Asserted.Host,
+		agent:      microsoftAgent(s.UserAgent),
+		named:      microsoftHost(s.Contact.Host) || microsoftHost(s.From.Host) || param(s.Contact.Params, "x-c") != "",
+		forwarded:  s.HistoryInfo != "",
+		referredBy: s.ReferredBy,
+	}
+}
+
+// compare orders INVITEs of one hop. The texts come last: messages with the
+// same number and time differ only if somebody forged one.
+func (v *invite) compare(w *invite) int {
+	return cmp.Or(
+		cmp.Compare(v.cseq, w.cseq),
+		v.at.Compare(w.at),
+		strings.Compare(v.caller, w.caller),
+		strings.Compare(v.callee, w.callee),
+		strings.Compare(v.contactHost, w.contactHost),
+		strings.Compare(v.callerName, w.callerName),
+		strings.Compare(v.referredBy, w.referredBy),
+		cmp.Compare(btoi(v.fromA), btoi(w.fromA)),
+	)
+}
+
+// texts calls f with each text of v.
+func (v *invite) texts(f func(*string)) {
+	for _, p := range [...]*string{
+		&v.caller, &v.callerName, &v.callerHost, &v.to, &v.toHost, &v.callee, &v.uriHost,
+		&v.contactHost, &v.asserted, &v.assertedHost, &v.referredBy,
+	} {
+		f(p)
+	}
+}
+
+// keep gives the texts of v memory of their own, and of what is longer than a
+// row can hold the beginning.
+func (v *invite) keep() {
+	v.texts(func(p *string) { *p = strings.Clone(clip(*p)) })
+}
+
+// clip returns what of s a field of a row can hold.
+func clip(s string) string {
+	if len(s) > call.MaxText {
+		s = s[:call.MaxText]
+	}
+	return strings.ToValidUTF8(s, "")
+}

@@ -1,0 +1,150 @@
+package ingest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// The subcodes of calls whose end the SBC brought about, to which the SIP code
+// is added (learn.microsoft.com, "PSTN call end codes"): 540486, 560404.
+const (
+	subcodeInbound  = 540000
+	subcodeOutbound = 560000
+)
+
+// row returns the row of a leg that faces Microsoft. What no message has said,
+// and was concluded because nothing came any more, has [call.Inferred] as its
+// witness.
+func (l *leg) row(v *view, plan func(number string) string) call.Row {
+	r := call.Row{
+		CorrelationID:  l.says.correlation.id,
+		SignalLocation: l.says.region.s,
+		MediaBypass:    l.says.mediaPath,
+		CallType:       "ByotIn",
+	}
+	if r.CorrelationID.IsZero() {
+		r.CorrelationID = l.says.reason.id
+	}
+	if v.outbound {
+		r.CallType = "ByotOut"
+	}
+	if v.invite != nil {
+		askRow(&r, v.invite, v.outbound, plan)
+	}
+	inferred := l.endRow(&r, v)
+	r.Settle(l.told, v.invite != nil)
+	for _, f := range inferred {
+		r.By[f] = inference(l.told)
+	}
+	if r.CallEndSubReason == 0 {
+		r.By[call.FieldCallEndSubReason] = 0 // that is Microsoft's to say
+	}
+	if !r.MediaBypass {
+		r.By[call.FieldMediaBypass] = 0
+	}
+	return r
+}
+
+// inference returns the witness for what is concluded of what w has said.
+func inference(w call.Witness) call.Witness {
+	if w.Authenticated() {
+		return call.Inferred.Witness()
+	}
+	return call.Inferred.Hearsay()
+}
+
+// endRow says how the call went, and returns the fields that no message has
+// told.
+func (l *leg) endRow(r *call.Row, v *view) (inferred []call.Field) {
+	switch {
+	case v.established() || !v.bye.at.IsZero():
+		return l.endCall(r, v)
+	case v.final != nil:
+		failRow(r, v.final.at, v.final.code, v.final.phrase)
+	case !v.cancel.at.IsZero():
+		failRow(r, v.cancel.at, 487, "Request Terminated")
+		inferred = failed
+	default:
+		failRow(r, l.last, 408, "Request Timeout")
+		inferred = failed
+	}
+	// The code came from the SBC if the SBC was called, or gave the call up.
+	switch {
+	case v.outbound:
+		r.CallEndSubReason = subcodeOutbound + r.FinalSIPCode
+	case r.FinalSIPCode == 487 && !v.cancel.at.IsZero():
+		r.CallEndSubReason = subcodeInbound + r.FinalSIPCode
+	}
+	return inferred
+}
+
+var (
+	failed = []call.Field{call.FieldFailure, call.FieldFinalSIPCode, call.FieldFinalSIPPhrase, call.FieldCallEndSubReason}
+	ended  = []call.Field{call.FieldEnd, call.FieldDuration, call.FieldFinalSIPCode, call.FieldFinalSIPPhrase}
+	begun  = []call.Field{call.FieldStart, call.FieldDuration}
+)
+
+func failRow(r *call.Row, at time.Time, code int, phrase string) {
+	r.Failure, r.FinalSIPCode, r.FinalSIPPhrase = at, int32(code), phrase
+	if r.Start = r.Invite; r.Start.IsZero() {
+		r.Start = at
+	}
+}
+
+// endCall says how a call went that was established. A BYE without an answer
+// means that there was one.
+func (l *leg) endCall(r *call.Row, v *view) (inferred []call.Field) {
+	r.Successful = true
+	if r.Start = v.answer.at; r.Start.IsZero() {
+		if r.Start = r.Invite; r.Start.IsZero() {
+			r.Start = l.first
+		}
+		inferred = begun
+	}
+	if r.End = v.bye.at; r.End.IsZero() {
+		r.End = l.last
+		inferred = append(inferred, ended...)
+	} else {
+		r.FinalSIPPhrase = "BYE"
+		r.CallEndSubReason = subcodeInbound
+		if v.outbound {
+			r.CallEndSubReason = subcodeOutbound
+		}
+	}
+	if d := r.End.Sub(r.Start); d > 0 {
+		r.Duration = int32(d / time.Second)
+	}
+	return inferred
+}
+
+// askRow takes from the INVITE who called whom.
+func askRow(r *call.Row, v *invite, outbound bool, plan func(string) string) {
+	r.Invite = v.at
+	r.Caller, r.Callee = plan(first(v.caller, v.asserted, v.callerName)), plan(first(v.callee, v.to))
+	if !outbound {
+		return
+	}
+	r.UserDisplayName = v.callerName
+	if strings.ContainsFunc(v.asserted, isLetter) && v.assertedHost != "" {
+		r.UserPrincipalName = v.asserted + "@" + v.assertedHost
+	}
+	switch user, transferor := referrer(v.referredBy); {
+	case v.referredBy != "":
+		r.CallType, r.UserID, r.TransferorID = "ByotOutUserTransfer", user, transferor
+	case v.forwarded:
+		r.CallType = "ByotOutUserForwarding"
+	}
+}
+
+func first(all ...string) string {
+	for _, s := range all {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+func isLetter(c rune) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

@@ -1,0 +1,285 @@
+package ingest
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A view is what a leg's facts come to.
+type view struct {
+	// facing is how sure it is that the leg faces Microsoft: not at all, by
+	// what the product calls itself, which an SBC may pass on, or by names,
+	// addresses and parameters.
+	facing   facing
+	outbound bool     // Microsoft called
+	invite   *invite  // the first one on the hop that faces Microsoft; nil: not seen
+	asked    bool     // an INVITE waits for an answer
+	answer   moment   // the first 2xx
+	final    *final   // the last other answer, of a call that has none of 2xx
+	bye      moment   // zero: not seen
+	cancel   moment   // zero: not seen
+	trunks   []string // host names that may be the trunk's, the best first
+}
+
+type facing uint8
+
+const (
+	notFacing facing = iota
+	maybeFacing
+	surelyFacing
+)
+
+// isMicrosoft reports whether an address is one of Microsoft's, or one of those
+// that the operator has named.
+func isMicrosoft(a netip.AddrPort, peers []netip.Prefix) bool {
+	for _, n := range microsoftNetworks {
+		if n.Contains(a.Addr().Unmap()) {
+			return true
+		}
+	}
+	for _, p := range peers {
+		if p.Contains(a.Addr().Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// view concludes what the facts of the leg come to.
+func (l *leg) view() view {
+	var v view
+	v.facing, v.outbound = l.direction(l.peers)
+	hops := l.facingHops(v.outbound, l.peers)
+	v.read(hops)
+	v.complete(l.hops)
+	v.trunks = l.trunks(&v)
+	return v
+}
+
+// direction returns whether the leg faces Microsoft and who called.
+func (l *leg) direction(peers []netip.Prefix) (f facing, outbound bool) {
+	for i := range l.hops {
+		h := &l.hops[i]
+		if h.invite.at.IsZero() {
+			continue
+		}
+		from, to := h.ends()
+		switch v := &h.invite; {
+		case v.named || isMicrosoft(from, peers):
+			return surelyFacing, true
+		case microsoftHost(v.uriHost), microsoftHost(v.toHost), isMicrosoft(to, peers):
+			f = surelyFacing
+		case v.agent && f == notFacing:
+			f, outbound = maybeFacing, true
+		}
+	}
+	switch s := &l.says; {
+	case f == surelyFacing:
+		return f, false
+	case s.id.rank > 0, s.correlation.rank > 0:
+		// Microsoft's Contact in an answer. If the INVITE was not seen, who
+		// answered was called, and a Call-ID that is a GUID is Microsoft's.
+		return surelyFacing, s.id.rank != rankAnswer && !l.asked() && !guidOf(l.callID).IsZero()
+	case f == notFacing && s.region.s != "":
+		return maybeFacing, !l.asked() && !guidOf(l.callID).IsZero()
+	}
+	return f, outbound
+}
+
+// asked reports whether an INVITE was seen.
+func (l *leg) asked() bool {
+	for i := range l.hops {
+		if !l.hops[i].invite.at.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// ends returns who sent the INVITE and who received it.
+func (h *hop) ends() (from, to netip.AddrPort) {
+	if h.invite.fromA {
+		return h.a, h.b
+	}
+	return h.b, h.a
+}
+
+// facingHops returns the hops between Microsoft and the first proxy. There can
+// be several: an SBC tries another of Microsoft's proxies when one fails.
+//
+// Of the hops that an INVITE took, Microsoft is at the end from which it comes
+// or to which it goes. That end has one of Microsoft's addresses; or nobody
+// else sends to it, or from it; or the Request-URI is still, or only there, the
+// one that Microsoft uses.
+func (l *leg) facingHops(outbound bool, peers []netip.Prefix) []*hop {
+	best := 0
+	var hops []*hop
+	for i := range l.hops {
+		h := &l.hops[i]
+		if h.invite.at.IsZero() {
+			continue
+		}
+		from, to := h.ends()
+		end, uri := from, h.invite.uriHost == h.invite.toHost
+		if !outbound {
+			end, uri = to, microsoftHost(h.invite.uriHost)
+		}
+		rank := 1 + 4*btoi(isMicrosoft(end, peers)) + 2*btoi(l.isEnd(i, end, outbound)) + btoi(uri)
+		if rank > best {
+			best, hops = rank, hops[:0]
+		}
+		if rank == best {
+			hops = append(hops, h)
+		}
+	}
+	return hops
+}
+
+// isEnd reports whether an INVITE went no further than to the given address of
+// hop i, or came from no further.
+func (l *leg) isEnd(i int, end netip.AddrPort, outbound bool) bool {
+	for j := range l.hops {
+		if j == i || l.hops[j].invite.at.IsZero() {
+			continue
+		}
+		from, to := l.hops[j].ends()
+		if outbound && to == end || !outbound && from == end {
+			return false
+		}
+	}
+	return true
+}
+
+// read reads the facts of the hops that face Microsoft.
+func (v *view) read(hops []*hop) {
+	last := uint32(0)
+	for _, h := range hops {
+		last = max(last, h.lastCSeq)
+		if v.invite == nil || h.invite.compare(v.invite) < 0 {
+			v.invite = &h.invite
+		}
+		if !h.answer.IsZero() {
+			v.answer.add(h.answer, false)
+		}
+		v.addEnds(h)
+	}
+	for _, h := range hops {
+		if h.lastCSeq != last {
+			continue // it was asked again, perhaps with credentials
+		}
+		f := h.final()
+		if f == nil || f.cseq < last || f.at.Before(h.asked) {
+			v.asked = true
+			continue
+		}
+		if v.final == nil || f.compare(v.final) > 0 {
+			v.final = f
+		}
+	}
+}
+
+func (v *view) addEnds(h *hop) {
+	if !h.bye.at.IsZero() {
+		v.bye.add(h.bye.at, h.bye.fromA)
+	}
+	if !h.cancel.at.IsZero() {
+		v.cancel.add(h.cancel.at, h.cancel.fromA)
+	}
+}
+
+// complete takes what was not seen on the hops that face Microsoft from the
+// others.
+func (v *view) complete(hops []hop) {
+	var other view
+	for i := range hops {
+		h := &hops[i]
+		if !h.answer.IsZero() {
+			other.answer.add(h.answer, false)
+		}
+		other.addEnds(h)
+		if f := h.final(); f != nil && (other.final == nil || f.compare(other.final) > 0) {
+			other.final = f
+		}
+	}
+	for _, m := range [...]struct{ to, from *moment }{{&v.answer, &other.answer}, {&v.bye, &other.bye}, {&v.cancel, &other.cancel}} {
+		if m.to.at.IsZero() {
+			*m.to = *m.from
+		}
+	}
+	if v.final == nil && v.invite == nil {
+		v.final = other.final
+	}
+	if !v.answer.at.IsZero() {
+		v.final, v.asked = nil, false
+	}
+}
+
+// established reports whether the call was.
+func (v *view) established() bool { return !v.answer.at.IsZero() }
+
+// ended reports whether all has been seen of the call that there is to see.
+func (v *view) ended() bool {
+	if v.invite == nil {
+		return false
+	}
+	return v.established() && !v.bye.at.IsZero() || v.final != nil && !v.asked
+}
+
+// again reports whether the caller may yet call again within the same dialog:
+// it was challenged, sent elsewhere, or asked for a longer session.
+func (v *view) again() bool {
+	if v.established() || v.final == nil {
+		return false
+	}
+	switch code := v.final.code; code {
+	case 401, 407, 422:
+		return true
+	default:
+		return code < 400
+	}
+}
+
+// trunks returns the host names that may be the trunk's: Microsoft calls it by
+// its name, and requires that name in the Contact of what it is sent.
+func (l *leg) trunks(v *view) []string {
+	var all []string
+	add := func(hosts ...string) {
+		for _, host := range hosts {
+			host = strings.ToLower(strings.TrimSuffix(host, "."))
+			if _, err := netip.ParseAddr(host); host != "" && err != nil && !microsoftHost(host) {
+				all = append(all, host)
+			}
+		}
+	}
+	if v.invite != nil {
+		if v.outbound {
+			add(v.invite.uriHost, v.invite.toHost)
+		} else {
+			add(v.invite.contactHost, v.invite.callerHost)
+		}
+	}
+	for i := range l.hops {
+		if w := &l.hops[i].invite; !w.at.IsZero() {
+			add(w.uriHost, w.toHost, w.contactHost, w.callerHost)
+		}
+	}
+	return all
+}
+
+// lastActivity returns when the leg was last heard of, by the agent's clock.
+func (l *leg) lastActivity() time.Time { return l.last }
+
+// rowID returns the id of the leg's row: Microsoft's own if a message has told
+// it, which is in its Contact, and is the Call-ID of the calls that it makes.
+func (l *leg) rowID(outbound bool) call.GUID {
+	if !l.says.id.id.IsZero() {
+		return l.says.id.id
+	}
+	if g := guidOf(l.callID); outbound && !g.IsZero() {
+		return g
+	}
+	return call.NameGUID(l.source, "sip", l.callID)
+}
