@@ -18,6 +18,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/format"
 	"github.com/trunklog/trunklog/ingest"
+	"github.com/trunklog/trunklog/source"
 )
 
 func (p *program) importCommand() *cobra.Command {
@@ -30,6 +31,7 @@ func (p *program) importCommand() *cobra.Command {
   graph   what Microsoft Graph answers: a saved page, an array, or JSON lines
   teams   the Teams admin centre's Calls.Export.*.zip, or the CSV in it
   csv     any CSV, as --map FILE describes it
+  hep     HEP packets saved one after another: SIP messages, of which calls are made
 
 Importing the same thing again changes nothing. A record that cannot be read is
 written to the rejects file with its line number, the reason and its raw text;
@@ -38,7 +40,7 @@ all others go in, and the exit code is 5.`,
   trunklog gen --rows 20000 --from -28d | trunklog import graph --tenant contoso -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage("FORMAT is missing: %s are possible", list(format.Names()))
+				return usage("FORMAT is missing: %s are possible", list(append(format.Names(), source.Recordings()...)))
 			}
 			if len(args) == 1 {
 				return usage("FILE is missing; - is standard input")
@@ -52,6 +54,7 @@ all others go in, and the exit code is 5.`,
 	f.BoolVar(&in.dryRun, "dry-run", false, "read everything and write nothing")
 	f.StringVar(&in.rejects.path, "rejects", "", "write what cannot be read to `FILE` (default: a new file in DATA/rejects)")
 	f.StringVar(&in.mapFile, "map", "", "how to read the CSV, a YAML `FILE` (see docs/import-csv.md)")
+	f.BoolVar(&in.keepSIP, "keep-sip", false, "keep the SIP messages too, of format hep, for as long as the server is told to")
 	return cmd
 }
 
@@ -68,8 +71,10 @@ type importer struct {
 	tenant  string
 	dryRun  bool
 	mapFile string
+	keepSIP bool
 
 	decode  call.Decoder
+	ingest  *ingest.Ingest
 	sink    *ingest.Sink
 	rejects rejectsFile
 	read    int64 // records that could be read
@@ -77,14 +82,9 @@ type importer struct {
 
 func (in *importer) run(cmd *cobra.Command) (err error) {
 	ctx := cmd.Context()
-	options := format.Options{Note: func(text string) { fmt.Fprintln(in.stderr, text) }}
-	if in.mapFile != "" {
-		if options.Map, err = os.ReadFile(in.mapFile); err != nil {
-			return usage("--map: %w", err)
-		}
-	}
-	if in.decode, err = format.Open(in.format, options); err != nil {
-		return invalid(err)
+	recording, err := in.open()
+	if err != nil {
+		return err
 	}
 	h, err := in.enter(ctx, cmd, true)
 	if err != nil {
@@ -99,22 +99,68 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 		}
 		id = t.ID
 	}
-	in.sink = ingest.New(ingest.Config{
-		Store:  h.store,
-		Tenant: func(trunk string) (call.GUID, bool) { return h.tenants.ByTrunk(ctx, trunk) },
-		Now:    in.now,
-	}).Sink(in.format, id)
+	in.ingest = ingest.New(ingest.Config{
+		Store:   h.store,
+		Tenant:  func(trunk string) (call.GUID, bool) { return h.tenants.ByTrunk(ctx, trunk) },
+		Now:     in.now,
+		KeepSIP: in.keepSIP,
+	})
+	in.sink = in.ingest.SinkOf(ingest.Input{Source: in.format, Tenant: id, Recorded: recording})
+	if recording {
+		if err := in.resume(ctx); err != nil {
+			return err
+		}
+	}
 	in.rejects.fallback = filepath.Join(h.dir, "rejects", fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
 	defer func() { err = errors.Join(err, in.rejects.close()) }()
 
 	began := in.now()
 	progress := in.newProgress(in.files)
 	err = in.importFiles(ctx, progress)
+	if recording && !in.dryRun {
+		err = errors.Join(err, in.sink.Flush(ctx))
+	}
 	progress.done()
-	in.report(in.now().Sub(began))
+	if recording {
+		in.reportCalls(in.now().Sub(began))
+	} else {
+		in.report(in.now().Sub(began))
+	}
 	if err == nil && in.rejects.n > 0 {
 		err = &exitError{exitPart, fmt.Errorf("%s rejected: see %s", count(in.rejects.n, "record was", "records were"), in.rejects.path)}
 	}
+	return err
+}
+
+// open finds the decoder of the format, and reports whether it is that of a
+// recording of SIP messages.
+func (in *importer) open() (recording bool, err error) {
+	note := func(text string) { fmt.Fprintln(in.stderr, text) }
+	if decode, ok := source.Recording(in.format, note); ok {
+		if in.mapFile != "" {
+			return true, usage("--map is for format csv")
+		}
+		in.decode = decode
+		return true, nil
+	}
+	if in.keepSIP {
+		return false, usage("--keep-sip is for format hep")
+	}
+	options := format.Options{Note: note}
+	if in.mapFile != "" {
+		if options.Map, err = os.ReadFile(in.mapFile); err != nil {
+			return false, usage("--map: %w", err)
+		}
+	}
+	if in.decode, err = format.Open(in.format, options); err != nil {
+		return false, invalid(err)
+	}
+	return false, nil
+}
+
+// resume takes up the calls whose end an earlier recording did not have.
+func (in *importer) resume(ctx context.Context) error {
+	_, err := in.ingest.Resume(ctx, func(source string) bool { return source == in.format })
 	return err
 }
 
@@ -249,6 +295,33 @@ func (in *importer) report(took time.Duration) {
 		fmt.Fprintf(in.stderr, "; %d belong to no tenant's trunk and were kept as unassigned", t.Unassigned)
 	}
 	fmt.Fprintf(in.stderr, " (%s, %.0f rows/s)\n", took.Round(time.Millisecond), float64(n)/max(took.Seconds(), 0.001))
+}
+
+// reportCalls says what became of SIP messages.
+func (in *importer) reportCalls(took time.Duration) {
+	if in.dryRun {
+		fmt.Fprintf(in.stderr, "dry run: %d SIP messages can be read, %d packets cannot; nothing was written\n", in.read, in.rejects.n)
+		return
+	}
+	t := in.ingest.HearStats()
+	fmt.Fprintf(in.stderr, "read %s: %s", count(int64(t.Messages+t.Other), "SIP message", "SIP messages"), count(int64(t.Rows), "call", "calls"))
+	for _, more := range []struct {
+		n    int64
+		what string
+	}{
+		{int64(t.Amended), "amended by later messages"},
+		{int64(t.Inferred), "of them without their end"},
+		{t.Open, "not over yet"},
+		{int64(t.OtherLegs), "other legs of the same calls"},
+		{int64(t.Elsewhere), "legs that do not face Microsoft, and are left out"},
+		{int64(t.Other), "messages that belong to no call"},
+		{int64(t.Rejected), "calls of which no row can be made"},
+	} {
+		if more.n > 0 {
+			fmt.Fprintf(in.stderr, "; %d %s", more.n, more.what)
+		}
+	}
+	fmt.Fprintf(in.stderr, "; %d packets rejected (%s)\n", in.rejects.n, took.Round(time.Millisecond))
 }
 
 // count returns n with the word for one or for many.

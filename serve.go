@@ -29,7 +29,7 @@ type serving struct {
 	tlsCert, tlsKey               string
 	tlsHosts                      []string
 	masterKeyFile                 string
-	keep                          string
+	keep, keepSIP                 string
 	strict                        bool
 	pageTimeout                   time.Duration
 	rateLimit, tenantRateLimit    int
@@ -37,6 +37,7 @@ type serving struct {
 	cloud                         string
 	logFormat                     string
 	cacheMiB                      int64
+	sources                       []string
 	demo, printCA                 bool
 }
 
@@ -49,6 +50,7 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.tlsHosts, "tls-host", nil, "a further `HOST` name or address for our own certificate (may be repeated)")
 	f.StringVar(&s.masterKeyFile, "master-key-file", "", "the `FILE` with the 32 bytes that all keys are derived from (default DATA/master.key)")
 	f.StringVar(&s.keep, "keep", "10y", "delete rows after `PERIOD`, such as 150d, 10y or forever")
+	f.StringVar(&s.keepSIP, "keep-sip", "off", "keep the SIP messages of calls for `PERIOD`, such as 30d, without bodies and credentials")
 	f.BoolVar(&s.strict, "strict", false, "behave as Microsoft does, to test clients against")
 	f.DurationVar(&s.pageTimeout, "page-timeout", 30*time.Second, "answer 503 when a page takes longer")
 	f.IntVar(&s.rateLimit, "rate-limit", 0, "answer 429 to a client after `N` requests in 20 s; 0 is no limit, with --strict Microsoft's 1,500")
@@ -58,6 +60,7 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.cloud, "cloud", "global", "the `CLOUD` of the Entra tenants: global, usgov-l4, usgov-l5, china")
 	f.StringVar(&s.logFormat, "log-format", "auto", "write the log as `FORM`: text, json, or auto (text on a terminal)")
 	f.Int64Var(&s.cacheMiB, "cache", 128, "use `MIB` mebibytes of memory for blocks of the store")
+	f.StringArrayVar(&s.sources, "source", nil, "hear calls at `NAME=URL`, such as sbc1=hep+tcp://:9060?tenant=contoso (may be repeated)")
 	f.BoolVar(&s.demo, "demo", false, "begin with a tenant, a client and 20,000 generated calls if there is none")
 	f.BoolVar(&s.printCA, "print-ca", false, "print the certificate of our own CA to stdout and exit")
 }
@@ -125,9 +128,10 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		return err
 	}
 	in := ingest.New(ingest.Config{
-		Store:  st,
-		Tenant: func(trunk string) (call.GUID, bool) { return tenants.ByTrunk(ctx, trunk) },
-		Now:    p.now,
+		Store:   st,
+		Tenant:  func(trunk string) (call.GUID, bool) { return tenants.ByTrunk(ctx, trunk) },
+		Now:     p.now,
+		KeepSIP: s.keepsSIP(),
 	})
 	key, err := masterKey(s.keyPath(data))
 	if err != nil {
@@ -160,6 +164,15 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
+	sources, err := p.openSources(ctx, data, s, in, tenants, certs, log)
+	if err != nil {
+		return err
+	}
+	if n, err := in.Resume(ctx, func(string) bool { return true }); err != nil {
+		return errors.Join(err, closeSources(sources))
+	} else if n > 0 {
+		log.Info("taking up calls in progress", "legs", n)
+	}
 	if s.demo {
 		if err := p.prepareDemo(ctx, data, st, tenants, authority); err != nil {
 			return err
@@ -173,6 +186,10 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	}
 	g.Go(func() error { return serveHTTP(ctx, admin, socket.Handler(st, version()), log) })
 	g.Go(func() error { return authority.Run(ctx) })
+	g.Go(func() error { return in.Run(ctx) })
+	for _, l := range sources {
+		g.Go(func() error { return l.run(ctx, in) })
+	}
 	g.Go(func() error { return trim(ctx, in, tenants, keep, p.now, log) })
 	log.Info("ready", "url", roots.canonical, "listen", listeners[0].Addr().String(), "data", data, "version", version())
 	p.welcome(ctx, data, s, roots, tenants)
@@ -202,6 +219,9 @@ func (s *serving) limits() graph.Limits {
 	}
 	return l
 }
+
+// keepsSIP reports whether the SIP messages of calls are kept.
+func (s *serving) keepsSIP() bool { return s.keepSIP != "off" && s.keepSIP != "" }
 
 func (s *serving) keyPath(data string) string {
 	if s.masterKeyFile != "" {
