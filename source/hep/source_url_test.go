@@ -43,10 +43,11 @@ func TestNew(t *testing.T) {
 		{"hep+udp://:1/path", `source hep+udp://:1: invalid: there must be nothing but HOST:PORT and parameters behind ?`},
 		{"hep+udp://user:secret@:1", `source hep+udp://:1: invalid: there must be nothing but HOST:PORT and parameters behind ?`},
 		{"hep+udp://:1#x", `source hep+udp://:1: invalid: there must be nothing but HOST:PORT and parameters behind ?`},
-		{"hep+udp://:1?key=secret", `source hep+udp://:1: invalid: unknown parameter "key": auth, auth-file, tenant are possible`},
-		{"hep+udp://:1?idle=1s", `source hep+udp://:1: invalid: unknown parameter "idle": auth, auth-file, tenant are possible`},
-		{"hep+tcp://:1?tennant=x", `source hep+tcp://:1: invalid: unknown parameter "tennant": auth, auth-file, connections, idle, tenant are possible`},
-		{"hep+tls://:1?x=y", `source hep+tls://:1: invalid: unknown parameter "x": auth, auth-file, cert, client-ca, client-cert, connections, idle, key, tenant are possible`},
+		{"hep+udp://:1?key=secret", `source hep+udp://:1: invalid: unknown parameter "key": auth, auth-file, microsoft, tenant, trunk are possible`},
+		{"hep+udp://:1?idle=1s", `source hep+udp://:1: invalid: unknown parameter "idle": auth, auth-file, microsoft, tenant, trunk are possible`},
+		{"hep+tcp://:1?tennant=x", `source hep+tcp://:1: invalid: unknown parameter "tennant": auth, auth-file, connections, idle, microsoft, tenant, trunk are possible`},
+		{"hep+tls://:1?x=y", `source hep+tls://:1: invalid: unknown parameter "x": auth, auth-file, cert, client-ca, client-cert, connections, idle, key, microsoft, tenant, trunk are possible`},
+		{"hep+udp://:1?microsoft=10.0.0.1,sip.example", `source hep+udp://:1: invalid: microsoft: "sip.example" is neither an address nor a network such as 52.112.0.0/14`},
 		{"hep+udp://:1?auth=secret&auth=secret", `source hep+udp://:1: invalid: auth is there 2 times`},
 		{"hep+udp://:1?auth=", `source hep+udp://:1: invalid: auth is empty`},
 		{"hep+udp://:1?auth=secret&auth-file=key", `source hep+udp://:1: invalid: auth and auth-file exclude each other`},
@@ -137,4 +138,15 @@ func TestDefaults(t *testing.T) {
 	}
 	s.refuse(Magic, nil, nil)
 	var _ call.Source = s
+}
+
+// TestTrunk reads what a URL says of the trunk and of Microsoft's addresses.
+func TestTrunk(t *testing.T) {
+	s, err := New(testURL(t, "hep+udp://:1?trunk=sbc1.contoso.com&microsoft=10.0.0.1,10.1.0.0/16,::1"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(s.Trunk(), s.Microsoft()); got != "sbc1.contoso.com[10.0.0.1/32 10.1.0.0/16 ::1/128]" {
+		t.Error(got)
+	}
 }
