@@ -33,6 +33,7 @@ var law = map[string][]string{
 	"format/csv":       {"call", "github.com/goccy/go-yaml", "go.yaml.in/yaml/v3", "golang.org/x/text"},
 	"metrics":          {"call", "github.com/prometheus/client_golang"},
 	"source":           {"call", "source/hep"},
+	"source/http":      {"call", "github.com/klauspost/compress"},
 	"source/hep":       {"call", "golang.org/x/net", "golang.org/x/sys"},
 	"store":            {"call", "store/pebble"},
 	"store/pebble":     {"call", "github.com/cockroachdb/pebble/v2", "github.com/cockroachdb/errors", "github.com/cockroachdb/redact", "golang.org/x/sys"},

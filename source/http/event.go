@@ -1,0 +1,113 @@
+package http
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// An event is one line that tells a part of a call:
+//
+//	{"event":"partial","call":"KEY","inviteDateTime":"…","callerNumber":"…"}
+//	{"event":"partial","call":"KEY","endDateTime":"…","done":true}
+//
+// KEY names the call among all that the client delivers. All other properties
+// are those of a row, and each line settles what it names and nothing else. The
+// line with "done" is the last one of the call.
+
+// maxCall is how long the name of a call may be.
+const maxCall = 255
+
+// decodeEvent reads one event. The values of the row's fields are read by
+// decode, so that they may be spelled as in a row.
+func decodeEvent(line []byte, decode call.Decoder, w call.Witness) (e call.Event, err error) {
+	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")))
+	var members map[string]json.RawMessage
+	if len(line) == 0 || line[0] != '{' || json.Unmarshal(line, &members) != nil || members["event"] == nil {
+		return e, fmt.Errorf("%w: an event has to be one JSON object on a line of its own", call.ErrInvalid)
+	}
+	var kind, key string
+	if json.Unmarshal(members["event"], &kind) != nil || kind != "partial" {
+		return e, fmt.Errorf(`%w: the only event that is known is "partial"`, call.ErrInvalid)
+	}
+	if json.Unmarshal(members["call"], &key) != nil || !isCall(key) || !utf8.Valid(members["call"]) {
+		return e, fmt.Errorf("%w: call is not a text of 1 to %d bytes without control characters", call.ErrInvalid, maxCall)
+	}
+	done := false
+	if d, ok := members["done"]; ok && json.Unmarshal(d, &done) != nil {
+		return e, fmt.Errorf("%w: done is neither true nor false", call.ErrInvalid)
+	}
+	var named [call.NumFields]bool
+	for name, value := range members {
+		if f, ok := call.FieldNamed(name); ok {
+			named[f] = string(value) != "null" && (f != call.FieldStart || isTime(value))
+		}
+	}
+	if e, err = decodeFields(line, decode, named[call.FieldStart]); err != nil {
+		return e, err
+	}
+	settle(&e.Row, named, w)
+	e.Call, e.Done = key, done
+	return e, nil
+}
+
+func isCall(key string) bool {
+	if key == "" || len(key) > maxCall {
+		return false
+	}
+	for _, c := range key {
+		if unicode.IsControl(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// noStart stands behind an event's members if there is no start among them,
+// because a record without any time is none to a decoder of rows.
+const noStart = `,"startDateTime":"2000-01-01T00:00:00Z"}`
+
+// decodeFields reads the fields of an event as those of a row.
+func decodeFields(line []byte, decode call.Decoder, hasStart bool) (call.Event, error) {
+	if !hasStart {
+		line = append(bytes.Clone(line[:len(line)-1]), noStart...)
+	}
+	for e, err := range decode(bytes.NewReader(line)) {
+		return e, err
+	}
+	return call.Event{}, fmt.Errorf("%w: there is nothing in the event", call.ErrInvalid)
+}
+
+// settle notes w as the witness of the fields that the event names, and of no
+// others. A start that it does not name is only where the call has its place in
+// the log until one is known: nothing has settled it.
+func settle(r *call.Row, named [call.NumFields]bool, w call.Witness) {
+	if !named[call.FieldStart] {
+		r.Start = time.Time{}
+	}
+	r.Seen = 0
+	r.Settle(w, false)
+	for f := range call.NumFields {
+		switch f.Type() {
+		case call.Time, call.Number, call.Bool:
+			if r.By[f] = 0; named[f] {
+				r.By[f] = w
+			}
+		}
+	}
+}
+
+// isTime reports whether the value is a time, and not the one for "none".
+func isTime(value json.RawMessage) bool {
+	var s string
+	if json.Unmarshal(value, &s) != nil {
+		return false
+	}
+	t, err := call.ParseTime(s)
+	return err == nil && !t.IsZero()
+}

@@ -1,0 +1,271 @@
+// Package http takes calls that are delivered by POST: JSON lines of rows in
+// Graph's form, and of events about calls that have not ended yet.
+//
+// Rows are handed on in batches while the body is still being read, so that a
+// body of any length needs the memory of a few thousand rows. An answer of 2xx
+// means that everything it counts as accepted is durable. Whatever is not taken
+// is counted by cause and told to the sender, line by line; a store that is
+// full or slow is answered with 503 and Retry-After, never with 2xx.
+//
+// Sending the same rows again is harmless, because their ids decide. A sender
+// that wants the same answer again, too, names its request with an
+// Idempotency-Key.
+//
+// A request goes through these files in this order:
+//
+//	http.go     what the handler is made of, the order of the checks
+//	slots.go    how many requests are worked on at once
+//	request.go  the headers and the query
+//	key.go      Idempotency-Key; key_sweep.go
+//	body.go     deadlines, limits, gzip
+//	lines.go    the body's lines, and which of them are events
+//	event.go    one event about a call
+//	intake.go   batches of calls on their way to the sink
+//	answer.go   the answer
+//	error.go    the other answers
+//	stats.go    what is counted, cause.go why
+//
+// The package does not know how a token is checked, how rows are decoded and
+// kept, or how an error looks on the wire: all three are passed in.
+//
+// Sources: RFC 9110; draft-ietf-httpapi-idempotency-key-header-07;
+// jsonlines.org.
+package http
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// Path is where the handler expects to be mounted.
+const Path = "/ingest/v1/calls"
+
+// A Caller is who sends a request, as its token says.
+type Caller struct {
+	Tenant call.GUID // whose calls they are
+	Client string    // id of the application
+}
+
+// A Sink takes the calls of one client.
+type Sink interface {
+	// Put says what became of the events once those that it has taken are
+	// durable. If it fails, none of them is, or nobody knows, and they may be
+	// put again. It may keep nothing of events.
+	Put(ctx context.Context, events []call.Event) (Outcome, error)
+}
+
+// An Outcome is what became of the events of one [Sink.Put].
+type Outcome struct {
+	New, Changed, Same int
+	// Rejected are the indices of the events that cannot be kept, in rising
+	// order, and Errs says why. The texts are safe to show to the sender.
+	Rejected []int
+	Errs     []error
+}
+
+// A State keeps what belongs to the Idempotency-Keys. It is a part of
+// [call.Store].
+type State interface {
+	State(ctx context.Context, prefix string) (map[string][]byte, error)
+	Write(ctx context.Context, b call.Batch) (call.Result, error)
+}
+
+// A Sample is a record that was not taken.
+type Sample struct {
+	Cause  Cause
+	Line   int64  // of the body, from 1
+	Reason string // names no person
+	Raw    []byte // the record, if it is known; it may be cut
+}
+
+// A Config is what a [Handler] needs. Decode, Sink, Authorize, Fail and State
+// must be set; the zero value of everything else is a good one.
+type Config struct {
+	// Decode reads rows in Graph's form from JSON. It reads no more of its
+	// input than the record it yields needs, or the line numbers are wrong.
+	Decode call.Decoder
+	// Sink returns where the calls of a client go. It is asked once a request.
+	Sink func(Caller) Sink
+	// Authorize says who sends a request. Its error goes to Fail.
+	Authorize func(r *http.Request) (Caller, error)
+	// Fail answers a request with an error: an [*Error], or Authorize's.
+	Fail  func(w http.ResponseWriter, r *http.Request, err error)
+	State State
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Log gets a line for each request that was taken; nil is no log.
+	Log *slog.Logger
+	// Reject is shown one record a second for each cause; nil shows none.
+	Reject func(Sample)
+
+	// MaxBody is how many bytes a body may have, both as it is sent and after
+	// unpacking; 0 is 64 MiB.
+	MaxBody int64
+	// MaxRejected is how many records of a body may be bad before the rest is
+	// not read any more; 0 is 10,000.
+	MaxRejected int64
+	// PutTimeout is how long the sink may take for a batch before the sender
+	// is told to come back; 0 is 10 s.
+	PutTimeout time.Duration
+	// IdleTimeout is how long a sender may send nothing; 0 is 30 s.
+	IdleTimeout time.Duration
+	// BodyTimeout is how long a body may take in all; 0 is 5 minutes.
+	BodyTimeout time.Duration
+	// Concurrent is how many requests are worked on at once, of which one
+	// client may have half; 0 is 64.
+	Concurrent int
+}
+
+func (c *Config) defaults() {
+	if c.Decode == nil || c.Sink == nil || c.Authorize == nil || c.Fail == nil || c.State == nil {
+		panic("http: New needs Decode, Sink, Authorize, Fail and State")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	orElse(&c.MaxBody, 64<<20)
+	orElse(&c.MaxRejected, 10_000)
+	orElse(&c.PutTimeout, 10*time.Second)
+	orElse(&c.IdleTimeout, 30*time.Second)
+	orElse(&c.BodyTimeout, 5*time.Minute)
+	orElse(&c.Concurrent, 64)
+}
+
+func orElse[T int | int64 | time.Duration](p *T, value T) {
+	if *p <= 0 {
+		*p = value
+	}
+}
+
+// A Handler answers the requests. Use [Handler.Run] beside it, and
+// [Handler.Close] when no more requests come.
+type Handler struct {
+	c     Config
+	slots *slots
+	keys  keys
+	zips  sync.Pool // of *gzip.Reader
+	count counters
+	shown [NumCauses]shownAt
+}
+
+// New returns a handler. It panics if c lacks what it must have.
+func New(c Config) *Handler {
+	c.defaults()
+	return &Handler{
+		c:     c,
+		slots: newSlots(c.Concurrent),
+		keys:  keys{state: c.State, now: c.Now, busy: map[string]bool{}},
+	}
+}
+
+// Close waits for the writes that requests have not waited for. Requests that
+// come later are refused.
+func (h *Handler) Close() { h.slots.close() }
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodOptions {
+		w.Header().Set("Allow", allowed)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	x := &exchange{h: h, w: w, r: r, began: h.c.Now()}
+	if err := x.serve(); err != nil {
+		x.fail(err)
+	}
+}
+
+// An exchange is one request and what becomes of it.
+type exchange struct {
+	h     *Handler
+	w     http.ResponseWriter
+	r     *http.Request
+	began time.Time
+
+	caller Caller
+	head   head
+	body   *body
+	answer Answer
+}
+
+// serve answers the request, or returns the error to answer with.
+func (x *exchange) serve() (err error) {
+	h, r := x.h, x.r
+	if r.Method != http.MethodPost {
+		return methodNotAllowed()
+	}
+	if x.caller, err = h.c.Authorize(r); err != nil {
+		return err
+	}
+	if x.head, err = parseHead(r); err != nil {
+		return err
+	}
+	if r.ContentLength > h.c.MaxBody {
+		return tooLarge(h.c.MaxBody)
+	}
+	slot, ok := h.slots.take(x.caller.Client)
+	if !ok {
+		return busy()
+	}
+	defer slot.release()
+	x.body = h.newBody(x)
+	defer x.body.close()
+	if x.head.key == "" {
+		return x.take(slot)
+	}
+	return x.takeOnce(slot)
+}
+
+// take reads the body, hands its calls on and answers.
+func (x *exchange) take(slot *slot) error {
+	if err := x.intake(slot); err != nil {
+		return err
+	}
+	return x.reply(false)
+}
+
+// intake reads the body and hands its calls on.
+func (x *exchange) intake(slot *slot) error {
+	in := intake{
+		h: x.h, ctx: x.r.Context(), slot: slot, answer: &x.answer,
+		sink:  x.h.c.Sink(x.caller),
+		kind:  x.head.kind,
+		lines: newLines(x.body, x.head.lines),
+	}
+	return in.run()
+}
+
+// fail answers with an error and counts it.
+func (x *exchange) fail(err error) {
+	e := &Error{cause: Unauthorized}
+	errors.As(err, &e)
+	x.h.count.refused[e.cause].Add(1)
+	if x.answer.Accepted > 0 {
+		x.log(e.Status)
+	}
+	// The answer may come long after the deadlines that were set for reading.
+	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(answerTime))
+	x.h.c.Fail(x.w, x.r, err)
+}
+
+// log writes the one line about a request. Nothing in it is the sender's text.
+func (x *exchange) log(status int) {
+	a := &x.answer
+	attrs := []slog.Attr{
+		slog.String("tenant", x.caller.Tenant.String()), slog.String("client", x.caller.Client),
+		slog.Int64("new", a.New), slog.Int64("changed", a.Changed), slog.Int64("same", a.Same), slog.Int64("rejected", a.Rejected),
+		slog.Int64("bytes", x.body.bytes),
+		slog.Float64("ms", float64(x.h.c.Now().Sub(x.began).Microseconds())/1000),
+		slog.Int("status", status),
+	}
+	x.h.c.Log.LogAttrs(x.r.Context(), slog.LevelInfo, "calls delivered", attrs...)
+}

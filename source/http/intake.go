@@ -1,0 +1,237 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+const (
+	// mostBatch and leastBatch are how many calls are put at once, and
+	// mostHeld how many all requests together hold at the same time, about.
+	mostBatch  = 5_000
+	leastBatch = 500
+	mostHeld   = 20_000
+)
+
+// An intake hands the calls of one body on.
+type intake struct {
+	h      *Handler
+	ctx    context.Context //nolint:containedctx // it is one request's
+	slot   *slot
+	sink   Sink
+	kind   call.Kind
+	lines  *lines
+	answer *Answer
+
+	batch []call.Event
+	at    []int64 // the line of each
+}
+
+// run reads the body to its end and puts what it holds.
+func (in *intake) run() error {
+	for !in.lines.ended() {
+		in.lines.begin()
+		for e, err := range in.h.c.Decode(in.lines) {
+			if stop := in.decoded(&e, err); stop != nil {
+				return stop
+			}
+		}
+		if err := in.special(); err != nil {
+			return err
+		}
+	}
+	if err := in.bodyError(); err != nil {
+		return err
+	}
+	if err := in.put(); err != nil {
+		return err
+	}
+	if in.answer.Accepted+in.answer.Rejected == 0 {
+		return noRecords()
+	}
+	return nil
+}
+
+// decoded takes what a decoder has yielded.
+func (in *intake) decoded(e *call.Event, err error) error {
+	var syntax *call.SyntaxError
+	switch {
+	case err == nil:
+		e.Row.Seen = 0
+		e.Row.Settle(in.kind.Witness(), true)
+		return in.add(e)
+	case errors.As(err, &syntax):
+		return in.reject(Sample{Record, in.lines.number(syntax.Line), words(syntax.Err), syntax.Raw})
+	}
+	if err := in.bodyError(); err != nil {
+		return err
+	}
+	return in.reject(Sample{Record, in.lines.number(0), words(err), nil})
+}
+
+// special takes a line that is not for the decoder of the others.
+func (in *intake) special() error {
+	switch what, text := in.lines.special(); what {
+	case event:
+		return in.event(text)
+	case alone:
+		return in.alone(text)
+	case tooLong:
+		return in.reject(Sample{TooLong, in.lines.line, fmt.Sprintf("the line has more than %d bytes", maxLine), text})
+	}
+	return nil
+}
+
+// event takes a line that is an event.
+func (in *intake) event(text []byte) error {
+	e, err := decodeEvent(text, in.h.c.Decode, in.kind.Witness())
+	if err == nil {
+		return in.add(&e)
+	}
+	var syntax *call.SyntaxError
+	if errors.As(err, &syntax) {
+		err = syntax.Err
+	}
+	return in.reject(Sample{Event, in.lines.line, words(err), beginning(text)})
+}
+
+// alone takes a line that has a decoder of its own.
+func (in *intake) alone(text []byte) error {
+	for e, err := range in.h.c.Decode(bytes.NewReader(text)) {
+		var syntax *call.SyntaxError
+		switch {
+		case err == nil:
+		case errors.As(err, &syntax):
+			err = &call.SyntaxError{Raw: syntax.Raw, Err: syntax.Err} // its line is always the first
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			err = &call.SyntaxError{Raw: beginning(text), Err: fmt.Errorf("%w: the line breaks off in the middle of a record", call.ErrInvalid)}
+		}
+		if err := in.decoded(&e, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginning returns as much of a record as is shown.
+func beginning(text []byte) []byte { return bytes.Clone(text[:min(len(text), maxRaw)]) }
+
+// bodyError returns why the body ended, if it was not its end.
+func (in *intake) bodyError() error {
+	var e *Error
+	if errors.As(in.lines.err, &e) {
+		return e.soFar(in.answer)
+	}
+	return nil
+}
+
+// add adds a call to the batch, and puts it when it is large enough.
+func (in *intake) add(e *call.Event) error {
+	in.batch = append(in.batch, *e)
+	in.at = append(in.at, in.lines.number(0))
+	if len(in.batch) < leastBatch || len(in.batch) < min(mostBatch, mostHeld/max(1, in.h.slots.active())) {
+		return nil
+	}
+	return in.put()
+}
+
+// put puts the batch.
+func (in *intake) put() error {
+	if len(in.batch) == 0 {
+		return nil
+	}
+	out, err := in.wait()
+	if err != nil {
+		return in.putError(err)
+	}
+	a := in.answer
+	a.New += int64(out.New)
+	a.Changed += int64(out.Changed)
+	a.Same += int64(out.Same)
+	a.Accepted += int64(len(in.batch) - len(out.Rejected))
+	for i, n := range out.Rejected {
+		if err := in.reject(Sample{Refused, in.at[n], words(out.Errs[i]), nil}); err != nil {
+			return err
+		}
+	}
+	clear(in.batch) // lets go of the texts
+	in.batch, in.at = in.batch[:0], in.at[:0]
+	return nil
+}
+
+// wait puts the batch and waits for it as long as the sender shall wait. A
+// store may be stuck in a sync that nobody can call off: the write then goes on
+// without us, its slot stays taken, and nobody is told that it was done.
+func (in *intake) wait() (Outcome, error) {
+	type result struct {
+		out Outcome
+		err error
+	}
+	ctx, cancel := context.WithTimeout(in.ctx, in.h.c.PutTimeout)
+	done := make(chan result, 1)
+	in.slot.hold()
+	go func(batch []call.Event) {
+		defer in.slot.release()
+		defer cancel()
+		out, err := in.sink.Put(ctx, batch)
+		done <- result{out, err}
+	}(in.batch)
+	select {
+	case r := <-done:
+		return r.out, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-done: // it has ended ctx itself
+		return r.out, r.err
+	default:
+		return Outcome{}, ctx.Err()
+	}
+}
+
+// putError returns the answer to an error of the sink.
+func (in *intake) putError(err error) error {
+	switch {
+	case errors.Is(err, call.ErrFull):
+		return full(err).soFar(in.answer)
+	case in.ctx.Err() != nil:
+		return brokenBody("The sender has gone before its end.", err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return slow(err).soFar(in.answer)
+	}
+	return storeFailed(err).soFar(in.answer)
+}
+
+// reject notes a record that is not taken.
+func (in *intake) reject(s Sample) error {
+	in.h.reject(s)
+	in.answer.reject(s)
+	if in.answer.Rejected < in.h.c.MaxRejected {
+		return nil
+	}
+	if s.Cause != Refused { // else it is put that calls
+		if err := in.put(); err != nil {
+			return err
+		}
+	}
+	return tooManyBad(in.answer, s.Line).soFar(in.answer)
+}
+
+// words returns the text of an error without the mark by which programs know a
+// mistake of the sender.
+func words(err error) string {
+	mark := call.ErrInvalid.Error() + ": "
+	s := strings.Replace(err.Error(), mark, "", 1)
+	s = strings.TrimSuffix(s, ": "+io.ErrUnexpectedEOF.Error())
+	const most = 300
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,251 @@
+package http
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+)
+
+const (
+	// maxLine is how many bytes a line of JSON lines may have.
+	maxLine = 1 << 20
+	// maxRaw is how much of a record that was not taken is shown.
+	maxRaw = 4 << 10
+)
+
+// Lines hands a body out to a decoder, never more than one line at a time, so
+// that it is known which line a record was found in. To the decoder the body
+// ends in front of each line that is not for it. Whoever reads takes that line
+// with special, and has the rest decoded anew.
+type lines struct {
+	br      *bufio.Reader
+	oneEach bool // JSON lines: no record has more than one line
+
+	rest   []byte // of the line, to be handed out
+	middle bool   // the line goes on behind rest
+
+	what lineKind
+	text []byte // of a line that is not for the decoder
+
+	line  int64 // of the last byte that was handed out or is special
+	feeds int64 // line feeds that were read
+	begun int64 // line feeds in front of what the decoder was given
+
+	long []byte
+	err  error
+}
+
+// A lineKind says what is to be done with a line.
+type lineKind uint8
+
+const (
+	// forDecoder is for the decoder that reads all the others.
+	forDecoder lineKind = iota
+	// event is to be read in another way.
+	event
+	// alone is for a decoder of its own. It is not a plain row, so that a
+	// decoder might look for its end, or for the next row, in the lines behind.
+	alone
+	// tooLong is not read at all; text is its beginning.
+	tooLong
+)
+
+func newLines(r io.Reader, oneEach bool) *lines {
+	return &lines{br: bufio.NewReaderSize(r, 64<<10), oneEach: oneEach}
+}
+
+// begin is called before the body is given to a decoder.
+func (l *lines) begin() { l.begun = l.feeds }
+
+// number returns the number in the body of what the decoder calls line n.
+func (l *lines) number(n int64) int64 {
+	if n <= 0 {
+		return l.line
+	}
+	return l.begun + n
+}
+
+// special returns the line that is not for the decoder, if one comes next. It
+// is good until the next call of Read.
+func (l *lines) special() (lineKind, []byte) {
+	what := l.what
+	l.what = forDecoder
+	return what, l.text
+}
+
+// ended reports whether there is nothing more to decode.
+func (l *lines) ended() bool {
+	return l.err != nil && len(l.rest) == 0 && l.what == forDecoder
+}
+
+// Read implements [io.Reader].
+func (l *lines) Read(p []byte) (int, error) {
+	for len(l.rest) == 0 {
+		switch {
+		case l.what != forDecoder:
+			return 0, io.EOF
+		case l.err != nil:
+			return 0, l.err
+		case l.middle:
+			l.more()
+		case !l.blank():
+			l.next()
+		}
+	}
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
+}
+
+// blank takes the line breaks that come next, all at once: there may be
+// millions of them.
+func (l *lines) blank() bool {
+	if _, err := l.br.Peek(1); err != nil {
+		return false
+	}
+	b, _ := l.br.Peek(l.br.Buffered()) // it is there
+	n := len(b) - len(bytes.TrimLeft(b, "\r\n"))
+	if n == 0 {
+		return false
+	}
+	l.rest = b[:n]
+	l.feeds += int64(bytes.Count(l.rest, []byte{'\n'}))
+	_, _ = l.br.Discard(n)
+	return true
+}
+
+// slice reads up to the end of the line, or as much as the buffer holds.
+func (l *lines) slice() (b []byte, whole bool) {
+	b, err := l.br.ReadSlice('\n')
+	switch err { //nolint:errorlint // bufio returns these two as they are
+	case nil:
+		l.feeds++
+		return b, true
+	case bufio.ErrBufferFull:
+		return b, false
+	case io.EOF:
+		l.err = err
+		return b, true
+	}
+	l.err = err
+	return nil, true // what is left of a line that breaks off is no record
+}
+
+// more reads on in a line of JSON that is too long to be looked at whole.
+func (l *lines) more() {
+	b, whole := l.slice()
+	l.rest, l.middle = b, !whole
+	l.long = append(append(l.long[:0], l.long[max(0, len(l.long)-overlap):]...), b...)
+	if names(l.long) {
+		l.hidden()
+	}
+}
+
+// overlap is how much of a piece of a line is looked at again with the next
+// one, because an event's name may lie across the border.
+const overlap = 64
+
+// hidden ends the body because of an event where none may be.
+func (l *lines) hidden() {
+	l.rest, l.middle = nil, false
+	l.err = brokenBody("There is an event in a line of more than 1 MiB. Events stand on lines of their own.", nil)
+}
+
+// next reads the line that comes next.
+func (l *lines) next() {
+	line := l.feeds + 1
+	b, whole := l.slice()
+	if len(b) > 0 {
+		l.line = line
+	}
+	if !whole {
+		b, whole = l.gather(b)
+	}
+	switch {
+	case whole && names(b):
+		l.what, l.text = event, b
+	case whole && l.oneEach && len(b) > 0 && !isPlain(b):
+		l.what, l.text = alone, b
+	case whole:
+		l.rest = b
+	case l.oneEach:
+		l.what, l.text = tooLong, bytes.Clone(b[:maxRaw])
+		l.skip()
+	case names(b):
+		l.hidden()
+	default:
+		l.rest, l.middle = b, true
+	}
+}
+
+// gather reads a line that does not fit into the buffer, up to maxLine.
+func (l *lines) gather(b []byte) (_ []byte, whole bool) {
+	l.long = append(l.long[:0], b...)
+	for !whole && len(l.long) < maxLine {
+		b, whole = l.slice()
+		l.long = append(l.long, b...)
+	}
+	if l.err != nil && l.err != io.EOF { //nolint:errorlint // as slice has set it
+		return nil, true
+	}
+	return l.long, whole
+}
+
+// skip reads up to the end of the line.
+func (l *lines) skip() {
+	for whole := false; !whole; {
+		_, whole = l.slice()
+	}
+}
+
+// names reports whether b has a property that is called event. No record of
+// Graph's has, so that what does is an event, or nothing that can be taken:
+// decoders skip what they do not know, and would make a whole call of it.
+func names(b []byte) bool {
+	const name = `"event"`
+	for {
+		i := bytes.Index(b, []byte(name))
+		if i < 0 {
+			return false
+		}
+		b = bytes.TrimLeft(b[i+len(name):], " \t\r\n")
+		if len(b) > 0 && b[0] == ':' {
+			return true
+		}
+	}
+}
+
+// isPlain reports whether a line is one object, from its first byte on, with
+// nothing nested in it. Whatever else may be wrong with it, a decoder finds its
+// end in it.
+func isPlain(b []byte) bool {
+	if b[0] != '{' {
+		return false
+	}
+	for i := 1; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			if i = endOfText(b, i+1); i < 0 {
+				return false
+			}
+		case '{', '[', ']':
+			return false
+		case '}':
+			return len(bytes.TrimRight(b[i+1:], " \t\r\n")) == 0
+		}
+	}
+	return false
+}
+
+// endOfText returns where the text ends that begins at i, or -1.
+func endOfText(b []byte, i int) int {
+	for ; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
+	}
+	return -1
+}
