@@ -39,6 +39,10 @@ type leg struct {
 	// session and correlation tell which other legs belong to the same call.
 	session     least
 	correlation least
+	// contact is a host name in a Contact of the SBC's or the carrier's; from and
+	// to are whom the answers to an INVITE name. They stand in for an INVITE that
+	// was not seen.
+	contact, from, to least
 
 	expires int       // seconds of the session timer (RFC 4028), the greatest
 	first   time.Time // of all messages, by the agent's clock
@@ -134,10 +138,31 @@ func (l *leg) add(s *call.Signal) (changed bool) {
 	if l.says.add(s) {
 		changed = true
 	}
+	if s.CSeqMethod == methodInvite && l.addAnswer(s) {
+		changed = true
+	}
 	if h := l.hopOf(s); h.add(s) {
 		changed = true
 	}
 	return changed
+}
+
+// addAnswer adds what stands in for the INVITE that a message belongs to.
+func (l *leg) addAnswer(s *call.Signal) (changed bool) {
+	if !microsoftSent(s) && isName(s.Contact.Host) {
+		changed = l.contact.add(clip(s.Contact.Host))
+	}
+	if s.Code == 0 {
+		return changed
+	}
+	from, to := l.from.add(clip(s.From.User)), l.to.add(clip(s.To.User))
+	return changed || from || to
+}
+
+// isName reports whether a host is neither an address nor Microsoft's.
+func isName(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err != nil && host != "" && !microsoftHost(host)
 }
 
 // hopOf returns the hop that a message was seen on.

@@ -29,8 +29,9 @@ func (l *leg) encode(b []byte) []byte {
 	w.text(l.callID)
 	w.text(l.trunk)
 	w.guid(l.tenant)
-	w.text(l.session.s)
-	w.text(l.correlation.s)
+	for _, t := range l.leasts() {
+		w.text(t.s)
+	}
 	w.number(uint64(l.expires))
 	w.time(l.last)
 	w.says(&l.says)
@@ -40,6 +41,10 @@ func (l *leg) encode(b []byte) []byte {
 		w.hop(&l.hops[i])
 	}
 	return w.b
+}
+
+func (l *leg) leasts() [5]*least {
+	return [...]*least{&l.session, &l.correlation, &l.contact, &l.from, &l.to}
 }
 
 type legWriter struct {
@@ -146,7 +151,9 @@ func decodeLeg(b []byte) (*leg, error) {
 	l.first = r.base
 	l.source, l.callID, l.trunk = r.text(), r.text(), r.text()
 	l.tenant = r.guid()
-	l.session.s, l.correlation.s = r.text(), r.text()
+	for _, t := range l.leasts() {
+		t.s = r.text()
+	}
 	l.expires = int(r.number())
 	l.last = r.time()
 	r.says(&l.says)

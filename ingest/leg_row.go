@@ -32,6 +32,8 @@ func (l *leg) row(v *view, plan func(number string) string) call.Row {
 	}
 	if v.invite != nil {
 		askRow(&r, v.invite, v.outbound, plan)
+	} else {
+		r.Caller, r.Callee = plan(l.from.s), plan(l.to.s)
 	}
 	inferred := l.endRow(&r, v)
 	r.Settle(l.told, v.invite != nil)

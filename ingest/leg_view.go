@@ -3,7 +3,6 @@ package ingest
 import (
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -248,8 +247,7 @@ func (l *leg) trunks(v *view) []string {
 	var all []string
 	add := func(hosts ...string) {
 		for _, host := range hosts {
-			host = strings.ToLower(strings.TrimSuffix(host, "."))
-			if _, err := netip.ParseAddr(host); host != "" && err != nil && !microsoftHost(host) {
+			if host = strings.ToLower(strings.TrimSuffix(host, ".")); isName(host) {
 				all = append(all, host)
 			}
 		}
@@ -266,11 +264,9 @@ func (l *leg) trunks(v *view) []string {
 			add(w.uriHost, w.toHost, w.contactHost, w.callerHost)
 		}
 	}
+	add(l.contact.s)
 	return all
 }
-
-// lastActivity returns when the leg was last heard of, by the agent's clock.
-func (l *leg) lastActivity() time.Time { return l.last }
 
 // rowID returns the id of the leg's row: Microsoft's own if a message has told
 // it, which is in its Contact, and is the Call-ID of the calls that it makes.

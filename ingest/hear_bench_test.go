@@ -1,0 +1,58 @@
+package ingest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// thirteen are the messages of one answered call as a proxy's agent sends them.
+func thirteen(n int) *talk {
+	t := newTalk(n, n%2 == 0).invite().at(100*time.Millisecond).answer(100, "Trying").at(500*time.Millisecond).answer(180, "Ringing").
+		at(2*time.Second).answer(200, "OK").request("ACK", true).at(9*time.Second).request("BYE", true).message(false, call.Signal{Code: 200, CSeqMethod: "BYE"})
+	return t.through()
+}
+
+// BenchmarkHear folds the messages of calls, 13 each, a thousand calls at a
+// time, and closes them. The store costs nothing.
+func BenchmarkHear(b *testing.B) {
+	const calls, some = 1000, 512
+	var events []call.Event
+	talks := make([][]call.Event, calls)
+	for i := range talks {
+		talks[i] = thirteen(i).events()[:13]
+	}
+	for k := range 13 {
+		for i := range talks {
+			events = append(events, talks[i][k])
+		}
+	}
+	clock := time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)
+	in := New(Config{
+		Store: nullStore{}, Now: func() time.Time { return clock },
+		Tenant: func(string) (call.GUID, bool) { return tenant, true },
+	})
+	sink := in.Sink("lab", call.GUID{})
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		for i := 0; i < len(events); i += some {
+			if err := sink.Put(b.Context(), events[i:min(i+some, len(events))]...); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for range 2 {
+			clock = clock.Add(time.Minute)
+			if err := in.Tick(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		n += calls
+	}
+	if got := in.HearStats(); got.Rows != uint64(n) || got.Held != 0 {
+		b.Fatalf("%d calls: %+v", n, got)
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "calls/s")
+	b.ReportMetric(0, "ns/op")
+}

@@ -1,0 +1,335 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+// one returns the only row that there is.
+func (s *stage) one() call.Row {
+	s.Helper()
+	rows := s.rows()
+	if len(rows) != 1 {
+		s.Fatalf("%d rows, want 1; %+v", len(rows), s.in.HearStats())
+	}
+	return rows[0]
+}
+
+func (s *stage) none(when string) {
+	s.Helper()
+	if rows := s.rows(); len(rows) != 0 {
+		s.Fatalf("%s: %d rows, want none", when, len(rows))
+	}
+}
+
+// A call that is answered and then silent is over after two session refreshes
+// were missed, or after a day. What is concluded has another witness than what
+// was heard, and what is heard later takes its place.
+func TestSilence(t *testing.T) {
+	for _, expires := range []int{0, 1800} {
+		s := newStage(t, storetest.NewModel())
+		c := newTalk(1, true)
+		c.with = func(m *call.Signal) { m.SessionExpires = expires }
+		c.invite().at(time.Second).answer(200, "OK").request("ACK", true).at(10*time.Second).request("INVITE", true)
+		s.put(c.events()...)
+		limit := 24 * time.Hour
+		if expires > 0 {
+			limit = 2 * time.Duration(expires) * time.Second
+		}
+		s.pass(limit - time.Second)
+		s.none("before the limit")
+		s.restart()
+		s.pass(2 * time.Second)
+		r := s.one()
+		if r.By[call.FieldEnd] != call.Inferred.Witness() || r.By[call.FieldStart] != call.SIP.Witness() || !r.End.Equal(c.began.Add(10*time.Second)) || r.Duration != 9 {
+			t.Errorf("end %v by %v, start by %v, duration %d", r.End, r.By[call.FieldEnd].Kind(), r.By[call.FieldStart].Kind(), r.Duration)
+		}
+		if got := s.in.HearStats(); got.Rows != 1 || got.Inferred != 1 {
+			t.Errorf("%+v", got)
+		}
+		s.pass(3 * time.Hour)
+		end := newTalk(1, true).at(5*time.Hour).request("BYE", false)
+		s.put(end.events()...)
+		s.pass(time.Second)
+		want := plainRow(c)
+		established(c, &want, time.Second, 5*time.Hour)
+		late := s.one()
+		same(t, "a late BYE", &late, &want)
+	}
+}
+
+// A session that is refreshed goes on.
+func TestRefresh(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true)
+	c.with = func(m *call.Signal) { m.SessionExpires = 600 }
+	s.put(c.invite().at(time.Second).answer(200, "OK").events()...)
+	for i := range 10 {
+		s.pass(15 * time.Minute)
+		c.signals = nil
+		c.cseq++
+		s.put(c.at(time.Duration(i+1)*15*time.Minute).request("UPDATE", false).events()...)
+	}
+	s.none("while the session is refreshed")
+	s.pass(21 * time.Minute)
+	if r := s.one(); !r.End.Equal(c.began.Add(150 * time.Minute)) {
+		t.Errorf("end %v", r.End)
+	}
+}
+
+// Calls that are never answered end too.
+func TestNeverAnswered(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		talk *talk
+		wait time.Duration
+		code int32
+	}{
+		{"ringing", newTalk(1, true).invite().at(time.Second).answer(180, "Ringing"), 10 * time.Minute, 408},
+		{"cancelled", newTalk(1, true).invite().at(time.Second).request("CANCEL", true), 32 * time.Second, 487},
+		{"challenged", newTalk(1, true).invite().at(time.Second).answer(407, "Proxy Authentication Required"), 5 * time.Second, 407},
+	} {
+		s := newStage(t, storetest.NewModel())
+		s.put(c.talk.events()...)
+		s.pass(c.wait - time.Second)
+		s.none(c.name)
+		s.pass(2 * time.Second)
+		r := s.one()
+		if r.Successful || r.FinalSIPCode != c.code || !r.Start.Equal(c.talk.began) || r.Failure.IsZero() {
+			t.Errorf("%s: %+v", c.name, r)
+		}
+		if kind := r.By[call.FieldFailure].Kind(); (kind == call.Inferred) != (c.code != 407) {
+			t.Errorf("%s: the failure's witness is %v", c.name, kind)
+		}
+	}
+}
+
+// Of a call whose INVITE was lost there is a row all the same, and when the
+// INVITE comes late the row learns of it.
+func TestInviteLost(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+	s.put(c.events()[1:]...)
+	s.pass(4 * time.Second)
+	s.none("while the INVITE may come")
+	s.pass(2 * time.Second)
+	r := s.one()
+	if r.ID != c.xc || !r.Start.Equal(c.began.Add(time.Second)) || r.Duration != 3 || !r.Successful || r.Caller != c.caller() || r.Callee != c.callee() {
+		t.Errorf("%+v", r)
+	}
+	s.put(c.events()[0])
+	s.pass(time.Second)
+	want := plainRow(c)
+	established(c, &want, time.Second, 4*time.Second)
+	r = s.one()
+	same(t, "the INVITE came late", &r, &want)
+	if got := s.in.HearStats(); got.Rows != 1 || got.Amended != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What comes after a call was forgotten does not spoil its row.
+func TestLongAfterwards(t *testing.T) {
+	for _, outbound := range []bool{true, false} {
+		s := newStage(t, storetest.NewModel())
+		c := newTalk(1, outbound).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+		s.put(c.events()...)
+		s.pass(time.Minute)
+		s.pass(time.Minute)
+		if got := s.in.HearStats(); got.Held != 0 {
+			t.Fatalf("%+v", got)
+		}
+		want := s.one()
+		for range 2 {
+			s.put(c.events()...) // all of it again
+			s.pass(time.Minute)
+			s.pass(time.Minute)
+			got := s.one()
+			same(t, "all again", &got, &want)
+		}
+		s.put(c.events()[1:]...) // some of it again
+		s.pass(time.Minute)
+		s.pass(time.Minute)
+		got := s.one()
+		same(t, "some again", &got, &want)
+	}
+}
+
+// Of the two legs of a back-to-back user agent the one that faces Microsoft
+// makes the row, and the other is known to belong to it.
+func TestTwoLegs(t *testing.T) {
+	for _, outbound := range []bool{true, false} {
+		s := newStage(t, storetest.NewModel())
+		c := newTalk(1, outbound).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+		other := newTalk(1, outbound)
+		other.callID, other.hop, other.began = "carrier-leg", 1, c.began.Add(10*time.Millisecond)
+		other.with = func(m *call.Signal) {
+			m.UserAgent = "SBC"
+			m.Contact = call.Address{Host: "10.1.2.3"}
+			m.From.Host, m.To.Host = "carrier.example", "carrier.example"
+			m.URI.Host = "carrier.example"
+			m.From.User = "0" + strings.TrimPrefix(m.From.User, "+49")
+		}
+		other.invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+		events := append(other.events(), c.events()...)
+		for i := range events {
+			events[i].Signal.Raw = []byte("x")
+		}
+		s.put(events...)
+		s.pass(time.Second)
+		s.pass(time.Minute)
+		want := plainRow(c)
+		established(c, &want, time.Second, 4*time.Second)
+		r := s.one()
+		same(t, "two legs", &r, &want)
+		if got := s.in.HearStats(); got.Rows != 1 || got.OtherLegs != 1 || got.Elsewhere != 0 {
+			t.Errorf("%+v", got)
+		}
+		legs, err := s.store.Legs(t.Context(), tenant, r.Cursor())
+		if err != nil || len(legs) != 2 || legs[0].ID != legID("lab", c.callID) || !legs[0].Main || legs[1].ID != legID("lab", "carrier-leg") {
+			t.Errorf("legs %+v, %v", legs, err)
+		}
+	}
+}
+
+// A leg that has nothing to do with Microsoft makes no row, and is counted.
+func TestElsewhere(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true)
+	c.hop = 1
+	c.with = func(m *call.Signal) {
+		m.UserAgent, m.Contact.Params, m.Contact.Host = "PBX", "", "10.0.0.7"
+		m.From.Host, m.To.Host, m.URI.Host = "pbx.example", "pbx.example", "pbx.example"
+	}
+	s.put(c.invite().at(time.Second).answer(486, "Busy Here").events()...)
+	s.pass(time.Minute)
+	s.none("elsewhere")
+	if got := s.in.HearStats(); got.Elsewhere != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Hearsay adds to a row and does not change it.
+func TestHearsay(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+	s.put(c.events()...)
+	s.pass(time.Second)
+	want := s.one()
+	lie := newTalk(1, true)
+	lie.with = func(m *call.Signal) { m.From.User = "+666" }
+	lie.invite().at(2*time.Second).answer(200, "OK").at(400*time.Second).request("BYE", true)
+	if err := s.in.SinkOf(Input{Source: "udp", Hearsay: true}).Put(t.Context(), lie.events()...); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(time.Second)
+	got := s.one()
+	same(t, "hearsay", &got, &want)
+}
+
+// A store that cannot write keeps nothing from being written later.
+func TestFullStore(t *testing.T) {
+	store := &fullStore{Model: storetest.NewModel()}
+	s := newStage(t, store)
+	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+	store.full = true
+	sink := s.in.Sink("lab", call.GUID{})
+	if err := sink.Put(t.Context(), c.events()...); !errors.Is(err, call.ErrFull) {
+		t.Fatalf("Put into a full store: %v", err)
+	}
+	store.full = false
+	s.put(c.events()...)
+	store.full = true
+	s.clock = s.clock.Add(time.Second)
+	for range 3 {
+		if err := s.in.Tick(t.Context()); !errors.Is(err, call.ErrFull) {
+			t.Fatalf("Tick with a full store: %v", err)
+		}
+	}
+	store.full = false
+	s.pass(time.Second)
+	s.one()
+	if got := s.in.HearStats(); got.Rows != 1 || got.Open != 0 || got.Held != 1 {
+		t.Errorf("%+v", got)
+	}
+	s.pass(time.Minute)
+	if got := s.in.HearStats(); got.Held != 0 {
+		t.Errorf("%+v", got)
+	}
+	if state, err := store.State(t.Context(), openPrefix); err != nil || len(state) != 0 {
+		t.Errorf("%d legs left in the state, %v", len(state), err)
+	}
+}
+
+type fullStore struct {
+	*storetest.Model
+	full bool
+}
+
+func (s *fullStore) Write(ctx context.Context, b call.Batch) (call.Result, error) {
+	if s.full {
+		return call.Result{}, fmt.Errorf("test: %w", call.ErrFull)
+	}
+	return s.Model.Write(ctx, b)
+}
+
+// A recording becomes rows when it ends, whenever its calls were, and what it
+// leaves open is taken up by the next one.
+func TestRecording(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+	record := func(events ...call.Event) {
+		t.Helper()
+		s.restart()
+		sink := s.in.SinkOf(Input{Source: "hep", Tenant: tenant, Recorded: true})
+		if err := errors.Join(sink.Put(t.Context(), events...), sink.Flush(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record(c.events()[:2]...)
+	s.none("the first half")
+	record(c.events()[2:]...)
+	want := plainRow(c)
+	established(c, &want, time.Second, 4*time.Second)
+	r := s.one()
+	same(t, "recorded", &r, &want)
+	s.clock = s.clock.AddDate(1, 0, 0)
+	record(c.events()[:2]...)
+	r = s.one()
+	same(t, "recorded again, a year later", &r, &want)
+}
+
+// What is kept of a leg is all of it.
+func TestLegCodec(t *testing.T) {
+	for i, c := range talks {
+		one := c.make(i).through()
+		l := &leg{id: legID("lab", one.callID), source: "lab", callID: one.callID, trunk: "t", tenant: tenant, told: call.SIP.Hearsay()}
+		for j := range one.signals {
+			one.signals[j].SessionExpires, one.signals[j].SessionID, one.signals[j].Correlation = j, fmt.Sprint(j), fmt.Sprint(-j)
+			one.signals[j].Reason = `Q.850;cause=16;text="` + call.NameGUID(fmt.Sprint(j)).String() + `;phrase"`
+			l.add(&one.signals[j])
+		}
+		l.life = legLife{
+			opened: one.began.Add(-time.Hour), heard: one.began, saved: one.began, closed: one.began.Add(time.Hour), inferred: true, changed: true,
+			recorded: true, row: call.Cursor{Start: one.began, ID: one.xc}, rowTenant: tenant, partOf: one.xi,
+		}
+		b := l.encode(nil)
+		got, err := decodeLeg(b)
+		if err != nil || !reflect.DeepEqual(got, l) {
+			t.Errorf("%s: %v\n%+v\nwant\n%+v", c.name, err, got, l)
+		}
+		for n := range b {
+			if _, err := decodeLeg(b[:n]); err == nil {
+				t.Errorf("%s: %d of %d bytes can be read", c.name, n, len(b))
+			}
+		}
+	}
+}
