@@ -261,3 +261,10 @@ func zipped(t testing.TB, s string) string {
 	}
 	return b.String()
 }
+
+// discard is a sink that keeps nothing.
+type discard struct{}
+
+func (discard) Put(_ context.Context, events []call.Event) (Outcome, error) {
+	return Outcome{New: len(events)}, nil
+}
