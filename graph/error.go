@@ -17,10 +17,19 @@ type Error struct {
 	Status     int           // of HTTP, 400 to 599
 	Code       string        // Graph's word for it, such as "BadRequest"
 	Message    string        // for the client; empty is what Graph itself often says
+	Details    []Detail      // if several things are wrong
 	Challenge  string        // WWW-Authenticate
 	RetryAfter time.Duration // Retry-After, rounded up to whole seconds
 	Allow      string        // Allow
 	Err        error         // the cause, for the log alone
+}
+
+// A Detail is one of several things that are wrong (OData JSON Format 4.01,
+// section 21.1).
+type Detail struct {
+	Code    string
+	Target  string // what it is about, such as "line 3"
+	Message string
 }
 
 // Error says what the client is told, and the cause.
@@ -144,6 +153,7 @@ func (x *exchange) fail(err error) {
 func (x *exchange) appendError(b []byte, e *Error) []byte {
 	b = appendText(append(b, `{"error":{"code":`...), e.Code)
 	b = appendText(append(b, `,"message":`...), e.Message)
+	b = appendDetails(b, e.Details)
 	b = append(b, `,"innerError":{`...)
 	throttled := e.Status == http.StatusTooManyRequests
 	if throttled {
@@ -159,4 +169,21 @@ func (x *exchange) appendError(b []byte, e *Error) []byte {
 		b = append(b, `,"status":"429"`...)
 	}
 	return append(b, "}}}"...)
+}
+
+func appendDetails(b []byte, all []Detail) []byte {
+	for i, d := range all {
+		if i == 0 {
+			b = append(b, `,"details":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendText(append(b, `{"code":`...), d.Code)
+		b = appendText(append(b, `,"target":`...), d.Target)
+		b = append(appendText(append(b, `,"message":`...), d.Message), '}')
+	}
+	if len(all) > 0 {
+		b = append(b, ']')
+	}
+	return b
 }

@@ -1,0 +1,29 @@
+package graph
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// TestFailDetails: what is wrong in several places is told place by place, and
+// clients that do not know details find the rest where it always is.
+func TestFailDetails(t *testing.T) {
+	h := New(Config{Store: struct{ call.Reader }{}, Authorize: func(*http.Request) (Caller, error) { return Caller{}, nil }, Key: make([]byte, keySize)})
+	for n, want := range []string{
+		`{"error":{"code":"BadRequest","message":"m","innerError":{`,
+		`{"error":{"code":"BadRequest","message":"m","details":[{"code":"c","target":"line 1","message":"a \"b\""}],"innerError":{`,
+		`{"error":{"code":"BadRequest","message":"m","details":[{"code":"c","target":"line 1","message":"a \"b\""},{"code":"c","target":"line 2","message":""}],"innerError":{`,
+	} {
+		details := []Detail{{"c", "line 1", `a "b"`}, {"c", "line 2", ""}}[:n]
+		w := httptest.NewRecorder()
+		h.Fail(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", nil), &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "m", Details: details})
+		if !strings.HasPrefix(w.Body.String(), want) || !json.Valid(w.Body.Bytes()) || w.Code != http.StatusBadRequest {
+			t.Errorf("status %d: %s\nwant %s", w.Code, w.Body, want)
+		}
+	}
+}
