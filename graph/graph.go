@@ -15,6 +15,7 @@
 //	limit.go      requests per client and tenant
 //	page.go       the query, the rows, the body; page_token.go, page_link.go
 //	row.go        one row in JSON; row_value.go
+//	page_pack.go  the page in gzip; deflate.go
 //	error.go      an error in Graph's JSON
 //	respond.go    headers, gzip, the log line
 //
@@ -74,7 +75,9 @@ type Config struct {
 type Handler struct {
 	conf    Config
 	limiter *limiter
+	codes   *codes
 	bodies  sync.Pool // of *[]byte
+	packers sync.Pool // of *packer
 	zips    sync.Pool // of *zip
 }
 
@@ -97,7 +100,7 @@ func New(c Config) *Handler {
 	if c.Strict && c.Limits == (Limits{}) {
 		c.Limits = microsoftLimits()
 	}
-	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now)}
+	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), codes: newCodes()}
 }
 
 // ServeHTTP implements [http.Handler].

@@ -40,12 +40,51 @@ func (x *exchange) page(rt route) error {
 	}
 	buf := x.h.body()
 	defer x.h.keep(buf)
-	body, err := x.readPage(p, (*buf)[:0])
-	*buf = body
+	if head := appendHead(nil, p, p.size); len(head) <= maxStored && acceptsGzip(x.r.Header) {
+		return x.packPage(p, head, buf)
+	}
+	return x.plainPage(p, buf)
+}
+
+// plainPage sends the page as it is. It is put together in buf.
+func (x *exchange) plainPage(p *pageRequest, buf *[]byte) error {
+	b := appendHead(*buf, p, p.size)
+	full := len(b)
+	b, last, more, err := x.readRows(p, b, nil)
+	*buf = b
 	if err != nil {
 		return err
 	}
-	x.send(http.StatusOK, p.level.contentType(), body)
+	b = x.appendTail(b, p, last, more)
+	if x.rows < p.size {
+		b = slices.Replace(b, 0, full, appendHead(nil, p, x.rows)...)
+	}
+	*buf = b
+	x.deliver(http.StatusOK, p.level.contentType(), b, "")
+	return nil
+}
+
+// packPage sends the page in gzip. Its text passes through buf, and all of it
+// is there at the end only if the page is short. Head is that of a full page.
+func (x *exchange) packPage(p *pageRequest, head []byte, buf *[]byte) error {
+	z := x.h.packer()
+	defer x.h.keepPacker(z)
+	z.reset(x.h.codes, len(head))
+	text, last, more, err := x.readRows(p, *buf, z)
+	*buf = text
+	if err != nil {
+		return err
+	}
+	text = x.appendTail(text, p, last, more)
+	*buf = text
+	if x.rows < p.size {
+		head = appendHead(head[:0], p, x.rows)
+	}
+	if len(head)+len(text) < minZip && z.holdsAll() {
+		x.deliver(http.StatusOK, p.level.contentType(), append(head, text...), "")
+		return nil
+	}
+	x.deliver(http.StatusOK, p.level.contentType(), z.finish(head, text), "gzip")
 	return nil
 }
 
@@ -150,39 +189,31 @@ func (x *exchange) place(p *pageRequest, o odata.Options) error {
 	return nil
 }
 
-// readPage appends the whole answer to b.
-func (x *exchange) readPage(p *pageRequest, b []byte) ([]byte, error) {
+// appendHead appends what comes before the rows of a page with so many rows.
+func appendHead(b []byte, p *pageRequest, rows int) []byte {
 	b = append(b, '{')
 	if p.level != none {
 		b = appendText(append(b, `"@odata.context":`...), p.root+"/"+p.version+"/$metadata#Collection(microsoft.graph.callRecords.directRoutingLogRow)")
 		b = append(b, ',')
 	}
-	b = append(b, `"@odata.count":`...)
-	// The number of rows comes before the rows. The page is taken to be full,
-	// and what follows is moved if the number has fewer digits.
-	at := len(b)
-	b = strconv.AppendInt(b, int64(p.size), 10)
-	behind := len(b)
-	b = append(b, `,"value":[`...)
-	b, last, more, err := x.readRows(p, b)
-	if err != nil {
-		return b, err
-	}
+	b = strconv.AppendInt(append(b, `"@odata.count":`...), int64(rows), 10)
+	return append(b, `,"value":[`...)
+}
+
+// appendTail appends what comes behind the rows, of which last was the last.
+func (x *exchange) appendTail(b []byte, p *pageRequest, last call.Cursor, more bool) []byte {
 	b = append(b, ']')
 	if more {
 		b = append(b, `,"@odata.nextLink":`...)
 		b = x.appendNext(b, p, last)
 	}
-	b = append(b, '}')
-	if x.rows < p.size {
-		b = slices.Replace(b, at, behind, strconv.AppendInt(nil, int64(x.rows), 10)...)
-	}
-	return b, nil
+	return append(b, '}')
 }
 
 // readRows appends the rows of the page. It returns the place of the last one,
-// and whether there is a row behind it.
-func (x *exchange) readRows(p *pageRequest, b []byte) (_ []byte, last call.Cursor, more bool, err error) {
+// and whether there is a row behind it. With z, they are packed, and what is
+// returned is the end of the text.
+func (x *exchange) readRows(p *pageRequest, b []byte, z *packer) (_ []byte, last call.Cursor, more bool, err error) {
 	if !p.query.From.Before(p.query.To) {
 		return b, last, false, nil
 	}
@@ -192,6 +223,7 @@ func (x *exchange) readRows(p *pageRequest, b []byte) (_ []byte, last call.Curso
 		ctx, cancel = context.WithTimeout(ctx, x.h.conf.PageTimeout)
 		defer cancel()
 	}
+	w := newRowWriter(p.rows)
 	for row, err := range x.h.conf.Store.Rows(ctx, p.query) {
 		switch {
 		case err != nil:
@@ -202,7 +234,10 @@ func (x *exchange) readRows(p *pageRequest, b []byte) (_ []byte, last call.Curso
 		case x.rows > 0:
 			b = append(b, ',')
 		}
-		b = AppendRow(b, row, p.rows)
+		b = w.append(b, row)
+		if z != nil {
+			b = z.row(b, &w.marks)
+		}
 		last = row.Cursor()
 		x.rows++
 	}

@@ -75,16 +75,24 @@ func (x *exchange) options() {
 const minZip = 1024
 
 // send writes an answer in one piece, compressed if the client likes that. The
-// headers of HEAD are those of GET.
+// headers of HEAD are those of GET. Pages have their own way: page_pack.go.
 func (x *exchange) send(status int, contentType string, body []byte) {
-	head := x.w.Header()
-	head.Set("Content-Type", contentType)
-	head.Set("Vary", "Accept-Encoding")
+	encoding := ""
 	if len(body) >= minZip && acceptsGzip(x.r.Header) {
 		z := x.h.zip()
 		defer x.h.keepZip(z)
-		body = z.compress(body)
-		head.Set("Content-Encoding", "gzip")
+		body, encoding = z.compress(body), "gzip"
+	}
+	x.deliver(status, contentType, body, encoding)
+}
+
+// deliver writes an answer that is in the given encoding, or in none.
+func (x *exchange) deliver(status int, contentType string, body []byte, encoding string) {
+	head := x.w.Header()
+	head.Set("Content-Type", contentType)
+	head.Set("Vary", "Accept-Encoding")
+	if encoding != "" {
+		head.Set("Content-Encoding", encoding)
 	}
 	head.Set("Content-Length", strconv.Itoa(len(body)))
 	x.status = status
@@ -151,6 +159,21 @@ func (h *Handler) body() *[]byte {
 func (h *Handler) keep(b *[]byte) {
 	if cap(*b) <= maxKept {
 		h.bodies.Put(b)
+	}
+}
+
+// packer lends out a packer, which is to be reset.
+func (h *Handler) packer() *packer {
+	if z, ok := h.packers.Get().(*packer); ok {
+		return z
+	}
+	return &packer{}
+}
+
+// keepPacker takes a packer back.
+func (h *Handler) keepPacker(z *packer) {
+	if len(z.out) <= maxKept {
+		h.packers.Put(z)
 	}
 }
 

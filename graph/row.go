@@ -1,7 +1,7 @@
 package graph
 
 import (
-	"strconv"
+	"slices"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -48,7 +48,8 @@ func (o RowOptions) fields() Fields {
 
 // AppendRow appends r to b as one JSON object, without white space, its
 // properties in the order of Microsoft's reference page. It does not allocate
-// if b has room.
+// if b has room for the longest row of these texts, some 2 KB and six times
+// their length.
 //
 // An unknown text or id is null, an unknown time 0001-01-01T00:00:00Z, numbers
 // and booleans are always plain. callType goes out by Graph's name whatever
@@ -57,152 +58,236 @@ func (o RowOptions) fields() Fields {
 // Source: learn.microsoft.com, "callRecord: getDirectRoutingCalls" and
 // "directRoutingLogRow resource type", both of v1.0 and of beta.
 func AppendRow(b []byte, r *call.Row, o RowOptions) []byte {
-	w := rowWriter{b: b, want: o.fields(), types: o.Types}
-	// Every property begins with a comma; the first one becomes the brace.
-	brace := len(b)
-	if w.types {
-		w.b = append(w.b, `,"@odata.type":"#microsoft.graph.callRecords.directRoutingLogRow"`...)
-	}
-	w.who(r)
-	w.when(r)
-	w.what(r)
-	if w.want&^fieldsV1 != 0 {
-		w.beta(r)
-	}
-	if len(w.b) == brace {
-		return append(w.b, "{}"...)
-	}
-	w.b[brace] = '{'
-	return append(w.b, '}')
+	w := newRowWriter(o)
+	return w.append(b, r)
 }
 
-// A rowWriter appends the properties that are wanted. The methods are one
-// straight run of appends on purpose: a loop over a table of fields takes
-// nearly twice as long.
+// A rowWriter writes rows of one form. The methods are one straight run on
+// purpose: a loop over a table of fields takes nearly twice as long. They write
+// into room that was made for the whole row at once, because to ask for each
+// piece whether it still fits costs more than to write it.
 type rowWriter struct {
-	b     []byte
 	want  Fields
 	types bool
+	// marks say where in b the properties of the row began that was written
+	// last, and where the last one ended. Of those that are not wanted nothing
+	// is there.
+	marks [marks]int
+
+	day  uint64   // the day that was written last, 0001-01-01 is 1; 0 is none
+	date [10]byte // how it is written
+}
+
+const (
+	// rowRoom is more than a row needs whose texts are empty: all names with
+	// all annotations, five ids, four times, three numbers.
+	rowRoom  = 2048
+	unitRoom = len(`,{"id":"00000000-0000-0000-0000-000000000000"}`)
+	// textRoom is what a byte of a text becomes at most: \u001f or \ufffd.
+	textRoom = 6
+	marks    = int(call.FieldSharedID) + 1
+)
+
+// room returns how many bytes r takes at most.
+func room(r *call.Row) int {
+	return rowRoom + unitRoom*len(r.AdministrativeUnits) + textRoom*(len(r.UserPrincipalName)+len(r.UserDisplayName)+
+		len(r.CallType)+len(r.Caller)+len(r.Callee)+len(r.MediaLocation)+len(r.SignalLocation)+len(r.FinalSIPPhrase)+
+		len(r.Trunk)+len(r.UserCountry)+len(r.OtherCountry))
+}
+
+func newRowWriter(o RowOptions) rowWriter { return rowWriter{want: o.fields(), types: o.Types} }
+
+// append is [AppendRow].
+func (w *rowWriter) append(b []byte, r *call.Row) []byte {
+	begin := len(b)
+	b = slices.Grow(b, room(r))
+	b = b[:cap(b)]
+	n := begin
+	// Every property begins with a comma; the first one becomes the brace.
+	if w.types {
+		n = set(b, n, `,"@odata.type":"#microsoft.graph.callRecords.directRoutingLogRow"`)
+	}
+	n = w.who(b, n, r)
+	n = w.when(b, n, r)
+	n = w.what(b, n, r)
+	n = w.beta(b, n, r)
+	if n == begin {
+		n++
+	}
+	b[begin] = '{'
+	w.marks[marks-1] = n
+	n = set(b, n, "}")
+	return b[:n]
 }
 
 // who appends the properties from id to userDisplayName.
-func (w *rowWriter) who(r *call.Row) {
-	b, want := w.b, w.want
+func (w *rowWriter) who(b []byte, n int, r *call.Row) int {
+	want := w.want
+	w.marks[call.FieldID] = n
 	if want.has(call.FieldID) {
-		b = appendID(append(b, `,"id":`...), &r.ID)
+		n = set(b, n, `,"id":`)
+		n = setID(b, n, &r.ID)
 	}
+	w.marks[call.FieldCorrelationID] = n
 	if want.has(call.FieldCorrelationID) {
-		b = appendID(append(b, `,"correlationId":`...), &r.CorrelationID)
+		n = set(b, n, `,"correlationId":`)
+		n = setID(b, n, &r.CorrelationID)
 	}
+	w.marks[call.FieldUserID] = n
 	if want.has(call.FieldUserID) {
-		b = appendID(append(b, `,"userId":`...), &r.UserID)
+		n = set(b, n, `,"userId":`)
+		n = setID(b, n, &r.UserID)
 	}
+	w.marks[call.FieldUserPrincipalName] = n
 	if want.has(call.FieldUserPrincipalName) {
-		b = appendTextOrNull(append(b, `,"userPrincipalName":`...), r.UserPrincipalName)
+		n = set(b, n, `,"userPrincipalName":`)
+		n = setText(b, n, r.UserPrincipalName)
 	}
+	w.marks[call.FieldUserDisplayName] = n
 	if want.has(call.FieldUserDisplayName) {
-		b = appendTextOrNull(append(b, `,"userDisplayName":`...), r.UserDisplayName)
+		n = set(b, n, `,"userDisplayName":`)
+		n = setText(b, n, r.UserDisplayName)
 	}
-	w.b = b
+	return n
 }
 
 // when appends the four times and the duration.
-func (w *rowWriter) when(r *call.Row) {
-	b, want := w.b, w.want
+func (w *rowWriter) when(b []byte, n int, r *call.Row) int {
+	want := w.want
+	w.marks[call.FieldStart] = n
 	if want.has(call.FieldStart) {
 		if w.types {
-			b = append(b, `,"startDateTime@odata.type":"#DateTimeOffset"`...)
+			n = set(b, n, `,"startDateTime@odata.type":"#DateTimeOffset"`)
 		}
-		b = appendTime(append(b, `,"startDateTime":`...), r.Start)
+		n = set(b, n, `,"startDateTime":`)
+		n = w.time(b, n, r.Start)
 	}
+	w.marks[call.FieldInvite] = n
 	if want.has(call.FieldInvite) {
 		if w.types {
-			b = append(b, `,"inviteDateTime@odata.type":"#DateTimeOffset"`...)
+			n = set(b, n, `,"inviteDateTime@odata.type":"#DateTimeOffset"`)
 		}
-		b = appendTime(append(b, `,"inviteDateTime":`...), r.Invite)
+		n = set(b, n, `,"inviteDateTime":`)
+		n = w.time(b, n, r.Invite)
 	}
+	w.marks[call.FieldFailure] = n
 	if want.has(call.FieldFailure) {
 		if w.types {
-			b = append(b, `,"failureDateTime@odata.type":"#DateTimeOffset"`...)
+			n = set(b, n, `,"failureDateTime@odata.type":"#DateTimeOffset"`)
 		}
-		b = appendTime(append(b, `,"failureDateTime":`...), r.Failure)
+		n = set(b, n, `,"failureDateTime":`)
+		n = w.time(b, n, r.Failure)
 	}
+	w.marks[call.FieldEnd] = n
 	if want.has(call.FieldEnd) {
 		if w.types {
-			b = append(b, `,"endDateTime@odata.type":"#DateTimeOffset"`...)
+			n = set(b, n, `,"endDateTime@odata.type":"#DateTimeOffset"`)
 		}
-		b = appendTime(append(b, `,"endDateTime":`...), r.End)
+		n = set(b, n, `,"endDateTime":`)
+		n = w.time(b, n, r.End)
 	}
+	w.marks[call.FieldDuration] = n
 	if want.has(call.FieldDuration) {
-		b = strconv.AppendInt(append(b, `,"duration":`...), int64(r.Duration), 10)
+		n = set(b, n, `,"duration":`)
+		n = setNumber(b, n, r.Duration)
 	}
-	w.b = b
+	return n
 }
 
 // what appends the properties from callType to mediaBypassEnabled.
-func (w *rowWriter) what(r *call.Row) {
-	b, want := w.b, w.want
+func (w *rowWriter) what(b []byte, n int, r *call.Row) int {
+	want := w.want
+	w.marks[call.FieldCallType] = n
 	if want.has(call.FieldCallType) {
-		b = appendCallType(append(b, `,"callType":`...), r.CallType)
+		n = set(b, n, `,"callType":`)
+		n = setText(b, n, graphType(r.CallType))
 	}
+	w.marks[call.FieldSuccessful] = n
 	if want.has(call.FieldSuccessful) {
-		b = appendBool(append(b, `,"successfulCall":`...), r.Successful)
+		n = set(b, n, `,"successfulCall":`)
+		n = setBool(b, n, r.Successful)
 	}
+	w.marks[call.FieldCaller] = n
 	if want.has(call.FieldCaller) {
-		b = appendTextOrNull(append(b, `,"callerNumber":`...), r.Caller)
+		n = set(b, n, `,"callerNumber":`)
+		n = setText(b, n, r.Caller)
 	}
+	w.marks[call.FieldCallee] = n
 	if want.has(call.FieldCallee) {
-		b = appendTextOrNull(append(b, `,"calleeNumber":`...), r.Callee)
+		n = set(b, n, `,"calleeNumber":`)
+		n = setText(b, n, r.Callee)
 	}
+	w.marks[call.FieldMediaLocation] = n
 	if want.has(call.FieldMediaLocation) {
-		b = appendTextOrNull(append(b, `,"mediaPathLocation":`...), r.MediaLocation)
+		n = set(b, n, `,"mediaPathLocation":`)
+		n = setText(b, n, r.MediaLocation)
 	}
+	w.marks[call.FieldSignalLocation] = n
 	if want.has(call.FieldSignalLocation) {
-		b = appendTextOrNull(append(b, `,"signalingLocation":`...), r.SignalLocation)
+		n = set(b, n, `,"signalingLocation":`)
+		n = setText(b, n, r.SignalLocation)
 	}
+	w.marks[call.FieldFinalSIPCode] = n
 	if want.has(call.FieldFinalSIPCode) {
-		b = strconv.AppendInt(append(b, `,"finalSipCode":`...), int64(r.FinalSIPCode), 10)
+		n = set(b, n, `,"finalSipCode":`)
+		n = setNumber(b, n, r.FinalSIPCode)
 	}
+	w.marks[call.FieldCallEndSubReason] = n
 	if want.has(call.FieldCallEndSubReason) {
-		b = strconv.AppendInt(append(b, `,"callEndSubReason":`...), int64(r.CallEndSubReason), 10)
+		n = set(b, n, `,"callEndSubReason":`)
+		n = setNumber(b, n, r.CallEndSubReason)
 	}
+	w.marks[call.FieldFinalSIPPhrase] = n
 	if want.has(call.FieldFinalSIPPhrase) {
-		b = appendTextOrNull(append(b, `,"finalSipCodePhrase":`...), r.FinalSIPPhrase)
+		n = set(b, n, `,"finalSipCodePhrase":`)
+		n = setText(b, n, r.FinalSIPPhrase)
 	}
+	w.marks[call.FieldTrunk] = n
 	if want.has(call.FieldTrunk) {
-		b = appendTextOrNull(append(b, `,"trunkFullyQualifiedDomainName":`...), r.Trunk)
+		n = set(b, n, `,"trunkFullyQualifiedDomainName":`)
+		n = setText(b, n, r.Trunk)
 	}
+	w.marks[call.FieldMediaBypass] = n
 	if want.has(call.FieldMediaBypass) {
-		b = appendBool(append(b, `,"mediaBypassEnabled":`...), r.MediaBypass)
+		n = set(b, n, `,"mediaBypassEnabled":`)
+		n = setBool(b, n, r.MediaBypass)
 	}
-	w.b = b
+	return n
 }
 
 // beta appends the properties that only Graph's beta has.
-func (w *rowWriter) beta(r *call.Row) {
-	b, want := w.b, w.want
+func (w *rowWriter) beta(b []byte, n int, r *call.Row) int {
+	want := w.want
+	w.marks[call.FieldUserCountry] = n
 	if want.has(call.FieldUserCountry) {
-		b = appendTextOrNull(append(b, `,"userCountryCode":`...), r.UserCountry)
+		n = set(b, n, `,"userCountryCode":`)
+		n = setText(b, n, r.UserCountry)
 	}
+	w.marks[call.FieldOtherCountry] = n
 	if want.has(call.FieldOtherCountry) {
-		b = appendTextOrNull(append(b, `,"otherPartyCountryCode":`...), r.OtherCountry)
+		n = set(b, n, `,"otherPartyCountryCode":`)
+		n = setText(b, n, r.OtherCountry)
 	}
+	w.marks[call.FieldTransferorID] = n
 	if want.has(call.FieldTransferorID) {
-		b = appendID(append(b, `,"transferorCorrelationId":`...), &r.TransferorID)
+		n = set(b, n, `,"transferorCorrelationId":`)
+		n = setID(b, n, &r.TransferorID)
 	}
+	w.marks[call.FieldAdministrativeUnits] = n
 	if want.has(call.FieldAdministrativeUnits) {
 		if w.types {
-			b = append(b, `,"administrativeUnitInfos@odata.type":"#Collection(microsoft.graph.administrativeUnitInfo)"`...)
+			n = set(b, n, `,"administrativeUnitInfos@odata.type":"#Collection(microsoft.graph.administrativeUnitInfo)"`)
 		}
-		b = append(b, `,"administrativeUnitInfos":[`...)
+		n = set(b, n, `,"administrativeUnitInfos":[`)
 		for i := range r.AdministrativeUnits {
 			if i > 0 {
-				b = append(b, ',')
+				n = set(b, n, ",")
 			}
-			b = appendID(append(b, `{"id":`...), &r.AdministrativeUnits[i])
-			b = append(b, '}')
+			n = set(b, n, `{"id":`)
+			n = setID(b, n, &r.AdministrativeUnits[i])
+			n = set(b, n, "}")
 		}
-		b = append(b, ']')
+		n = set(b, n, "]")
 	}
-	w.b = b
+	return n
 }

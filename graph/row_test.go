@@ -133,12 +133,18 @@ func TestAppendRow(t *testing.T) {
 	}
 }
 
+// written returns what set has written.
+func written(set func(b []byte, n int) int) []byte {
+	b := make([]byte, rowRoom)
+	return b[:set(b, 0)]
+}
+
 func TestAppendCallType(t *testing.T) {
 	for in, want := range map[string]string{
 		"ByotIn": `"ByotIn"`, "dr_in": `"ByotIn"`, "Dr_Out": `"ByotOut"`, "dr_in_bot": `"ByotInUcap"`, "user_out_transfer": `"ByotOutUserTransfer"`,
 		"byotin": `"byotin"`, "dr_emergency_out": `"dr_emergency_out"`, "": "null", "Byo": `"Byo"`, `By"t`: `"By\"t"`,
 	} {
-		if got := string(appendCallType(nil, in)); got != want {
+		if got := string(written(func(b []byte, n int) int { return setText(b, n, graphType(in)) })); got != want {
 			t.Errorf("%q is written %s, want %s", in, got, want)
 		}
 	}
@@ -162,7 +168,7 @@ func TestAppendTime(t *testing.T) {
 		{time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC), "0001-01-01T00:00:00Z"},
 		{time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC), "1969-12-31T23:59:59Z"},
 	} {
-		if got := string(appendTime(nil, c.t)); got != `"`+c.want+`"` {
+		if got := string(written(func(b []byte, n int) int { return new(rowWriter).time(b, n, c.t) })); got != `"`+c.want+`"` {
 			t.Errorf("%v is written %s, want %q", c.t, got, c.want)
 		}
 	}

@@ -2,37 +2,50 @@ package graph
 
 import (
 	"encoding/binary"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"github.com/trunklog/trunklog/call"
 )
 
-func appendBool(b []byte, v bool) []byte {
+// set writes s to b[n:] and returns where it ends.
+func set(b []byte, n int, s string) int { return n + copy(b[n:n+len(s)], s) }
+
+func setBool(b []byte, n int, v bool) int {
 	if v {
-		return append(b, "true"...)
+		return set(b, n, "true")
 	}
-	return append(b, "false"...)
+	return set(b, n, "false")
 }
 
-// appendID appends g in quotes, or null if it is not known. It writes what
-// GUID.Append does in a fourth of the time; a page has 3,000 of them.
-func appendID(b []byte, g *call.GUID) []byte {
-	if g.IsZero() {
-		return append(b, "null"...)
+func setNumber(b []byte, n int, v int32) int {
+	if uint32(v) < 10 {
+		b[n] = byte('0' + v)
+		return n + 1
 	}
-	b = append(b, `"00000000-0000-0000-0000-000000000000"`...)
-	d := b[len(b)-37:]
+	return len(strconv.AppendInt(b[:n], int64(v), 10))
+}
+
+// setID writes g in quotes, or null if it is not known. It does what
+// GUID.Append does in a fourth of the time; a page has 3,000 of them.
+func setID(b []byte, n int, g *call.GUID) int {
+	const zero = `"00000000-0000-0000-0000-000000000000"`
+	if g.IsZero() {
+		return set(b, n, "null")
+	}
+	d := b[n : n+len(zero)]
+	copy(d, zero)
 	order := binary.BigEndian
-	order.PutUint64(d, hexDigits(order.Uint32(g[0:])))
+	order.PutUint64(d[1:], hexDigits(order.Uint32(g[0:])))
 	v := hexDigits(order.Uint32(g[4:]))
-	order.PutUint32(d[9:], uint32(v>>32))
-	order.PutUint32(d[14:], uint32(v))
+	order.PutUint32(d[10:], uint32(v>>32))
+	order.PutUint32(d[15:], uint32(v))
 	v = hexDigits(order.Uint32(g[8:]))
-	order.PutUint32(d[19:], uint32(v>>32))
-	order.PutUint32(d[24:], uint32(v))
-	order.PutUint64(d[28:], hexDigits(order.Uint32(g[12:])))
-	return b
+	order.PutUint32(d[20:], uint32(v>>32))
+	order.PutUint32(d[25:], uint32(v))
+	order.PutUint64(d[29:], hexDigits(order.Uint32(g[12:])))
+	return n + len(zero)
 }
 
 // hexDigits returns the eight digits of v, the first one in the highest byte.
@@ -45,21 +58,29 @@ func hexDigits(v uint32) uint64 {
 	return x + 0x3030303030303030 + letters*('a'-'0'-10)
 }
 
-func appendTextOrNull(b []byte, s string) []byte {
+// setText writes s as a JSON string, or null if it is not known.
+func setText(b []byte, n int, s string) int {
 	if s == "" {
-		return append(b, "null"...)
+		return set(b, n, "null")
 	}
-	return appendText(b, s)
+	d := b[n : n+2+len(s)]
+	copy(d[1:], s)
+	if !plain(d[1 : 1+len(s)]) {
+		return len(appendText(b[:n], s))
+	}
+	d[0] = '"'
+	d[len(d)-1] = '"'
+	return n + len(d)
 }
 
-// appendCallType appends a call type by Graph's name. Nearly all have it
-// already, and those need not be looked up: no name of the admin centre begins
-// like one of Graph's.
-func appendCallType(b []byte, s string) []byte {
+// graphType returns a call type by Graph's name. Nearly all have it already,
+// and those need not be looked up: no name of the admin centre begins like one
+// of Graph's.
+func graphType(s string) string {
 	if len(s) < 4 || s[:4] != "Byot" {
 		s = string(call.CallType(s).Graph())
 	}
-	return appendTextOrNull(b, s)
+	return s
 }
 
 // appendText appends s as a JSON string (RFC 8259, section 7). Like
@@ -154,35 +175,51 @@ func appendEscape(b []byte, c byte) []byte {
 
 const unixEpoch = 62_135_596_800 // in seconds since 0001-01-01
 
-// appendTime appends t in UTC and in quotes, with as many fraction digits, 0
-// to 7, as it needs. Times outside of the years 1 to 9999, which no row that
-// passes Row.Check has, come out as unknown.
-func appendTime(b []byte, t time.Time) []byte {
+// time writes t in UTC and in quotes, with as many fraction digits, 0 to 7, as
+// it needs. Times outside of the years 1 to 9999, which no row that passes
+// Row.Check has, come out as unknown.
+func (w *rowWriter) time(b []byte, n int, t time.Time) int {
+	const zero = `"0001-01-01T00:00:00Z"`
 	sec := t.Unix() + unixEpoch
+	nanos := uint32(t.Nanosecond())
 	days := uint64(sec) / 86_400 // of times before year 1 wraps to far too many
-	b = append(b, `"0001-01-01T00:00:00`...)
-	if sec == 0 && t.Nanosecond() < 100 || days > lastDay {
-		return append(b, `Z"`...)
+	d := b[n : n+len(zero)]
+	copy(d, zero)
+	n += len(zero)
+	if sec == 0 && nanos < 100 || days > lastDay {
+		return n
 	}
-	year, month, day := civil(uint32(days))
+	if days+1 != w.day {
+		w.newDay(days)
+	}
+	*(*[10]byte)(d[1:]) = w.date
 	clock := uint32(uint64(sec) % 86_400)
-	d := b[len(b)-19:]
-	put2(d[0:], year/100)
-	put2(d[2:], year%100)
-	put2(d[5:], month)
-	put2(d[8:], day)
-	put2(d[11:], clock/3600)
-	put2(d[14:], clock/60%60)
-	put2(d[17:], clock%60)
-	if ticks := uint32(t.Nanosecond() / 100); ticks != 0 {
-		b = appendFraction(b, ticks)
+	put2(d[12:], clock/3600)
+	put2(d[15:], clock/60%60)
+	put2(d[18:], clock%60)
+	if ticks := nanos / 100; ticks != 0 {
+		n = setFraction(b, n-len(`Z"`), ticks)
+		n = set(b, n, `Z"`)
 	}
-	return append(b, `Z"`...)
+	return n
 }
 
-// appendFraction appends a point and the seven digits of ticks without the
-// zeros at the end.
-func appendFraction(b []byte, ticks uint32) []byte {
+// newDay notes how a day is written. The times of a page are those of a few
+// days.
+func (w *rowWriter) newDay(days uint64) {
+	year, month, day := civil(uint32(days))
+	w.day = days + 1
+	put2(w.date[0:], year/100)
+	put2(w.date[2:], year%100)
+	w.date[4] = '-'
+	put2(w.date[5:], month)
+	w.date[7] = '-'
+	put2(w.date[8:], day)
+}
+
+// setFraction writes a point and the seven digits of ticks without the zeros
+// at the end.
+func setFraction(b []byte, n int, ticks uint32) int {
 	digits := 7
 	if ticks%10_000 == 0 { // whole milliseconds, as nearly always
 		ticks /= 10_000
@@ -192,12 +229,13 @@ func appendFraction(b []byte, ticks uint32) []byte {
 		ticks /= 10
 		digits--
 	}
-	b = append(b, ".0000000"[:1+digits]...)
-	for i := len(b) - 1; ticks != 0; i-- {
-		b[i] = byte('0' + ticks%10)
+	b[n] = '.'
+	d := b[n+1 : n+1+digits]
+	for i := len(d) - 1; i >= 0; i-- {
+		d[i] = byte('0' + ticks%10)
 		ticks /= 10
 	}
-	return b
+	return n + 1 + digits
 }
 
 func put2(d []byte, v uint32) {

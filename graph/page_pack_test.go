@@ -1,0 +1,191 @@
+package graph
+
+import (
+	"bytes"
+	"compress/gzip"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/gen"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+// packed returns a page of rows as it comes out of z, and the text that went
+// in.
+func packed(z *packer, c *codes, o RowOptions, rows []call.Row) (out, text []byte) {
+	head, tail := `{"@odata.count":1000,"value":[`, `]}`
+	w := newRowWriter(o)
+	z.reset(c, len(head)+3)
+	text = append(text, head...)
+	var b []byte
+	for i := range rows {
+		if i > 0 {
+			b = append(b, ',')
+			text = append(text, ',')
+		}
+		b = w.append(b, &rows[i])
+		b = z.row(b, &w.marks)
+		text = AppendRow(text, &rows[i], o)
+	}
+	return z.finish([]byte(head), append(b, tail...)), append(text, tail...)
+}
+
+func unpack(tb testing.TB, packed []byte) []byte {
+	tb.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text
+}
+
+// generated returns rows as they are in a page.
+func generated(tb testing.TB, n int) []call.Row {
+	tb.Helper()
+	from := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	rows := make([]call.Row, 0, n)
+	for r := range gen.Rows(gen.Config{Rows: n, Seed: 7, From: from, To: from.Add(time.Duration(n) * time.Second), Tenant: testTenant, Users: 10_000}) {
+		rows = append(rows, r.Clone())
+	}
+	slices.SortFunc(rows, func(a, b call.Row) int { return a.Start.Compare(b.Start) })
+	return rows
+}
+
+// What is packed comes out as it went in, whatever the rows are like, and by a
+// packer that is used again.
+func TestPack(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(seed(t), 0))
+	texts := []string{"", "a", "Zoë", "\"\\\u2028", strings.Repeat("\x01", call.MaxText), strings.Repeat("long ", 100), "BYE", "0001-01-01T00:00:00Z"}
+	z, c := &packer{}, newCodes()
+	usual := generated(t, 300)
+	for range scale(t, 60) {
+		var rows []call.Row
+		for range rnd.IntN(120) {
+			r := usual[rnd.IntN(len(usual))].Clone()
+			for f := range call.NumFields {
+				switch f.Type() {
+				case call.Text:
+					if rnd.IntN(20) == 0 {
+						r.SetText(f, texts[rnd.IntN(len(texts))])
+					}
+				case call.Number:
+					if rnd.IntN(20) == 0 {
+						r.SetNumber(f, int32(rnd.Uint32()))
+					}
+				}
+			}
+			for range rnd.IntN(3) {
+				r.AdministrativeUnits = append(r.AdministrativeUnits, call.NewGUID())
+			}
+			rows = append(rows, r)
+		}
+		o := RowOptions{Beta: rnd.IntN(2) == 0, Types: rnd.IntN(2) == 0}
+		if rnd.IntN(3) == 0 {
+			o.Select = Fields(rnd.Uint32())
+		}
+		out, text := packed(z, c, o, rows)
+		if got := unpack(t, out); !bytes.Equal(got, text) {
+			t.Fatalf("%d rows with %+v: %d bytes become %d\n%.500s\n%.500s", len(rows), o, len(text), len(got), text, got)
+		}
+	}
+}
+
+// A page takes little more than a general compressor makes of it.
+func TestPackedSize(t *testing.T) {
+	out, text := packed(&packer{}, newCodes(), RowOptions{}, generated(t, 1000))
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	_, _ = z.Write(text)
+	_ = z.Close()
+	if t.Logf("%d bytes, %d packed, %d by compress/gzip", len(text), len(out), b.Len()); len(out)*100 > b.Len()*110 {
+		t.Errorf("%d bytes, %d by compress/gzip", len(out), b.Len())
+	}
+}
+
+// FuzzPack packs texts that are no rows, with marks that mean nothing.
+func FuzzPack(f *testing.F) {
+	f.Add([]byte("{a,b,c}"), []byte{0, 1, 3}, 3)
+	f.Add(bytes.Repeat([]byte("0123456789"), 60), []byte{0, 255}, 80)
+	f.Fuzz(func(t *testing.T, row, places []byte, times int) {
+		if len(row) == 0 || len(row) > 4096 || len(places) > marks || times < 0 || times > 100 {
+			t.Skip()
+		}
+		z := &packer{}
+		z.reset(newCodes(), 1)
+		var text, want []byte
+		for i := range times {
+			begin := len(text)
+			text = append(text, row[i%len(row):]...)
+			want = append(want, text[begin:]...)
+			var m [marks]int
+			for j := range m {
+				if m[j] = len(text); j < len(places) {
+					m[j] = min(len(text), begin+int(places[j])*(1+i%3))
+				}
+			}
+			slices.Sort(m[:])
+			text = z.row(text, &m)
+		}
+		if got := unpack(t, z.finish(nil, text)); !bytes.Equal(got, want) {
+			t.Fatalf("%q\n%q", got, want)
+		}
+	})
+}
+
+func TestCRCJoin(t *testing.T) {
+	text := bytes.Repeat([]byte("calls and calls "), 50)
+	for _, n := range []int{0, 1, 7, 8, 100, len(text)} {
+		if got := crcJoin(crc32.ChecksumIEEE(text[:n]), crc32.ChecksumIEEE(text[n:]), len(text)-n); got != crc32.ChecksumIEEE(text) {
+			t.Errorf("cut at %d: %08x", n, got)
+		}
+	}
+}
+
+// A client gets the same page whether it likes gzip or not, and HEAD the same
+// headers as GET.
+func TestPackedPage(t *testing.T) {
+	store := storetest.NewModel()
+	put(t, store, generated(t, 1500)...)
+	h := New(testConfig(store))
+	for _, options := range []string{"", "?$top=1", "?$top=2", "?$top=3", "?$top=999", "?$top=1000", "?$select=duration&$top=90", "?$format=application/json;odata.metadata=full", "?$filter=duration%20eq%20-1", "?$skip=1000"} {
+		path := strings.Replace(function, "v1.0", "beta", 1) + "(fromDateTime=2026-01-01,toDateTime=2026-12-31)" + options
+		plain, zipped := get(t, h, path), get(t, h, path, "Accept-Encoding", "gzip")
+		body := zipped.Body.Bytes()
+		if zipped.Header().Get("Content-Encoding") == "gzip" {
+			body = unpack(t, body)
+		} else if len(body) >= minZip {
+			t.Errorf("%s: %d bytes are not packed", options, len(body))
+		}
+		if plain.Code != http.StatusOK || !bytes.Equal(body, plain.Body.Bytes()) {
+			t.Errorf("%s: status %d, packed\n%.300s\nplain\n%.300s", options, plain.Code, body, plain.Body)
+		}
+	}
+}
+
+// BenchmarkPack is the writing and packing of a page of rows.
+func BenchmarkPack(b *testing.B) {
+	rows := generated(b, 1000)
+	z, c, w := &packer{}, newCodes(), newRowWriter(RowOptions{})
+	var text []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		z.reset(c, 100)
+		text = text[:0]
+		for i := range rows {
+			text = w.append(text, &rows[i])
+			text = z.row(text, &w.marks)
+		}
+		z.finish(nil, text)
+	}
+}
