@@ -2,6 +2,7 @@
 # make test   everything that CI runs; installs the Debian packages it needs when it may
 # make check  format, vet, lint, known vulnerabilities, clean tree
 # make bench  measure beside the yardsticks and write docs/benchmarks.md
+# make lab    telephone calls through Kamailio and SIPp, and the rows that come of them (HEP=udp|tcp|tls)
 # make torture  the long tiers of the tests (SCALE=20 by default)
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: build run test unit sdk check bench torture fuzz update clean deps
+.PHONY: build run test unit sdk lab check bench torture fuzz update clean deps
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o trunklog .
@@ -37,7 +38,14 @@ sdk: deps build
 	cd sdktest && npm ci --no-audit --no-fund --silent && go vet ./... && go test -timeout 10m ./...
 
 deps:
-	@.ci/deps node npm curl gcc nginx postgres
+	@.ci/deps node npm curl gcc nginx postgres tshark
+
+# A fresh trunklog, an SBC, Microsoft Teams on its one side and a carrier on the
+# other; see lab/main.go.
+HEP ?= tcp
+lab: build
+	@.ci/deps kamailio sipp
+	@go run ./lab --trunklog ./trunklog --hep $(HEP)
 
 # Every fuzz target of the house, each for a while.
 FUZZTIME ?= 30s

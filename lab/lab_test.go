@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+var update = flag.Bool("update", false, "make the calls and save what Kamailio mirrors in testdata")
+
+// binary is the trunklog under test, built once for all tests that need it.
+var binary string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "trunklog-lab-")
+	if err == nil {
+		binary, err = build(context.Background(), dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		code = 1
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// needPrograms skips the test if the lab's programs are missing, or fails it
+// where nothing may be missing.
+func needPrograms(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"/usr/sbin/kamailio", "sipp"} {
+		if _, err := exec.LookPath(name); err == nil {
+			continue
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not installed", name)
+		}
+		t.Skipf("%s is not installed", name)
+	}
+}
+
+// slack is how far the clocks of Kamailio and of SIPp may be apart on a machine
+// that does other things as well.
+const slack = time.Second / 2
+
+// newTestTrunklog returns a fresh trunklog, which is stopped when the test ends.
+func newTestTrunklog(t *testing.T) *trunklog {
+	t.Helper()
+	tl, err := newTrunklog(t.Context(), binary, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tl.stop)
+	return tl
+}
+
+// TestCalls makes all calls through Kamailio, over each network that HEP can
+// come over, and compares every field of every row.
+func TestCalls(t *testing.T) {
+	needPrograms(t)
+	for i, c := range []struct {
+		network string
+		b2bua   bool
+	}{{"udp", false}, {"tcp", false}, {"tls", false}, {"tcp", true}} {
+		name := c.network
+		if c.b2bua {
+			name = "b2bua"
+		}
+		t.Run(name, func(t *testing.T) {
+			tl := newTestTrunklog(t)
+			if err := tl.serve(t.Context(), c.network); err != nil {
+				t.Fatal(err)
+			}
+			all, err := makeCalls(t.Context(), tl.config(config{b2bua: c.b2bua, run: 1 + i, seed: t.TempDir()}, c.network))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkCalls(t, tl, all)
+		})
+	}
+}
+
+// checkCalls compares the rows with what they must be.
+func checkCalls(t *testing.T, tl *trunklog, all []facts) {
+	t.Helper()
+	n, err := expected(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := tl.await(t.Context(), n, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := compare(all, rows, slack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		for _, w := range r.wrong {
+			t.Errorf("%s: %s", r.scenario.name, w)
+		}
+	}
+	if len(results) != len(all) {
+		t.Errorf("%d results for %d calls", len(results), len(all))
+	}
+}
+
+// TestLoad makes 60 calls a second for a while: each has its row.
+func TestLoad(t *testing.T) {
+	needPrograms(t)
+	if testing.Short() {
+		t.Skip("takes a while")
+	}
+	const rate, calls = 60, 180
+	for _, network := range []string{"udp", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			tl := newTestTrunklog(t)
+			if err := tl.serve(t.Context(), network); err != nil {
+				t.Fatal(err)
+			}
+			if err := makeLoad(t.Context(), tl.config(config{run: 1, seed: t.TempDir()}, network), rate, calls); err != nil {
+				t.Fatal(err)
+			}
+			rows, err := tl.await(t.Context(), calls, patience)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := checkLoad(rows, calls); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestCommands runs the commands as a user does, with a trunklog that runs
+// already.
+func TestCommands(t *testing.T) {
+	needPrograms(t)
+	tl := newTestTrunklog(t)
+	if err := tl.serve(t.Context(), "tcp"); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "facts.jsonl")
+	out, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hep := fmt.Sprintf("tcp:127.0.0.1:%d", tl.hep["tcp"])
+	if err := command(t.Context(), []string{"run", "--hep", hep, "--only", "404"}, nil, out); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tl.await(t.Context(), 2, patience); err != nil {
+		t.Fatal(err)
+	}
+	list := exec.CommandContext(t.Context(), binary, "calls", "list", "--data", tl.dir, "--tenant", "contoso", "-o", "jsonl")
+	list.Env = environment()
+	rows, err := list.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := list.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := command(t.Context(), []string{"check", "--slack", slack.String(), file}, rows, t.Output()); err != nil {
+		t.Error(err)
+	}
+	if err := list.Wait(); err != nil {
+		t.Error(err)
+	}
+}

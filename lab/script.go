@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"text/template"
+)
+
+// A side is one party of a call, for whom a SIPp scenario is written.
+type side struct {
+	plan
+	Teams     bool
+	caller    bool
+	Transport string // of its SIP, as a Via names it
+}
+
+// script returns the SIPp scenario of a side, complete.
+func (s *side) script() ([]byte, error) {
+	name := s.plan.callee
+	if s.caller {
+		name = s.plan.caller
+	}
+	t, err := template.ParseFS(files, "sipp/parts.tmpl", "sipp/"+name+".xml")
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.WriteString("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+	if err := t.ExecuteTemplate(&out, name+".xml", s); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// H writes a header's name: in capitals if it is Teams who does.
+func (s *side) H(name string) string {
+	if s.Teams {
+		return strings.ToUpper(name)
+	}
+	return name
+}
+
+// Agent says which software sends.
+func (s *side) Agent() string {
+	if s.Teams {
+		return "Microsoft.PSTNHub.SIPProxy v.2026.10.20.1 i.EUNO.7"
+	}
+	return "Carrier 1.0"
+}
+
+// Refusal is the status with which the callee refuses.
+func (s *side) Refusal() string { return s.refusal }
+
+// Code is the one that the caller is refused with.
+func (s *side) Code() string {
+	if s.refused != "" {
+		return s.refused
+	}
+	code, _, _ := strings.Cut(s.refusal, " ")
+	return code
+}
+
+// number is who the side is.
+func (s *side) number() string {
+	if s.caller {
+		return s.Caller
+	}
+	return s.Callee
+}
+
+// contactURI is where the side wants the requests of a dialog to go.
+func (s *side) contactURI() string {
+	if s.Teams {
+		return "sip:api-du-a-uswe2.pstnhub.microsoft.com:443;x-i=" + s.XI + ";x-c=" + s.XC + "/d/8/" + s.Conf
+	}
+	return "sip:" + s.number() + "@[local_ip]:[local_port]"
+}
+
+// Contact is the header's value.
+func (s *side) Contact() string { return "<" + s.contactURI() + ">" }
+
+// From names the caller.
+func (s *side) From() string {
+	if s.fromTeams {
+		return "Adele Vance<sip:" + s.Caller + "@sip.pstnhub.microsoft.com:5061;user=phone>;tag=" + s.CallerTag
+	}
+	return "<sip:" + s.Caller + "@sip.carrier.test>;tag=" + s.CallerTag
+}
+
+// calleeURI is whom the caller asks for.
+func (s *side) calleeURI() string {
+	u := "sip:" + s.Callee + "@sbc1.contoso.test:5061;user=phone"
+	if s.fromTeams {
+		u += ";transport=tls"
+	}
+	return u
+}
+
+// callee names the callee, without the tag.
+func (s *side) calleeAddress() string {
+	return "<sip:" + s.Callee + "@sbc1.contoso.test:5061;user=phone>"
+}
+
+// A request is a request that a side sends.
+type request struct {
+	*side
+	Method     string
+	CSeq       int
+	InDialog   bool
+	SameBranch bool // as the INVITE: an ACK of a refusal, a CANCEL
+	Headers    []string
+	SDP        string // the direction of the media; empty for no body
+}
+
+// Request returns a request of the caller's or callee's side.
+func (s *side) Request(method string, cseq int) *request {
+	r := &request{side: s, Method: method, CSeq: cseq, InDialog: true}
+	switch method {
+	case "INVITE":
+		r.InDialog, r.SDP = false, "sendrecv"
+		if s.Teams {
+			r.Headers = s.headers
+		}
+	case "CANCEL":
+		r.InDialog, r.SameBranch = false, true
+	}
+	return r
+}
+
+// Failed makes an ACK that of a refusal.
+func (r *request) Failed() *request {
+	r.SameBranch, r.InDialog = true, false
+	return r
+}
+
+// SignedIn adds the answer to a challenge.
+func (r *request) SignedIn() *request {
+	r.Headers = append(r.Headers, "[authentication username=sbc1 password=wonderland]")
+	return r
+}
+
+// OnHold makes an INVITE one that puts the other side on hold.
+func (r *request) OnHold() *request {
+	r.InDialog, r.SDP = true, "sendonly"
+	return r
+}
+
+// Again makes an INVITE one that takes the other side back.
+func (r *request) Again() *request {
+	r.InDialog = true
+	return r
+}
+
+// Transfer makes a REFER ask for a call to somebody else.
+func (r *request) Transfer() *request {
+	r.Headers = append(r.Headers,
+		"REFER-TO: <sip:+14255550100@sip.pstnhub.microsoft.com:5061;user=phone>",
+		"REFERRED-BY: <sip:sip.pstnhub.microsoft.com:5061;x-m=8:orgid:5d1c3e6b-7a7c-4c48-9f05-2a6a29c2b9d1;x-t=1a2b3c4d-0000-4000-8000-00000000c0de;x-ti="+r.XI+">")
+	return r
+}
+
+// Repeats reports whether the request is sent again until it is answered.
+func (r *request) Repeats() bool { return r.Method != "ACK" }
+
+// Target is the Request-URI.
+func (r *request) Target() string {
+	if r.InDialog {
+		return "[next_url]"
+	}
+	return r.calleeURI()
+}
+
+// Local and Remote are From and To of the request.
+func (r *request) Local() string {
+	if r.caller {
+		return r.From()
+	}
+	return r.calleeAddress() + ";tag=" + r.CalleeTag
+}
+
+// Remote is To.
+func (r *request) Remote() string {
+	switch {
+	case !r.caller:
+		return r.From()
+	case r.InDialog:
+		return r.calleeAddress() + ";tag=" + r.CalleeTag
+	case r.Method == "ACK":
+		return r.calleeAddress() + "[peer_tag_param]" // whoever refused
+	}
+	return r.calleeAddress()
+}
+
+// A response is a response that a side sends.
+type response struct {
+	*side
+	Status  string
+	Method  string // of the request
+	Late    bool
+	Headers []string
+	SDP     string
+	fork    string
+}
+
+// Response returns the response to the last request of a method.
+func (s *side) Response(status, method string) *response {
+	r := &response{side: s, Status: status, Method: method}
+	if method == "INVITE" && strings.HasPrefix(status, "200") {
+		r.SDP = "sendrecv"
+	}
+	if code := status[0]; code > '3' && s.Teams {
+		r.Headers = append(r.Headers, fmt.Sprintf(`REASON: Q.850;cause=16;text="%s;The call was ended."`, s.XI))
+	}
+	return r
+}
+
+// Late makes it a response to the INVITE that comes after a CANCEL.
+func (r *response) After() *response {
+	r.Late = true
+	return r
+}
+
+// Challenge asks for a password.
+func (r *response) Challenge() *response {
+	r.Headers = append(r.Headers, `WWW-Authenticate: Digest realm="sip.carrier.test", nonce="7d2e53f6c4f14a7f", algorithm=MD5`)
+	return r
+}
+
+// Fork makes it a response of another place that rings.
+func (r *response) Fork(place string) *response {
+	r.fork = place
+	return r
+}
+
+// From names whoever sent the request.
+func (r *response) From() string {
+	if r.caller {
+		return r.calleeAddress() + ";tag=" + r.CalleeTag
+	}
+	return r.side.From()
+}
+
+// To names whoever answers it, the callee by the tag of the place that does.
+func (r *response) To() string {
+	if r.caller {
+		return r.side.From()
+	}
+	return r.calleeAddress() + ";tag=" + r.CalleeTag + r.fork
+}
+
+// Named reports whether the response has a Contact.
+func (r *response) Named() bool { return r.Method == "INVITE" && r.Status[0] <= '2' }
+
+// Repeats reports whether the response is sent again until it is acknowledged.
+func (r *response) Repeats() bool { return r.Method == "INVITE" && r.Status[0] > '1' }
