@@ -1,0 +1,84 @@
+// Package ladder shows the SIP messages of one call: as a ladder for people, as
+// JSON for programs, and as a capture for the tools that read those.
+//
+// It knows the messages that a [call.MessageReader] gives, and of SIP the first
+// line and a few headers. It does not know where messages come from, and
+// writes nowhere but to what it is given.
+package ladder
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A Call is what is kept of the SIP of one call.
+type Call struct {
+	// Legs are the call's legs, the one that faces Microsoft first.
+	Legs []call.Leg
+	// Messages are those of all legs in the order of time.
+	Messages []call.Message
+}
+
+// Read returns what is kept of a row's call. A call of which nothing is kept is
+// no error, and has no messages.
+func Read(ctx context.Context, r call.MessageReader, tenant call.GUID, row call.Cursor) (*Call, error) {
+	legs, err := r.Legs(ctx, tenant, row)
+	if err != nil {
+		return nil, fmt.Errorf("legs of the call: %w", err)
+	}
+	c := &Call{Legs: legs}
+	for _, leg := range legs {
+		for m, err := range r.Messages(ctx, leg) {
+			if err != nil {
+				return nil, fmt.Errorf("messages of the call: %w", err)
+			}
+			c.Messages = append(c.Messages, m.Clone())
+		}
+	}
+	// Those of a leg are in order. Of two legs, the one that faces Microsoft
+	// comes first where the clock cannot tell.
+	slices.SortStableFunc(c.Messages, func(a, b call.Message) int { return a.At.Compare(b.At) })
+	return c, nil
+}
+
+// A rung is one message of the ladder, and what it says.
+type rung struct {
+	*call.Message
+	head
+	leg      int    // its number, from 1; 0 if no leg of the call has it
+	ticks    uint64 // since the first message, in 100 ns
+	from, to int    // the parties
+}
+
+// rungs reads all messages.
+func (c *Call) rungs() []rung {
+	rungs := make([]rung, len(c.Messages))
+	for i := range c.Messages {
+		m := &c.Messages[i]
+		leg := 1 + slices.IndexFunc(c.Legs, func(l call.Leg) bool { return l.ID == m.Leg })
+		rungs[i] = rung{Message: m, head: readHead(m.Raw), leg: leg, ticks: call.Ticks(m.At) - call.Ticks(c.Messages[0].At)}
+	}
+	return rungs
+}
+
+// ms returns the milliseconds since the first message.
+func (r *rung) ms() float64 { return float64(r.ticks) / 10_000 }
+
+// callIDs returns the Call-ID of each leg, which may be empty.
+func (c *Call) callIDs(rungs []rung) []string {
+	ids := make([]string, len(c.Legs))
+	for _, r := range rungs {
+		if r.leg > 0 {
+			ids[r.leg-1] = cmp.Or(ids[r.leg-1], r.callID)
+		}
+	}
+	return ids
+}
+
+// stamp writes a time as JSON and the ladder's first line have it.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
