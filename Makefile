@@ -38,7 +38,7 @@ sdk: deps build
 	cd sdktest && npm ci --no-audit --no-fund --silent && go vet ./... && go test -timeout 10m ./...
 
 deps:
-	@.ci/deps node npm curl gcc nginx postgres tshark
+	@.ci/deps node npm curl gcc nginx postgres tshark kamailio sipp
 
 # A fresh trunklog, an SBC, Microsoft Teams on its one side and a carrier on the
 # other; see lab/main.go.
