@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -331,5 +333,59 @@ func TestLegCodec(t *testing.T) {
 				t.Errorf("%s: %d of %d bytes can be read", c.name, n, len(b))
 			}
 		}
+	}
+}
+
+// Who watches is told of each call as it goes on, and is never waited for.
+func TestWatch(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	var got []string
+	var wg sync.WaitGroup
+	for _, open := range []bool{false, true} {
+		wg.Go(func() {
+			if err := s.in.Watch(ctx, open, func(u Update) error {
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, fmt.Sprint(open, " ", u.Progress, " ", u.Row.Caller, " ", u.Row.CallType, " ", u.Row.Trunk))
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	watchers := func() int {
+		s.in.feed.mu.Lock()
+		defer s.in.feed.mu.Unlock()
+		return len(s.in.feed.watchers)
+	}
+	for watchers() < 2 {
+		time.Sleep(time.Millisecond) // until both have begun
+	}
+	c := newTalk(1, true).invite().at(time.Second).answer(180, "Ringing").at(2*time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+	for _, e := range c.events() {
+		s.put(e)
+	}
+	s.pass(time.Second)
+	want := []string{
+		"false ended +4930000001 ByotOut sbc1.contoso.com",
+		"true answered +4930000001 ByotOut sbc1.contoso.com",
+		"true ended +4930000001 ByotOut sbc1.contoso.com",
+		"true ringing +4930000001 ByotOut sbc1.contoso.com",
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		mu.Lock()
+		n := len(got)
+		mu.Unlock()
+		if n >= len(want) || time.Now().After(deadline) {
+			break
+		}
+	}
+	cancel()
+	wg.Wait()
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

@@ -73,6 +73,7 @@ func (h *hearing) round(ctx context.Context, all []*heard) error {
 		h.undo()
 		return err
 	}
+	h.announce()
 	h.finish(c, more)
 	return nil
 }
@@ -198,7 +199,7 @@ func (h *hearing) undo() {
 		l.life = n.was
 		h.closed -= int64(btoi(!queued.closed.IsZero())) - int64(btoi(!n.was.closed.IsZero()))
 		l.life.dirty, l.life.waiting, l.life.queued = queued.dirty, queued.waiting, queued.queued
-		l.life.due, l.life.place, l.life.keys = queued.due, queued.place, queued.keys
+		l.life.due, l.life.place, l.life.keys, l.life.told = queued.due, queued.place, queued.keys, queued.told
 		h.wait(l)
 	}
 }

@@ -52,6 +52,7 @@ type Ingest struct {
 	peers   map[string][]netip.Prefix // by source
 
 	hearing hearing
+	feed    feed
 }
 
 // New returns an Ingest. There is nothing to close.

@@ -70,6 +70,7 @@ type legLife struct {
 	due      time.Time
 	place    int      // among those that are due later, from 1; 0: not there
 	keys     []uint64 // by which other legs find it
+	told     Progress // to those who watch
 }
 
 // microsoftSays are the facts that only Microsoft's messages have.

@@ -18,6 +18,31 @@ const (
 // and was concluded because nothing came any more, has [call.Inferred] as its
 // witness.
 func (l *leg) row(v *view, plan func(number string) string) call.Row {
+	r := l.begin(v, plan)
+	inferred := l.endRow(&r, v)
+	r.Settle(l.told, v.invite != nil)
+	for _, f := range inferred {
+		r.By[f] = inference(l.told)
+	}
+	if r.CallEndSubReason == 0 {
+		r.By[call.FieldCallEndSubReason] = 0 // that is Microsoft's to say
+	}
+	if !r.MediaBypass {
+		r.By[call.FieldMediaBypass] = 0
+	}
+	return r
+}
+
+// openRow returns what is known of a call that has not ended.
+func (l *leg) openRow(v *view, plan func(number string) string) call.Row {
+	r := l.begin(v, plan)
+	r.Start = v.answer.at
+	r.Settle(l.told, false)
+	return r
+}
+
+// begin returns a row with what does not depend on how the call went.
+func (l *leg) begin(v *view, plan func(number string) string) call.Row {
 	r := call.Row{
 		CorrelationID:  l.says.correlation.id,
 		SignalLocation: l.says.region.s,
@@ -34,17 +59,6 @@ func (l *leg) row(v *view, plan func(number string) string) call.Row {
 		askRow(&r, v.invite, v.outbound, plan)
 	} else {
 		r.Caller, r.Callee = plan(l.from.s), plan(l.to.s)
-	}
-	inferred := l.endRow(&r, v)
-	r.Settle(l.told, v.invite != nil)
-	for _, f := range inferred {
-		r.By[f] = inference(l.told)
-	}
-	if r.CallEndSubReason == 0 {
-		r.By[call.FieldCallEndSubReason] = 0 // that is Microsoft's to say
-	}
-	if !r.MediaBypass {
-		r.By[call.FieldMediaBypass] = 0
 	}
 	return r
 }

@@ -111,6 +111,9 @@ func (s *Sink) putRecords(ctx context.Context, events []call.Event) error {
 			return fmt.Errorf("write %d calls of source %s: %w", len(b.Rows), s.source, err)
 		}
 	}
+	if res.New+res.Changed > 0 {
+		s.in.Announce(b.Rows)
+	}
 	s.count(b, res, linked, rejected)
 	if rejected != nil {
 		return rejected

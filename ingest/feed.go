@@ -1,0 +1,143 @@
+package ingest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A Progress is how far a call has come.
+type Progress uint8
+
+// What becomes of a call.
+const (
+	Ringing Progress = iota + 1
+	Answered
+	Ended // its row is in the log
+)
+
+func (p Progress) String() string {
+	return [...]string{"", "ringing", "answered", "ended"}[p]
+}
+
+// An Update is news of one call. Of a call that has not ended the row is what
+// is known so far; its place in the log is not settled.
+type Update struct {
+	Row      call.Row
+	Progress Progress
+	Missed   int64 // updates that were left out before this one, because the watcher was slow
+}
+
+// Watch calls f with each row that is written from now on, and, if open is set,
+// with each call that begins to ring or is answered, until ctx is done, when it
+// returns nil, or f returns an error, which it returns. Whoever is slower than
+// the calls are misses some, and holds up nobody.
+func (in *Ingest) Watch(ctx context.Context, open bool, f func(Update) error) error {
+	const behind = 4096
+	w := &watcher{open: open, updates: make(chan Update, behind)}
+	in.feed.add(w)
+	defer in.feed.remove(w)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case u := <-w.updates:
+			if err := f(u); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// Announce tells the watchers of rows that were written to the store by others
+// than this Ingest.
+func (in *Ingest) Announce(rows []call.Row) {
+	if !in.feed.watched(false) {
+		return
+	}
+	for i := range rows {
+		in.feed.tell(Update{Row: rows[i].Clone(), Progress: Ended})
+	}
+}
+
+type feed struct {
+	mu       sync.Mutex
+	watchers map[*watcher]bool
+}
+
+type watcher struct {
+	open    bool
+	updates chan Update
+	missed  int64
+}
+
+func (f *feed) add(w *watcher) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.watchers == nil {
+		f.watchers = make(map[*watcher]bool)
+	}
+	f.watchers[w] = true
+}
+
+func (f *feed) remove(w *watcher) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.watchers, w)
+}
+
+// watched reports whether anybody watches, or watches calls that have not ended.
+func (f *feed) watched(open bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for w := range f.watchers {
+		if w.open || !open {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *feed) tell(u Update) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for w := range f.watchers {
+		if u.Progress != Ended && !w.open {
+			continue
+		}
+		u.Missed = w.missed
+		select {
+		case w.updates <- u:
+			w.missed = 0
+		default:
+			w.missed++
+		}
+	}
+}
+
+// announce tells of the calls that a round has changed, once it is written.
+func (h *hearing) announce() {
+	h.in.Announce(h.batch.Rows)
+	if !h.in.feed.watched(true) {
+		return
+	}
+	for _, l := range h.dirty {
+		if !l.life.closed.IsZero() {
+			continue
+		}
+		v := l.view()
+		progress := Ringing
+		if v.established() {
+			progress = Answered
+		}
+		if v.facing == notFacing || v.invite == nil || l.life.told == progress || v.ended() {
+			continue
+		}
+		l.life.told = progress
+		trunk, tenant := h.in.trunkOf(l, v.trunks)
+		r := l.openRow(&v, func(number string) string { return h.in.number(trunk, number) })
+		r.Trunk, r.Tenant, r.ID = trunk, tenant, l.rowID(v.outbound)
+		h.in.feed.tell(Update{Row: r, Progress: progress})
+	}
+}
