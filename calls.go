@@ -18,7 +18,7 @@ import (
 )
 
 func (p *program) callsCommand() *cobra.Command {
-	return group("calls", "Look at the calls that are kept", p.callsListCommand(), p.callsGetCommand(), p.callsCountCommand())
+	return group("calls", "Look at the calls that are kept", p.callsListCommand(), p.callsGetCommand(), p.callsLadderCommand(), p.callsCountCommand())
 }
 
 // A selection is what the flags of list and count say.
@@ -190,14 +190,7 @@ func (p *program) callsGetCommand() *cobra.Command {
 				return err
 			}
 			defer h.close(&err)
-			t, err := h.tenant(cmd.Context(), name)
-			if err != nil {
-				return err
-			}
-			r, err := h.store.Row(cmd.Context(), t.ID, id)
-			if errors.Is(err, call.ErrNotFound) {
-				return fmt.Errorf("there is no call %s in tenant %s", id, t.Name)
-			}
+			r, err := h.row(cmd.Context(), name, id)
 			if err != nil {
 				return err
 			}
@@ -210,6 +203,19 @@ func (p *program) callsGetCommand() *cobra.Command {
 	cmd.Flags().StringVar(&name, "tenant", "", "the tenant's `NAME` or GUID (default: the only one)")
 	outputFlag(cmd, &form)
 	return cmd
+}
+
+// row returns the call with the given id of the named tenant.
+func (h *house) row(ctx context.Context, tenantName string, id call.GUID) (call.Row, error) {
+	t, err := h.tenant(ctx, tenantName)
+	if err != nil {
+		return call.Row{}, err
+	}
+	r, err := h.store.Row(ctx, t.ID, id)
+	if errors.Is(err, call.ErrNotFound) {
+		return call.Row{}, fmt.Errorf("there is no call %s in tenant %s", id, t.Name)
+	}
+	return r, err
 }
 
 // fieldTable shows each field of r, its value and its witness.
