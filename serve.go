@@ -15,17 +15,19 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/store"
-	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
 )
 
 // serving are the settings of the server.
 type serving struct {
 	listen, listenHTTP, publicURL string
+	adminListen                   string
+	pushTimeout                   time.Duration
 	tlsCert, tlsKey               string
 	tlsHosts                      []string
 	masterKeyFile                 string
@@ -44,6 +46,7 @@ type serving struct {
 func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.listen, "listen", ":8443", "listen for HTTPS on `ADDRESS`")
 	f.StringVar(&s.listenHTTP, "listen-http", "", "listen for plain HTTP on `ADDRESS` too; a port alone is on loopback")
+	f.StringVar(&s.adminListen, "admin-listen", "", "serve /metrics, /healthz and /readyz on `ADDRESS`, over plain HTTP; a port alone is on loopback")
 	f.StringVar(&s.publicURL, "public-url", "", "the `URL` by which clients know the server, if not by this machine's name")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "use the certificate chain in `FILE` (PEM) instead of one of our own; read again when it changes")
 	f.StringVar(&s.tlsKey, "tls-key", "", "the `FILE` with its private key")
@@ -53,6 +56,7 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.keepSIP, "keep-sip", "off", "keep the SIP messages of calls for `PERIOD`, such as 30d, without bodies and credentials")
 	f.BoolVar(&s.strict, "strict", false, "behave as Microsoft does, to test clients against")
 	f.DurationVar(&s.pageTimeout, "page-timeout", 30*time.Second, "answer 503 when a page takes longer")
+	f.DurationVar(&s.pushTimeout, "push-timeout", 10*time.Second, "answer 503 to who delivers calls by POST when the store takes longer for a part of them")
 	f.IntVar(&s.rateLimit, "rate-limit", 0, "answer 429 to a client after `N` requests in 20 s; 0 is no limit, with --strict Microsoft's 1,500")
 	f.IntVar(&s.tenantRateLimit, "tenant-rate-limit", 0, "the same for all clients of a tenant together; with --strict Microsoft's 10,000")
 	f.StringArrayVar(&s.entraTenants, "entra-tenant", nil, "take tokens of this Entra tenant too, a `GUID` (may be repeated)")
@@ -109,16 +113,8 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	if spec == "" {
-		spec = "pebble:" + storePath(data)
-	}
-	st, err := store.Open(ctx, spec, store.Options{
-		Log:        log,
-		CacheBytes: s.cacheMiB << 20,
-		Fatal: func(err error) {
-			stop(fmt.Errorf("stopped, so that nothing is acknowledged that is not kept: %w", err))
-		},
-	})
+	watch := newWatch(log)
+	st, err := s.openStore(ctx, data, spec, watch, stop, log)
 	if err != nil {
 		return err
 	}
@@ -148,18 +144,20 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		Store:       st,
 		Strict:      s.strict,
 		Root:        roots.of,
-		Authorize:   authorize(authority),
+		Authorize:   authorize(authority, auth.RoleRead),
 		Key:         derive(key, "skiptoken"),
 		Now:         p.now,
 		Log:         log,
 		PageTimeout: s.pageTimeout,
 		Limits:      s.limits(),
 	})
-	admin, err := socket.Listen(socketPath(data))
+	pushed := p.openPush(data, s, st, in, authority, api, log)
+	defer pushed.close()
+	admin, err := openAdmin(data, s.adminListen)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = admin.Close() }() // closed by serving it, if it came to that
+	defer admin.close()
 	listeners, err := s.listeners(certs)
 	if err != nil {
 		return err
@@ -180,17 +178,22 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	}
 
 	g, ctx := errgroup.WithContext(ctx)
-	handler := routes(api, authority.Handler(), roots.prefix(), log)
+	handler := routes(api, authority.Handler(), pushed, roots.prefix(), log)
 	for _, l := range listeners {
 		g.Go(func() error { return serveHTTP(ctx, l, handler, log) })
 	}
-	g.Go(func() error { return serveHTTP(ctx, admin, socket.Handler(st, version()), log) })
+	watch.in, watch.push, watch.sources = in, pushed, sources
+	ready := newReadiness(st)
+	g.Go(func() error { return ready.run(ctx) })
+	admin.serve(ctx, g, st, watch, ready, log)
+	g.Go(func() error { return pushed.Run(ctx) })
 	g.Go(func() error { return authority.Run(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
 	for _, l := range sources {
 		g.Go(func() error { return l.run(ctx, in) })
 	}
 	g.Go(func() error { return trim(ctx, in, tenants, keep, p.now, log) })
+	ready.up.Store(true)
 	log.Info("ready", "url", roots.canonical, "listen", listeners[0].Addr().String(), "data", data, "version", version())
 	p.welcome(ctx, data, s, roots, tenants)
 	err = g.Wait()
@@ -202,6 +205,25 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		return nil
 	}
 	return err
+}
+
+// openStore opens the store. Its writes are watched, and stop is called when it
+// can keep nothing any more.
+func (s *serving) openStore(ctx context.Context, data, spec string, w *watch, stop context.CancelCauseFunc, log *slog.Logger) (call.Store, error) {
+	if spec == "" {
+		spec = "pebble:" + storePath(data)
+	}
+	st, err := store.Open(ctx, spec, store.Options{
+		Log:        log,
+		CacheBytes: s.cacheMiB << 20,
+		Fatal: func(err error) {
+			stop(fmt.Errorf("stopped, so that nothing is acknowledged that is not kept: %w", err))
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w.Store(st), nil
 }
 
 // limitTime is the time in which the requests of a limit are counted.
@@ -251,11 +273,7 @@ func (s *serving) listeners(certs certificates) ([]net.Listener, error) {
 	if s.listenHTTP == "" {
 		return all, nil
 	}
-	address := s.listenHTTP
-	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
-		address = net.JoinHostPort("127.0.0.1", port)
-	}
-	plain, err := net.Listen("tcp", address)
+	plain, err := net.Listen("tcp", loopback(s.listenHTTP))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--listen-http: %w", err), l.Close())
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/trunklog/trunklog/cert"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
+	push "github.com/trunklog/trunklog/source/http"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -61,7 +62,7 @@ const responseTime = 2 * time.Minute
 
 // routes leads each request to the part that answers it. Whatever nobody else
 // wants goes to the API, which refuses it in Graph's words.
-func routes(api *graph.Handler, issuer http.Handler, prefix string, log *slog.Logger) http.Handler {
+func routes(api *graph.Handler, issuer, pushed http.Handler, prefix string, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			v := recover()
@@ -82,7 +83,11 @@ func routes(api *graph.Handler, issuer http.Handler, prefix string, log *slog.Lo
 		if prefix != "" {
 			r = withoutPrefix(r, prefix)
 		}
-		if isIssuerPath(r.URL.Path) {
+		switch {
+		case r.URL.Path == push.Path:
+			pushed.ServeHTTP(w, r)
+			return
+		case isIssuerPath(r.URL.Path):
 			issuer.ServeHTTP(w, r)
 			return
 		}
@@ -178,10 +183,11 @@ func (p *program) certificates(data string, s *serving, roots *roots, log *slog.
 // caPath is where clients find the certificate of our own CA.
 func caPath(data string) string { return filepath.Join(tlsPath(data), "ca.pem") }
 
-// authorize makes of auth's answers what graph understands.
-func authorize(a *auth.Authority) func(r *http.Request) (graph.Caller, error) {
+// authorize makes of auth's answers what graph understands. The caller must
+// have the given role.
+func authorize(a *auth.Authority, role string) func(r *http.Request) (graph.Caller, error) {
 	return func(r *http.Request) (graph.Caller, error) {
-		id, err := a.Verify(r.Context(), r, auth.RoleRead)
+		id, err := a.Verify(r.Context(), r, role)
 		var refused *auth.Error
 		if errors.As(err, &refused) {
 			return graph.Caller{}, &graph.Error{

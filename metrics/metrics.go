@@ -68,8 +68,14 @@ type Rows struct {
 
 // Folding says how the making of rows out of messages gets on.
 type Folding struct {
-	Open int           // calls that have begun and not ended
-	Lag  time.Duration // age of the oldest message that is not in a row or in the state yet
+	Open     int64             // legs of calls that have begun and not ended
+	Held     int64             // all legs in memory
+	Lag      time.Duration     // from the time of the last message to its being durable
+	Messages map[string]uint64 // "call" if they belong to a call, else "other"
+	Legs     map[string]uint64 // legs that have ended, by what became of them
+	Amended  uint64            // rows that late messages have changed
+	Inferred uint64            // rows of calls whose end was not heard
+	Crowded  uint64            // calls that were closed because there were too many at once
 }
 
 // Metrics are the metrics of one program.

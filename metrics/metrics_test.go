@@ -42,7 +42,12 @@ func example() Config {
 		Rows: func() []Rows {
 			return []Rows{{Source: "http", New: 1, Changed: 2, Same: 3, Rejected: 4, Unassigned: 5}}
 		},
-		Folding: func() Folding { return Folding{Open: 17, Lag: 1500 * time.Millisecond} },
+		Folding: func() Folding {
+			return Folding{
+				Open: 17, Held: 18, Lag: 1500 * time.Millisecond, Messages: map[string]uint64{"call": 8, "other": 9},
+				Legs: map[string]uint64{"row": 10, "part": 11}, Amended: 12, Inferred: 13, Crowded: 14,
+			}
+		},
 	}
 }
 

@@ -21,7 +21,7 @@ type families struct {
 	hepPackets, hepBytes, hepMessages, hepRetimed, hepRefused, hepDrops, hepConnections family
 	pushRequests, pushRejected, pushBytes, pushActive                                   family
 	rows, unassigned                                                                    family
-	open, lag                                                                           family
+	open, held, lag, heard, legs, amended, inferred, crowded                            family
 }
 
 func newFamilies() families {
@@ -39,8 +39,14 @@ func newFamilies() families {
 		pushActive:     gauge("trunklog_push_active_requests", "Such requests that are being worked on now."),
 		rows:           counter("trunklog_rows_total", "Calls by what became of them: new, changed, same, rejected.", "source", "outcome"),
 		unassigned:     counter("trunklog_rows_unassigned_total", "Calls that were kept and belong to no tenant's trunk.", "source"),
-		open:           gauge("trunklog_open_calls", "Calls that have begun and not ended."),
-		lag:            gauge("trunklog_fold_lag_seconds", "Age of the oldest message that has not been made a part of its call."),
+		open:           gauge("trunklog_open_calls", "Legs of calls heard by SIP that have begun and not ended."),
+		held:           gauge("trunklog_held_calls", "Legs of calls heard by SIP that are in memory."),
+		lag:            gauge("trunklog_fold_lag_seconds", "From the time of the last SIP message to its being durable."),
+		heard:          counter("trunklog_fold_messages_total", "SIP messages, by whether they belong to a call.", "outcome"),
+		legs:           counter("trunklog_fold_legs_total", "Legs of calls heard by SIP that have ended, by what became of them.", "outcome"),
+		amended:        counter("trunklog_fold_amended_total", "Rows that late SIP messages have changed."),
+		inferred:       counter("trunklog_fold_inferred_total", "Rows of calls whose end was not heard."),
+		crowded:        counter("trunklog_fold_crowded_total", "Calls that were closed because there were too many at once."),
 	}
 }
 
@@ -49,7 +55,8 @@ func (f *families) all() []family {
 	return []family{
 		f.hepPackets, f.hepBytes, f.hepMessages, f.hepRetimed, f.hepRefused, f.hepDrops, f.hepConnections,
 		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
-		f.rows, f.unassigned, f.open, f.lag,
+		f.rows, f.unassigned,
+		f.open, f.held, f.lag, f.heard, f.legs, f.amended, f.inferred, f.crowded,
 	}
 }
 
@@ -89,10 +96,23 @@ func (s *snapshots) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	if s.c.Folding != nil {
-		x := s.c.Folding()
-		out.add(s.f.open, float64(x.Open))
-		out.add(s.f.lag, x.Lag.Seconds())
+		s.folding(out, s.c.Folding())
 	}
+}
+
+func (s *snapshots) folding(out output, x Folding) {
+	out.add(s.f.open, float64(x.Open))
+	out.add(s.f.held, float64(x.Held))
+	out.add(s.f.lag, x.Lag.Seconds())
+	for outcome, n := range x.Messages {
+		out.add(s.f.heard, float64(n), outcome)
+	}
+	for outcome, n := range x.Legs {
+		out.add(s.f.legs, float64(n), outcome)
+	}
+	out.add(s.f.amended, float64(x.Amended))
+	out.add(s.f.inferred, float64(x.Inferred))
+	out.add(s.f.crowded, float64(x.Crowded))
 }
 
 func (s *snapshots) hep(out output, h HEP) {

@@ -43,8 +43,9 @@ const (
 	forDecoder lineKind = iota
 	// event is to be read in another way.
 	event
-	// alone is for a decoder of its own. It is not a plain row, so that a
-	// decoder might look for its end, or for the next row, in the lines behind.
+	// alone is for a decoder of its own. It is no plain row, so that a decoder
+	// might look for its end, or for the next row, in the lines behind. Making
+	// one takes longer than to read a row.
 	alone
 	// tooLong is not read at all; text is its beginning.
 	tooLong
@@ -215,37 +216,45 @@ func names(b []byte) bool {
 	}
 }
 
-// isPlain reports whether a line is one object, from its first byte on, with
-// nothing nested in it. Whatever else may be wrong with it, a decoder finds its
-// end in it.
+// isPlain reports whether a line is one object, from its first byte on, and not
+// an answer of Graph's, which has a list called value. Whatever else may be
+// wrong with it, a decoder finds its end in it and is then where it was before.
 func isPlain(b []byte) bool {
 	if b[0] != '{' {
 		return false
 	}
+	depth := 1
 	for i := 1; i < len(b); i++ {
 		switch b[i] {
 		case '"':
-			if i = endOfText(b, i+1); i < 0 {
+			end, escaped := endOfText(b, i+1)
+			// A name may be written with escapes; so may other texts, but few are.
+			if end < 0 || depth == 1 && (escaped || bytes.EqualFold(b[i+1:end], []byte("value"))) {
 				return false
 			}
-		case '{', '[', ']':
-			return false
-		case '}':
-			return len(bytes.TrimRight(b[i+1:], " \t\r\n")) == 0
+			i = end
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return b[i] == '}' && len(bytes.TrimRight(b[i+1:], " \t\r\n")) == 0
+			}
 		}
 	}
 	return false
 }
 
-// endOfText returns where the text ends that begins at i, or -1.
-func endOfText(b []byte, i int) int {
+// endOfText returns where the text ends that begins at i, or -1, and whether
+// there are escapes in it.
+func endOfText(b []byte, i int) (end int, escaped bool) {
 	for ; i < len(b); i++ {
 		switch b[i] {
 		case '"':
-			return i
+			return i, escaped
 		case '\\':
+			escaped = true
 			i++
 		}
 	}
-	return -1
+	return -1, escaped
 }

@@ -96,6 +96,9 @@ func randomLines(random *rand.Rand) string {
 	var b strings.Builder
 	for range 1 + random.IntN(12) {
 		line := strings.TrimSpace(row(random.IntN(50)))
+		if random.IntN(3) == 0 {
+			line = line[:len(line)-1] + []string{`,"administrativeUnitInfos":[]}`, `,"administrativeUnitInfos":[{"id":"x"},{"id":"y"}]}`, `,"x":{"value":[{"y":"\"}"}]}}`, `,"userDisplayName":"a\"b"}`}[random.IntN(4)]
+		}
 		switch random.IntN(10) {
 		case 0, 1, 2:
 		case 3:
@@ -121,8 +124,10 @@ func randomLines(random *rand.Rand) string {
 
 func TestIsPlain(t *testing.T) {
 	for s, want := range map[string]bool{
-		"{}": true, "{}\n": true, `{"a":1} ` + "\r\n": true, `{"a":"}"}`: true, `{"a":"\"}"}`: true, `{"a":"\\"}`: true, `{"a":x}`: true, "{,}": true,
-		"": false, "x": false, "[]": false, " {}": false, "{": false, `{"a"`: false, `{"a":"}`: false, `{"a":"\"}`: false, `{"a":{}}`: false, `{"a":[]}`: false, "{}{}": false, "{}x": false, `{"a":"\`: false,
+		`{"a":{}}`: true, `{"a":[{"b":[1]}],"c":2}`: true, `{"a":[}]}`: false, `{"a":{"value":[]}}`: true, `{"a":["\""]}`: true,
+		`{"a":[}`: false, `{"value":1}`: false, `{"VALUE":[]}`: false, `{"\u0076alue":[]}`: false, `{"a":{}`: false, `{"a":1]`: false, `{"a":{}}}`: false,
+		"{}": true, "{}\n": true, `{"a":1} ` + "\r\n": true, `{"a":"}"}`: true, `{"a":"\"}"}`: false, `{"a":"\\"}`: false, `{"a":x}`: true, "{,}": true,
+		"": false, "x": false, "[]": false, " {}": false, "{": false, `{"a"`: false, `{"a":"}`: false, `{"a":"\"}`: false, "{}{}": false, "{}x": false, `{"a":"\`: false,
 	} {
 		if got := s != "" && isPlain([]byte(s)); got != want {
 			t.Errorf("%q: %t", s, got)
@@ -198,7 +203,7 @@ func FuzzBody(f *testing.F) {
 
 func BenchmarkTake(b *testing.B) {
 	x := newBench(b, nil)
-	body := rows(0, 20_000)
+	body := strings.ReplaceAll(rows(0, 20_000), "}\n", `,"administrativeUnitInfos":[]}`+"\n") // as Graph's beta has it
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest"
+	"github.com/trunklog/trunklog/metrics"
+	"github.com/trunklog/trunklog/source/hep"
+	push "github.com/trunklog/trunklog/source/http"
+	"github.com/trunklog/trunklog/store/socket"
+)
+
+// A watch is what monitoring looks at. What it counts is set before anybody can
+// look.
+type watch struct {
+	*metrics.Metrics
+	in      *ingest.Ingest
+	push    *pushing
+	sources []listening
+}
+
+func newWatch(log *slog.Logger) *watch {
+	w := &watch{}
+	w.Metrics = metrics.New(metrics.Config{
+		Version: version(),
+		HEP:     w.hep,
+		Push:    func() metrics.Push { return pushCounts(w.push.Stats()) },
+		Rows:    w.rows,
+		Folding: w.folding,
+		Log:     log,
+	})
+	return w
+}
+
+func (w *watch) hep() []metrics.HEP {
+	var all []metrics.HEP
+	for _, l := range w.sources {
+		src, ok := l.Source.(*hep.Source)
+		if !ok {
+			continue
+		}
+		s := src.Stats()
+		refused := map[string]uint64{}
+		for c := hep.Cause(1); int(c) < hep.NumCauses; c++ {
+			refused[c.String()] = s.Refused[c]
+		}
+		all = append(all, metrics.HEP{
+			Source: l.name, Packets: s.Packets, Bytes: s.Bytes, Messages: s.Messages, Retimed: s.Retimed,
+			Refused: refused, KernelDrops: s.KernelDrops, Connections: s.Connections,
+		})
+	}
+	return all
+}
+
+func pushCounts(s push.Stats) metrics.Push {
+	out := metrics.Push{
+		Requests: map[string]uint64{"accepted": s.Accepted, "replayed": s.Replayed},
+		Rejected: map[string]uint64{},
+		Bytes:    s.Bytes, Active: s.Active,
+	}
+	for c := range push.NumCauses {
+		if c.OfRecords() {
+			out.Rejected[c.String()] = s.Rejected[c]
+		} else {
+			out.Requests[c.String()] = s.Refused[c]
+		}
+	}
+	return out
+}
+
+func (w *watch) rows() []metrics.Rows {
+	all := []metrics.Rows{rowsOf(pushSource, w.push.rows())}
+	for _, l := range w.sources {
+		all = append(all, rowsOf(l.name, l.sink.Totals()))
+	}
+	return all
+}
+
+func rowsOf(name string, t ingest.Totals) metrics.Rows {
+	return metrics.Rows{Source: name, New: t.New, Changed: t.Changed, Same: t.Same, Rejected: t.Rejected, Unassigned: t.Unassigned}
+}
+
+func (w *watch) folding() metrics.Folding {
+	s := w.in.HearStats()
+	return metrics.Folding{
+		Open: s.Open, Held: s.Held, Lag: s.Lag,
+		Messages: map[string]uint64{"call": s.Messages, "other": s.Other},
+		Legs:     map[string]uint64{"row": s.Rows, "part": s.OtherLegs, "elsewhere": s.Elsewhere, "rejected": s.Rejected},
+		Amended:  s.Amended, Inferred: s.Inferred, Crowded: s.Crowded,
+	}
+}
+
+// pages returns what monitoring asks for: /metrics, /healthz and /readyz.
+func (w *watch) pages(ready func(ctx context.Context) error) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", w.Handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(r.Context()); err != nil {
+			say(w, http.StatusServiceUnavailable, "not ready: "+words(err))
+			return
+		}
+		say(w, http.StatusOK, "ready")
+	})
+	return mux
+}
+
+// say answers in one line of text.
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n")
+}
+
+// withPages leads requests for the pages to them, and all others on.
+func withPages(pages, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			// Unlike what commands ask for, a page is short.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute))
+			pages.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
+}
+
+// A readiness knows whether the server can do its work. Only a write tells
+// whether writes are possible, and a write may hang: so one goroutine writes,
+// and those who ask wait for it no longer than they can.
+type readiness struct {
+	store call.Store
+	up    atomic.Bool // the listeners are open
+	asked chan chan<- error
+}
+
+const (
+	readyEvery = 5 * time.Second // between two writes
+	readyWait  = 2 * time.Second
+	readyState = "server/ready"
+)
+
+var (
+	errStarting   = errors.New("the server is starting")
+	errStopping   = errors.New("the server is stopping")
+	errStoreStuck = fmt.Errorf("the store has not taken a write within %v", readyWait)
+)
+
+func newReadiness(st call.Store) *readiness {
+	return &readiness{store: st, asked: make(chan chan<- error)}
+}
+
+// run answers those who ask, until ctx is done.
+func (r *readiness) run(ctx context.Context) error {
+	var last time.Time
+	var err error
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case answer := <-r.asked:
+			if now := time.Now(); last.IsZero() || now.Sub(last) >= readyEvery {
+				last = now
+				_, err = r.store.Write(ctx, call.Batch{State: map[string][]byte{readyState: []byte(now.UTC().Format(time.RFC3339))}})
+			}
+			answer <- err
+		}
+	}
+}
+
+// check returns why the server cannot do its work, or nil. The server stops
+// when serving is done.
+func (r *readiness) check(ctx, serving context.Context) error {
+	switch {
+	case serving.Err() != nil:
+		return errStopping
+	case !r.up.Load():
+		return errStarting
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyWait)
+	defer cancel()
+	answer := make(chan error, 1)
+	select {
+	case r.asked <- answer:
+	case <-ctx.Done():
+		return errStoreStuck
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return errStoreStuck
+	}
+}
+
+// An admin is where the server is looked after: the socket in the data folder,
+// for commands and monitoring, and a port for monitoring if one was asked for.
+type admin struct {
+	socket  net.Listener
+	monitor net.Listener // nil if there is none
+}
+
+func openAdmin(data, address string) (a admin, err error) {
+	if a.socket, err = socket.Listen(socketPath(data)); err != nil || address == "" {
+		return a, err
+	}
+	if a.monitor, err = net.Listen("tcp", loopback(address)); err != nil {
+		return a, errors.Join(fmt.Errorf("--admin-listen: %w", err), a.socket.Close())
+	}
+	return a, nil
+}
+
+// close closes what serving has not closed, if it came to that.
+func (a *admin) close() {
+	_ = a.socket.Close()
+	if a.monitor != nil {
+		_ = a.monitor.Close()
+	}
+}
+
+// serve lets g serve both until ctx is done.
+func (a *admin) serve(ctx context.Context, g *errgroup.Group, st call.Store, w *watch, ready *readiness, log *slog.Logger) {
+	pages := w.pages(func(asked context.Context) error { return ready.check(asked, ctx) })
+	g.Go(func() error { return serveHTTP(ctx, a.socket, withPages(pages, socket.Handler(st, version())), log) })
+	if a.monitor != nil {
+		log.Info("monitoring", "address", a.monitor.Addr().String())
+		g.Go(func() error { return serveHTTP(ctx, a.monitor, pages, log) })
+	}
+}
+
+// loopback returns the address with this machine's loopback in front of a port
+// that stands alone.
+func loopback(address string) string {
+	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"github.com/trunklog/trunklog/auth"
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/format/graphjson"
+	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/ingest"
+	push "github.com/trunklog/trunklog/source/http"
+)
+
+// pushSource is the name by which what is delivered by POST is counted, and the
+// first part of the names of its sources.
+const pushSource = "http"
+
+// A pushing takes calls that are delivered by POST, and knows what became of
+// them.
+type pushing struct {
+	*push.Handler
+	samples *samplesFile
+
+	mu     sync.Mutex
+	totals ingest.Totals
+}
+
+// openPush makes what takes calls by POST for the tenant of each token.
+func (p *program) openPush(data string, s *serving, st call.Store, in *ingest.Ingest, authority *auth.Authority, api *graph.Handler, log *slog.Logger) *pushing {
+	x := &pushing{samples: &samplesFile{path: filepath.Join(data, "rejects", "source-"+pushSource+".jsonl"), now: p.now}}
+	verify := authorize(authority, auth.RoleIngest)
+	x.Handler = push.New(push.Config{
+		Decode: graphjson.Decode,
+		Sink: func(c push.Caller) push.Sink {
+			// The client is part of the name, so that two of them may call
+			// different calls the same.
+			return &pushSink{x, in.Sink(pushSource+"/"+c.Client, c.Tenant)}
+		},
+		Authorize: func(r *http.Request) (push.Caller, error) {
+			c, err := verify(r)
+			return push.Caller{Tenant: c.Tenant, Client: c.Client}, withRoleHint(err)
+		},
+		Fail:       func(w http.ResponseWriter, r *http.Request, err error) { api.Fail(w, r, graphError(err)) },
+		State:      st,
+		Now:        p.now,
+		Log:        log,
+		Reject:     func(s push.Sample) { x.samples.add(fmt.Sprintf("%s: line %d: %s", s.Cause, s.Line, s.Reason), s.Raw) },
+		PutTimeout: s.pushTimeout,
+	})
+	return x
+}
+
+// close waits for what requests have not waited for.
+func (x *pushing) close() {
+	x.Close()
+	x.samples.close()
+}
+
+// withRoleHint tells who has a good token without the role how to get it. To
+// clients of the API such a refusal says nothing, because Graph's does not.
+func withRoleHint(err error) error {
+	var e *graph.Error
+	if errors.As(err, &e) && e.Status == http.StatusForbidden && e.Message == "" {
+		e.Message = "The token does not grant the role " + auth.RoleIngest + ": give it to a client with 'trunklog client create NAME --role " + auth.RoleIngest + "', or to the application in Entra."
+	}
+	return err
+}
+
+// graphError returns a refusal in the shape of the API's.
+func graphError(err error) error {
+	var e *push.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	out := &graph.Error{Status: e.Status, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Allow: e.Allow, Err: e.Err}
+	for _, d := range e.Details {
+		out.Details = append(out.Details, graph.Detail{Code: d.Code, Target: fmt.Sprintf("line %d", d.Line), Message: d.Message})
+	}
+	return out
+}
+
+// rows returns what became of all calls so far.
+func (x *pushing) rows() ingest.Totals {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.totals
+}
+
+// A pushSink is where the calls of one request go.
+type pushSink struct {
+	x    *pushing
+	sink *ingest.Sink
+}
+
+// Put implements [push.Sink].
+func (s *pushSink) Put(ctx context.Context, events []call.Event) (out push.Outcome, err error) {
+	before := s.sink.Totals()
+	err = s.sink.Put(ctx, events...)
+	var rejected *ingest.RejectedError
+	if errors.As(err, &rejected) {
+		out.Rejected, out.Errs, err = rejected.Events, rejected.Errs, nil
+	}
+	if err != nil {
+		return push.Outcome{}, err
+	}
+	after := s.sink.Totals()
+	out.New = int(after.New - before.New)
+	out.Changed = int(after.Changed - before.Changed)
+	out.Same = int(after.Same - before.Same)
+	s.x.mu.Lock()
+	defer s.x.mu.Unlock()
+	t := &s.x.totals
+	t.New += after.New - before.New
+	t.Changed += after.Changed - before.Changed
+	t.Same += after.Same - before.Same
+	t.Linked += after.Linked - before.Linked
+	t.Unassigned += after.Unassigned - before.Unassigned
+	t.Rejected += after.Rejected - before.Rejected
+	return out, nil
+}
