@@ -15,14 +15,14 @@ import (
 
 var update = flag.Bool("update", false, "make the calls and save what Kamailio mirrors in testdata")
 
-// binary is the trunklog under test, built once for all tests that need it.
-var binary string
+// product is the trunklog under test, built once for all tests that need it.
+var product string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "trunklog-lab-")
 	if err == nil {
-		binary, err = build(context.Background(), dir)
+		product, err = build(context.Background(), dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
@@ -62,7 +62,7 @@ const slack = time.Second / 2
 // newTestTrunklog returns a fresh trunklog, which is stopped when the test ends.
 func newTestTrunklog(t *testing.T) *trunklog {
 	t.Helper()
-	tl, err := newTrunklog(t.Context(), binary, t.TempDir())
+	tl, err := newTrunklog(t.Context(), product, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestCommands(t *testing.T) {
 	if _, err := tl.await(t.Context(), 2, patience); err != nil {
 		t.Fatal(err)
 	}
-	list := exec.CommandContext(t.Context(), binary, "calls", "list", "--data", tl.dir, "--tenant", "contoso", "-o", "jsonl")
+	list := exec.CommandContext(t.Context(), product, "calls", "list", "--data", tl.dir, "--tenant", "contoso", "-o", "jsonl")
 	list.Env = environment()
 	rows, err := list.StdoutPipe()
 	if err != nil {

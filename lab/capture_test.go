@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// recordings are what was saved of the lab by -update: the facts, and the
+// packets one after another. One is of an SBC that is a proxy, whose Call-IDs are
+// the same on both sides; the other of one that hides them.
+var recordings = []string{"proxy", "b2bua"}
+
+func saved(name string) (factsFile, packetsFile string) {
+	return filepath.Join("testdata", name+".facts.jsonl"), filepath.Join("testdata", name+".hep")
+}
+
+// TestRecordings imports what was recorded, in many orders: the rows are the
+// same, and what they must be. It needs neither Kamailio nor SIPp.
+func TestRecordings(t *testing.T) {
+	for _, name := range recordings {
+		t.Run(name, func(t *testing.T) {
+			if *update {
+				saveRecording(t, name)
+			}
+			factsFile, packetsFile := saved(name)
+			f, err := os.ReadFile(factsFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := readFacts(bytes.NewReader(f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(packetsFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			packets, err := splitPackets(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for order, packets := range orders(t, packets) {
+				t.Run(order, func(t *testing.T) {
+					t.Parallel()
+					tl := newTestTrunklog(t)
+					file := filepath.Join(t.TempDir(), "packets.hep")
+					if err := os.WriteFile(file, bytes.Join(packets, nil), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					// Twice: what is known already changes nothing.
+					for range 2 {
+						if _, err := tl.do(t.Context(), "import", "hep", "--tenant", "contoso", file); err != nil {
+							t.Fatal(err)
+						}
+					}
+					checkCalls(t, tl, all)
+				})
+			}
+		})
+	}
+}
+
+// orders returns the packets in several orders.
+func orders(t *testing.T, packets [][]byte) map[string][][]byte {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	reversed := slices.Clone(packets)
+	slices.Reverse(reversed)
+	shuffled := slices.Concat(packets, packets)
+	rnd.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	return map[string][][]byte{
+		"as it came":           packets,
+		"backwards":            reversed,
+		"doubled and shuffled": shuffled,
+	}
+}
+
+// saveRecording makes the calls and saves what was mirrored.
+func saveRecording(t *testing.T, name string) {
+	t.Helper()
+	needPrograms(t)
+	all, packets, err := record(t.Context(), config{b2bua: name == "b2bua", run: 1, seed: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packets) < 10*len(all) {
+		t.Fatalf("only %d packets of %d calls were mirrored", len(packets), len(all))
+	}
+	var f bytes.Buffer
+	if err := writeFacts(&f, all); err != nil {
+		t.Fatal(err)
+	}
+	factsFile, packetsFile := saved(name)
+	if err := os.WriteFile(factsFile, f.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(packetsFile, bytes.Join(packets, nil), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPackets sees that packets are told apart, and that what is none is
+// refused.
+func TestPackets(t *testing.T) {
+	one, two := []byte("HEP3\x00\x07a"), []byte("HEP3\x00\x06")
+	all, err := splitPackets(slices.Concat(one, two, one))
+	if err != nil || fmt.Sprint(all) != fmt.Sprint([][]byte{one, two, one}) {
+		t.Errorf("packets are %q, %v", all, err)
+	}
+	for _, bad := range []string{"HEP", "HEP3\x00\x07", "HEP2\x00\x06", "HEP3\x00\x05", "HEP3\x00\x06HEP3"} {
+		if _, err := splitPackets([]byte(bad)); err == nil {
+			t.Errorf("%q is taken for packets", bad)
+		}
+	}
+}
