@@ -206,22 +206,22 @@ func TestAppendTextIsJSON(t *testing.T) {
 		if got := string(appendText(nil, s)); got != strings.TrimSuffix(want.String(), "\n") {
 			t.Errorf("%q is written %s, want %s", s, got, want.String())
 		}
+		if got := string(written(func(b []byte, n int) int { return setText(b, n, s) })); s != "" && got != strings.TrimSuffix(want.String(), "\n") {
+			t.Errorf("%q is written %s in a row, want %s", s, got, want.String())
+		}
 	})
 }
 
-// A bad byte is seen at every place of a text of every length.
-func TestPlain(t *testing.T) {
+// An odd byte is seen at every place of a text of every length.
+func TestOddBytes(t *testing.T) {
 	for n := 1; n < 40; n++ {
 		p := bytes.Repeat([]byte{'~'}, n)
-		if !plain(p) {
-			t.Fatalf("%q is plain", p)
-		}
 		for i := range n {
 			for c := range 256 {
 				p[i] = byte(c)
-				want := c >= 0x20 && c < 0x80 && c != '"' && c != '\\'
-				if plain(p) != want {
-					t.Fatalf("%q: plain is not %v", p, want)
+				want := appendText(nil, string(p))
+				if got := written(func(b []byte, n int) int { return setText(b, n, string(p)) }); !bytes.Equal(got, want) {
+					t.Fatalf("%q is written %s, want %s", p, got, want)
 				}
 			}
 			p[i] = '~'

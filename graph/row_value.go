@@ -58,19 +58,44 @@ func hexDigits(v uint32) uint64 {
 	return x + 0x3030303030303030 + letters*('a'-'0'-10)
 }
 
-// setText writes s as a JSON string, or null if it is not known.
+// setText writes s as a JSON string, or null if it is not known. It copies and
+// looks at eight bytes at once.
 func setText(b []byte, n int, s string) int {
 	if s == "" {
 		return set(b, n, "null")
 	}
 	d := b[n : n+2+len(s)]
-	copy(d[1:], s)
-	if !plain(d[1 : 1+len(s)]) {
+	d[0], d[len(d)-1] = '"', '"'
+	t := d[1 : len(d)-1]
+	var odd uint64
+	if len(s) >= 8 {
+		for i := 0; i+8 < len(s); i += 8 {
+			v := load64(s[i:])
+			odd |= oddBytes(v)
+			binary.LittleEndian.PutUint64(t[i:], v)
+		}
+		v := load64(s[len(s)-8:]) // may overlap with the words before
+		odd |= oddBytes(v)
+		binary.LittleEndian.PutUint64(t[len(t)-8:], v)
+	} else {
+		v := uint64(0x2020202020202020)
+		for i := range t {
+			t[i] = s[i]
+			v = v<<8 | uint64(s[i])
+		}
+		odd = oddBytes(v)
+	}
+	if odd&top != 0 && !plainUTF8(s) {
 		return len(appendText(b[:n], s))
 	}
-	d[0] = '"'
-	d[len(d)-1] = '"'
 	return n + len(d)
+}
+
+// load64 returns the first eight bytes of s.
+func load64(s string) uint64 {
+	s = s[:8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // graphType returns a call type by Graph's name. Nearly all have it already,
@@ -88,44 +113,33 @@ func graphType(s string) string {
 // end a line in JavaScript, and writes U+FFFD for what is not UTF-8.
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
-	n := len(b)
-	b = append(b, s...)
-	if !plain(b[n:]) {
-		b = appendEscaped(b[:n], s)
-	}
-	return append(b, '"')
+	return append(appendEscaped(b, s), '"')
 }
 
-// plain reports whether p is printable ASCII without '"' and '\', that is, can
-// stand in a JSON string as it is. It looks at eight bytes at once: with no
-// byte at or above 0x80, a subtraction borrows, and so sets a top bit, only
-// where a byte is below 0x20, or is '"' or '\' and so zero after the xor.
-func plain(p []byte) bool {
-	const (
-		ones   = 0x0101010101010101
-		top    = 0x80 * ones
-		space  = 0x20 * ones
-		quote  = '"' * ones
-		escape = '\\' * ones
-	)
-	if len(p) < 8 {
-		for _, c := range p {
-			if c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
-				return false
-			}
+const (
+	ones = 0x0101010101010101
+	top  = 0x80 * ones
+)
+
+// oddBytes has a top bit set if one of the eight bytes of v is not printable
+// ASCII, or is '"' or '\', and so may not be able to stand in a JSON string as
+// it is. With no byte at or above 0x80, a subtraction borrows, and so sets a
+// top bit, only where a byte is below 0x20, or is '"' or '\' and so zero after
+// the xor.
+func oddBytes(v uint64) uint64 {
+	return v | (v - 0x20*ones) | ((v ^ '"'*ones) - ones) | ((v ^ '\\'*ones) - ones)
+}
+
+// plainUTF8 reports whether s can stand in a JSON string as it is though not
+// all of it is ASCII: names with umlauts are many. Where U+2028 might be it
+// says no.
+func plainUTF8(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c == 0xe2 {
+			return false
 		}
-		return true
 	}
-	var bad uint64
-	last := p[len(p)-8:] // may overlap with the words before
-	for len(p) >= 8 {
-		v := binary.LittleEndian.Uint64(p)
-		bad |= v | (v - space) | ((v ^ quote) - ones) | ((v ^ escape) - ones)
-		p = p[8:]
-	}
-	v := binary.LittleEndian.Uint64(last)
-	bad |= v | (v - space) | ((v ^ quote) - ones) | ((v ^ escape) - ones)
-	return bad&top == 0
+	return utf8.ValidString(s)
 }
 
 func appendEscaped(b []byte, s string) []byte {
