@@ -53,7 +53,7 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.tlsHosts, "tls-host", nil, "a further `HOST` name or address for our own certificate (may be repeated)")
 	f.StringVar(&s.masterKeyFile, "master-key-file", "", "the `FILE` with the 32 bytes that all keys are derived from (default DATA/master.key)")
 	f.StringVar(&s.keep, "keep", "10y", "delete rows after `PERIOD`, such as 150d, 10y or forever")
-	f.StringVar(&s.keepSIP, "keep-sip", "off", "keep the SIP messages of calls for `PERIOD`, such as 30d, without bodies and credentials")
+	f.StringVar(&s.keepSIP, "keep-sip", "off", "keep the SIP messages of calls for `PERIOD`, such as 30d, without bodies and credentials; off keeps none")
 	f.BoolVar(&s.strict, "strict", false, "behave as Microsoft does, to test clients against")
 	f.DurationVar(&s.pageTimeout, "page-timeout", 30*time.Second, "answer 503 when a page takes longer")
 	f.DurationVar(&s.pushTimeout, "push-timeout", 10*time.Second, "answer 503 to who delivers calls by POST when the store takes longer for a part of them")
@@ -95,6 +95,10 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	keep, err := tenant.ParsePeriod(s.keep)
 	if err != nil {
 		return usage("--keep: %w", err)
+	}
+	keepSIP, err := s.sipPeriod()
+	if err != nil {
+		return err
 	}
 	if err := dataFolder(data, true); err != nil {
 		return err
@@ -193,6 +197,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		g.Go(func() error { return l.run(ctx, in) })
 	}
 	g.Go(func() error { return trim(ctx, in, tenants, keep, p.now, log) })
+	g.Go(func() error { return trimMessages(ctx, st, keepSIP, p.now, log) })
 	ready.up.Store(true)
 	log.Info("ready", "url", roots.canonical, "listen", listeners[0].Addr().String(), "data", data, "version", version())
 	p.welcome(ctx, data, s, roots, tenants)
@@ -241,9 +246,6 @@ func (s *serving) limits() graph.Limits {
 	}
 	return l
 }
-
-// keepsSIP reports whether the SIP messages of calls are kept.
-func (s *serving) keepsSIP() bool { return s.keepSIP != "off" && s.keepSIP != "" }
 
 func (s *serving) keyPath(data string) string {
 	if s.masterKeyFile != "" {

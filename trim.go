@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/tenant"
+)
+
+// keepsSIP reports whether the SIP messages of calls are kept.
+func (s *serving) keepsSIP() bool {
+	return s.keepSIP != "" && s.keepSIP != "off" && s.keepSIP != "0"
+}
+
+// sipPeriod returns for how long they are. It is for ever, so that nothing is
+// deleted, if none are kept: what is there was put there by an import.
+func (s *serving) sipPeriod() (tenant.Period, error) {
+	if !s.keepsSIP() {
+		return tenant.Period{}, nil
+	}
+	p, err := tenant.ParsePeriod(s.keepSIP)
+	if err != nil {
+		return p, usage("--keep-sip: %w, or 'off'", err)
+	}
+	return p, nil
+}
+
+// trimMessages deletes the SIP messages that need not be kept any longer, day
+// by day, until ctx is done.
+func trimMessages(ctx context.Context, st call.Store, keep tenant.Period, now func() time.Time, log *slog.Logger) error {
+	if keep.IsZero() {
+		return nil
+	}
+	tick := time.NewTicker(trimEvery)
+	defer tick.Stop()
+	for {
+		// A round that failed is made up for by the next one.
+		if err := st.TrimMessages(ctx, keep.Before(now())); err != nil && ctx.Err() == nil {
+			log.Error("deleting old SIP messages failed", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
