@@ -28,6 +28,9 @@ type Event struct {
 	// Done is set when the source expects no more events for this call. A
 	// complete record, such as a CSV line, is one event that is Done.
 	Done bool
+	// Part is set when this tells a part of a call of which other events tell
+	// the rest; the last of them is Done. Each settles what it tells and no more.
+	Part bool
 	// Mark is where the source resumes after this event; empty if it cannot.
 	Mark string
 	// Signal is one SIP message of the call; nil for sources that do not see

@@ -192,15 +192,20 @@ const tickEvery = 50 * time.Millisecond
 // Run writes the rows of calls heard by SIP when their time has come, until ctx
 // is done, and then returns nil. A store that is full is asked again.
 func (in *Ingest) Run(ctx context.Context) error {
-	tick := time.NewTicker(tickEvery)
+	tick, parts := time.NewTicker(tickEvery), time.NewTicker(partsEvery)
 	defer tick.Stop()
+	defer parts.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			err = in.Tick(ctx)
+		case <-parts.C:
+			err = in.finishParts(ctx)
 		}
-		if err := in.Tick(ctx); err != nil && !isFull(err) {
+		if err != nil && !isFull(err) && ctx.Err() == nil {
 			return fmt.Errorf("close calls that have ended: %w", err)
 		}
 	}

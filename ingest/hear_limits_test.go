@@ -389,3 +389,39 @@ func TestWatch(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+// A row that the admin centre's export has told of first, and messages of the
+// same call: there is one row, and it has the messages.
+func TestHeardAfterExport(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+	want := plainRow(c)
+	established(c, &want, time.Second, 4*time.Second)
+	export := call.Event{Row: want, Done: true, Call: "export"}
+	export.Row.ID, export.Row.SharedID = call.GUID{}, c.xi
+	export.Row.Settle(call.AdminExport.Witness(), true)
+	s.put(export)
+	events := c.events()
+	for i := range events {
+		events[i].Signal.Raw = []byte(fmt.Sprint("message ", i))
+	}
+	s.put(events...)
+	s.pass(time.Second)
+	r := s.one()
+	want.ID, want.SharedID = r.ID, c.xi
+	same(t, "heard after the export", &r, &want)
+	leg := call.Leg{ID: legID("lab", c.callID), From: c.began, To: c.began.Add(time.Minute)}
+	n := 0
+	for _, err := range s.store.Messages(t.Context(), leg) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != len(events) {
+		t.Errorf("%d messages kept, want %d", n, len(events))
+	}
+	if legs, err := s.store.Legs(t.Context(), tenant, r.Cursor()); err != nil || len(legs) != 1 {
+		t.Errorf("legs of the row: %+v, %v", legs, err)
+	}
+}

@@ -252,6 +252,18 @@ func (s *HearStats) count(n *news) {
 	}
 }
 
+// partFinished counts a call whose last part never came.
+func (h *hearing) partFinished(row bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if row {
+		h.stats.Rows++
+		h.stats.Inferred++
+	} else {
+		h.stats.Rejected++
+	}
+}
+
 // recount counts the legs that are held.
 func (h *hearing) recount() {
 	h.stats.Held = 0

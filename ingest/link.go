@@ -241,7 +241,12 @@ type pass struct {
 	since  map[call.GUID][]byte // new values of link/TENANT
 	// near holds the rows that have been looked up, and those of the batch.
 	near map[nearKey][]*candidate
+	// places are those of the rows that others became part of.
+	places map[rowKey]call.Cursor
 }
+
+// A rowKey is the tenant and id of a row.
+type rowKey struct{ tenant, id call.GUID }
 
 type nearKey struct{ tenant, correlation call.GUID }
 
@@ -255,12 +260,14 @@ type candidate struct {
 // newPass returns a pass over a copy of b.
 func newPass(in *Ingest, b call.Batch) *pass {
 	p := &pass{
-		in:    in,
-		b:     call.Batch{Rows: slices.Clone(b.Rows), State: map[string][]byte{}, If: map[string][]byte{}},
-		since: make(map[call.GUID][]byte),
-		near:  make(map[nearKey][]*candidate),
+		in:     in,
+		b:      call.Batch{Rows: slices.Clone(b.Rows), State: map[string][]byte{}, If: map[string][]byte{}, Messages: b.Messages, Legs: slices.Clone(b.Legs)},
+		places: make(map[rowKey]call.Cursor),
+		since:  make(map[call.GUID][]byte),
+		near:   make(map[nearKey][]*candidate),
 	}
 	maps.Copy(p.b.State, b.State)
+	maps.Copy(p.b.If, b.If)
 	return p
 }
 
@@ -272,6 +279,12 @@ func (p *pass) link(ctx context.Context) error {
 		}
 		if err := p.linkRow(ctx, r); err != nil {
 			return fmt.Errorf("look up row %v: %w", r.ID, err)
+		}
+	}
+	for i := range p.b.Legs {
+		l := &p.b.Legs[i]
+		if place, ok := p.places[rowKey{l.Tenant, l.Row.ID}]; ok {
+			l.Row = place
 		}
 	}
 	return nil
@@ -292,6 +305,9 @@ func (p *pass) linkRow(ctx context.Context, r *call.Row) error {
 		key := nearKey{r.Tenant, r.CorrelationID}
 		p.near[key] = append(p.near[key], &candidate{row: *r, loaded: true})
 		return nil
+	}
+	if r.ID != c.row.ID {
+		p.places[rowKey{r.Tenant, r.ID}] = c.row.Cursor()
 	}
 	r.ID = c.row.ID
 	w := *r

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/trunklog/trunklog/call"
@@ -102,7 +103,34 @@ func signals(events []call.Event) (n int) {
 
 // putRecords puts events that have no Signal.
 func (s *Sink) putRecords(ctx context.Context, events []call.Event) error {
+	if !hasParts(events) {
+		return s.putWhole(ctx, events, nil, call.Batch{})
+	}
+	const tries = 10
+	var err error
+	for range tries {
+		var whole []call.Event
+		var places []int
+		var parts call.Batch
+		if whole, places, parts, err = s.assemble(ctx, events); err != nil {
+			return fmt.Errorf("put together the calls of source %s: %w", s.source, err)
+		}
+		// Another Put may have told a part of the same call meanwhile.
+		if err = s.putWhole(ctx, whole, places, parts); !errors.Is(err, call.ErrConflict) {
+			break
+		}
+	}
+	return err
+}
+
+// putWhole puts whole records, with the state of those that are not. Places are
+// theirs in the Put, if they are not the same.
+func (s *Sink) putWhole(ctx context.Context, events []call.Event, places []int, parts call.Batch) error {
 	b, rejected := s.batch(events)
+	if parts.State != nil {
+		maps.Copy(parts.State, b.State)
+		b.State, b.If = parts.State, parts.If
+	}
 	var res call.Result
 	linked := 0
 	if len(b.Rows) > 0 || len(b.State) > 0 {
@@ -115,10 +143,15 @@ func (s *Sink) putRecords(ctx context.Context, events []call.Event) error {
 		s.in.Announce(b.Rows)
 	}
 	s.count(b, res, linked, rejected)
-	if rejected != nil {
-		return rejected
+	if rejected == nil {
+		return nil
 	}
-	return nil
+	if places != nil {
+		for i, k := range rejected.Events {
+			rejected.Events[i] = places[k]
+		}
+	}
+	return rejected
 }
 
 // batch returns the rows and the mark of the events, and what is wrong with

@@ -52,7 +52,7 @@ func decodeEvent(line []byte, decode call.Decoder, w call.Witness) (e call.Event
 		return e, err
 	}
 	settle(&e.Row, named, w)
-	e.Call, e.Done = key, done
+	e.Call, e.Part, e.Done = key, true, done
 	return e, nil
 }
 

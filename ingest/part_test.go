@@ -1,0 +1,123 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+// tell returns an event that settles what set sets, and no more.
+func tell(name string, done bool, set func(*call.Row)) call.Event {
+	e := call.Event{Call: name, Part: true, Done: done}
+	set(&e.Row)
+	start := e.Row.Start
+	e.Row.Settle(call.CDR.Witness(), false)
+	if e.Row.Start = start; start.IsZero() {
+		e.Row.By[call.FieldStart] = 0
+	}
+	return e
+}
+
+// The parts of a call become one row when the last one has come, however they
+// are put, through restarts, and while others are put at the same moment.
+func TestParts(t *testing.T) {
+	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	parts := func(name string) []call.Event {
+		return []call.Event{
+			tell(name, false, func(r *call.Row) { r.Invite, r.Caller = at, "+49301" }),
+			tell(name, false, func(r *call.Row) { r.Callee, r.Trunk = "+49402", "sbc1.contoso.com" }),
+			tell(name, false, func(r *call.Row) { r.Start, r.CallType = at.Add(2*time.Second), "ByotIn" }),
+			tell(name, true, func(r *call.Row) { r.End = at.Add(9 * time.Second) }),
+		}
+	}
+	seed := seedOf(t)
+	rnd := rand.New(rand.NewPCG(seed, 9))
+	for range 50 * scale() {
+		s := newStage(t, storetest.NewModel())
+		for events := parts("one"); len(events) > 0; {
+			n := 1 + rnd.IntN(len(events))
+			if len(events) == n {
+				s.none("before the last part")
+			}
+			s.put(events[:n]...)
+			events = events[n:]
+			if rnd.IntN(3) == 0 {
+				s.restart()
+			}
+		}
+		r := s.one()
+		if r.ID != call.NameGUID("lab", "one") || !r.Start.Equal(at.Add(2*time.Second)) || !r.Invite.Equal(at) || r.Caller != "+49301" || r.Callee != "+49402" ||
+			r.Duration != 7 || !r.Successful || r.By[call.FieldSuccessful].Kind() != call.Inferred || r.By[call.FieldCaller].Kind() != call.CDR {
+			t.Fatalf("seed %d: %+v", seed, r)
+		}
+		if state, err := s.store.State(t.Context(), partPrefix); err != nil || len(state) != 0 {
+			t.Fatalf("%d parts are left, %v", len(state), err)
+		}
+	}
+	s := newStage(t, storetest.NewModel())
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for _, e := range parts(fmt.Sprint("call ", i/2))[i%2*3:] {
+				if i%2 == 0 && e.Done {
+					continue
+				}
+				if err := s.in.Sink("lab", tenant).Put(t.Context(), e); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(s.rows()); n != 4 {
+		t.Errorf("%d rows of 4 calls", n)
+	}
+}
+
+// A last part that makes no row is told of, and the parts before it stay.
+func TestPartsRejected(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	s.put(tell("one", false, func(r *call.Row) { r.Caller = "+49301" }))
+	err := s.in.Sink("lab", tenant).Put(t.Context(),
+		tell("two", false, func(r *call.Row) { r.Caller = "+1" }),
+		tell("one", true, func(r *call.Row) { r.Callee = "+2" }),
+	)
+	var rejected *RejectedError
+	if !errors.As(err, &rejected) || len(rejected.Events) != 1 || rejected.Events[0] != 1 || !strings.Contains(err.Error(), "no startDateTime") {
+		t.Fatalf("%v", err)
+	}
+	s.put(tell("one", true, func(r *call.Row) { r.Invite, r.Trunk = s.clock, "sbc1.contoso.com" }))
+	if r := s.one(); r.Caller != "+49301" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A call whose last part never comes becomes a row after a day.
+func TestPartsForgotten(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	sink := s.in.Sink("lab", tenant)
+	if err := sink.Put(t.Context(), tell("one", false, func(r *call.Row) { r.Invite = s.clock }), tell("two", false, func(r *call.Row) { r.Caller = "+1" })); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.in.finishParts(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.none("within a day")
+	}
+	s.clock = s.clock.Add(25 * time.Hour)
+	if err := s.in.finishParts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.one()
+	if got := s.in.HearStats(); got.Inferred != 1 || got.Rejected != 1 {
+		t.Errorf("%+v", got)
+	}
+}
