@@ -1,0 +1,194 @@
+package http
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// serve serves b and returns the server.
+func serve(t *testing.T, b *bench, http2 bool) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(b)
+	if http2 {
+		srv.EnableHTTP2 = true
+		srv.StartTLS()
+	} else {
+		srv.Start()
+	}
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// talk sends text to the server and returns the status line of its answer.
+func talk(t *testing.T, srv *httptest.Server, text string, end bool) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	if end {
+		_ = conn.(*net.TCPConn).CloseWrite()
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+const headLines = "POST " + Path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/jsonl\r\n"
+
+// TestTruncated: a body that ends before its end is not acknowledged, in
+// whatever way its length was told.
+func TestTruncated(t *testing.T) {
+	b := newBench(t, nil)
+	srv := serve(t, b, false)
+	for name, body := range map[string]string{
+		"Content-Length": fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(row(0))+1, row(0)),
+		"chunked":        fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(row(0)), row(0)),
+		"in a chunk":     fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s", len(row(0))+1, row(0)),
+		"no chunk":       "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+	} {
+		if line := talk(t, srv, headLines+body, true); line != "HTTP/1.1 400 Bad Request" {
+			t.Errorf("%s: %s", name, line)
+		}
+	}
+	if b.mem.len() != 0 {
+		t.Errorf("%d rows", b.mem.len())
+	}
+	if s := b.Stats(); s.Refused[Broken] != 4 || s.Accepted != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestSlowBody: a sender that sends nothing, or too little, is told so after
+// its time, and its slot is free again.
+func TestSlowBody(t *testing.T) {
+	t.Run("nothing", func(t *testing.T) {
+		b := newBench(t, func(c *Config) { c.IdleTimeout = 50 * time.Millisecond })
+		srv := serve(t, b, false)
+		if line := talk(t, srv, headLines+"Content-Length: 100\r\n\r\n{", false); line != "HTTP/1.1 408 Request Timeout" {
+			t.Error(line)
+		}
+		if s := b.Stats(); s.Refused[Timeout] != 1 || s.Active != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("drop by drop, HTTP/2 %t", http2), func(t *testing.T) {
+			b := newBench(t, func(c *Config) { c.IdleTimeout, c.BodyTimeout = time.Minute, 300*time.Millisecond })
+			srv := serve(t, b, http2)
+			r, w := io.Pipe()
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for {
+					if _, err := w.Write([]byte(" ")); err != nil {
+						return
+					}
+					time.Sleep(5 * time.Millisecond) // is what the sender is like
+				}
+			}()
+			res, err := srv.Client().Post(srv.URL+Path, "application/jsonl", r)
+			_ = r.Close()
+			<-done
+			if err == nil { // or the connection was closed while the client was writing
+				_ = res.Body.Close()
+				if res.StatusCode != http.StatusRequestTimeout {
+					t.Errorf("status %d", res.StatusCode)
+				}
+			}
+			if s := b.Stats(); s.Refused[Timeout] != 1 || s.Active != 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// TestSlowStoreIsNoSlowSender: the time that the store takes is not held
+// against a sender that has sent everything.
+func TestSlowStoreIsNoSlowSender(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		b := newBench(t, func(c *Config) { c.IdleTimeout = 50 * time.Millisecond })
+		b.mem.put = func(ctx context.Context) error {
+			select {
+			case <-time.After(200 * time.Millisecond):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		srv := serve(t, b, http2)
+		res, err := srv.Client().Post(srv.URL+Path, "application/jsonl", strings.NewReader(row(0)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK || b.mem.len() != 1 {
+			t.Errorf("HTTP/2 %t: status %d, %d rows", http2, res.StatusCode, b.mem.len())
+		}
+	}
+}
+
+// TestManySenders: many senders at once lose nothing, and slow ones of one
+// client do not keep another client out.
+func TestManySenders(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Concurrent = 8 })
+	srv := serve(t, b, true)
+	var slow []*io.PipeWriter
+	var wait sync.WaitGroup
+	for range 6 { // two more than the client may have
+		r, w := io.Pipe()
+		slow = append(slow, w)
+		wait.Go(func() {
+			if res, err := srv.Client().Post(srv.URL+Path, "application/jsonl", r); err == nil {
+				_ = res.Body.Close()
+			}
+			_ = r.Close()
+		})
+	}
+	for deadline := time.Now().Add(20 * time.Second); b.Stats().Active < 4 || b.Stats().Refused[Busy] < 2; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", b.Stats())
+		}
+		time.Sleep(time.Millisecond) // between two looks
+	}
+	for i := range 50 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+Path, strings.NewReader(row(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/jsonl")
+		req.Header.Set("Client", "other")
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("status %d", res.StatusCode)
+		}
+	}
+	for _, w := range slow {
+		_, _ = w.Write([]byte(row(100)))
+		_ = w.Close()
+	}
+	wait.Wait()
+	if s := b.Stats(); b.mem.len() != 51 || s.Accepted != 54 || s.Refused[Busy] != 2 || s.Active != 0 {
+		t.Errorf("%d rows, %+v", b.mem.len(), s)
+	}
+}
