@@ -234,7 +234,9 @@ func (a *admin) close() {
 // serve lets g serve both until ctx is done.
 func (a *admin) serve(ctx context.Context, g *errgroup.Group, st call.Store, w *watch, ready *readiness, log *slog.Logger) {
 	pages := w.pages(func(asked context.Context) error { return ready.check(asked, ctx) })
-	g.Go(func() error { return serveHTTP(ctx, a.socket, withPages(pages, socket.Handler(st, version())), log) })
+	g.Go(func() error {
+		return serveHTTP(ctx, a.socket, withTail(ctx, w.in, withPages(pages, socket.Handler(announce(st, w.in), version()))), log)
+	})
 	if a.monitor != nil {
 		log.Info("monitoring", "address", a.monitor.Addr().String())
 		g.Go(func() error { return serveHTTP(ctx, a.monitor, pages, log) })
