@@ -59,7 +59,7 @@ func TestRecordings(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					checkCalls(t, tl, all)
+					checkCalls(t, tl, all, 20*time.Millisecond)
 				})
 			}
 		})

@@ -91,13 +91,13 @@ func TestCalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkCalls(t, tl, all)
+			checkCalls(t, tl, all, slack)
 		})
 	}
 }
 
 // checkCalls compares the rows with what they must be.
-func checkCalls(t *testing.T, tl *trunklog, all []facts) {
+func checkCalls(t *testing.T, tl *trunklog, all []facts, slack time.Duration) {
 	t.Helper()
 	n, err := expected(all)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// A process is a program of the lab. It is in a group of its own and dies with
-// the lab.
+// A process is a program of the lab. It is in a group of its own, so that all
+// that it starts can be ended with it.
 type process struct {
 	name string
 	cmd  *exec.Cmd
@@ -38,7 +38,7 @@ func start(dir, name, program string, args ...string) (*process, error) {
 	if p.log, err = os.Create(filepath.Join(dir, name+".log")); err != nil {
 		return nil, err
 	}
-	p.cmd = exec.Command(path, args...)
+	p.cmd = exec.Command(path, args...) //nolint:gosec // the path was looked up
 	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.Env = append(os.Environ(), "TERM=dumb")

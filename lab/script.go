@@ -97,7 +97,7 @@ func (s *side) calleeURI() string {
 	return u
 }
 
-// callee names the callee, without the tag.
+// calleeAddress names the callee, without the tag.
 func (s *side) calleeAddress() string {
 	return "<sip:" + s.Callee + "@sbc1.contoso.test:5061;user=phone>"
 }
@@ -215,7 +215,7 @@ func (s *side) Response(status, method string) *response {
 	return r
 }
 
-// Late makes it a response to the INVITE that comes after a CANCEL.
+// After makes it a response to the INVITE that comes after a CANCEL.
 func (r *response) After() *response {
 	r.Late = true
 	return r

@@ -33,7 +33,7 @@ func build(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
 	binary := filepath.Join(dir, "trunklog")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, ".") //nolint:gosec // the path is ours
 	cmd.Dir = strings.TrimSpace(string(root))
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -51,7 +51,7 @@ func newTrunklog(ctx context.Context, binary, dir string) (*trunklog, error) {
 
 // do runs one of trunklog's commands to its end.
 func (t *trunklog) do(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, t.binary, append(args, "--data", t.dir)...)
+	cmd := exec.CommandContext(ctx, t.binary, append(args, "--data", t.dir)...) //nolint:gosec // the program under test
 	cmd.Env = environment()
 	var out, diag bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diag
