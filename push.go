@@ -113,6 +113,7 @@ func (s *pushSink) Put(ctx context.Context, events []call.Event) (out push.Outco
 	out.New = int(after.New - before.New)
 	out.Changed = int(after.Changed - before.Changed)
 	out.Same = int(after.Same - before.Same)
+	out.Open = len(events) - len(out.Rejected) - out.New - out.Changed - out.Same
 	s.x.mu.Lock()
 	defer s.x.mu.Unlock()
 	t := &s.x.totals

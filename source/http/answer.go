@@ -10,13 +10,14 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// An Answer says what became of the records of a body. New, Changed and Same
-// add up to Accepted.
+// An Answer says what became of the records of a body. New, Changed, Same and
+// Open add up to Accepted.
 type Answer struct {
 	Accepted int64     `json:"accepted"` // are durable
 	New      int64     `json:"new"`      // were not there
 	Changed  int64     `json:"changed"`  // were there and learned something
 	Same     int64     `json:"same"`     // were there and learned nothing
+	Open     int64     `json:"open"`     // are parts of calls that have not ended
 	Rejected int64     `json:"rejected"` // were not taken
 	Errors   []Problem `json:"errors"`   // why, for the first maxProblems of them
 	More     int64     `json:"moreErrors"`

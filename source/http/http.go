@@ -62,7 +62,8 @@ type Sink interface {
 
 // An Outcome is what became of the events of one [Sink.Put].
 type Outcome struct {
-	New, Changed, Same int
+	New, Changed, Same int // rows
+	Open               int // parts of calls that have not ended: rows come of them later
 	// Rejected are the indices of the events that cannot be kept, in rising
 	// order, and Errs says why. The texts are safe to show to the sender.
 	Rejected []int
@@ -262,7 +263,7 @@ func (x *exchange) log(status int) {
 	a := &x.answer
 	attrs := []slog.Attr{
 		slog.String("tenant", x.caller.Tenant.String()), slog.String("client", x.caller.Client),
-		slog.Int64("new", a.New), slog.Int64("changed", a.Changed), slog.Int64("same", a.Same), slog.Int64("rejected", a.Rejected),
+		slog.Int64("new", a.New), slog.Int64("changed", a.Changed), slog.Int64("same", a.Same), slog.Int64("open", a.Open), slog.Int64("rejected", a.Rejected),
 		slog.Int64("bytes", x.body.bytes),
 		slog.Float64("ms", float64(x.h.c.Now().Sub(x.began).Microseconds())/1000),
 		slog.Int("status", status),

@@ -99,6 +99,7 @@ func TestBatches(t *testing.T) {
 // TestBadRecords: a bad record is told with its line, and those around it go in.
 func TestBadRecords(t *testing.T) {
 	b := newBench(t, nil)
+	refused := `{"startDateTime":"2026-10-01T00:00:00Z","callerNumber":"refuse"}` + "\n"
 	long := `{"id":"` + strings.Repeat("x", maxLine) + `"}` + "\n"
 	body := row(0) + // 1
 		"no JSON\n" + // 2
@@ -107,7 +108,7 @@ func TestBadRecords(t *testing.T) {
 		`{"id":"00000003-0000-4000-8000-000000000001"}` + "\n" + // 6: no time
 		long + // 7
 		row(2) + // 8
-		`{"event":"partial","call":"k"}` + "\n" + // 9: has not ended
+		refused + // 9
 		`{"event":"whole","call":"k"}` + "\n" + // 10
 		`{"startDateTime":"2026-10-01T00:00:00Z","callerNumber":"` + strings.Repeat("1", 2000) + `"}` + "\n" + // 11
 		row(3) + // 12
@@ -145,6 +146,15 @@ func TestBadRecords(t *testing.T) {
 	}
 }
 
+// TestOpen: parts of calls that have not ended are accepted, and told apart.
+func TestOpen(t *testing.T) {
+	b := newBench(t, nil)
+	o := b.post(t, row(0)+`{"event":"partial","call":"k","inviteDateTime":"2026-10-01T00:00:00Z"}`+"\n"+`{"event":"partial","call":"k","endDateTime":"2026-10-01T00:00:00Z","done":true}`)
+	if o.status != http.StatusOK || o.Accepted != 3 || o.New != 2 || o.Open != 1 {
+		t.Errorf("status %d: %s", o.status, o.text)
+	}
+}
+
 // TestAllBad: a body without a good record is a bad request, told in detail.
 func TestAllBad(t *testing.T) {
 	b := newBench(t, nil)
@@ -175,7 +185,7 @@ func TestTooManyBad(t *testing.T) {
 		t.Errorf("status %d, %d rows: %.400s", o.status, b.mem.len(), o.text)
 	}
 	// Refused by the sink, in the middle of a batch that was put.
-	o = b.post(t, row(0)+strings.Repeat(`{"event":"partial","call":"k"}`+"\n", 20))
+	o = b.post(t, row(0)+strings.Repeat(`{"startDateTime":"2026-10-01T00:00:00Z","callerNumber":"refuse"}`+"\n", 20))
 	if o.status != http.StatusBadRequest || o.Error.Code != "TooManyErrors" || len(o.Error.Details) != 10 {
 		t.Errorf("status %d: %.400s", o.status, o.text)
 	}
@@ -343,7 +353,7 @@ func TestLog(t *testing.T) {
 	var out bytes.Buffer
 	b := newBench(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&out, nil)) })
 	b.post(t, row(0)+"bad line\n", "Idempotency-Key", "secret-key", "User-Agent", "secret-agent")
-	if n := strings.Count(out.String(), "\n"); n != 1 || !strings.Contains(out.String(), "new=1 changed=0 same=0 rejected=1") || !strings.Contains(out.String(), "status=207") {
+	if n := strings.Count(out.String(), "\n"); n != 1 || !strings.Contains(out.String(), "new=1 changed=0 same=0 open=0 rejected=1") || !strings.Contains(out.String(), "status=207") {
 		t.Errorf("%d lines:\n%s", n, out.String())
 	}
 	for _, never := range []string{"+4930", "secret", "bad line", "sbc1"} {

@@ -154,6 +154,7 @@ func (in *intake) put() error {
 	a.New += int64(out.New)
 	a.Changed += int64(out.Changed)
 	a.Same += int64(out.Same)
+	a.Open += int64(out.Open)
 	a.Accepted += int64(len(in.batch) - len(out.Rejected))
 	for i, n := range out.Rejected {
 		if err := in.reject(Sample{Refused, in.at[n], words(out.Errs[i]), nil}); err != nil {

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A troubled store does with a write what it is told.
+type troubled struct {
+	call.Store
+	writes atomic.Int64
+	do     func(ctx context.Context) error
+}
+
+func (s *troubled) Write(ctx context.Context, _ call.Batch) (call.Result, error) {
+	s.writes.Add(1)
+	return call.Result{}, s.do(ctx)
+}
+
+// TestReadiness: ready is who can write, has opened its ports and is not
+// stopping; whoever asks gets an answer in time even if the store is stuck.
+func TestReadiness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		serving, stop := context.WithCancel(t.Context())
+		st := &troubled{do: func(context.Context) error { return nil }}
+		r := newReadiness(st)
+		done := make(chan error, 1)
+		go func() { done <- r.run(serving) }()
+		if err := r.check(t.Context(), serving); !errors.Is(err, errStarting) {
+			t.Errorf("before the ports are open: %v", err)
+		}
+		r.up.Store(true)
+		for range 10 {
+			if err := r.check(t.Context(), serving); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := st.writes.Load(); n != 1 {
+			t.Errorf("%d writes for ten questions in a moment, want 1", n)
+		}
+		st.do = func(context.Context) error { return fmt.Errorf("write: %w: 3 MB are free", call.ErrFull) }
+		time.Sleep(readyEvery)
+		if err := r.check(t.Context(), serving); !errors.Is(err, call.ErrFull) {
+			t.Errorf("full: %v", err)
+		}
+		st.do = func(context.Context) error { time.Sleep(time.Minute); return nil }
+		time.Sleep(readyEvery)
+		for range 3 {
+			began := time.Now()
+			if err := r.check(t.Context(), serving); !errors.Is(err, errStoreStuck) || time.Since(began) != readyWait {
+				t.Errorf("stuck: %v after %v", err, time.Since(began))
+			}
+		}
+		time.Sleep(time.Hour)
+		st.do = func(context.Context) error { return nil }
+		if err := r.check(t.Context(), serving); err != nil {
+			t.Errorf("not stuck any more: %v", err)
+		}
+		stop()
+		if err := r.check(t.Context(), serving); !errors.Is(err, errStopping) {
+			t.Errorf("stopping: %v", err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestLoopback(t *testing.T) {
+	for address, want := range map[string]string{":9464": "127.0.0.1:9464", "10.0.0.5:9464": "10.0.0.5:9464", "[::]:1": "[::]:1", "nonsense": "nonsense", "0.0.0.0:1": "0.0.0.0:1"} {
+		if got := loopback(address); got != want {
+			t.Errorf("%s is %s, want %s", address, got, want)
+		}
+	}
+}
+
+// TestAdminListen: what is wrong with the address is said, and leaves no socket
+// behind.
+func TestAdminListen(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := openAdmin(dir, "nonsense"); err == nil || !strings.Contains(err.Error(), "--admin-listen") {
+		t.Errorf("%v", err)
+	}
+	a, err := openAdmin(dir, ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	if host := a.monitor.Addr().String(); !strings.HasPrefix(host, "127.0.0.1:") {
+		t.Errorf("listens on %s", host)
+	}
+}
