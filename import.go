@@ -103,6 +103,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 		Store:   h.store,
 		Tenant:  func(trunk string) (call.GUID, bool) { return h.tenants.ByTrunk(ctx, trunk) },
 		Now:     in.now,
+		Number:  func(trunk, number string) string { return h.tenants.Number(ctx, trunk, number) },
 		KeepSIP: in.keepSIP,
 	})
 	in.sink = in.ingest.SinkOf(ingest.Input{Source: in.format, Tenant: id, Recorded: recording})

@@ -131,6 +131,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		Store:   st,
 		Tenant:  func(trunk string) (call.GUID, bool) { return tenants.ByTrunk(ctx, trunk) },
 		Now:     p.now,
+		Number:  func(trunk, number string) string { return tenants.Number(ctx, trunk, number) },
 		KeepSIP: s.keepsSIP(),
 	})
 	key, err := masterKey(s.keyPath(data))

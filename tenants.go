@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,7 @@ func (p *program) tenantCommand() *cobra.Command {
 
 func (p *program) tenantAddCommand() *cobra.Command {
 	var id, keep string
-	var trunks []string
+	var trunks, plans []string
 	cmd := &cobra.Command{
 		Use:   "add NAME --id GUID [--trunk HOST]…",
 		Short: "Add a tenant and say which trunks are its own",
@@ -33,6 +34,9 @@ func (p *program) tenantAddCommand() *cobra.Command {
 			if t.Keep, err = tenant.ParsePeriod(keep); err != nil {
 				return usage("--keep: %w", err)
 			}
+			if t.Plans, err = dialPlans(plans); err != nil {
+				return usage("--dial-plan: %w", err)
+			}
 			h, err := p.enter(cmd.Context(), cmd, true)
 			if err != nil {
 				return err
@@ -47,8 +51,26 @@ func (p *program) tenantAddCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&id, "id", "", "the tenant's Entra tenant id, a `GUID`")
 	cmd.Flags().StringArrayVar(&trunks, "trunk", nil, "a trunk of the tenant: the `HOST` name of an SBC, or *.DOMAIN for all below it (may be repeated)")
+	cmd.Flags().StringArrayVar(&plans, "dial-plan", nil, "how numbers are written on trunks: `[TRUNK=]+COUNTRY/NATIONAL/INTERNATIONAL` such as +49/0/00 (may be repeated)")
 	cmd.Flags().StringVar(&keep, "keep", "", "delete rows after `PERIOD`, such as 150d or 10y (default as the server is told)")
 	return cmd
+}
+
+// dialPlans reads the plans of a tenant's trunks.
+func dialPlans(specs []string) (map[string]tenant.Plan, error) {
+	plans := make(map[string]tenant.Plan, len(specs))
+	for _, spec := range specs {
+		trunk, form, ok := strings.Cut(spec, "=")
+		if !ok {
+			trunk, form = "", spec
+		}
+		plan, err := tenant.ParsePlan(form)
+		if err != nil {
+			return nil, err
+		}
+		plans[strings.ToLower(trunk)] = plan
+	}
+	return plans, nil
 }
 
 func (p *program) tenantListCommand() *cobra.Command {

@@ -27,6 +27,9 @@ type Tenant struct {
 	// Trunks are host names of SBCs. One that begins with "*." stands for every
 	// host below it.
 	Trunks []string `json:"trunks,omitempty"`
+	// Plans are dial plans by the trunk that they hold for, as Trunks has it; that
+	// of "" holds for all others.
+	Plans map[string]Plan `json:"plans,omitempty"`
 	// Keep is how long rows are kept; zero is what the server was told.
 	Keep Period `json:"keep,omitzero"`
 }
@@ -127,6 +130,32 @@ func (d *Directory) ByTrunk(ctx context.Context, host string) (call.GUID, bool) 
 	return call.GUID{}, false
 }
 
+// Number writes a number as the dial plan of a trunk says; see [Plan.E164].
+func (d *Directory) Number(ctx context.Context, trunk, number string) string {
+	id, ok := d.ByTrunk(ctx, trunk)
+	if !ok {
+		return number
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	plans := d.all[d.byID[id]].Plans
+	if len(plans) == 0 {
+		return number
+	}
+	trunk = strings.ToLower(strings.TrimSuffix(trunk, "."))
+	if p, ok := plans[trunk]; ok {
+		return p.E164(number)
+	}
+	for i := range len(trunk) {
+		if trunk[i] == '.' {
+			if p, ok := plans["*"+trunk[i:]]; ok {
+				return p.E164(number)
+			}
+		}
+	}
+	return plans[""].E164(number)
+}
+
 func (d *Directory) byTrunk(host string) (call.GUID, bool) {
 	if id, ok := d.hosts[host]; ok {
 		return id, true
@@ -186,6 +215,11 @@ func (d *Directory) check(t *Tenant) error {
 	}
 	if i, taken := d.byID[t.ID]; taken {
 		return fmt.Errorf("%w: id %s belongs to tenant %s already", call.ErrInvalid, t.ID, d.all[i].Name)
+	}
+	for trunk := range t.Plans {
+		if trunk != "" && !slices.ContainsFunc(t.Trunks, func(s string) bool { return strings.EqualFold(s, trunk) }) {
+			return fmt.Errorf("%w: the dial plan is for %s, which is none of the tenant's trunks", call.ErrInvalid, trunk)
+		}
 	}
 	for i, trunk := range t.Trunks {
 		trunk = strings.ToLower(strings.TrimSuffix(trunk, "."))

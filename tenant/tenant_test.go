@@ -147,3 +147,31 @@ func TestPeriod(t *testing.T) {
 		}
 	}
 }
+
+func TestNumber(t *testing.T) {
+	d, _ := open(t, storetest.NewModel())
+	german, _ := tenant.ParsePlan("+49/0/00")
+	american, _ := tenant.ParsePlan("+1/1/011")
+	err := d.Add(t.Context(), tenant.Tenant{
+		ID: contoso, Name: "contoso", Trunks: []string{"sbc1.contoso.com", "*.us.contoso.com", "SBC2.contoso.com"},
+		Plans: map[string]tenant.Plan{"": german, "*.us.contoso.com": american},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ trunk, number, want string }{
+		{"SBC1.contoso.com", "030123456", "+4930123456"},
+		{"sbc2.contoso.com", "030123456", "+4930123456"},
+		{"a.us.contoso.com", "14255550100", "+14255550100"},
+		{"elsewhere.com", "030123456", "030123456"},
+		{"", "030123456", "030123456"},
+	} {
+		if got := d.Number(t.Context(), c.trunk, c.number); got != c.want {
+			t.Errorf("%s on %s is %s, want %s", c.number, c.trunk, got, c.want)
+		}
+	}
+	err = d.Add(t.Context(), tenant.Tenant{ID: fabrikam, Name: "fabrikam", Plans: map[string]tenant.Plan{"other.com": german}})
+	if !errors.Is(err, call.ErrInvalid) || !strings.Contains(err.Error(), "none of the tenant's trunks") {
+		t.Errorf("a plan for another's trunk: %v", err)
+	}
+}
