@@ -31,7 +31,7 @@ const logPath = "/v1.0/communications/callRecords/getDirectRoutingCalls(fromDate
 func routesToWalk(own, other credential) []string {
 	paths := []string{
 		"/", "/v1.0", "/v1.0/", "/v1.0/$metadata", "/beta/$metadata", "/v1.0/communications", "/v1.0/communications/callRecords", "/beta",
-		"/favicon.ico", "/metrics", "/healthz", "/v1.0/users", "/v1.0/communications/callRecords/getPstnCalls(fromDateTime=2026-10-01,toDateTime=2026-10-02)",
+		"/favicon.ico", "/ingest/v1/calls", "/ingest/v1/calls?kind=graph", "/metrics", "/healthz", "/readyz", "/v1.0/users", "/v1.0/communications/callRecords/getPstnCalls(fromDateTime=2026-10-01,toDateTime=2026-10-02)",
 	}
 	for _, root := range []string{"/v1.0", "/beta", "/V1.0"} {
 		for _, name := range []string{"getDirectRoutingCalls", "microsoft.graph.callRecords.getDirectRoutingCalls", "callRecords.getDirectRoutingCalls"} {
