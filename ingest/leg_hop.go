@@ -172,19 +172,24 @@ func inviteOf(s *call.Signal, fromA bool) invite {
 	}
 }
 
-// compare orders INVITEs of one hop. The texts come last: messages with the
-// same number and time differ only if somebody forged one.
+// compare orders INVITEs of one hop. What comes behind number and time differs
+// only if somebody forged one, and then it must not matter which came first.
 func (v *invite) compare(w *invite) int {
-	return cmp.Or(
-		cmp.Compare(v.cseq, w.cseq),
-		v.at.Compare(w.at),
-		strings.Compare(v.caller, w.caller),
-		strings.Compare(v.callee, w.callee),
-		strings.Compare(v.contactHost, w.contactHost),
-		strings.Compare(v.callerName, w.callerName),
-		strings.Compare(v.referredBy, w.referredBy),
-		cmp.Compare(btoi(v.fromA), btoi(w.fromA)),
-	)
+	if c := cmp.Or(cmp.Compare(v.cseq, w.cseq), v.at.Compare(w.at)); c != 0 {
+		return c
+	}
+	var texts []string
+	v.texts(func(s *string) { texts = append(texts, *s) })
+	c := 0
+	w.texts(func(s *string) {
+		c = cmp.Or(c, strings.Compare(texts[0], *s))
+		texts = texts[1:]
+	})
+	return cmp.Or(c, cmp.Compare(v.bools(), w.bools()))
+}
+
+func (v *invite) bools() int {
+	return btoi(v.fromA) | btoi(v.agent)<<1 | btoi(v.named)<<2 | btoi(v.forwarded)<<3
 }
 
 // texts calls f with each text of v.

@@ -1,0 +1,118 @@
+package ingest
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// signalOf makes a message of a few bytes, out of few enough values that
+// messages meet.
+func signalOf(b []byte) call.Signal {
+	pick := func(i int, from ...string) string { return from[int(b[i])%len(from)] }
+	addr := func(i int) netip.AddrPort {
+		return netip.MustParseAddrPort(pick(i, "52.114.75.24:5061", "10.1.2.3:5061", "10.9.9.9:5060"))
+	}
+	s := call.Signal{
+		At:  time.Date(2026, 11, 1, 8, 0, 0, int(b[0])*1_000_000, time.UTC),
+		Src: addr(1), Dst: addr(2), CallID: "c", CSeq: uint32(b[3] % 4),
+		CSeqMethod: pick(4, "INVITE", "INVITE", "BYE", "CANCEL", "UPDATE"),
+		ToTag:      pick(5, "", "t"), FromTag: "f",
+		UserAgent: pick(6, agent, "SBC", "Microsoft.PSTNHub.SIPProxy v.1 i.USWE2.3"),
+		SessionID: pick(6, "", "a", "b"),
+		Reason:    pick(7, "", `Q.850;text="`+user+`;x"`),
+		From:      call.Address{User: pick(7, "+1", "+2", "")}, To: call.Address{User: pick(6, "+3", "+4")},
+		URI:        call.Address{User: pick(5, "+3", "+4"), Host: pick(6, "sbc1.contoso.com", "sip.pstnhub.microsoft.com")},
+		ReferredBy: pick(3, "", "<sip:x;x-ti="+user+">"), SessionExpires: int(b[7]) % 3 * 900,
+	}
+	s.Contact = call.Address{Host: pick(7, "sbc1.contoso.com", "api-du-a-uswe2.pstnhub.microsoft.com"), Params: pick(5, "", "x-i="+user+";x-c="+strings.ReplaceAll(user, "-", "")+"/d/8/x")}
+	if b[4] >= 128 {
+		s.Code, s.Phrase = []int{100, 180, 200, 202, 401, 404, 486, 487, 503, 603}[int(b[4])%10], pick(3, "a", "b")
+		return s
+	}
+	s.Method = s.CSeqMethod
+	return s
+}
+
+// folded returns what a leg comes to that is told of the messages in the given
+// order.
+func folded(signals []call.Signal) *leg {
+	l := &leg{source: "lab", callID: "c", told: call.SIP.Witness()}
+	for i := range signals {
+		l.add(&signals[i])
+	}
+	slices.SortFunc(l.hops, func(a, b hop) int { return cmp.Or(a.a.Compare(b.a), a.b.Compare(b.b)) })
+	for i := range l.hops {
+		slices.SortFunc(l.hops[i].finals, func(a, b final) int { return cmp.Or(cmp.Compare(a.code, b.code), strings.Compare(a.phrase, b.phrase)) })
+	}
+	return l
+}
+
+// FuzzFold: what a leg comes to does not depend on the order of its messages,
+// nor on how often they come, and what is kept of it is all of it. Its row can
+// be kept.
+func FuzzFold(f *testing.F) {
+	for i, c := range talks {
+		f.Add([]byte(strings.Repeat(fmt.Sprintf("%-8s", c.name[:min(len(c.name), 8)]), 1+i)))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var signals []call.Signal
+		for len(in) >= 8 && len(signals) < 64 {
+			signals = append(signals, signalOf(in[:8]))
+			in = in[8:]
+		}
+		if len(signals) == 0 {
+			return
+		}
+		want := folded(signals)
+		reversed := slices.Clone(signals)
+		slices.Reverse(reversed)
+		half := len(signals) / 2
+		for name, order := range map[string][]call.Signal{
+			"reversed": reversed, "doubled": append(slices.Clone(signals), signals...), "turned": append(slices.Clone(signals[half:]), signals[:half]...),
+			"mixed": append(slices.Clone(reversed), signals[half:]...),
+		} {
+			if got := folded(order); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
+			}
+		}
+		kept, err := decodeLeg(want.encode(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept.id = want.id; !reflect.DeepEqual(kept, want) {
+			t.Errorf("kept:\n got %+v\nwant %+v", kept, want)
+		}
+		v := want.view()
+		r := want.row(&v, func(s string) string { return s })
+		if r.ID = want.rowID(v.outbound); r.Check() != nil {
+			t.Errorf("row: %v", r.Check())
+		}
+	})
+}
+
+// FuzzLeg: bytes that were not written by encode are an error, or a leg that is
+// written as they are.
+func FuzzLeg(f *testing.F) {
+	for i, c := range talks {
+		f.Add(folded(c.make(i).through().signals).encode(nil))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		l, err := decodeLeg(in)
+		if err != nil {
+			return
+		}
+		again, err := decodeLeg(l.encode(nil))
+		if err != nil || !bytes.Equal(again.encode(nil), l.encode(nil)) {
+			t.Errorf("%v: %+v\n%+v", err, again, l)
+		}
+	})
+}
