@@ -16,12 +16,12 @@ import (
 // says what they were made from. Every byte has a code, so that any text can be
 // written with them; only how well it is packed depends on what it is.
 const (
-	literalLengths = "cccccccccccccccccccccccccccccccc8c7cccccccacc46c44454455557ccccc" +
-		"baaab8bbbabbbb99cca998c9cbccccccc555555997a96867ab7777aacaacc9cc" +
+	literalLengths = "cccccccccccccccccccccccccccccccc8c9cccccccacc46c44444455558ccccc" +
+		"cabab8bbbcbbbb99cca9a8c8ccccccccc555555987a97877bc7788aacaacc9cc" +
 		"ccccccccccccccccccccccccccccccccccccbccccccccccccccccccccccccccc" +
 		"ccc9cbccccccccccacccccccccccccccbccccccccccccccccccccccccccccccc" +
-		"cccccc8cc88a867c86aca8bacacccc"
-	distanceLengths = "777777777777777777127777776666"
+		"cccccc8cc88ab67b86bc88b9c9cbcc"
+	distanceLengths = "888888888888888888283724355578"
 )
 
 const (

@@ -236,7 +236,7 @@ func (x *exchange) readRows(p *pageRequest, b []byte, z *packer) (_ []byte, last
 		}
 		b = w.append(b, row)
 		if z != nil {
-			b = z.row(b, &w.marks)
+			b = z.row(b, kindOf(row), &w.marks)
 		}
 		last = row.Cursor()
 		x.rows++

@@ -4,14 +4,17 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math/bits"
+	"strings"
+
+	"github.com/trunklog/trunklog/call"
 )
 
 // A packer packs a page in gzip (RFC 1952) while it is written, in a fraction
 // of the time that a general compressor takes: it need not look for what
-// repeats. A row has the same properties in the same order as the row before,
-// so that the beginning of a property is looked up at the beginning of the same
-// one there: its name is always the same, its value often or in part. All else
-// goes out byte by byte.
+// repeats. A row has the same properties in the same order as the last one of
+// its kind, so that the beginning of a property is looked up at the beginning
+// of the same one there: its name is always the same, its value often or in
+// part. All else goes out byte by byte.
 //
 // Every match is made by comparing bytes. Where the properties begin only says
 // where to look, so that what comes out at the other end is right whatever they
@@ -23,22 +26,43 @@ type packer struct {
 	codes *codes
 	out   []byte // all of it may be written to
 	bits  bitWriter
-	gap   int        // room in out for what comes before the rows
-	from  int        // of the text that is not packed yet
-	last  [marks]int // the marks of the row before
-	any   bool       // there is one
-	crc   uint32     // of the text from the first row on
-	size  int        // of that text
+	gap   int // room in out for what comes before the rows
+	from  int // of the text that is not packed yet
+	// last are the marks of the last row of each kind. They begin before the
+	// text if there is none.
+	last [rowKinds][marks]int
+	kind int    // of the row before
+	crc  uint32 // of the text from the first row on
+	size int    // of that text
 }
 
 const (
 	gzipHeader  = 10
-	maxStored   = 1<<16 - 1
 	storeHeader = 5 // of a block that is stored
-	// keepText is how much text is kept to refer back to; less than maxBack
-	// would do, and what fits into the processor's first cache is quick.
+	maxStored   = 1<<16 - 1
+	// keepText is how much text is kept to refer back to. Up to maxBack would
+	// do; what fits into the processor's first cache is quick.
 	keepText = 16 << 10
 )
+
+// rowKinds is how many kinds of rows there are.
+const rowKinds = 8
+
+// kindOf returns the kind of a row. Rows of one kind have the same properties
+// in common: failed calls a time of failure and a phrase, bots no user.
+func kindOf(r *call.Row) int {
+	k := 0
+	if r.Successful {
+		k |= 1
+	}
+	if r.UserPrincipalName == "" {
+		k |= 2
+	}
+	if strings.HasPrefix(r.CallType, "ByotIn") {
+		k |= 4
+	}
+	return k
+}
 
 // reset begins a page whose head has at most the given number of bytes.
 func (z *packer) reset(c *codes, head int) {
@@ -47,6 +71,9 @@ func (z *packer) reset(c *codes, head int) {
 		out = make([]byte, gap+256<<10)
 	}
 	*z = packer{codes: c, out: out, gap: gap, bits: c.begun}
+	for k := range z.last {
+		z.last[k][0] = -1
+	}
 	z.bits.at += gap
 	copy(out[gap:], c.header)
 }
@@ -59,33 +86,39 @@ func (z *packer) room(n int) {
 	}
 }
 
-// row packs text from where the last call ended, which is one row with these
-// marks. It returns the text that the next row is to be appended to: the same,
-// or the row alone when the text has become long.
-func (z *packer) row(text []byte, m *[marks]int) []byte {
+// row packs text from where the last call ended, which is one row of the given
+// kind with these marks. It returns the text that the next row is to be
+// appended to: the same, or its end when it has become long.
+func (z *packer) row(text []byte, kind int, m *[marks]int) []byte {
 	z.sum(text)
-	if z.any {
-		z.like(text, m)
+	last := &z.last[kind]
+	if last[0] < 0 {
+		last = &z.last[z.kind]
+	}
+	if last[0] >= 0 {
+		z.like(text, m, last)
 	}
 	z.bits.literals(z.codes, z.out, text[z.from:])
-	z.from, z.last, z.any = len(text), *m, true
-	if len(text) < keepText {
+	z.from, z.kind, z.last[kind] = len(text), kind, *m
+	if len(text) < 2*keepText {
 		return text
 	}
-	begin := m[0]
-	copy(text, text[begin:])
-	for i := range z.last {
-		z.last[i] -= begin
+	gone := len(text) - keepText
+	copy(text, text[gone:])
+	for k := range z.last {
+		for i := range z.last[k] {
+			z.last[k][i] -= gone
+		}
 	}
-	z.from -= begin
-	return text[:len(text)-begin]
+	z.from -= gone
+	return text[:keepText]
 }
 
-// like packs what is like in the row before.
-func (z *packer) like(text []byte, m *[marks]int) {
+// like packs what is like in the row with the marks last.
+func (z *packer) like(text []byte, m, last *[marks]int) {
 	from, w := z.from, z.bits
 	for i, at := range m {
-		was := z.last[i]
+		was := last[i]
 		if at < from || at <= was || at-was > maxBack {
 			continue
 		}

@@ -31,7 +31,7 @@ func packed(z *packer, c *codes, o RowOptions, rows []call.Row) (out, text []byt
 			text = append(text, ',')
 		}
 		b = w.append(b, &rows[i])
-		b = z.row(b, &w.marks)
+		b = z.row(b, kindOf(&rows[i]), &w.marks)
 		text = AppendRow(text, &rows[i], o)
 	}
 	return z.finish([]byte(head), append(b, tail...)), append(text, tail...)
@@ -101,14 +101,14 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// A page takes little more than a general compressor makes of it.
+// A page takes less than a general and quick compressor makes of it.
 func TestPackedSize(t *testing.T) {
 	out, text := packed(&packer{}, newCodes(), RowOptions{}, generated(t, 1000))
 	var b bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
 	_, _ = z.Write(text)
 	_ = z.Close()
-	if t.Logf("%d bytes, %d packed, %d by compress/gzip", len(text), len(out), b.Len()); len(out)*100 > b.Len()*110 {
+	if t.Logf("%d bytes, %d packed, %d by compress/gzip", len(text), len(out), b.Len()); len(out) > b.Len() {
 		t.Errorf("%d bytes, %d by compress/gzip", len(out), b.Len())
 	}
 }
@@ -135,7 +135,7 @@ func FuzzPack(f *testing.F) {
 				}
 			}
 			slices.Sort(m[:])
-			text = z.row(text, &m)
+			text = z.row(text, i%rowKinds, &m)
 		}
 		if got := unpack(t, z.finish(nil, text)); !bytes.Equal(got, want) {
 			t.Fatalf("%q\n%q", got, want)
@@ -184,7 +184,7 @@ func BenchmarkPack(b *testing.B) {
 		text = text[:0]
 		for i := range rows {
 			text = w.append(text, &rows[i])
-			text = z.row(text, &w.marks)
+			text = z.row(text, kindOf(&rows[i]), &w.marks)
 		}
 		z.finish(nil, text)
 	}
