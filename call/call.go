@@ -109,7 +109,8 @@ type Store interface {
 	// State returns the named values whose name has the given prefix.
 	State(ctx context.Context, prefix string) (map[string][]byte, error)
 	// Trim deletes the tenant's rows that started before t, with all that was
-	// derived from them, and reports how many there were.
+	// derived from them, their legs and the messages of these, and reports how
+	// many there were.
 	Trim(ctx context.Context, tenant GUID, t time.Time) (int64, error)
 	// TrimMessages deletes what was kept on UTC days that end at t or before:
 	// the messages that were seen on them, and the legs of the rows that start

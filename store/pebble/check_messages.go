@@ -7,8 +7,8 @@ import (
 )
 
 // messages reports the messages and legs that cannot be read, and messages
-// that are not under their own key. Neither is derived from a row: a message
-// may come before its row, and a leg may outlive it.
+// that are not under their own key. Neither is derived from a row, and both
+// may come before it.
 func (c *checker) messages() error {
 	var m call.Message
 	err := c.each(kindMessage, func(key, value []byte) error {

@@ -213,30 +213,36 @@ func (s *Store) eachMessage(ctx context.Context, leg call.Leg, yield func(*call.
 		return err
 	}
 	defer s.life.leave()
-	if leg.To.Before(leg.From) || leg.To.Before(call.TimeOf(0)) || !leg.From.Before(call.TimeOf(endOfTime)) {
-		return nil
-	}
-	first, last := floorTicks(leg.From)/ticksPerDay, min(floorTicks(leg.To), endOfTime-1)/ticksPerDay
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: appendKindDay(nil, kindMessage, first), UpperBound: appendKindDay(nil, kindMessage, last+1)})
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kindMessage}, UpperBound: []byte{kindMessage + 1}})
 	if err != nil {
 		return err
 	}
 	defer func() { err = firstError(err, it.Close()) }()
 	w := &messageWalk{ctx: ctx, it: it, yield: yield}
+	return legDays(it, leg, w.day)
+}
+
+// legDays calls do with what the keys of a leg's messages begin with, day by
+// day, until it returns false. It leaves out days on which no leg has any: do
+// leaves the iterator behind the messages of its day.
+func legDays(it *pebble.Iterator, leg call.Leg, do func(prefix []byte) (more bool, err error)) error {
+	if leg.To.Before(leg.From) || leg.To.Before(call.TimeOf(0)) || !leg.From.Before(call.TimeOf(endOfTime)) {
+		return nil
+	}
+	last := min(floorTicks(leg.To), endOfTime-1) / ticksPerDay
 	var prefix []byte
-	for day := first; ; {
+	for day := floorTicks(leg.From) / ticksPerDay; day <= last; {
 		prefix = appendLegDay(prefix[:0], day, leg.ID)
-		more, err := w.day(prefix)
+		more, err := do(prefix)
 		if err != nil || !more || !it.Valid() {
 			return firstError(err, it.Error())
 		}
-		// The iterator stands on the first message behind: if that is one of
-		// a later day, there is none of any leg until then.
 		if len(it.Key()) != messageKey {
 			return badKey(it.Key())
 		}
 		day = max(day+1, uint64(binary.BigEndian.Uint32(it.Key()[1:])))
 	}
+	return nil
 }
 
 // A messageWalk yields the messages of one leg.
@@ -299,50 +305,4 @@ func floorTicks(t time.Time) uint64 {
 		n--
 	}
 	return n
-}
-
-// TrimMessages implements [call.Store]. A range of days goes at once.
-func (s *Store) TrimMessages(ctx context.Context, t time.Time) error {
-	if err := s.trimMessages(ctx, t); err != nil {
-		return s.readError("trim messages", err)
-	}
-	return nil
-}
-
-func (s *Store) trimMessages(ctx context.Context, t time.Time) error {
-	if err := s.life.enter(ctx); err != nil {
-		return err
-	}
-	defer s.life.leave()
-	if err := s.room.forTrim(); err != nil {
-		return err
-	}
-	before := floorTicks(t) / ticksPerDay
-	wait, err := s.apply(func(b *pebble.Batch) error {
-		for _, kind := range []byte{kindMessage, kindLeg} {
-			if err := s.deleteDays(b, kind, before); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return wait()
-}
-
-// deleteDays deletes what a kind has of the days before the given one, if it
-// has anything.
-func (s *Store) deleteDays(b *pebble.Batch, kind byte, before uint64) error {
-	lower, upper := []byte{kind}, appendKindDay(nil, kind, before)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
-	if err != nil {
-		return err
-	}
-	found := it.First()
-	if err := firstError(it.Error(), it.Close()); err != nil || !found {
-		return err
-	}
-	return b.DeleteRange(lower, upper, nil)
 }

@@ -117,6 +117,51 @@ func TestTrimNothing(t *testing.T) {
 	}
 }
 
+// Rows with very many messages are deleted in pieces of a size that memory
+// bears, and the last one is as whole as the first.
+func TestTrimPieces(t *testing.T) {
+	for _, most := range []int{1, 2, 3, 7, 1000} {
+		o := testOptions(t, vfs.NewMem())
+		o.trimChunk = most
+		s, err := Open("store", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b call.Batch
+		at := time.Date(2024, 3, 10, 12, 0, 0, 0, time.UTC)
+		for i := range 10 {
+			r := call.Row{ID: call.NameGUID("row", fmt.Sprint(i)), Start: at.Add(time.Duration(i) * time.Hour)}
+			r.Settle(call.SIP.Witness(), true)
+			b.Rows = append(b.Rows, r)
+			b.Legs = append(b.Legs, call.Leg{Row: r.Cursor(), ID: r.ID, From: r.Start, To: r.Start.Add(24 * time.Hour)})
+			for n := range 40 {
+				b.Messages = append(b.Messages, call.Message{Leg: r.ID, At: r.Start.Add(time.Duration(n) * time.Hour), Raw: []byte("x")})
+			}
+		}
+		if _, err := s.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Trim(t.Context(), call.GUID{}, at.Add(13*time.Hour)); n != 10 || err != nil {
+			t.Errorf("pieces of %d: %d rows, %v", most, n, err)
+		}
+		if err := s.Check(t.Context(), func(p string) { t.Errorf("pieces of %d: %s", most, p) }); err != nil {
+			t.Error(err)
+		}
+		for _, l := range b.Legs {
+			legs, err := s.Legs(t.Context(), l.Tenant, l.Row)
+			if len(legs) != 0 || err != nil {
+				t.Errorf("pieces of %d: legs %v, %v", most, legs, err)
+			}
+			for m, err := range s.Messages(t.Context(), l) {
+				t.Errorf("pieces of %d: message of %v, %v", most, m.At, err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A leg of which only the ends are known costs a step for each day that has
 // messages, not one for each day.
 func TestLongLeg(t *testing.T) {

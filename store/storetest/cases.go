@@ -64,6 +64,7 @@ func cases() []law {
 		{"MessagesAreASnapshot", messagesAreASnapshot},
 		{"MessagesAreLent", messagesAreLent},
 		{"TrimMessagesByDays", trimMessagesByDays},
+		{"TrimTakesMessagesAlong", trimTakesMessagesAlong},
 		// Close.
 		{"CloseWaits", closeWaits},
 		{"ClosedStoreSaysSo", closedStoreSaysSo},

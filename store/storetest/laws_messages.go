@@ -284,8 +284,54 @@ func messagesGoWithTheBatch(f *fixture) {
 		f.Fatalf("a batch without rows: %+v", res)
 	}
 	f.sameAll()
-	// Rows come and go without them.
-	f.trim(b.Rows[0].Tenant, noon().Add(time.Hour))
+}
+
+// trimTakesMessagesAlong: with a row go its legs and their messages, on the
+// days of each leg.
+func trimTakesMessagesAlong(f *fixture) {
+	var b call.Batch
+	for i := range 40 {
+		start := noon().Add(time.Duration(i) * 3 * time.Hour)
+		name := fmt.Sprint("row ", i)
+		b.Rows = append(b.Rows, rowAt(name, start))
+		if i%5 == 0 {
+			continue // without legs
+		}
+		for n := range i % 4 {
+			l := legOf(name, start, legID(100*i+n))
+			l.Main, l.To = n == 0, start.AddDate(0, 0, n)
+			b.Legs = append(b.Legs, l)
+			for d := range 4 {
+				b.Messages = append(b.Messages, messageAt(l.ID, start.AddDate(0, 0, d), name))
+			}
+		}
+	}
+	// A leg of two rows, one without a row, and one of a row of another tenant
+	// with the same place in the log.
+	shared, lost, other := b.Legs[0], legOf("nobody", noon(), legID(1)), b.Legs[0]
+	shared.Row, shared.To = b.Rows[30].Cursor(), b.Rows[30].Start
+	other.Tenant, other.ID = Tenants()[1], legID(2)
+	b.Legs = append(b.Legs, shared, lost, other)
+	b.Messages = append(b.Messages, messageAt(lost.ID, noon(), "lost"), messageAt(other.ID, b.Rows[1].Start, "another tenant's"))
+	f.write(b)
+	for _, step := range []time.Time{
+		noon(), noon().Add(time.Minute), noon().Add(4 * time.Hour), noon().Add(12 * time.Hour), noon().Add(47 * time.Hour), noon().AddDate(0, 0, 3), noon().AddDate(1, 0, 0),
+	} {
+		f.trim(Tenants()[0], step)
+		for _, l := range b.Legs {
+			f.sameLegs(l.Tenant, l.Row)
+		}
+		for _, m := range b.Messages {
+			f.sameMessages(always(m.Leg))
+		}
+		f.sameAll()
+	}
+	for _, l := range []call.Leg{lost, other} {
+		if len(f.sameLegs(l.Tenant, l.Row)) != 1 || len(f.sameMessages(l)) != 1 {
+			f.Fatalf("leg %v went with a row that it does not belong to", l.ID)
+		}
+	}
+	f.reopen()
 	f.sameAll()
 }
 

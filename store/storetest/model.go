@@ -266,6 +266,7 @@ func (m *Model) Trim(ctx context.Context, tenant call.GUID, t time.Time) (int64,
 	for _, r := range m.rows[tenant] {
 		if r.Start.Before(t) {
 			delete(m.starts, rowKey{tenant, r.ID})
+			m.kept.forget(&r)
 		} else {
 			kept = append(kept, r)
 		}

@@ -66,6 +66,23 @@ func (k *kept) add(messages []call.Message, legs []call.Leg) {
 	}
 }
 
+// forget deletes the legs of a row, and the messages of their days.
+func (k *kept) forget(r *call.Row) {
+	for key, l := range k.legs {
+		if l.Tenant != r.Tenant || l.Row.ID != r.ID || !l.Row.Start.Equal(r.Start) {
+			continue
+		}
+		delete(k.legs, key)
+		k.messages[l.ID] = slices.DeleteFunc(slices.Clone(k.messages[l.ID]), func(m call.Message) bool { return within(&m, l) })
+	}
+}
+
+// within reports whether a message was seen on one of the days of its leg.
+func within(m *call.Message, l call.Leg) bool {
+	from, to := l.From.UTC().Truncate(day), l.To.UTC().Truncate(day).Add(day)
+	return !l.To.Before(l.From) && !m.At.Before(from) && m.At.Before(to)
+}
+
 // Legs implements [call.MessageReader].
 func (m *Model) Legs(ctx context.Context, tenant call.GUID, row call.Cursor) ([]call.Leg, error) {
 	if err := m.enter(ctx); err != nil {
@@ -95,9 +112,8 @@ func (m *Model) Messages(ctx context.Context, leg call.Leg) iter.Seq2[*call.Mess
 		m.mu.RLock()
 		all := m.kept.messages[leg.ID]
 		m.mu.RUnlock()
-		from, to := leg.From.UTC().Truncate(day), leg.To.UTC().Truncate(day).Add(day)
 		for i := range all {
-			if leg.To.Before(leg.From) || all[i].At.Before(from) || !all[i].At.Before(to) {
+			if !within(&all[i], leg) {
 				continue
 			}
 			if err := ctx.Err(); err != nil {
