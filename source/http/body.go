@@ -104,7 +104,8 @@ func (b *body) words(err error) error {
 		return b.raw.err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return brokenBody("The gzip in the body breaks off before its end.", err)
+		// Not err, which may be io.EOF: nobody shall take this for the end.
+		return brokenBody("The gzip in the body breaks off before its end.", io.ErrUnexpectedEOF)
 	}
 	return brokenBody("The body is not gzip, or is damaged.", err)
 }

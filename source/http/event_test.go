@@ -24,22 +24,36 @@ func TestEvent(t *testing.T) {
 		want       call.Event
 		settled    []call.Field
 	}{
-		{"begun", `{"event":"partial","call":"a b/1","inviteDateTime":"2026-10-01T00:00:01Z","callerNumber":"+49301"}`,
+		{
+			"begun", `{"event":"partial","call":"a b/1","inviteDateTime":"2026-10-01T00:00:01Z","callerNumber":"+49301"}`,
 			call.Event{Call: "a b/1", Row: call.Row{Start: at("2026-10-01T00:00:01Z"), Invite: at("2026-10-01T00:00:01Z"), Caller: "+49301"}},
-			[]call.Field{call.FieldInvite, call.FieldCaller}},
-		{"answered", ` {"call":"k","startDateTime":"2026-10-01T00:00:02Z","successfulCall":true,"event":"partial","done":false}`,
+			[]call.Field{call.FieldInvite, call.FieldCaller},
+		},
+		{
+			"answered", ` {"call":"k","startDateTime":"2026-10-01T00:00:02Z","successfulCall":true,"event":"partial","done":false}`,
 			call.Event{Call: "k", Row: call.Row{Start: at("2026-10-01T00:00:02Z"), Successful: true}},
-			[]call.Field{call.FieldStart, call.FieldSuccessful}},
-		{"ended", `{"event":"partial","call":"k","endDateTime":"2026-10-01T00:01:00Z","duration":"58","finalSipCode":0,"failureDateTime":"0001-01-01T00:00:00Z","done":true}` + "\r\n",
+			[]call.Field{call.FieldStart, call.FieldSuccessful},
+		},
+		{
+			"ended", `{"event":"partial","call":"k","endDateTime":"2026-10-01T00:01:00Z","duration":"58","finalSipCode":0,"failureDateTime":"0001-01-01T00:00:00Z","done":true}` + "\r\n",
 			call.Event{Call: "k", Done: true, Row: call.Row{Start: at("2026-10-01T00:01:00Z"), End: at("2026-10-01T00:01:00Z"), Duration: 58}},
-			[]call.Field{call.FieldEnd, call.FieldDuration, call.FieldFinalSIPCode, call.FieldFailure}},
-		{"no time at all", `{"event":"partial","call":"k","finalSipCode":486,"somethingElse":{"x":1}}`,
+			[]call.Field{call.FieldEnd, call.FieldDuration, call.FieldFinalSIPCode, call.FieldFailure},
+		},
+		{
+			"no time at all", `{"event":"partial","call":"k","finalSipCode":486,"somethingElse":{"x":1}}`,
 			call.Event{Call: "k", Row: call.Row{FinalSIPCode: 486}},
-			[]call.Field{call.FieldFinalSIPCode}},
-		{"nothing", `{"event":"partial","call":"k","done":true,"duration":null,"callerNumber":"","startDateTime":"0001-01-01T00:00:00Z"}`,
-			call.Event{Call: "k", Done: true}, nil},
-		{"an id", `{"event":"partial","call":"k","id":"00000001-0000-4000-8000-000000000001"}`,
-			call.Event{Call: "k", Row: call.Row{ID: call.GUID{3: 1, 6: 0x40, 8: 0x80, 15: 1}}}, []call.Field{call.FieldID}},
+			[]call.Field{call.FieldFinalSIPCode},
+		},
+		{
+			"nothing", `{"event":"partial","call":"k","done":true,"duration":null,"callerNumber":"","startDateTime":"0001-01-01T00:00:00Z"}`,
+			call.Event{Call: "k", Done: true},
+			nil,
+		},
+		{
+			"an id", `{"event":"partial","call":"k","id":"00000001-0000-4000-8000-000000000001"}`,
+			call.Event{Call: "k", Row: call.Row{ID: call.GUID{3: 1, 6: 0x40, 8: 0x80, 15: 1}}},
+			[]call.Field{call.FieldID},
+		},
 		{"an id that is no GUID", `{"event":"partial","call":"k","id":"4711"}`, call.Event{Call: "k"}, nil},
 		{"a byte order mark", "\ufeff" + `{"event":"partial","call":"k"}`, call.Event{Call: "k"}, nil},
 	} {

@@ -237,7 +237,7 @@ func TestRefused(t *testing.T) {
 	s := b.Stats()
 	for cause, n := range map[Cause]uint64{Unauthorized: 1, MediaType: 5, Encoding: 2, Broken: 4, Query: 4, Key: 3, TooLarge: 5, Method: 1} {
 		if s.Refused[cause] != n {
-			t.Errorf("%d refused for %v, want %d", s.Refused[cause], cause, n)
+			t.Errorf("%d refused for %v, want %d: %+v", s.Refused[cause], cause, n, s)
 		}
 	}
 	if s.Accepted != 0 || s.Active != 0 {

@@ -3,6 +3,7 @@ package http
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -118,14 +119,14 @@ func (l *lines) blank() bool {
 // slice reads up to the end of the line, or as much as the buffer holds.
 func (l *lines) slice() (b []byte, whole bool) {
 	b, err := l.br.ReadSlice('\n')
-	switch err { //nolint:errorlint // bufio returns these two as they are
-	case nil:
+	switch {
+	case err == nil:
 		l.feeds++
 		return b, true
-	case bufio.ErrBufferFull:
+	case errors.Is(err, bufio.ErrBufferFull):
 		return b, false
-	case io.EOF:
-		l.err = err
+	case errors.Is(err, io.EOF):
+		l.err = io.EOF
 		return b, true
 	}
 	l.err = err
@@ -186,7 +187,7 @@ func (l *lines) gather(b []byte) (_ []byte, whole bool) {
 		b, whole = l.slice()
 		l.long = append(l.long, b...)
 	}
-	if l.err != nil && l.err != io.EOF { //nolint:errorlint // as slice has set it
+	if l.err != nil && !errors.Is(l.err, io.EOF) {
 		return nil, true
 	}
 	return l.long, whole
