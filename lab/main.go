@@ -56,7 +56,7 @@ func command(ctx context.Context, args []string, in io.Reader, out io.Writer) er
 	f.StringVar(&c.seed, "seed", fmt.Sprint(time.Now().UnixNano()), "the `TEXT` that ids are made of")
 	f.StringVar(&c.keep, "keep", "", "leave what Kamailio and SIPp write in the folder `DIR`")
 	binary := f.String("trunklog", "", "test this `PROGRAM` instead of building one")
-	slack := f.Duration("slack", 100*time.Millisecond, "how far times may be apart")
+	slack := f.Duration("slack", 250*time.Millisecond, "how far times may be apart")
 	rate := f.Int("rate", 60, "for load: calls a second")
 	length := f.Duration("for", 5*time.Second, "for load: how long")
 	if err := f.Parse(args); err != nil {
