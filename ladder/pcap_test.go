@@ -3,8 +3,10 @@ package ladder_test
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/ladder"
+	"github.com/trunklog/trunklog/store/storetest"
 )
 
 // tshark returns what tshark reads in the capture of c: the fields of each
@@ -88,7 +91,7 @@ func TestTshark(t *testing.T) {
 			}
 			e := readExample(t, a)
 			rows := tshark(t, e.Call, "frame.time_epoch", "sip.Method", "sip.Status-Code", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst",
-				"udp.srcport", "udp.dstport", "udp.length", "ip.checksum.status", "udp.checksum.status", "_ws.malformed", "sip.Call-ID")
+				"udp.srcport", "udp.dstport", "udp.length", "ip.checksum.status", "udp.checksum.status", "_ws.malformed", "udp.payload")
 			for i, got := range rows {
 				m := &e.Messages[i]
 				method, code := firstLine(string(m.Raw))
@@ -112,13 +115,56 @@ func TestTshark(t *testing.T) {
 				want := []string{
 					fmt.Sprintf("%d.%06d000", m.At.Unix(), m.At.Nanosecond()/1000), method, code,
 					show(m.Src.Addr(), true), show(m.Dst.Addr(), true), show(m.Src.Addr(), false), show(m.Dst.Addr(), false),
-					strconv.Itoa(int(m.Src.Port())), strconv.Itoa(int(m.Dst.Port())), strconv.Itoa(8 + len(m.Raw)), good4, "1", "",
+					strconv.Itoa(int(m.Src.Port())), strconv.Itoa(int(m.Dst.Port())), strconv.Itoa(8 + len(m.Raw)), good4, "1", "", hex.EncodeToString(m.Raw),
 				}
-				if strings.Join(got[:len(want)], "|") != strings.Join(want, "|") {
+				if strings.Join(got, "|") != strings.Join(want, "|") {
 					t.Errorf("packet %d is\n\t%s\nwant\n\t%s", i+1, got, want)
 				}
 			}
 		})
+	}
+}
+
+// Calls that go on over days come out of a store and a capture whole: every
+// message with its bytes and its microsecond, and in their order.
+func TestWholeCall(t *testing.T) {
+	rng := rand.New(rand.NewPCG(storetest.Seed(t), 5))
+	row := call.Cursor{Start: time.Date(2026, 12, 31, 23, 30, 0, 0, time.UTC), ID: call.GUID{1}}
+	var b call.Batch
+	want := map[string]bool{}
+	at := row.Start
+	for i := range 3 {
+		b.Legs = append(b.Legs, call.Leg{Row: row, ID: legID(strconv.Itoa(i)), Main: i == 1, From: at, To: at})
+	}
+	for n := range storetest.Scale(2000) {
+		at = at.Add(time.Duration(1+rng.IntN(rng.IntN(600_000)+1)) * time.Millisecond / 7)
+		l := &b.Legs[rng.IntN(len(b.Legs))]
+		l.To = at
+		b.Messages = append(b.Messages, call.Message{
+			Leg: l.ID, At: at, Raw: fmt.Appendf(nil, "INFO sip:x SIP/2.0\r\nCall-ID: %v\r\nCSeq: %d INFO\r\n\r\n", l.ID, n),
+			Src: netip.MustParseAddrPort("192.0.2.1:5060"), Dst: netip.MustParseAddrPort("192.0.2.2:5060"),
+		})
+	}
+	m := storetest.NewModel()
+	if _, err := m.Write(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	c, err := ladder.Read(t.Context(), m, call.GUID{}, row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Messages) != len(b.Messages) {
+		t.Fatalf("%d messages, want %d", len(c.Messages), len(b.Messages))
+	}
+	for i, got := range tshark(t, c, "frame.time_epoch", "udp.payload") {
+		m := &b.Messages[i]
+		s := fmt.Sprintf("%d.%06d000|%x", m.At.Unix(), m.At.Nanosecond()/1000, m.Raw)
+		if want[s] = true; strings.Join(got, "|") != s {
+			t.Fatalf("packet %d is %s, want %s", i+1, got, s)
+		}
+	}
+	if len(want) != len(b.Messages) {
+		t.Errorf("%d of %d messages are different: the test shows nothing", len(want), len(b.Messages))
 	}
 }
 
