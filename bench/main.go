@@ -57,6 +57,7 @@ func run() int {
 // A config says what to measure.
 type config struct {
 	rows, postgresRows, importRows, users int
+	calls                                 int // heard
 	seed                                  uint64
 	clients, rounds                       int
 	slice, timeout                        time.Duration
@@ -73,6 +74,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 	f.IntVar(&c.rows, "rows", 2_000_000, "fill the store with `N` rows")
 	f.IntVar(&c.postgresRows, "postgres-rows", 1_200_000, "fill PostgreSQL with `N` of them at most")
 	f.IntVar(&c.importRows, "import-rows", 400_000, "import `N` rows")
+	f.IntVar(&c.calls, "calls", 30_000, "hear `N` calls")
 	f.IntVar(&c.users, "users", 10_000, "the rows are those of `N` users")
 	f.Uint64Var(&c.seed, "seed", 1, "the `SEED` of all that is random")
 	f.IntVar(&c.clients, "clients", 8, "ask for pages by `N` connections")
@@ -82,7 +84,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 	f.StringVar(&c.tmp, "tmp", "", "keep everything below `DIR`, on the disk to be measured (default the system's folder)")
 	f.StringVar(&c.out, "out", "docs/benchmarks.md", "write the page to `FILE`; - is stdout")
 	f.StringVar(&c.program, "program", "", "measure the program at `PATH` instead of building it")
-	f.StringVar(&only, "only", "", "leave out all but `LIST` of: postgres, page, skip, number, open, import, events")
+	f.StringVar(&only, "only", "", "leave out all but `LIST` of: postgres, page, skip, number, open, import, events, hear")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
@@ -150,6 +152,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		b.step(ctx, "import", b.measureImport),
 		b.step(ctx, "number", b.measureNumber),
 		b.step(ctx, "events", b.measureEvents),
+		b.step(ctx, "hear", b.measureHear),
 	)
 	if ctx.Err() != nil {
 		return fmt.Errorf("no page is written: %w", context.Cause(ctx)) // half a run would replace a whole one

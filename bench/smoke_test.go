@@ -21,7 +21,7 @@ func TestSmoke(t *testing.T) {
 	tmp := t.TempDir()
 	out := filepath.Join(tmp, "benchmarks.md")
 	c, err := parse([]string{
-		"-rows", "12000", "-postgres-rows", "10000", "-import-rows", "5000", "-users", "50",
+		"-rows", "12000", "-postgres-rows", "10000", "-import-rows", "5000", "-calls", "300", "-users", "50",
 		"-rounds", "1", "-slice", "100ms", "-tmp", tmp, "-out", out, "-timeout", "2m",
 	}, os.Stderr)
 	if err != nil {
@@ -41,6 +41,7 @@ func TestSmoke(t *testing.T) {
 	for _, work := range []string{
 		"harness's client, identity |", "harness's client, gzip |", "client, gzip over TLS |", "page at `$skip` = 6,000", "durable ingest", "disk per row",
 		"durable single events", "one number among 12,000 rows", "after a clean stop", "`gen \\| import graph -`", "memory, serving",
+		"decode and fold", "through one TCP connection", "with the messages kept", "after the BYE", "open calls",
 	} {
 		if !strings.Contains(string(page), work) {
 			t.Errorf("the page has no line about %s", work)

@@ -80,7 +80,7 @@ type server struct {
 }
 
 // serve starts the house's server and waits for its first page.
-func (h *house) serve(ctx context.Context, token string) (*server, error) {
+func (h *house) serve(ctx context.Context, token string, more ...string) (*server, error) {
 	s := &server{token: token}
 	var err error
 	if s.http, err = freeAddr(); err != nil {
@@ -90,8 +90,8 @@ func (h *house) serve(ctx context.Context, token string) (*server, error) {
 		return nil, err
 	}
 	began := time.Now()
-	s.proc, err = startProcess(ctx, h.program, "serve", "--data", h.dir, "--listen", s.https, "--listen-http", s.http,
-		"--keep", "forever", "--log-format", "json")
+	args := append([]string{"serve", "--data", h.dir, "--listen", s.https, "--listen-http", s.http, "--keep", "forever", "--log-format", "json"}, more...)
+	s.proc, err = startProcess(ctx, h.program, args...)
 	if err != nil {
 		return nil, err
 	}

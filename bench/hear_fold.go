@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest"
+	"github.com/trunklog/trunklog/source/hep"
+)
+
+// folding says which packets are folded, and how often.
+type folding struct {
+	File   string
+	Rounds int
+}
+
+// folded is what came of it.
+type folded struct {
+	Calls int       // in the file
+	Rates []float64 // calls a second of each round
+}
+
+// fold takes packets apart, reads the messages in them and makes rows of their
+// calls, which nobody keeps.
+func fold(ctx context.Context, q folding, out *json.Encoder) error {
+	var answer folded
+	for range q.Rounds {
+		began := time.Now()
+		n, err := foldFile(ctx, q.File)
+		if err != nil {
+			return err
+		}
+		answer.Calls = n
+		answer.Rates = append(answer.Rates, perSecond(int64(n), time.Since(began)))
+	}
+	return out.Encode(answer)
+}
+
+func foldFile(ctx context.Context, name string) (calls int, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	in := ingest.New(ingest.Config{Store: noStore{}, Tenant: func(string) (call.GUID, bool) { return tenantID(), true }})
+	sink := in.SinkOf(ingest.Input{Source: "bench", Recorded: true})
+	const some = 512
+	var batch []call.Event
+	put := func() error {
+		err := sink.Put(ctx, batch...)
+		clear(batch)
+		batch = batch[:0]
+		return err
+	}
+	for e, err := range hep.Decoder(nil)(f) {
+		if err != nil {
+			return 0, err
+		}
+		if batch = append(batch, e); len(batch) == some {
+			if err := put(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if err := errors.Join(put(), sink.Flush(ctx)); err != nil {
+		return 0, err
+	}
+	return int(in.HearStats().Rows), nil
+}
+
+// measureFold measures folding without a socket and without a disk.
+func (b *bench) measureFold(ctx context.Context, file string) error {
+	var got folded
+	c, err := child(ctx, "fold", folding{File: file, Rounds: b.rounds}, &got)
+	if err != nil {
+		return err
+	}
+	if got.Calls != b.calls {
+		return fmt.Errorf("%d calls of %d were folded", got.Calls, b.calls)
+	}
+	rate := median(got.Rates)
+	b.report.add(result{
+		work:     "HEP: decode and fold in process, " + fmt.Sprint(perCall) + " messages a call",
+		target:   "≥ 10,000 calls/s",
+		measured: span(got.Rates, " calls/s") + "; " + mebibytes(c.Peak) + " at most",
+		met:      judge(rate >= 10_000),
+	})
+	return nil
+}
+
+// A noStore keeps nothing, at no cost.
+type noStore struct{}
+
+var _ call.Store = noStore{}
+
+func (noStore) Rows(context.Context, call.Query) iter.Seq2[*call.Row, error] {
+	return func(func(*call.Row, error) bool) {}
+}
+
+func (noStore) Row(context.Context, call.GUID, call.GUID) (call.Row, error) {
+	return call.Row{}, call.ErrNotFound
+}
+
+func (noStore) Count(context.Context, call.Query) (int64, error) { return 0, nil }
+
+func (noStore) Write(_ context.Context, b call.Batch) (call.Result, error) {
+	return call.Result{New: len(b.Rows)}, nil
+}
+
+func (noStore) State(context.Context, string) (map[string][]byte, error) { return nil, nil }
+
+func (noStore) Legs(context.Context, call.GUID, call.Cursor) ([]call.Leg, error) { return nil, nil }
+
+func (noStore) Messages(context.Context, call.Leg) iter.Seq2[*call.Message, error] {
+	return func(func(*call.Message, error) bool) {}
+}
+
+func (noStore) Trim(context.Context, call.GUID, time.Time) (int64, error) { return 0, nil }
+func (noStore) TrimMessages(context.Context, time.Time) error             { return nil }
+func (noStore) Close() error                                              { return nil }
