@@ -40,13 +40,15 @@ func (x *exchange) page(rt route) error {
 	}
 	buf := x.h.body()
 	defer x.h.keep(buf)
-	if head := appendHead(nil, p, p.size); len(head) <= maxStored && acceptsGzip(x.r.Header) {
+	// Of a few properties a general compressor makes less: it finds the rows that
+	// are the same.
+	if head := appendHead(nil, p, p.size); p.rows.Select == 0 && len(head) <= maxStored && acceptsGzip(x.r.Header) {
 		return x.packPage(p, head, buf)
 	}
 	return x.plainPage(p, buf)
 }
 
-// plainPage sends the page as it is. It is put together in buf.
+// plainPage puts the whole page together in buf and sends it.
 func (x *exchange) plainPage(p *pageRequest, buf *[]byte) error {
 	b := appendHead(*buf, p, p.size)
 	full := len(b)
@@ -60,7 +62,7 @@ func (x *exchange) plainPage(p *pageRequest, buf *[]byte) error {
 		b = slices.Replace(b, 0, full, appendHead(nil, p, x.rows)...)
 	}
 	*buf = b
-	x.deliver(http.StatusOK, p.level.contentType(), b, "")
+	x.send(http.StatusOK, p.level.contentType(), b)
 	return nil
 }
 

@@ -75,7 +75,7 @@ func (x *exchange) options() {
 const minZip = 1024
 
 // send writes an answer in one piece, compressed if the client likes that. The
-// headers of HEAD are those of GET. Pages have their own way: page_pack.go.
+// headers of HEAD are those of GET. Whole pages have a quicker way: page_pack.go.
 func (x *exchange) send(status int, contentType string, body []byte) {
 	encoding := ""
 	if len(body) >= minZip && acceptsGzip(x.r.Header) {
