@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -216,6 +217,30 @@ func TestElsewhere(t *testing.T) {
 	s.none("elsewhere")
 	if got := s.in.HearStats(); got.Elsewhere != 1 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// If nothing tells of Microsoft but the name of the trunk, that does.
+func TestAlongTrunk(t *testing.T) {
+	for _, outbound := range []bool{true, false} {
+		s := newStage(t, storetest.NewModel())
+		c := newTalk(1, outbound)
+		c.with = func(m *call.Signal) {
+			m.UserAgent, m.Contact = "", call.Address{}
+			m.Src, m.Dst = netip.AddrPortFrom(sbc.Addr(), m.Src.Port()), netip.AddrPortFrom(carrier.Addr(), m.Dst.Port())
+			m.From.Host, m.To.Host, m.URI.Host = "10.0.0.1", "10.0.0.2", "10.0.0.2"
+			if outbound {
+				m.URI.Host = "sbc1.contoso.com"
+			} else {
+				m.Contact.Host = "sbc1.contoso.com"
+			}
+		}
+		s.put(c.invite().at(time.Second).answer(200, "OK").at(3*time.Second).request("BYE", true).events()...)
+		s.pass(time.Second)
+		r := s.one()
+		if r.Inbound() == outbound || r.Trunk != "sbc1.contoso.com" || r.Duration != 2 || r.Caller != c.caller() || r.Callee != c.callee() {
+			t.Errorf("outbound %v: %+v", outbound, r)
+		}
 	}
 }
 

@@ -32,6 +32,9 @@ type leg struct {
 	told   call.Witness
 	trunk  string         // that the source is bound to, if it is
 	peers  []netip.Prefix // further addresses of Microsoft's, not kept
+	// owned reports whether a host is a trunk of the tenant's; not kept, and nil
+	// knows none.
+	owned func(host string) bool
 
 	hops []hop
 	says microsoftSays

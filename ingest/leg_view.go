@@ -73,6 +73,8 @@ func (l *leg) direction(peers []netip.Prefix) (f facing, outbound bool) {
 			f = surelyFacing
 		case v.agent && f == notFacing:
 			f, outbound = maybeFacing, true
+		case f == notFacing:
+			f, outbound = l.alongTrunk(v)
 		}
 	}
 	switch s := &l.says; {
@@ -86,6 +88,19 @@ func (l *leg) direction(peers []netip.Prefix) (f facing, outbound bool) {
 		return maybeFacing, !l.asked() && !guidOf(l.callID).IsZero()
 	}
 	return f, outbound
+}
+
+// alongTrunk concludes from the trunk's name who called, if nothing else tells:
+// Microsoft calls the trunk by it, and the SBC names itself so to Microsoft.
+func (l *leg) alongTrunk(v *invite) (f facing, outbound bool) {
+	if l.owned == nil {
+		return notFacing, false
+	}
+	called, calling := l.owned(v.uriHost), l.owned(v.contactHost) || l.owned(v.callerHost)
+	if called == calling {
+		return notFacing, false
+	}
+	return maybeFacing, called
 }
 
 // asked reports whether an INVITE was seen.
