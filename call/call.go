@@ -31,6 +31,10 @@ type Event struct {
 	// Part is set when this tells a part of a call of which other events tell
 	// the rest; the last of them is Done. Each settles what it tells and no more.
 	Part bool
+	// Restart is set when this tells that an SBC has restarted: that of the trunk
+	// Row.Trunk, or any of the source's if that is empty. Its calls that had not
+	// ended have, because it knows nothing of them any more.
+	Restart bool
 	// Mark is where the source resumes after this event; empty if it cannot.
 	Mark string
 	// Signal is one SIP message of the call; nil for sources that do not see

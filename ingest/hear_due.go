@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -47,6 +48,22 @@ func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, er
 		}
 	}
 	return true, nil
+}
+
+// restart ends the calls of an SBC that has restarted: those on a trunk that the
+// source has told of, or all of them.
+func (h *hearing) restart(sink *Sink, trunk string) {
+	for _, l := range h.legs[sink.source] {
+		if !l.life.closed.IsZero() {
+			continue
+		}
+		if v := l.view(); trunk != "" && l.trunk != trunk && !slices.Contains(v.trunks, trunk) {
+			continue
+		}
+		l.life.cut = true
+		h.soil(l)
+		h.wait(l)
+	}
 }
 
 // flush has all recorded legs of a source looked at.
@@ -129,6 +146,8 @@ func (h *hearing) due(l *leg, v *view) time.Time {
 		return life.closed.Add(t.Late)
 	case !life.closed.IsZero():
 		return life.closed.Add(t.Linger)
+	case life.cut:
+		return settled
 	case v.ended() && v.again():
 		return life.heard.Add(t.Retry)
 	case v.ended():

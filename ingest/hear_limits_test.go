@@ -450,3 +450,33 @@ func TestHeardAfterExport(t *testing.T) {
 		t.Errorf("legs of the row: %+v, %v", legs, err)
 	}
 }
+
+// When an SBC restarts, its calls are over: those that were heard, and those
+// that were told of in parts. Others are not.
+func TestRestart(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(60*time.Second).request("UPDATE", true)
+	s.put(c.events()...)
+	s.put(tell("one", false, func(r *call.Row) { r.Start, r.Trunk = c.began, "sbc1.contoso.com" }))
+	restart := func(trunk string) { s.put(call.Event{Restart: true, Row: call.Row{Trunk: trunk}}) }
+	restart("sbc2.contoso.com")
+	s.pass(time.Hour)
+	s.none("another SBC has restarted")
+	s.restart()
+	restart("SBC1.contoso.com")
+	s.pass(time.Second)
+	if got := s.in.HearStats(); got.Rows != 2 || got.Inferred != 2 || got.Open != 0 {
+		t.Errorf("%+v", got)
+	}
+	r, err := s.store.Row(t.Context(), tenant, c.xc)
+	if err != nil || !r.End.Equal(c.began.Add(60*time.Second)) || r.By[call.FieldEnd].Kind() != call.Inferred {
+		t.Errorf("%+v, %v", r, err)
+	}
+	other := newTalk(2, true).invite().at(time.Second).answer(200, "OK")
+	s.put(other.events()...)
+	restart("")
+	s.pass(time.Second)
+	if got := s.in.HearStats(); got.Rows != 3 {
+		t.Errorf("%+v", got)
+	}
+}

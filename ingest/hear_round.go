@@ -52,8 +52,12 @@ func (h *hearing) round(ctx context.Context, all []*heard) error {
 	var c heardCount
 	for _, p := range all {
 		for i := range p.events {
-			if s := p.events[i].Signal; s != nil {
-				h.hear(p.sink, s, now, &c)
+			e := &p.events[i]
+			switch {
+			case e.Signal != nil:
+				h.hear(p.sink, e.Signal, now, &c)
+			case e.Restart:
+				h.restart(p.sink, strings.ToLower(e.Row.Trunk))
 			}
 		}
 	}

@@ -110,16 +110,6 @@ func firstKnown(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// hasParts reports whether an event tells a part of a call.
-func hasParts(events []call.Event) bool {
-	for i := range events {
-		if events[i].Part {
-			return true
-		}
-	}
-	return false
-}
-
 // assemble puts together the parts among events: those that are not done become
 // part of the state, and those that are become whole. It returns the events
 // without the former, their places among all, and the state to be written with
@@ -175,7 +165,20 @@ const partsEvery = 10 * time.Minute
 
 // finishParts makes rows of calls whose last part has not come for too long.
 func (in *Ingest) finishParts(ctx context.Context) error {
-	state, err := in.store.State(ctx, partPrefix)
+	return in.finishThose(ctx, partPrefix, func(p *part) bool { return in.now().Sub(p.since) >= in.hearing.times.Open })
+}
+
+// restartParts makes rows of the source's calls on a trunk whose SBC has
+// restarted, or on all trunks.
+func (s *Sink) restartParts(ctx context.Context, trunk string) error {
+	return s.in.finishThose(ctx, partPrefix+s.source+"/", func(p *part) bool {
+		return p.row.Tenant == s.tenant && (trunk == "" || strings.EqualFold(p.row.Trunk, trunk))
+	})
+}
+
+// finishThose makes rows of the calls under a prefix that are over.
+func (in *Ingest) finishThose(ctx context.Context, prefix string, over func(*part) bool) error {
+	state, err := in.store.State(ctx, prefix)
 	if err != nil {
 		return err
 	}
@@ -184,7 +187,7 @@ func (in *Ingest) finishParts(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		if in.now().Sub(p.since) < in.hearing.times.Open {
+		if !over(&p) {
 			continue
 		}
 		r := p.finish()
@@ -195,7 +198,9 @@ func (in *Ingest) finishParts(ctx context.Context) error {
 		if r.Check() == nil {
 			b.Rows = []call.Row{r}
 		}
-		if _, _, err := in.write(ctx, b); err != nil && !errors.Is(err, call.ErrConflict) {
+		if _, _, err := in.write(ctx, b); errors.Is(err, call.ErrConflict) {
+			continue // another part has come just now
+		} else if err != nil {
 			return fmt.Errorf("finish a call whose last part has not come: %w", err)
 		}
 		in.hearing.partFinished(len(b.Rows) > 0)

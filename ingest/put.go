@@ -31,7 +31,7 @@ func (e *RejectedError) Unwrap() []error { return e.Errs }
 // The error is a [*call.SyntaxError] without a line, because e is one record
 // that is no good while those around it may be.
 func (s *Sink) Prepare(e *call.Event) error {
-	if e.Signal != nil {
+	if isHeard(e) {
 		return nil // its row comes later
 	}
 	if err := s.prepare(&e.Row, e); err != nil {
@@ -79,31 +79,38 @@ func (s *Sink) space(r *call.Row) string {
 // become rows when they have ended, see [Ingest.Run].
 func (s *Sink) Put(ctx context.Context, events ...call.Event) error {
 	records := events
-	if n := signals(events); n > 0 {
+	if n := count(events, isHeard); n > 0 {
 		if err := s.in.hearing.put(ctx, &heard{sink: s, events: events}); err != nil {
 			return fmt.Errorf("keep %d messages of source %s: %w", n, s.source, err)
+		}
+		for i := range events {
+			if events[i].Restart {
+				if err := s.restartParts(ctx, events[i].Row.Trunk); err != nil {
+					return err
+				}
+			}
 		}
 		if n == len(events) {
 			return nil
 		}
-		records = slices.DeleteFunc(slices.Clone(events), func(e call.Event) bool { return e.Signal != nil })
+		records = slices.DeleteFunc(slices.Clone(events), func(e call.Event) bool { return isHeard(&e) })
 	}
 	return s.putRecords(ctx, records)
 }
 
-// signals returns how many of the events are SIP messages.
-func signals(events []call.Event) (n int) {
+// isHeard reports whether an event is about calls in progress.
+func isHeard(e *call.Event) bool { return e.Signal != nil || e.Restart }
+
+func count(events []call.Event, is func(*call.Event) bool) (n int) {
 	for i := range events {
-		if events[i].Signal != nil {
-			n++
-		}
+		n += btoi(is(&events[i]))
 	}
 	return n
 }
 
 // putRecords puts events that have no Signal.
 func (s *Sink) putRecords(ctx context.Context, events []call.Event) error {
-	if !hasParts(events) {
+	if count(events, func(e *call.Event) bool { return e.Part }) == 0 {
 		return s.putWhole(ctx, events, nil, call.Batch{})
 	}
 	const tries = 10
