@@ -114,6 +114,11 @@ func (s *pushSink) Put(ctx context.Context, events []call.Event) (out push.Outco
 	out.Changed = int(after.Changed - before.Changed)
 	out.Same = int(after.Same - before.Same)
 	out.Open = len(events) - len(out.Rejected) - out.New - out.Changed - out.Same
+	for i := range events {
+		if events[i].Restart {
+			out.Open-- // it is no call
+		}
+	}
 	s.x.mu.Lock()
 	defer s.x.mu.Unlock()
 	t := &s.x.totals

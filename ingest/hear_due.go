@@ -50,20 +50,32 @@ func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, er
 	return true, nil
 }
 
-// restart ends the calls of an SBC that has restarted: those on a trunk that the
-// source has told of, or all of them.
+// restart ends the calls of an SBC that has restarted. If the trunk is named,
+// those are its calls that any source of the tenant's has heard; if not, all that
+// the source itself has.
 func (h *hearing) restart(sink *Sink, trunk string) {
-	for _, l := range h.legs[sink.source] {
-		if !l.life.closed.IsZero() {
-			continue
+	for source, legs := range h.legs {
+		for _, l := range legs {
+			if l.life.closed.IsZero() && h.carried(l, sink, source, trunk) {
+				l.life.cut = true
+				h.soil(l)
+				h.wait(l)
+			}
 		}
-		if v := l.view(); trunk != "" && l.trunk != trunk && !slices.Contains(v.trunks, trunk) {
-			continue
-		}
-		l.life.cut = true
-		h.soil(l)
-		h.wait(l)
 	}
+}
+
+// carried reports whether a restart that a sink tells of ends the call of a leg.
+func (h *hearing) carried(l *leg, sink *Sink, source, trunk string) bool {
+	if trunk == "" {
+		return source == sink.source
+	}
+	v := l.view()
+	if l.trunk != trunk && !slices.Contains(v.trunks, trunk) {
+		return false
+	}
+	_, tenant := h.in.trunkOf(l, v.trunks)
+	return source == sink.source || tenant == sink.tenant
 }
 
 // flush has all recorded legs of a source looked at.

@@ -472,11 +472,23 @@ func TestRestart(t *testing.T) {
 	if err != nil || !r.End.Equal(c.began.Add(60*time.Second)) || r.By[call.FieldEnd].Kind() != call.Inferred {
 		t.Errorf("%+v, %v", r, err)
 	}
+	told := newTalk(3, false).invite().at(time.Second).answer(200, "OK")
+	s.put(told.events()...)
+	for _, owner := range []call.GUID{call.NameGUID("another"), tenant} {
+		before := s.in.HearStats().Rows
+		if err := s.in.Sink("http/client", owner).Put(t.Context(), call.Event{Restart: true, Row: call.Row{Trunk: "sbc1.contoso.com"}}); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(time.Second)
+		if got := s.in.HearStats().Rows - before; got != uint64(btoi(owner == tenant)) {
+			t.Errorf("a restart that tenant %v tells of has ended %d calls", owner, got)
+		}
+	}
 	other := newTalk(2, true).invite().at(time.Second).answer(200, "OK")
 	s.put(other.events()...)
 	restart("")
 	s.pass(time.Second)
-	if got := s.in.HearStats(); got.Rows != 3 {
+	if got := s.in.HearStats(); got.Rows != 4 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -16,6 +16,10 @@ import (
 //	{"event":"partial","call":"KEY","inviteDateTime":"…","callerNumber":"…"}
 //	{"event":"partial","call":"KEY","endDateTime":"…","done":true}
 //
+// or that an SBC has restarted, so that its calls which had not ended have:
+//
+//	{"event":"restart","trunkFullyQualifiedDomainName":"sbc1.contoso.com"}
+//
 // KEY names the call among all that the client delivers. All other properties
 // are those of a row, and each line settles what it names and nothing else. The
 // line with "done" is the last one of the call.
@@ -32,8 +36,11 @@ func decodeEvent(line []byte, decode call.Decoder, w call.Witness) (e call.Event
 		return e, fmt.Errorf("%w: an event has to be one JSON object on a line of its own", call.ErrInvalid)
 	}
 	var kind, key string
-	if json.Unmarshal(members["event"], &kind) != nil || kind != "partial" {
-		return e, fmt.Errorf(`%w: the only event that is known is "partial"`, call.ErrInvalid)
+	switch err := json.Unmarshal(members["event"], &kind); {
+	case err == nil && kind == "restart":
+		return decodeRestart(members)
+	case err != nil || kind != "partial":
+		return e, fmt.Errorf(`%w: the events that are known are "partial" and "restart"`, call.ErrInvalid)
 	}
 	if json.Unmarshal(members["call"], &key) != nil || !isCall(key) || !utf8.Valid(members["call"]) {
 		return e, fmt.Errorf("%w: call is not a text of 1 to %d bytes without control characters", call.ErrInvalid, maxCall)
@@ -53,6 +60,16 @@ func decodeEvent(line []byte, decode call.Decoder, w call.Witness) (e call.Event
 	}
 	settle(&e.Row, named, w)
 	e.Call, e.Part, e.Done = key, true, done
+	return e, nil
+}
+
+// decodeRestart reads that an SBC has restarted.
+func decodeRestart(members map[string]json.RawMessage) (e call.Event, err error) {
+	var trunk string
+	if json.Unmarshal(members[call.FieldTrunk.String()], &trunk) != nil || trunk == "" || len(trunk) > call.MaxText {
+		return e, fmt.Errorf("%w: a restart has to name the SBC by %s", call.ErrInvalid, call.FieldTrunk)
+	}
+	e.Restart, e.Row.Trunk = true, trunk
 	return e, nil
 }
 

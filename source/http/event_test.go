@@ -101,6 +101,13 @@ func TestEventsFold(t *testing.T) {
 	}
 }
 
+func TestRestartEvent(t *testing.T) {
+	e, err := decodeEvent([]byte(`{"event":"restart","trunkFullyQualifiedDomainName":"sbc1.contoso.com"}`), graphjson.Decode, call.CDR.Witness())
+	if err != nil || !e.Restart || e.Part || e.Done || e.Row.Trunk != "sbc1.contoso.com" {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
 func TestBadEvent(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{`{"event":"partial"}`, "call is not"},
@@ -112,9 +119,12 @@ func TestBadEvent(t *testing.T) {
 		{"{\"event\":\"partial\",\"call\":\"\xff\"}", "call is not"},
 		{`{"event":"partial","call":"k","done":1}`, "done is neither"},
 		{`{"event":"partial","call":"k","done":"true"}`, "done is neither"},
-		{`{"event":"Partial","call":"k"}`, "the only event"},
-		{`{"event":null,"call":"k"}`, "the only event"},
-		{`{"event":["partial"],"call":"k"}`, "the only event"},
+		{`{"event":"Partial","call":"k"}`, "the events that are known"},
+		{`{"event":null,"call":"k"}`, "the events that are known"},
+		{`{"event":["partial"],"call":"k"}`, "the events that are known"},
+		{`{"event":"restart"}`, "name the SBC"},
+		{`{"event":"restart","trunkFullyQualifiedDomainName":7}`, "name the SBC"},
+		{`{"event":"restart","trunkFullyQualifiedDomainName":"` + strings.Repeat("x", 1025) + `"}`, "name the SBC"},
 		{`{"event":"partial","call":"k"} {}`, "one JSON object"},
 		{`{"event":"partial","call":"k"`, "one JSON object"},
 		{`[{"event":"partial","call":"k"}]`, "one JSON object"},
