@@ -120,7 +120,7 @@ func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, f
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server answers %s: is it of another version?", resp.Status)
 	}
