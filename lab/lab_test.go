@@ -75,9 +75,9 @@ func newTestTrunklog(t *testing.T) *trunklog {
 func TestCalls(t *testing.T) {
 	needPrograms(t)
 	for i, c := range []struct {
-		network string
-		b2bua   bool
-	}{{"udp", false}, {"tcp", false}, {"tls", false}, {"tcp", true}} {
+		network, sip string
+		b2bua        bool
+	}{{"udp", "udp", false}, {"tcp", "tcp", false}, {"tls", "tcp", false}, {"tcp", "tcp", true}} {
 		name := c.network
 		if c.b2bua {
 			name = "b2bua"
@@ -87,7 +87,7 @@ func TestCalls(t *testing.T) {
 			if err := tl.serve(t.Context(), c.network); err != nil {
 				t.Fatal(err)
 			}
-			all, err := makeCalls(t.Context(), tl.config(config{b2bua: c.b2bua, run: 1 + i, seed: t.TempDir()}, c.network))
+			all, err := makeCalls(t.Context(), tl.config(config{b2bua: c.b2bua, sip: c.sip, run: 1 + i, seed: t.TempDir()}, c.network))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,7 +134,7 @@ func TestLoad(t *testing.T) {
 			if err := tl.serve(t.Context(), network); err != nil {
 				t.Fatal(err)
 			}
-			if err := makeLoad(t.Context(), tl.config(config{run: 1, seed: t.TempDir()}, network), rate, calls); err != nil {
+			if err := makeLoad(t.Context(), tl.config(config{sip: network, run: 1, seed: t.TempDir()}, network), rate, calls); err != nil {
 				t.Fatal(err)
 			}
 			rows, err := tl.await(t.Context(), calls, patience)

@@ -107,7 +107,7 @@ func (s *sbc) load(ctx context.Context, p plan, rate, calls int) error {
 	}
 	defer callee.stop()
 	port := s.port(!p.fromTeams, p.number)
-	if err := callee.until(ctx, "it listens", func() bool { return bound("udp", port) }); err != nil {
+	if err := callee.until(ctx, "it listens", func() bool { return bound(s.sip, port) }); err != nil {
 		return err
 	}
 	caller, err := s.sipp(p, true, append(count, "-r", strconv.Itoa(rate))...)

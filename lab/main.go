@@ -51,6 +51,7 @@ func command(ctx context.Context, args []string, in io.Reader, out io.Writer) er
 	hep := f.String("hep", "tcp", "mirror over `NETWORK`, udp, tcp or tls; for run NETWORK:HOST:PORT")
 	f.StringVar(&c.ca, "ca", "", "for tls: the `FILE` with the certificate that trunklog is trusted by")
 	f.BoolVar(&c.b2bua, "b2bua", false, "hide the Call-ID of either side from the other")
+	f.StringVar(&c.sip, "sip", "tcp", "let SIP itself come over `NETWORK`, udp or tcp")
 	f.StringVar(&c.only, "only", "", "make the calls with this `TEXT` in their name")
 	f.IntVar(&c.run, "run", 1, "the `NUMBER` of the run, 1 to 99, which the telephone numbers hold")
 	f.StringVar(&c.seed, "seed", fmt.Sprint(time.Now().UnixNano()), "the `TEXT` that ids are made of")

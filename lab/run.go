@@ -21,6 +21,7 @@ type config struct {
 	address string // HOST:PORT where trunklog listens for it
 	ca      string // for tls
 	b2bua   bool
+	sip     string // what SIP itself comes over: udp or tcp
 	only    string
 	run     int
 	seed    string
@@ -52,9 +53,10 @@ const (
 type sbc struct {
 	*process
 	dir                    string
-	first                  int // of the lab's ports
-	teamsSide, carrierSide int // its own ports
-	teams, carrier         int // from which those of the callees are counted
+	sip                    string // udp or tcp
+	first                  int    // of the lab's ports
+	teamsSide, carrierSide int    // its own ports
+	teams, carrier         int    // from which those of the callees are counted
 }
 
 // startSBC starts Kamailio, with its files in dir, and waits until it answers.
@@ -64,7 +66,10 @@ func startSBC(ctx context.Context, c config, dir string) (*sbc, error) {
 		return nil, err
 	}
 	own := first + ownPorts
-	s := &sbc{dir: dir, first: first, teams: first, carrier: first + ports, teamsSide: own, carrierSide: own + 1}
+	s := &sbc{dir: dir, sip: c.sip, first: first, teams: first, carrier: first + ports, teamsSide: own, carrierSide: own + 1}
+	if s.sip != "udp" && s.sip != "tcp" {
+		return nil, fmt.Errorf("--sip %s: udp and tcp are possible", s.sip)
+	}
 	settings, err := files.ReadFile("kamailio.cfg")
 	if err != nil {
 		return nil, err
@@ -171,7 +176,7 @@ func (s *sbc) call(ctx context.Context, p plan) (facts, error) {
 	}
 	defer callee.stop()
 	port := s.port(!p.fromTeams, p.number)
-	if err := callee.until(ctx, "it listens", func() bool { return bound("udp", port) }); err != nil {
+	if err := callee.until(ctx, "it listens", func() bool { return bound(s.sip, port) }); err != nil {
 		return f, err
 	}
 	caller, err := s.sipp(p, true)
@@ -229,6 +234,7 @@ func (s *sbc) sipp(p plan, caller bool, more ...string) (*process, error) {
 		"-sf", name + ".xml", "-i", "127.0.0.1", "-bind_local", "-p", strconv.Itoa(port),
 		"-ci", "127.0.0.1", "-cp", strconv.Itoa(s.first + controlPorts + place),
 		"-mi", "127.0.0.1", "-mp", strconv.Itoa(s.first + mediaPorts + place*perMedia),
+		"-t", map[string]string{"udp": "u1", "tcp": "t1"}[s.sip],
 		"-nostdin", "-default_behaviors", "none", "-trace_err", "-error_file", name + ".errors",
 		"-cid_str", p.CallID, "-key", "xi", p.XI,
 	}
