@@ -42,7 +42,11 @@ func TestLab(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range networks {
 		wg.Go(func() {
-			cmd := exec.CommandContext(t.Context(), lab, "run", "--hep", addresses[i], "--run", fmt.Sprint(1+i), "--ca", h.caFile())
+			sip := "tcp" // as with Teams, but for TLS
+			if networks[i] == "udp" {
+				sip = "udp"
+			}
+			cmd := exec.CommandContext(t.Context(), lab, "run", "--hep", addresses[i], "--sip", sip, "--run", fmt.Sprint(1+i), "--ca", h.caFile())
 			var diag bytes.Buffer
 			cmd.Stderr = &diag
 			if made[i], errs[i] = cmd.Output(); errs[i] != nil {
