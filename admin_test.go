@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,12 +18,22 @@ import (
 type troubled struct {
 	call.Store
 	writes atomic.Int64
-	do     func(ctx context.Context) error
+	mu     sync.Mutex
+	do     func() error
 }
 
-func (s *troubled) Write(ctx context.Context, _ call.Batch) (call.Result, error) {
+func (s *troubled) becomes(do func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.do = do
+}
+
+func (s *troubled) Write(context.Context, call.Batch) (call.Result, error) {
 	s.writes.Add(1)
-	return call.Result{}, s.do(ctx)
+	s.mu.Lock()
+	do := s.do
+	s.mu.Unlock()
+	return call.Result{}, do()
 }
 
 // TestReadiness: ready is who can write, has opened its ports and is not
@@ -30,7 +41,7 @@ func (s *troubled) Write(ctx context.Context, _ call.Batch) (call.Result, error)
 func TestReadiness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		serving, stop := context.WithCancel(t.Context())
-		st := &troubled{do: func(context.Context) error { return nil }}
+		st := &troubled{do: func() error { return nil }}
 		r := newReadiness(st)
 		done := make(chan error, 1)
 		go func() { done <- r.run(serving) }()
@@ -46,12 +57,12 @@ func TestReadiness(t *testing.T) {
 		if n := st.writes.Load(); n != 1 {
 			t.Errorf("%d writes for ten questions in a moment, want 1", n)
 		}
-		st.do = func(context.Context) error { return fmt.Errorf("write: %w: 3 MB are free", call.ErrFull) }
+		st.becomes(func() error { return fmt.Errorf("write: %w: 3 MB are free", call.ErrFull) })
 		time.Sleep(readyEvery)
 		if err := r.check(t.Context(), serving); !errors.Is(err, call.ErrFull) {
 			t.Errorf("full: %v", err)
 		}
-		st.do = func(context.Context) error { time.Sleep(time.Minute); return nil }
+		st.becomes(func() error { time.Sleep(time.Minute); return nil })
 		time.Sleep(readyEvery)
 		for range 3 {
 			began := time.Now()
@@ -60,7 +71,7 @@ func TestReadiness(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour)
-		st.do = func(context.Context) error { return nil }
+		st.becomes(func() error { return nil })
 		if err := r.check(t.Context(), serving); err != nil {
 			t.Errorf("not stuck any more: %v", err)
 		}

@@ -88,6 +88,7 @@ type pushLedger struct {
 	answers map[string]delivery // by key
 	open    [8]*delivery        // by sender: got no answer yet
 	cut     int
+	odd     []string // answers that no sender should get
 }
 
 // make makes a request with 1 to 60 rows, or now and then with more than are
@@ -127,6 +128,9 @@ func (l *pushLedger) send(ctx context.Context, s *server, sender int) {
 		status, answer, _, err := s.deliver(ctx, l.token, d.body, "Idempotency-Key", d.key)
 		l.mu.Lock()
 		if err != nil || status != http.StatusOK {
+			if err == nil { // a server that is killed says nothing
+				l.odd = append(l.odd, fmt.Sprintf("%s: status %d: %s", d.key, status, answer))
+			}
 			l.open[sender] = d
 			l.cut++
 			l.mu.Unlock()
@@ -167,6 +171,9 @@ func (s *server) deliver(ctx context.Context, token, body string, header ...stri
 // verify follows all pages of the log and compares them with the ledger.
 func (l *pushLedger) verify(t *testing.T, s *server, cycle int) {
 	t.Helper()
+	if len(l.odd) > 0 {
+		t.Fatalf("cycle %d: %s", cycle, strings.Join(l.odd, "\n"))
+	}
 	seen := map[string]bool{}
 	link := "/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=2026-10-01,toDateTime=2026-11-01)"
 	for link != "" {

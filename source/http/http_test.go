@@ -243,6 +243,11 @@ func TestRefused(t *testing.T) {
 	if s.Accepted != 0 || s.Active != 0 {
 		t.Errorf("%+v", s)
 	}
+	// The same bomb without telling how long it is.
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, readerOnly{strings.NewReader(strings.Repeat(zipped(t, ""), 60_000))})
+	if o := b.send(t, r, "Content-Encoding", "gzip"); o.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d: %s", o.status, o.text)
+	}
 	if o := b.send(t, httptest.NewRequestWithContext(t.Context(), http.MethodOptions, Path, nil)); o.status != http.StatusNoContent || o.head.Get("Allow") != allowed {
 		t.Errorf("OPTIONS: %d, %v", o.status, o.head)
 	}
