@@ -492,3 +492,27 @@ func TestRestart(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// An SBC that hides its topology passes on who called by which name, and the
+// name of the product, to a leg of its own: that leg makes no row.
+func TestHiddenTopology(t *testing.T) {
+	for _, outbound := range []bool{true, false} {
+		s := newStage(t, storetest.NewModel())
+		c := newTalk(1, outbound).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+		other := newTalk(1, outbound)
+		other.callID, other.hop, other.began = "masked", 1, c.began.Add(2*time.Millisecond)
+		other.with = func(m *call.Signal) { m.Contact = call.Address{Host: "10.1.2.3"} }
+		other.invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+		if !outbound {
+			for i := range other.signals {
+				other.signals[i].URI.Host, other.signals[i].To.Host = "sbc1.contoso.com", "sbc1.contoso.com"
+			}
+		}
+		s.put(append(other.events(), c.events()...)...)
+		s.pass(time.Second)
+		want := plainRow(c)
+		established(c, &want, time.Second, 4*time.Second)
+		r := s.one()
+		same(t, fmt.Sprint("outbound ", outbound), &r, &want)
+	}
+}

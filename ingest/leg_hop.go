@@ -60,7 +60,7 @@ type invite struct {
 	contactHost                    string
 	asserted, assertedHost         string // P-Asserted-Identity
 	agent                          bool   // User-Agent is Microsoft's
-	named                          bool   // its Contact or From is Microsoft's
+	named                          bool   // its Contact is Microsoft's
 	forwarded                      bool   // History-Info
 	referredBy                     string
 }
@@ -166,7 +166,7 @@ func inviteOf(s *call.Signal, fromA bool) invite {
 		contactHost: s.Contact.Host,
 		asserted:    s.Asserted.User, assertedHost: s.Asserted.Host,
 		agent:      microsoftAgent(s.UserAgent),
-		named:      microsoftHost(s.Contact.Host) || microsoftHost(s.From.Host) || param(s.Contact.Params, "x-c") != "",
+		named:      microsoftHost(s.Contact.Host) || param(s.Contact.Params, "x-c") != "",
 		forwarded:  s.HistoryInfo != "",
 		referredBy: s.ReferredBy,
 	}

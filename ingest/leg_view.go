@@ -2,16 +2,18 @@ package ingest
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/trunklog/trunklog/call"
 )
 
 // A view is what a leg's facts come to.
 type view struct {
-	// facing is how sure it is that the leg faces Microsoft: not at all, by
-	// what the product calls itself, which an SBC may pass on, or by names,
-	// addresses and parameters.
+	// facing is how sure it is that the leg faces Microsoft: not at all, by what
+	// an SBC may pass on to its other side, such as From, To and the product's
+	// name, or by addresses, the Request-URI and Contact.
 	facing   facing
 	outbound bool     // Microsoft called
 	invite   *invite  // the first one on the hop that faces Microsoft; nil: not seen
@@ -52,55 +54,80 @@ func (l *leg) view() view {
 	var v view
 	v.facing, v.outbound = l.direction(l.peers)
 	hops := l.facingHops(v.outbound, l.peers)
-	v.read(hops)
+	v.read(hops, l.hops)
 	v.complete(l.hops)
 	v.trunks = l.trunks(&v)
 	return v
 }
 
-// direction returns whether the leg faces Microsoft and who called.
-func (l *leg) direction(peers []netip.Prefix) (f facing, outbound bool) {
+// direction returns whether the leg faces Microsoft and who called. The hops
+// stand in the order in which they were seen, which must not matter: of their
+// signs the strongest counts.
+func (l *leg) direction(peers []netip.Prefix) (facing, bool) {
+	best, outbound := noSign, false
 	for i := range l.hops {
 		h := &l.hops[i]
 		if h.invite.at.IsZero() {
 			continue
 		}
-		from, to := h.ends()
-		switch v := &h.invite; {
-		case v.named || isMicrosoft(from, peers):
-			return surelyFacing, true
-		case microsoftHost(v.uriHost), microsoftHost(v.toHost), isMicrosoft(to, peers):
-			f = surelyFacing
-		case v.agent && f == notFacing:
-			f, outbound = maybeFacing, true
-		case f == notFacing:
-			f, outbound = l.alongTrunk(v)
+		if s, out := l.signOf(h, peers); s > best || s == best && out {
+			best, outbound = s, out
 		}
 	}
 	switch s := &l.says; {
-	case f == surelyFacing:
-		return f, false
+	case best >= signAddress:
+		return surelyFacing, outbound
 	case s.id.rank > 0, s.correlation.rank > 0:
 		// Microsoft's Contact in an answer. If the INVITE was not seen, who
 		// answered was called, and a Call-ID that is a GUID is Microsoft's.
 		return surelyFacing, s.id.rank != rankAnswer && !l.asked() && !guidOf(l.callID).IsZero()
-	case f == notFacing && s.region.s != "":
+	case best > noSign:
+		return maybeFacing, outbound
+	case s.region.s != "":
 		return maybeFacing, !l.asked() && !guidOf(l.callID).IsZero()
 	}
-	return f, outbound
+	return notFacing, false
+}
+
+// A sign is what in an INVITE tells of Microsoft, the stronger the greater.
+type sign uint8
+
+const (
+	noSign      sign = iota
+	signTrunk        // the trunk's name
+	signTo           // Microsoft's name in To, which an SBC may pass on
+	signFrom         // the same in From, or the product's
+	signAddress      // Microsoft is called
+	signContact      // Microsoft calls
+)
+
+func (l *leg) signOf(h *hop, peers []netip.Prefix) (s sign, outbound bool) {
+	from, to := h.ends()
+	switch v := &h.invite; {
+	case v.named || isMicrosoft(from, peers):
+		return signContact, true
+	case microsoftHost(v.uriHost), isMicrosoft(to, peers):
+		return signAddress, false
+	case v.agent, microsoftHost(v.callerHost):
+		return signFrom, true
+	case microsoftHost(v.toHost):
+		return signTo, false
+	default:
+		return l.alongTrunk(v)
+	}
 }
 
 // alongTrunk concludes from the trunk's name who called, if nothing else tells:
 // Microsoft calls the trunk by it, and the SBC names itself so to Microsoft.
-func (l *leg) alongTrunk(v *invite) (f facing, outbound bool) {
+func (l *leg) alongTrunk(v *invite) (s sign, outbound bool) {
 	if l.owned == nil {
-		return notFacing, false
+		return noSign, false
 	}
 	called, calling := l.owned(v.uriHost), l.owned(v.contactHost) || l.owned(v.callerHost)
 	if called == calling {
-		return notFacing, false
+		return noSign, false
 	}
-	return maybeFacing, called
+	return signTrunk, called
 }
 
 // asked reports whether an INVITE was seen.
@@ -167,32 +194,58 @@ func (l *leg) isEnd(i int, end netip.AddrPort, outbound bool) bool {
 	return true
 }
 
-// read reads the facts of the hops that face Microsoft.
-func (v *view) read(hops []*hop) {
+// inverted is by how much an answer may seem to be older than the INVITE that it
+// answers. Kamailio takes the time of a message that it sends after it has been
+// sent, and may have read the answer to it by then.
+const inverted = 250 * time.Millisecond
+
+// read reads the facts of the hops that face Microsoft, of all hops of the leg.
+func (v *view) read(hops []*hop, all []hop) {
 	last := uint32(0)
 	for _, h := range hops {
 		last = max(last, h.lastCSeq)
 		if v.invite == nil || h.invite.compare(v.invite) < 0 {
 			v.invite = &h.invite
 		}
-		if !h.answer.IsZero() {
-			v.answer.add(h.answer, false)
-		}
-		v.addEnds(h)
 	}
 	for _, h := range hops {
-		if h.lastCSeq != last {
-			continue // it was asked again, perhaps with credentials
+		var f *final
+		for _, o := range h.same(all, v.outbound) {
+			if !o.answer.IsZero() {
+				v.answer.add(o.answer, false)
+			}
+			v.addEnds(o)
+			if g := o.final(); g != nil && (f == nil || g.compare(f) > 0) {
+				f = g
+			}
 		}
-		f := h.final()
-		if f == nil || f.cseq < last || f.at.Before(h.asked) {
+		switch {
+		case h.lastCSeq != last:
+			// it was asked again, perhaps with credentials
+		case f == nil || f.cseq < last || f.at.Before(h.asked.Add(-inverted)):
 			v.asked = true
-			continue
-		}
-		if v.final == nil || f.compare(v.final) > 0 {
+		case v.final == nil || f.compare(v.final) > 0:
 			v.final = f
 		}
 	}
+}
+
+// same returns h and those of all hops that are the same one by other ports: no
+// INVITE was seen there, and they end at the same address of Microsoft's. Over
+// TCP and TLS the SBC's end of a connection has a port that says nothing, and
+// Kamailio reports 0 for what it reads from a connection that it has opened.
+func (h *hop) same(all []hop, outbound bool) []*hop {
+	end, to := h.ends()
+	if !outbound {
+		end = to
+	}
+	out := []*hop{h}
+	for i := range all {
+		if o := &all[i]; o.invite.at.IsZero() && slices.Contains([]netip.AddrPort{o.a, o.b}, end) {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 func (v *view) addEnds(h *hop) {
