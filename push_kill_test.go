@@ -45,7 +45,7 @@ func TestPushKill(t *testing.T) {
 	}
 	s := start(t, data)
 	l.verify(t, s, cycles)
-	if l.cut == 0 || len(l.acked) < 100*cycles {
+	if l.cut == 0 || len(l.acked) < 20*cycles {
 		t.Errorf("%d requests were cut off and %d rows acknowledged in %d cycles: that proves nothing", l.cut, len(l.acked), cycles)
 	}
 	t.Logf("%d rows acknowledged in %d cycles, %d requests cut off; none lost, none doubled", len(l.acked), cycles, l.cut)
@@ -92,7 +92,8 @@ type pushLedger struct {
 }
 
 // make makes a request with 1 to 60 rows, or now and then with more than are
-// written at once. Half of them have no GUID, so that their ids are made here.
+// written at once. Half of them have no GUID, so that their ids are made here,
+// and some come in two parts.
 func (l *pushLedger) make() *delivery {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,6 +110,11 @@ func (l *pushLedger) make() *delivery {
 		id := fmt.Sprintf("%08x-0000-4000-8000-%012x", l.next, i)
 		if i%2 == 0 {
 			id = "sbc-" + number
+		}
+		if i%10 == 5 { // in two parts
+			fmt.Fprintf(&b, `{"event":"partial","call":%q,"startDateTime":"2026-10-%02dT%02d:%02d:00Z","callerNumber":%q}`+"\n", id, 1+l.next%28, i%24, l.next%60, number)
+			fmt.Fprintf(&b, `{"event":"partial","call":%q,"duration":%d,"done":true}`+"\n", id, i)
+			continue
 		}
 		fmt.Fprintf(&b, `{"id":%q,"startDateTime":"2026-10-%02dT%02d:%02d:00Z","callType":"ByotIn","callerNumber":%q,"duration":%d}`+"\n", id, 1+l.next%28, i%24, l.next%60, number, i)
 	}
