@@ -82,7 +82,7 @@ func (x *exchange) packPage(p *pageRequest, head []byte, buf *[]byte) error {
 	if x.rows < p.size {
 		head = appendHead(head[:0], p, x.rows)
 	}
-	if len(head)+len(text) < minZip && z.holdsAll() {
+	if len(head)+len(text) < minZip { // and so text is all of it: row keeps more
 		x.deliver(http.StatusOK, p.level.contentType(), append(head, text...), "")
 		return nil
 	}

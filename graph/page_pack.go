@@ -182,9 +182,6 @@ func (z *packer) sum(text []byte) {
 	z.size += len(text) - z.from
 }
 
-// holdsAll reports whether the text that row has returned is that of all rows.
-func (z *packer) holdsAll() bool { return z.size == z.from }
-
 // finish packs the rest of text, and returns the whole page with what stands
 // before the rows. It is good until the next reset.
 func (z *packer) finish(head, text []byte) []byte {
