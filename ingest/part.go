@@ -130,6 +130,10 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event) (whole []call.
 		p.add(&e.Row)
 		if !e.Done {
 			p.row.Tenant = s.tenant
+			if p.row.ID.IsZero() {
+				// The id that the last part gets, in case that it never comes.
+				p.row.ID = call.NameGUID(s.space(&p.row), e.Call)
+			}
 			b.State[name] = p.encode()
 			continue
 		}
@@ -191,8 +195,8 @@ func (in *Ingest) finishThose(ctx context.Context, prefix string, over func(*par
 			continue
 		}
 		r := p.finish()
-		if r.ID.IsZero() {
-			r.ID = call.NameGUID(strings.TrimPrefix(name, partPrefix))
+		if owner, ok := in.tenant(r.Trunk); ok && r.Tenant.IsZero() {
+			r.Tenant = owner
 		}
 		b := call.Batch{State: map[string][]byte{name: nil}, If: map[string][]byte{name: value}}
 		if r.Check() == nil {

@@ -121,3 +121,20 @@ func TestPartsForgotten(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A part that is told again after the last one, because its answer was lost, does
+// not become a row of its own.
+func TestPartAgain(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	begin := tell("one", false, func(r *call.Row) { r.Invite, r.Caller, r.Trunk = s.clock, "+49301", "sbc1.contoso.com" })
+	s.put(begin)
+	s.put(tell("one", true, func(r *call.Row) { r.End = s.clock.Add(time.Minute) }))
+	want := s.one()
+	s.put(begin)
+	s.clock = s.clock.Add(25 * time.Hour)
+	if err := s.in.finishParts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := s.one()
+	same(t, "told again", &got, &want)
+}
