@@ -8,14 +8,13 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"os"
 
 	"github.com/rogpeppe/go-internal/txtar"
 

@@ -204,6 +204,31 @@ func TestTsharkSizes(t *testing.T) {
 	}
 }
 
+// A checksum of 0 would say that there is none, and is written as 0xffff.
+func TestChecksumZero(t *testing.T) {
+	c := &ladder.Call{}
+	for n := range 1 << 16 {
+		c.Messages = append(c.Messages, call.Message{At: time.Unix(0, 0), Raw: []byte{byte(n >> 8), byte(n)}})
+	}
+	var b bytes.Buffer
+	if _, err := c.PCAP(&b); err != nil {
+		t.Fatal(err)
+	}
+	const head, packet = 24, 16 + 20 + 8 + 2
+	seen := 0
+	for at := head + packet - 4; at < b.Len(); at += packet {
+		switch binary.BigEndian.Uint16(b.Bytes()[at:]) {
+		case 0:
+			t.Errorf("packet %d has the checksum 0", (at-head)/packet)
+		case 0xffff:
+			seen++
+		}
+	}
+	if seen != 1 {
+		t.Errorf("%d checksums are 0xffff", seen)
+	}
+}
+
 func TestLoss(t *testing.T) {
 	long := call.Message{At: time.Unix(0, 0), Raw: make([]byte, call.MaxMessage)}
 	early := call.Message{At: time.Unix(-1, 0), Raw: []byte("x")}

@@ -226,7 +226,7 @@ func (s *Store) eachMessage(ctx context.Context, leg call.Leg, yield func(*call.
 // day, until it returns false. It leaves out days on which no leg has any: do
 // leaves the iterator behind the messages of its day.
 func legDays(it *pebble.Iterator, leg call.Leg, do func(prefix []byte) (more bool, err error)) error {
-	if leg.To.Before(leg.From) || leg.To.Before(call.TimeOf(0)) || !leg.From.Before(call.TimeOf(endOfTime)) {
+	if leg.To.Before(leg.From) || leg.To.Before(call.TimeOf(0)) {
 		return nil
 	}
 	last := min(floorTicks(leg.To), endOfTime-1) / ticksPerDay

@@ -141,8 +141,14 @@ func TestTrimPieces(t *testing.T) {
 		if _, err := s.Write(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
+		before := s.applied
 		if n, err := s.Trim(t.Context(), call.GUID{}, at.Add(13*time.Hour)); n != 10 || err != nil {
 			t.Errorf("pieces of %d: %d rows, %v", most, n, err)
+		}
+		// Each row has 27 to 36 messages on the days of its leg, more than go
+		// with two rows.
+		if want, ok := map[int]uint64{1: 10, 2: 10, 1000: 1}[most]; ok && s.applied-before != want {
+			t.Errorf("pieces of %d: %d batches, want %d", most, s.applied-before, want)
 		}
 		if err := s.Check(t.Context(), func(p string) { t.Errorf("pieces of %d: %s", most, p) }); err != nil {
 			t.Error(err)

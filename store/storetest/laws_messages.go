@@ -162,6 +162,13 @@ func legsTakeTheirPlace(f *fixture) {
 	a2, a3 := a, a
 	a2.To, a3.From, a3.To = noon().Add(24*time.Hour), noon().Add(-time.Second), noon().Add(25*time.Hour+99)
 	f.write(call.Batch{Legs: []call.Leg{a2, a3}})
+	var many []call.Leg
+	for i := range 100 {
+		l := a3
+		l.Main, l.To = i%2 == 0, a3.To.Add(-time.Duration(i)*time.Second)
+		many = append(many, l, legOf(fmt.Sprint("other ", i*37%100), noon(), legID(4)))
+	}
+	f.write(call.Batch{Legs: append(many, a3)}) // of many the last
 	for range 2 {
 		order(c.ID, a.ID, b.ID)
 		if legs := f.sameLegs(a.Tenant, a.Row); !legs[1].To.Equal(noon().Add(25 * time.Hour)) {
@@ -312,6 +319,9 @@ func trimTakesMessagesAlong(f *fixture) {
 	shared.Row, shared.To = b.Rows[30].Cursor(), b.Rows[30].Start
 	other.Tenant, other.ID = Tenants()[1], legID(2)
 	b.Legs = append(b.Legs, shared, lost, other)
+	for i := range 5 { // several of one moment, between those of rows
+		b.Legs = append(b.Legs, legOf(fmt.Sprint("nobody ", i), b.Rows[6].Start.Add(time.Minute), legID(3)))
+	}
 	b.Messages = append(b.Messages, messageAt(lost.ID, noon(), "lost"), messageAt(other.ID, b.Rows[1].Start, "another tenant's"))
 	f.write(b)
 	for _, step := range []time.Time{
