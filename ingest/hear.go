@@ -93,8 +93,14 @@ func (t Times) orDefault() Times {
 		t *time.Duration
 		d time.Duration
 	}{
-		{&t.Settle, d.Settle}, {&t.Retry, d.Retry}, {&t.Orphan, d.Orphan}, {&t.Cancel, d.Cancel},
-		{&t.Ring, d.Ring}, {&t.Open, d.Open}, {&t.Linger, d.Linger}, {&t.Late, d.Late},
+		{&t.Settle, d.Settle},
+		{&t.Retry, d.Retry},
+		{&t.Orphan, d.Orphan},
+		{&t.Cancel, d.Cancel},
+		{&t.Ring, d.Ring},
+		{&t.Open, d.Open},
+		{&t.Linger, d.Linger},
+		{&t.Late, d.Late},
 	} {
 		if *p.t <= 0 {
 			*p.t = p.d
