@@ -242,6 +242,7 @@ func (h *hearing) link(main, l *leg) {
 	if !h.in.keepSIP || main.life.row.IsZero() {
 		return
 	}
+	l.life.linked = true
 	h.batch.Legs = append(h.batch.Legs, call.Leg{
 		Tenant: main.life.rowTenant, Row: main.life.row, ID: l.id, Main: l == main, From: l.first, To: l.last,
 	})

@@ -334,6 +334,28 @@ func TestRecording(t *testing.T) {
 	same(t, "recorded again, a year later", &r, &want)
 }
 
+// Messages that are heard again, now that they are kept, belong to the row.
+func TestKeptLater(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
+	for i := range c.signals {
+		c.signals[i].Raw = []byte(fmt.Sprint("message ", i))
+	}
+	for _, keep := range []bool{false, true} {
+		s.restart()
+		s.in.keepSIP = keep
+		sink := s.in.SinkOf(Input{Source: "hep", Tenant: tenant, Recorded: true})
+		if err := errors.Join(sink.Put(t.Context(), c.events()...), sink.Flush(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		r := s.one()
+		legs, err := s.store.Legs(t.Context(), tenant, r.Cursor())
+		if err != nil || len(legs) != btoi(keep) {
+			t.Errorf("kept %v: %d legs, %v", keep, len(legs), err)
+		}
+	}
+}
+
 // What is kept of a leg is all of it.
 func TestLegCodec(t *testing.T) {
 	for i, c := range talks {

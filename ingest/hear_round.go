@@ -125,6 +125,10 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 		h.batch.Messages = append(h.batch.Messages, call.Message{
 			Leg: l.id, At: s.At, Src: s.Src, Dst: s.Dst, Transport: s.Transport, Raw: s.Raw,
 		})
+		if !l.life.closed.IsZero() && !l.life.linked {
+			changed, l.life.changed = true, true // it was heard when messages were not kept
+			h.soil(l)
+		}
 	}
 	if changed && !l.life.recorded {
 		h.wait(l)

@@ -66,6 +66,7 @@ type legLife struct {
 	rowTenant call.GUID
 	partOf    call.GUID // the leg whose call this is another leg of
 
+	linked   bool // the store knows whose messages the leg's are
 	cut      bool // the SBC has restarted, and knows nothing of the call
 	recorded bool // the messages were saved before, and are not heard now
 	dirty    bool // the store does not have it as it is

@@ -107,7 +107,7 @@ func (w *legWriter) life(l *legLife) {
 	w.time(l.opened)
 	w.time(l.heard)
 	w.time(l.closed)
-	w.bools(l.inferred, l.changed, l.recorded, l.cut)
+	w.bools(l.inferred, l.changed, l.recorded, l.cut, l.linked)
 	w.time(l.row.Start)
 	w.guid(l.row.ID)
 	w.guid(l.rowTenant)
@@ -267,7 +267,7 @@ func (r *legReader) says(m *microsoftSays) {
 
 func (r *legReader) life(l *legLife) {
 	l.opened, l.heard, l.closed = r.time(), r.time(), r.time()
-	r.bools(&l.inferred, &l.changed, &l.recorded, &l.cut)
+	r.bools(&l.inferred, &l.changed, &l.recorded, &l.cut, &l.linked)
 	l.row.Start, l.row.ID = r.time(), r.guid()
 	l.rowTenant, l.partOf = r.guid(), r.guid()
 	l.saved = l.heard
