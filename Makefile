@@ -31,7 +31,7 @@ test: deps build
 	go vet ./...
 	go test $(RACE) -timeout 15m ./...
 	cd source/hep/oracle && go vet ./... && go test ./...
-	$(MAKE) fuzz FUZZTIME=$(or $(FUZZTIME),5s)
+	$(MAKE) fuzz FUZZTIME=5s FUZZLONG=30s
 	$(MAKE) sdk
 
 sdk: deps build
@@ -49,8 +49,9 @@ lab: build
 
 # Every fuzz target of the house, each for a while.
 FUZZTIME ?= 30s
+FUZZLONG ?= $(FUZZTIME)
 fuzz:
-	@.ci/fuzz $(FUZZTIME)
+	@.ci/fuzz $(FUZZTIME) $(FUZZLONG)
 
 torture: deps build
 	TRUNKLOG_SCALE=$(SCALE) go test -timeout 4h ./...

@@ -356,6 +356,22 @@ func TestKeptLater(t *testing.T) {
 	}
 }
 
+// The clock of the capturing host jumps, back or on, while a call goes on: there
+// is one row, and nothing in it is negative.
+func TestClockJumps(t *testing.T) {
+	for _, jump := range []time.Duration{-2 * time.Hour, -time.Second, 26 * time.Hour} {
+		s := newStage(t, storetest.NewModel())
+		c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(10*time.Second + jump).request("BYE", true)
+		for _, e := range c.events() {
+			s.put(e)
+			s.pass(time.Second)
+		}
+		if r := s.one(); r.Duration < 0 || !r.Successful || !r.Start.Equal(c.began.Add(time.Second)) || r.Caller != c.caller() {
+			t.Errorf("by %v: %+v", jump, r)
+		}
+	}
+}
+
 // What is kept of a leg is all of it.
 func TestLegCodec(t *testing.T) {
 	for i, c := range talks {
