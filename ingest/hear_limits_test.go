@@ -361,7 +361,7 @@ func TestKeptLater(t *testing.T) {
 func TestClockJumps(t *testing.T) {
 	for _, jump := range []time.Duration{-2 * time.Hour, -time.Second, 26 * time.Hour} {
 		s := newStage(t, storetest.NewModel())
-		c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(10*time.Second + jump).request("BYE", true)
+		c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(10*time.Second+jump).request("BYE", true)
 		for _, e := range c.events() {
 			s.put(e)
 			s.pass(time.Second)
