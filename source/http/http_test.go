@@ -292,12 +292,12 @@ func TestStoreTrouble(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, func(c *Config) { c.PutTimeout = 10 * time.Millisecond })
-			b.mem.put = c.put
+			b.mem.before(c.put)
 			o := b.post(t, rows(0, 3))
 			if o.status != http.StatusServiceUnavailable || o.head.Get("Retry-After") == "" || b.Stats().Refused[c.cause] != 1 || b.mem.len() != 0 {
 				t.Errorf("status %d, %v, %+v: %s", o.status, o.head, b.Stats(), o.text)
 			}
-			b.mem.put = nil
+			b.mem.before(nil)
 			if o := b.post(t, rows(0, 3)); o.status != http.StatusOK || o.New != 3 {
 				t.Errorf("afterwards: status %d: %s", o.status, o.text)
 			}

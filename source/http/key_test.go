@@ -146,7 +146,7 @@ func TestKeyInUse(t *testing.T) {
 	b := newBench(t, nil)
 	var second outcome
 	b.mem.put = func(context.Context) error {
-		b.mem.put = nil
+		b.mem.before(nil)
 		second = b.post(t, row(0), "Idempotency-Key", "k")
 		return nil
 	}

@@ -51,13 +51,23 @@ type memory struct {
 	write func() error
 }
 
+// before sets what is called before anything is kept.
+func (m *memory) before(put func(ctx context.Context) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.put = put
+}
+
 func newMemory() *memory {
 	return &memory{rows: map[string]call.Event{}, state: map[string][]byte{}}
 }
 
 func (m *memory) Put(ctx context.Context, events []call.Event) (out Outcome, err error) {
-	if m.put != nil {
-		if err := m.put(ctx); err != nil {
+	m.mu.Lock()
+	before := m.put
+	m.mu.Unlock()
+	if before != nil {
+		if err := before(ctx); err != nil {
 			return Outcome{}, err
 		}
 	}
