@@ -20,6 +20,7 @@ import (
 // and again become one row each, as long as the sender repeats the calls that it
 // has not seen in the log; and what was in the log stays in it.
 func TestHearKill(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	cycles := 100 * scale()
 	if testing.Short() {
 		cycles = 5

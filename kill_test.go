@@ -18,6 +18,7 @@ import (
 // it has started again, whatever eight writers were doing. The ledger of what
 // was acknowledged lies outside the server.
 func TestKill(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	cycles := 50 * scale()
 	if testing.Short() {
 		cycles = 5

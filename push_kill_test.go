@@ -19,6 +19,7 @@ import (
 // request that got no answer is sent again with its key, as senders do. The
 // ledger lies outside of the server, and everything is seen through the API.
 func TestPushKill(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	cycles := 100 * scale()
 	if testing.Short() {
 		cycles = 3
