@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/source/hep"
@@ -50,25 +52,41 @@ func foldFile(ctx context.Context, name string) (calls int, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	in := ingest.New(ingest.Config{Store: noStore{}, Tenant: func(string) (call.GUID, bool) { return tenantID(), true }})
 	sink := in.SinkOf(ingest.Input{Source: "bench", Recorded: true})
+	// One goroutine decodes and the other folds, as in an import.
 	const some = 512
-	var batch []call.Event
-	put := func() error {
-		err := sink.Put(ctx, batch...)
-		clear(batch)
-		batch = batch[:0]
-		return err
-	}
-	for e, err := range hep.Decoder(nil)(f) {
-		if err != nil {
-			return 0, err
-		}
-		if batch = append(batch, e); len(batch) == some {
-			if err := put(); err != nil {
-				return 0, err
+	batches := make(chan []call.Event, 4)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(batches)
+		var batch []call.Event
+		for e, err := range hep.Decoder(nil)(f) {
+			if err != nil {
+				return err
+			}
+			if batch = append(batch, e); len(batch) == some {
+				select {
+				case batches <- batch:
+					batch = make([]call.Event, 0, some)
+				case <-ctx.Done():
+					return nil
+				}
 			}
 		}
-	}
-	if err := errors.Join(put(), sink.Flush(ctx)); err != nil {
+		select {
+		case batches <- batch:
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	g.Go(func() error {
+		for batch := range batches {
+			if err := sink.Put(ctx, batch...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(g.Wait(), sink.Flush(context.WithoutCancel(ctx))); err != nil {
 		return 0, err
 	}
 	return int(in.HearStats().Rows), nil

@@ -35,7 +35,6 @@ const (
 	keySession     = "s"
 	keyCorrelation = "c"
 	keyNumber      = "n"
-	keyGUID        = "g"
 )
 
 func (r *recent) key(source, kind, value string) uint64 {
@@ -56,9 +55,6 @@ func (r *recent) keys(l *leg, f func(uint64)) {
 	if l.correlation.s != "" {
 		f(r.key(l.source, keyCorrelation, l.correlation.s))
 		f(r.key(l.source, keyCorrelation, l.callID))
-	}
-	if g := l.says.correlation.id; !g.IsZero() {
-		f(r.key(l.source, keyGUID, string(g[:])))
 	}
 	for i := range l.hops {
 		if v := &l.hops[i].invite; !v.at.IsZero() {
@@ -120,9 +116,6 @@ func sameCallLegs(a, b *leg) bool {
 	case a.session.s != "" && a.session.s == b.session.s,
 		a.correlation.s != "" && (a.correlation.s == b.correlation.s || a.correlation.s == b.callID),
 		b.correlation.s != "" && b.correlation.s == a.callID:
-		return true
-	case !a.says.correlation.id.IsZero() && a.says.correlation.id == b.says.correlation.id:
-		// Legs that both face Microsoft share it, too.
 		return true
 	case a.first.Sub(b.first).Abs() > apart:
 		return false

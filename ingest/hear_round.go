@@ -159,13 +159,7 @@ func (h *hearing) hold(l *leg) {
 	}
 	legs[l.callID] = l
 	l.peers = h.in.peersOf(l.source)
-	l.owned = func(host string) bool {
-		if host == "" {
-			return false
-		}
-		owner, ok := h.in.tenant(host)
-		return ok && (l.tenant.IsZero() || owner == l.tenant)
-	}
+	l.in = h.in
 	h.recent.add(l)
 }
 

@@ -32,9 +32,7 @@ type leg struct {
 	told   call.Witness
 	trunk  string         // that the source is bound to, if it is
 	peers  []netip.Prefix // further addresses of Microsoft's, not kept
-	// owned reports whether a host is a trunk of the tenant's; not kept, and nil
-	// knows none.
-	owned func(host string) bool
+	in     *Ingest        // knows whose trunks are which; not kept, and may be nil
 
 	hops []hop
 	says microsoftSays
@@ -149,8 +147,49 @@ func (l *leg) add(s *call.Signal) (changed bool) {
 	}
 	if h := l.hopOf(s); h.add(s) {
 		changed = true
+		if s.Method == methodInvite {
+			l.share(h)
+		}
 	}
 	return changed
+}
+
+// share lets the INVITE of a hop use the texts of the others: a proxy passes most
+// of them on as they are, and calls in progress are many.
+func (l *leg) share(h *hop) {
+	for i := range l.hops {
+		o := &l.hops[i]
+		if o == h || o.invite.at.IsZero() {
+			continue
+		}
+		var texts [inviteTexts]string
+		n := 0
+		o.invite.texts(func(s *string) { texts[n] = *s; n++ })
+		n = 0
+		h.invite.texts(func(s *string) {
+			if *s == texts[n] {
+				*s = texts[n]
+			}
+			n++
+		})
+	}
+	for _, p := range [...]struct {
+		l *least
+		s string
+	}{{&l.from, h.invite.caller}, {&l.to, h.invite.callee}} {
+		if p.l.s == p.s {
+			p.l.s = p.s
+		}
+	}
+}
+
+// owned reports whether a host is a trunk of the tenant's.
+func (l *leg) owned(host string) bool {
+	if host == "" || l.in == nil {
+		return false
+	}
+	owner, ok := l.in.tenant(host)
+	return ok && (l.tenant.IsZero() || owner == l.tenant)
 }
 
 // addAnswer adds what stands in for the INVITE that a message belongs to.

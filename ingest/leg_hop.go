@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -192,9 +193,12 @@ func (v *invite) bools() int {
 	return btoi(v.fromA) | btoi(v.agent)<<1 | btoi(v.named)<<2 | btoi(v.forwarded)<<3
 }
 
+// inviteTexts is how many texts an invite has.
+const inviteTexts = 11
+
 // texts calls f with each text of v.
 func (v *invite) texts(f func(*string)) {
-	for _, p := range [...]*string{
+	for _, p := range [inviteTexts]*string{
 		&v.caller, &v.callerName, &v.callerHost, &v.to, &v.toHost, &v.callee, &v.uriHost,
 		&v.contactHost, &v.asserted, &v.assertedHost, &v.referredBy,
 	} {
@@ -206,6 +210,13 @@ func (v *invite) texts(f func(*string)) {
 // row can hold the beginning.
 func (v *invite) keep() {
 	v.texts(func(p *string) { *p = strings.Clone(clip(*p)) })
+	if v.to == v.callee {
+		v.to = v.callee
+	}
+	// Hosts are few, and the same in many calls.
+	for _, p := range [...]*string{&v.callerHost, &v.toHost, &v.uriHost, &v.contactHost, &v.assertedHost} {
+		*p = unique.Make(*p).Value()
+	}
 }
 
 // clip returns what of s a field of a row can hold.

@@ -120,9 +120,6 @@ func (l *leg) signOf(h *hop, peers []netip.Prefix) (s sign, outbound bool) {
 // alongTrunk concludes from the trunk's name who called, if nothing else tells:
 // Microsoft calls the trunk by it, and the SBC names itself so to Microsoft.
 func (l *leg) alongTrunk(v *invite) (s sign, outbound bool) {
-	if l.owned == nil {
-		return noSign, false
-	}
 	called, calling := l.owned(v.uriHost), l.owned(v.contactHost) || l.owned(v.callerHost)
 	if called == calling {
 		return noSign, false
