@@ -1,0 +1,46 @@
+package source
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+func TestOpen(t *testing.T) {
+	name, s, err := Open("sbc1=hep+tcp://127.0.0.1:0?tenant=contoso&trunk=sbc1.contoso.com&microsoft=10.0.0.1", Options{})
+	if err != nil || name != "sbc1" || s.Tenant() != "contoso" || s.Trunk() != "sbc1.contoso.com" || len(s.Microsoft()) != 1 || s.Authenticated() {
+		t.Errorf("%s, %+v, %v", name, s, err)
+	}
+	for _, c := range []struct{ spec, says string }{
+		{"hep+tcp://:9060", "NAME=URL is needed"},
+		{"=hep+tcp://:9060", "NAME=URL is needed"},
+		{"SBC 1=hep+tcp://:9060", "NAME=URL is needed"},
+		{"sbc1=%zz://", "no URL"},
+		{"sbc1=syslog://:514", `unknown kind "syslog"`},
+		{"sbc1=hep+tcp://:9060?tennant=x", "unknown parameter"},
+		{"hep+tcp://:9060?auth=secret", "NAME=URL is needed"},
+	} {
+		_, _, err := Open(c.spec, Options{})
+		if !errors.Is(err, call.ErrInvalid) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v; want an error that says %q", c.spec, err, c.says)
+		}
+	}
+}
+
+// Each kind of recording that is listed can be read, and no other.
+func TestRecording(t *testing.T) {
+	for _, kind := range Recordings() {
+		d, ok := Recording(kind, nil)
+		if !ok {
+			t.Fatalf("%s is listed and cannot be read", kind)
+		}
+		for range d(strings.NewReader("")) {
+			t.Errorf("%s: an empty recording has events", kind)
+		}
+	}
+	if _, ok := Recording("graph", nil); ok || len(recordings) != len(Recordings()) {
+		t.Error("the list of recordings is not the table")
+	}
+}
