@@ -15,9 +15,6 @@ import (
 // TestSmoke makes a whole run with few rows and little time, so that the
 // harness does not rot. Its figures mean nothing.
 func TestSmoke(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds and starts the program")
-	}
 	tmp := t.TempDir()
 	out := filepath.Join(tmp, "benchmarks.md")
 	c, err := parse([]string{

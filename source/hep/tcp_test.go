@@ -299,7 +299,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 1000 {
-		t.Skipf("only %d files may be open: %v", limit.Cur, err)
+		t.Fatalf("only %d files may be open: %v", limit.Cur, err)
 	}
 	n = min(n, int(limit.Cur-200)/2) // both ends are in this process
 	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
