@@ -54,7 +54,7 @@ all others go in, and the exit code is 5.`,
 	f.BoolVar(&in.dryRun, "dry-run", false, "read everything and write nothing")
 	f.StringVar(&in.rejects.path, "rejects", "", "write what cannot be read to `FILE` (default: a new file in DATA/rejects)")
 	f.StringVar(&in.mapFile, "map", "", "how to read the CSV, a YAML `FILE` (see docs/import-csv.md)")
-	f.BoolVar(&in.keepSIP, "keep-sip", false, "keep the SIP messages too, of format hep, for as long as the server is told to")
+	f.StringVar(&in.keepSIP, "keep-sip", "off", "keep the SIP messages too, of format hep; the server deletes them after its own `PERIOD`")
 	return cmd
 }
 
@@ -71,7 +71,7 @@ type importer struct {
 	tenant  string
 	dryRun  bool
 	mapFile string
-	keepSIP bool
+	keepSIP string // as of serve, so that one setting serves both
 
 	decode  call.Decoder
 	ingest  *ingest.Ingest
@@ -104,7 +104,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 		Tenant:  func(trunk string) (call.GUID, bool) { return h.tenants.ByTrunk(ctx, trunk) },
 		Now:     in.now,
 		Number:  func(trunk, number string) string { return h.tenants.Number(ctx, trunk, number) },
-		KeepSIP: in.keepSIP,
+		KeepSIP: keepsSIP(in.keepSIP),
 	})
 	in.sink = in.ingest.SinkOf(ingest.Input{Source: in.format, Tenant: id, Recorded: recording})
 	if recording {
@@ -142,10 +142,8 @@ func (in *importer) open() (recording bool, err error) {
 			return true, usage("--map is for format csv")
 		}
 		in.decode = decode
-		return true, nil
-	}
-	if in.keepSIP {
-		return false, usage("--keep-sip is for format hep")
+		_, err := sipPeriod(in.keepSIP)
+		return true, err
 	}
 	options := format.Options{Note: note}
 	if in.mapFile != "" {

@@ -10,17 +10,19 @@ import (
 )
 
 // keepsSIP reports whether the SIP messages of calls are kept.
-func (s *serving) keepsSIP() bool {
-	return s.keepSIP != "" && s.keepSIP != "off" && s.keepSIP != "0"
-}
+func (s *serving) keepsSIP() bool { return keepsSIP(s.keepSIP) }
+
+func keepsSIP(period string) bool { return period != "" && period != "off" && period != "0" }
 
 // sipPeriod returns for how long they are. It is for ever, so that nothing is
 // deleted, if none are kept: what is there was put there by an import.
-func (s *serving) sipPeriod() (tenant.Period, error) {
-	if !s.keepsSIP() {
+func (s *serving) sipPeriod() (tenant.Period, error) { return sipPeriod(s.keepSIP) }
+
+func sipPeriod(period string) (tenant.Period, error) {
+	if !keepsSIP(period) {
 		return tenant.Period{}, nil
 	}
-	p, err := tenant.ParsePeriod(s.keepSIP)
+	p, err := tenant.ParsePeriod(period)
 	if err != nil {
 		return p, usage("--keep-sip: %w, or 'off'", err)
 	}

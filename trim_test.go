@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"os/exec"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -89,5 +90,25 @@ func TestKeepSIP(t *testing.T) {
 	}
 	if _, errs, code := command(t, "", "serve", "--keep-sip", "30", "--data", t.TempDir()); code != exitUsage || !strings.Contains(errs, "--keep-sip") {
 		t.Errorf("exit code %d, %q", code, errs)
+	}
+}
+
+// TestKeepSIPSetting: one setting holds for the server and for imports of every
+// format.
+func TestKeepSIPSetting(t *testing.T) {
+	data := t.TempDir()
+	newTenant(t, data, "contoso", contosoID)
+	row := must(t, "", "gen", "--rows", "1")
+	for _, c := range []struct{ format, in, period, says string }{
+		{"graph", row, "30d", "1 new"},
+		{"hep", must(t, "", "gen", "--rows", "1", "--from", "2026-11-01", "--to", "2026-11-02", "--as", "hep"), "30d", "1 call"},
+		{"hep", "", "30", "--keep-sip: "},
+	} {
+		cmd := exec.CommandContext(t.Context(), "trunklog", "import", c.format, "--tenant", "contoso", "--data", data, "-")
+		cmd.Env = append(cleanEnv(), envPrefix+"KEEP_SIP="+c.period)
+		cmd.Stdin = strings.NewReader(c.in)
+		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), c.says) {
+			t.Errorf("import %s with %s: %s; want %q", c.format, c.period, out, c.says)
+		}
 	}
 }
