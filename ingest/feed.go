@@ -131,10 +131,10 @@ func (h *hearing) announce() {
 		if v.established() {
 			progress = Answered
 		}
-		if v.facing == notFacing || v.invite == nil || l.life.told == progress || v.ended() {
+		if v.facing == notFacing || v.invite == nil || l.life.progress == progress || v.ended() {
 			continue
 		}
-		l.life.told = progress
+		l.life.progress = progress
 		trunk, tenant := h.in.trunkOf(l, v.trunks)
 		r := l.openRow(&v, func(number string) string { return h.in.number(trunk, number) })
 		r.Trunk, r.Tenant, r.ID = trunk, tenant, l.rowID(v.outbound)

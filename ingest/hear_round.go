@@ -208,7 +208,7 @@ func (h *hearing) undo() {
 		l.life = n.was
 		h.closed -= int64(btoi(!queued.closed.IsZero())) - int64(btoi(!n.was.closed.IsZero()))
 		l.life.dirty, l.life.waiting, l.life.queued = queued.dirty, queued.waiting, queued.queued
-		l.life.due, l.life.place, l.life.keys, l.life.told = queued.due, queued.place, queued.keys, queued.told
+		l.life.due, l.life.place, l.life.keys, l.life.progress = queued.due, queued.place, queued.keys, queued.progress
 		h.wait(l)
 	}
 }

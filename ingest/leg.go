@@ -73,7 +73,7 @@ type legLife struct {
 	due      time.Time
 	place    int      // among those that are due later, from 1; 0: not there
 	keys     []uint64 // by which other legs find it
-	told     Progress // to those who watch
+	progress Progress // what those who watch were told
 }
 
 // microsoftSays are the facts that only Microsoft's messages have.
