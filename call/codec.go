@@ -18,7 +18,7 @@ import (
 //	witness   1 byte: the witness of all settled fields; or 0, and then one
 //	          byte for each settled field
 //	known     uvarint, one bit a field: set if the value is not zero;
-//	          bit NumFields stands for ClaimedStart
+//	          bit claimedBit stands for ClaimedStart
 //	values    of the known fields in their order:
 //	          ID      16 bytes
 //	          Text    uvarint length, bytes
@@ -32,7 +32,21 @@ import (
 // ends.
 const rowVersion = 1
 
-const keyFields = 1<<FieldID | 1<<FieldStart
+const (
+	keyFields = 1<<FieldID | 1<<FieldStart
+	// claimedBit is the place of ClaimedStart among the known fields: behind
+	// those that there were at first. The fields that came later are one
+	// further.
+	claimedBit = FieldSharedID + 1
+	knownBits  = NumFields + 1
+)
+
+func knownBit(f Field) Field {
+	if f >= claimedBit {
+		return f + 1
+	}
+	return f
+}
 
 // AppendBody appends the compact form of r, without its key, to b.
 func (r *Row) AppendBody(b []byte) []byte {
@@ -42,20 +56,20 @@ func (r *Row) AppendBody(b []byte) []byte {
 	known := uint64(0)
 	for f := range NumFields {
 		if keyFields>>f&1 == 0 && r.Known(f) {
-			known |= 1 << f
+			known |= 1 << knownBit(f)
 		}
 	}
 	if !r.ClaimedStart.IsZero() {
-		known |= 1 << NumFields
+		known |= 1 << claimedBit
 	}
 	b = binary.AppendUvarint(b, known)
 	for f := range NumFields {
-		if known>>f&1 != 0 {
+		if f == claimedBit && known>>claimedBit&1 != 0 {
+			b = appendTime(b, r.ClaimedStart, r.Start)
+		}
+		if known>>knownBit(f)&1 != 0 {
 			b = r.appendField(b, f)
 		}
-	}
-	if !r.ClaimedStart.IsZero() {
-		b = appendTime(b, r.ClaimedStart, r.Start)
 	}
 	return b
 }
@@ -124,7 +138,7 @@ func (r *Row) ParseBody(tenant GUID, start time.Time, id GUID, body string) erro
 		at = r.parseWitnesses(body, at, settled)
 	}
 	known, at := uvarintAt(body, at)
-	if (settled|known>>1)>>NumFields != 0 {
+	if settled>>NumFields != 0 || known>>knownBits != 0 {
 		return fmt.Errorf("row %v has fields that this version does not know: %w", id, ErrNewer)
 	}
 	at = r.parseFields(body, at, known, units)
@@ -235,8 +249,14 @@ func (r *Row) parseLast(s string, at int, known uint64, units []GUID, start uint
 	if known>>FieldSharedID&1 != 0 {
 		at = r.SharedID.parseAt(s, at)
 	}
-	if known>>NumFields&1 != 0 {
+	if known>>claimedBit&1 != 0 {
 		r.ClaimedStart, at = timeAt(s, at, start)
+	}
+	if known>>(FieldCallerRaw+1)&1 != 0 {
+		r.CallerRaw, at = textAt(s, at)
+	}
+	if known>>(FieldCalleeRaw+1)&1 != 0 {
+		r.CalleeRaw, at = textAt(s, at)
 	}
 	return at
 }

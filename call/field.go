@@ -10,7 +10,8 @@ import (
 // disk: new ones are added at the end.
 type Field uint8
 
-// The fields, in the order in which Graph writes them.
+// The fields, in the order in which Graph writes them. Those from
+// FieldSharedID on are ours and never on the wire.
 const (
 	FieldID Field = iota
 	FieldCorrelationID
@@ -38,6 +39,8 @@ const (
 	FieldTransferorID
 	FieldAdministrativeUnits
 	FieldSharedID
+	FieldCallerRaw
+	FieldCalleeRaw
 	NumFields
 )
 
@@ -54,8 +57,7 @@ const (
 	List
 )
 
-// fields names each field as Graph does. sharedCorrelationId is ours: Graph
-// has no such property.
+// fields names each field as Graph does, and ours in its manner.
 var fields = [NumFields]struct {
 	name string
 	typ  Type
@@ -86,10 +88,15 @@ var fields = [NumFields]struct {
 	FieldTransferorID:        {"transferorCorrelationId", ID},
 	FieldAdministrativeUnits: {"administrativeUnitInfos", List},
 	FieldSharedID:            {"sharedCorrelationId", ID},
+	FieldCallerRaw:           {"callerNumberRaw", Text},
+	FieldCalleeRaw:           {"calleeNumberRaw", Text},
 }
 
 // String returns the field's name in Graph, such as "startDateTime".
 func (f Field) String() string { return fields[f].name }
+
+// OnWire reports whether Graph has the field at all, in beta at least.
+func (f Field) OnWire() bool { return f < FieldSharedID }
 
 // Type returns the field's type.
 func (f Field) Type() Type { return fields[f].typ }
@@ -229,6 +236,10 @@ func (r *Row) textAt(f Field) *string {
 		return &r.UserCountry
 	case FieldOtherCountry:
 		return &r.OtherCountry
+	case FieldCallerRaw:
+		return &r.CallerRaw
+	case FieldCalleeRaw:
+		return &r.CalleeRaw
 	}
 	panic("call: " + f.String() + " is not a Text")
 }

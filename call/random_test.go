@@ -165,7 +165,7 @@ func fullRow() Row {
 		MediaLocation: "USWE", SignalLocation: "EUNO", FinalSIPCode: -1, CallEndSubReason: 540000, FinalSIPPhrase: "BYE",
 		Trunk: "tll-audiocodes01.adatum.biz", MediaBypass: true,
 		UserCountry: "US", OtherCountry: "DE", TransferorID: g(0x20), AdministrativeUnits: []GUID{g(0x30), g(0x40)},
-		SharedID: g(0x50), ClaimedStart: at(106_000_000),
+		SharedID: g(0x50), CallerRaw: "012345678***", CalleeRaw: "01234567***", ClaimedStart: at(106_000_000),
 		Seen: Graph.Set() | CDR.Set(),
 	}
 	for f := range r.By {

@@ -51,6 +51,10 @@ type Row struct {
 	// SharedID links the legs of transfers and forwards; only the admin
 	// centre's export has it. Not on the wire.
 	SharedID GUID
+	// CallerRaw and CalleeRaw are the numbers as they were dialled or shown,
+	// where a dial plan has written Caller or Callee in another way. Not on the
+	// wire.
+	CallerRaw, CalleeRaw string
 	// ClaimedStart is what the best witness says of Start if that differs from
 	// the Start under which the row was published. Not on the wire.
 	ClaimedStart time.Time
@@ -130,6 +134,17 @@ func (r *Row) Settle(w Witness, complete bool) {
 		}
 	}
 	r.Seen |= w.Kind().Set()
+}
+
+// Normalize writes the numbers of r as plan does. What it changes is kept as it
+// came, unless that is known already.
+func (r *Row) Normalize(plan func(number string) string) {
+	for _, n := range [...]struct{ number, raw *string }{{&r.Caller, &r.CallerRaw}, {&r.Callee, &r.CalleeRaw}} {
+		came := *n.number
+		if *n.number = plan(came); *n.number != came && *n.raw == "" {
+			*n.raw = came
+		}
+	}
 }
 
 // Clone returns a copy of r that shares no memory with it.

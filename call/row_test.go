@@ -177,6 +177,7 @@ func TestFieldNumbers(t *testing.T) {
 		"duration", "callType", "successfulCall", "callerNumber", "calleeNumber", "mediaPathLocation", "signalingLocation", "finalSipCode",
 		"callEndSubReason", "finalSipCodePhrase", "trunkFullyQualifiedDomainName", "mediaBypassEnabled",
 		"userCountryCode", "otherPartyCountryCode", "transferorCorrelationId", "administrativeUnitInfos", "sharedCorrelationId",
+		"callerNumberRaw", "calleeNumberRaw",
 	}
 	if len(names) != int(NumFields) {
 		t.Fatalf("there are %d fields, this test knows %d", NumFields, len(names))

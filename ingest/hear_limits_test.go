@@ -33,6 +33,36 @@ func (s *stage) none(when string) {
 	}
 }
 
+// A dial plan writes the numbers of its trunk, and those of no other; what it
+// changes is kept as it came, while the call runs and afterwards.
+func TestDialPlan(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	s.plan = func(trunk, number string) string {
+		if national, ok := strings.CutPrefix(number, "0"); ok && trunk == "sbc1.contoso.com" {
+			return "+49" + national
+		}
+		return number
+	}
+	s.begin()
+	c := newTalk(1, false)
+	c.with = func(m *call.Signal) { m.From.User = "030555" }
+	c.invite().at(time.Second).answer(200, "OK").request("ACK", true)
+	open := c.events()
+	s.put(open...)
+	s.restart()
+	c.at(10*time.Second).request("BYE", true)
+	s.put(c.events()[len(open):]...)
+	s.pass(time.Minute)
+	r := s.one()
+	want := plainRow(c)
+	established(c, &want, time.Second, 10*time.Second)
+	want.Caller, want.CallerRaw = "+4930555", "030555"
+	same(t, "a national number", &r, &want)
+	if r.By[call.FieldCallerRaw] != r.By[call.FieldCaller] || r.By[call.FieldCalleeRaw] != 0 {
+		t.Errorf("the raw numbers are by %v and %v", r.By[call.FieldCallerRaw], r.By[call.FieldCalleeRaw])
+	}
+}
+
 // A call that is answered and then silent is over after two session refreshes
 // were missed, or after a day. What is concluded has another witness than what
 // was heard, and what is heard later takes its place.

@@ -163,6 +163,7 @@ type stage struct {
 	in    *Ingest
 	store call.Store
 	clock time.Time
+	plan  func(trunk, number string) string
 }
 
 func newStage(t *testing.T, store call.Store) *stage {
@@ -173,7 +174,7 @@ func newStage(t *testing.T, store call.Store) *stage {
 
 func (s *stage) begin() {
 	s.in = New(Config{
-		Store: s.store, Now: func() time.Time { return s.clock }, KeepSIP: true,
+		Store: s.store, Now: func() time.Time { return s.clock }, KeepSIP: true, Number: s.plan,
 		Tenant: func(trunk string) (call.GUID, bool) { return tenant, trunk == "sbc1.contoso.com" },
 	})
 }

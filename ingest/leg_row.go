@@ -56,10 +56,11 @@ func (l *leg) begin(v *view, plan func(number string) string) call.Row {
 		r.CallType = "ByotOut"
 	}
 	if v.invite != nil {
-		askRow(&r, v.invite, v.outbound, plan)
+		askRow(&r, v.invite, v.outbound)
 	} else {
-		r.Caller, r.Callee = plan(l.from.s), plan(l.to.s)
+		r.Caller, r.Callee = l.from.s, l.to.s
 	}
+	r.Normalize(plan)
 	return r
 }
 
@@ -136,9 +137,9 @@ func (l *leg) endCall(r *call.Row, v *view) (inferred []call.Field) {
 }
 
 // askRow takes from the INVITE who called whom.
-func askRow(r *call.Row, v *invite, outbound bool, plan func(string) string) {
+func askRow(r *call.Row, v *invite, outbound bool) {
 	r.Invite = v.at
-	r.Caller, r.Callee = plan(first(v.caller, v.asserted, v.callerName)), plan(first(v.callee, v.to))
+	r.Caller, r.Callee = first(v.caller, v.asserted, v.callerName), first(v.callee, v.to)
 	if !outbound {
 		return
 	}

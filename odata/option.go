@@ -134,7 +134,7 @@ func property(option, name string) (call.Field, error) {
 // case. Fields that have no place on the wire are not found.
 func wireField(name string) (call.Field, bool) {
 	f, ok := call.FieldNamed(name)
-	return f, ok && f != call.FieldSharedID
+	return f, ok && f.OnWire()
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

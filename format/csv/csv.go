@@ -86,6 +86,7 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 		}
 	}
 	r := &e.Row
+	r.Normalize(b.numbers.clean)
 	said |= b.derive(r, said)
 	r.Settle(b.witness, false)
 	for f := range call.NumFields {

@@ -53,9 +53,6 @@ func (b *binding) set(e *call.Event, bf *boundField, s string) error {
 		}
 		r.SetGUID(f, id)
 	case call.Text:
-		if f == call.FieldCaller || f == call.FieldCallee {
-			s = b.numbers.clean(s)
-		}
 		if len(s) > call.MaxText {
 			return fmt.Errorf("%w: %s has %d bytes, more than %d", call.ErrInvalid, f, len(s), call.MaxText)
 		}
