@@ -56,7 +56,7 @@ func TestEachLineAlone(t *testing.T) {
 		good += wantRows
 		bad += len(wantLines)
 	}
-	if good < 500 || bad < 500 {
+	if good < scale(500) || bad < scale(500) {
 		t.Errorf("%d good and %d bad lines prove nothing", good, bad)
 	}
 }
