@@ -15,6 +15,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/wal"
 	"github.com/trunklog/trunklog/call"
 )
 
@@ -115,20 +116,22 @@ func (s *Store) State(ctx context.Context, prefix string) (map[string][]byte, er
 	return state, nil
 }
 
-// Close implements [call.Store]. It writes to tables what is only in the log,
-// so that the next start is quick, and seals the folder.
+// Close implements [call.Store]. It writes to tables what is only in the logs,
+// so that the next start is quick, gives the logs' space back and seals the
+// folder.
 func (s *Store) Close() error {
 	if !s.life.end() {
 		return s.readError("close", call.ErrClosed)
 	}
 	failed := s.fault.err()
-	if failed == nil && !s.readOnly && !s.opts.keepLog {
-		s.flush()
-	}
+	flushed := failed == nil && !s.readOnly && !s.opts.keepLog && s.flush()
 	err := s.db.Close()
 	s.cache.Unref()
 	failed = firstError(failed, s.fault.err())
 	if failed == nil && err == nil && !s.readOnly {
+		if flushed {
+			dropLogs(s.fs, s.dir)
+		}
 		err = seal(s.fs, s.dir)
 		disown(s.fs, s.dir)
 	}
@@ -139,18 +142,41 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// flush writes what is in memory to tables. If that fails, for want of space
-// say, the log still has everything.
-func (s *Store) flush() {
+// flush writes what is in memory to tables and reports whether all of it is
+// there now. If not, for want of space say, the logs still have everything.
+func (s *Store) flush() (done bool) {
 	trouble, forget := s.troubles.watch()
 	defer forget()
-	done, err := s.db.AsyncFlush()
+	flushed, err := s.db.AsyncFlush()
+	if err != nil {
+		return false
+	}
+	select {
+	case <-flushed:
+		return true
+	case <-trouble: //nolint:errcheck // the next write is told what it is
+	case <-s.fault.over:
+	}
+	return false
+}
+
+// dropLogs removes the logs of a store that was flushed after its last write
+// and closed without a fault. Pebble keeps up to four old ones to write over,
+// which makes syncs quicker, and lets go of them only when it is opened again.
+//
+// That no row is lost: the flush began a new log and ended when the list of
+// tables, which is on the disk by then, said that no older one is needed; and
+// since nothing was written after it, the new one is empty. Which of them a
+// loss of power brings back does not matter then. One that cannot be removed
+// does no harm.
+func dropLogs(fsys vfs.FS, dir string) {
+	names, err := fsys.List(dir)
 	if err != nil {
 		return
 	}
-	select {
-	case <-done:
-	case <-trouble: //nolint:errcheck // the next write is told what it is
-	case <-s.fault.over:
+	for _, name := range names {
+		if _, _, ours := wal.ParseLogFilename(name); ours {
+			_ = fsys.Remove(fsys.PathJoin(dir, name))
+		}
 	}
 }
