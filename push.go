@@ -44,9 +44,11 @@ func (p *program) openPush(data string, s *serving, st call.Store, in *ingest.In
 		},
 		Authorize: func(r *http.Request) (push.Caller, error) {
 			c, err := verify(r)
-			return push.Caller{Tenant: c.Tenant, Client: c.Client}, withRoleHint(err)
+			return push.Caller{Tenant: c.Tenant, Client: c.Client}, pushRefusal(err)
 		},
-		Fail:       func(w http.ResponseWriter, r *http.Request, err error) { api.Fail(w, r, graphError(err)) },
+		Fail: func(w http.ResponseWriter, r *http.Request, c push.Caller, err error) {
+			api.Fail(w, r, graph.Caller{Tenant: c.Tenant, Client: c.Client}, graphError(err))
+		},
 		State:      st,
 		Now:        p.now,
 		Log:        log,
@@ -62,11 +64,17 @@ func (x *pushing) close() {
 	x.samples.close()
 }
 
-// withRoleHint tells who has a good token without the role how to get it. To
-// clients of the API such a refusal says nothing, because Graph's does not.
-func withRoleHint(err error) error {
+// pushRefusal tells who has a good token without the role how to get it. To
+// clients of the API such a refusal says nothing, because Graph's does not. That
+// a token cannot be checked now, because Entra does not answer, is nothing that
+// the sender did.
+func pushRefusal(err error) error {
 	var e *graph.Error
-	if errors.As(err, &e) && e.Status == http.StatusForbidden && e.Message == "" {
+	switch {
+	case !errors.As(err, &e):
+	case e.Status >= http.StatusInternalServerError:
+		return &push.Error{Status: e.Status, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Err: e.Err, Cause: push.Failed}
+	case e.Status == http.StatusForbidden && e.Message == "":
 		e.Message = "The token does not grant the role " + auth.RoleIngest + ": give it to a client with 'trunklog client create NAME --role " + auth.RoleIngest + "', or to the application in Entra."
 	}
 	return err

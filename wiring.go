@@ -75,7 +75,7 @@ func routes(api *graph.Handler, issuer, pushed http.Handler, prefix string, log 
 			// The value may hold anything of the request, so only where it
 			// happened is logged.
 			log.Error("bug: a handler panicked", "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
-			api.Fail(w, r, &graph.Error{Status: http.StatusInternalServerError, Code: "UnknownError"})
+			api.Fail(w, r, graph.Caller{}, &graph.Error{Status: http.StatusInternalServerError, Code: "UnknownError"})
 		}()
 		deadline := http.NewResponseController(w)
 		_ = deadline.SetWriteDeadline(time.Now().Add(responseTime))

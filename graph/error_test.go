@@ -21,7 +21,7 @@ func TestFailDetails(t *testing.T) {
 	} {
 		details := []Detail{{"c", "line 1", `a "b"`}, {"c", "line 2", ""}}[:n]
 		w := httptest.NewRecorder()
-		h.Fail(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", nil), &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "m", Details: details})
+		h.Fail(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", nil), Caller{}, &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "m", Details: details})
 		if !strings.HasPrefix(w.Body.String(), want) || !json.Valid(w.Body.Bytes()) || w.Code != http.StatusBadRequest {
 			t.Errorf("status %d: %s\nwant %s", w.Code, w.Body, want)
 		}

@@ -113,12 +113,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Fail answers a request with an error, as the API does: with its JSON, its
-// headers and a line in the log. It is for what happens around the handler.
+// headers and a line in the log. It is for what happens around the handler. The
+// caller is zero if nobody knows who it is.
 //
 // The error is an [*Error] or is turned into one: the text of one that wraps
 // [call.ErrInvalid] is shown to the client, of any other only the status is.
-func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
+func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, c Caller, err error) {
 	x := h.begin(w, r)
+	x.caller = c
 	x.fail(err)
 	x.log()
 }

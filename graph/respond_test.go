@@ -217,7 +217,7 @@ func TestFail(t *testing.T) {
 	h := New(testConfig(storetest.NewModel()))
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	w := httptest.NewRecorder()
-	h.Fail(w, r, TooManyRequests(1001*time.Millisecond))
+	h.Fail(w, r, Caller{}, TooManyRequests(1001*time.Millisecond))
 	if code, _ := failed(t, w); w.Code != 429 || code != "TooManyRequests" || w.Header().Get("Retry-After") != "2" {
 		t.Errorf("status %d, header %v", w.Code, w.Header())
 	}

@@ -22,7 +22,7 @@ const (
 	Busy                      // too many requests at once
 	Slow                      // the store took too long
 	Full                      // the store has no room
-	Failed                    // the store does not answer
+	Failed                    // the store, or who knows whose token is good, does not answer
 
 	// The causes for which records are not taken.
 

@@ -93,10 +93,12 @@ type Config struct {
 	Decode call.Decoder
 	// Sink returns where the calls of a client go. It is asked once a request.
 	Sink func(Caller) Sink
-	// Authorize says who sends a request. Its error goes to Fail.
+	// Authorize says who sends a request. Its error goes to Fail, and is
+	// counted as [Unauthorized] unless it is an [*Error].
 	Authorize func(r *http.Request) (Caller, error)
-	// Fail answers a request with an error: an [*Error], or Authorize's.
-	Fail  func(w http.ResponseWriter, r *http.Request, err error)
+	// Fail answers a request with an error: an [*Error], or Authorize's. The
+	// caller is zero if nobody knows who it is.
+	Fail  func(w http.ResponseWriter, r *http.Request, c Caller, err error)
 	State State
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -247,15 +249,15 @@ func (x *exchange) intake(slot *slot) error {
 
 // fail answers with an error and counts it.
 func (x *exchange) fail(err error) {
-	e := &Error{cause: Unauthorized}
+	e := &Error{Cause: Unauthorized}
 	errors.As(err, &e)
-	x.h.count.refused[e.cause].Add(1)
+	x.h.count.refused[e.Cause].Add(1)
 	if x.answer.Accepted > 0 {
 		x.log(e.Status)
 	}
 	// The answer may come long after the deadlines that were set for reading.
 	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(answerTime))
-	x.h.c.Fail(x.w, x.r, err)
+	x.h.c.Fail(x.w, x.r, x.caller, err)
 }
 
 // log writes the one line about a request. Nothing in it is the sender's text.

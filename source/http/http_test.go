@@ -305,6 +305,27 @@ func TestStoreTrouble(t *testing.T) {
 	}
 }
 
+// TestRefusedCaller: whoever answers a refusal knows whose request it was, if
+// anybody does; and a token that cannot be checked is no fault of the sender.
+func TestRefusedCaller(t *testing.T) {
+	b := newBench(t, nil)
+	for _, c := range []struct {
+		authorization, body, caller string
+		status                      int
+		cause                       Cause
+	}{
+		{"no", row(0), "", http.StatusUnauthorized, Unauthorized},
+		{"later", row(0), "", http.StatusServiceUnavailable, Failed},
+		{"yes", "", "client-1", http.StatusBadRequest, Empty},
+		{"yes", "x", "client-1", http.StatusBadRequest, AllBad},
+	} {
+		o := b.post(t, c.body, "Authorization", c.authorization)
+		if o.status != c.status || o.head.Get("Caller") != c.caller || b.Stats().Refused[c.cause] != 1 {
+			t.Errorf("%+v: status %d by %q, %+v", c, o.status, o.head.Get("Caller"), b.Stats())
+		}
+	}
+}
+
 // TestStuckStore: a write that does not listen to its context is not waited
 // for, keeps its slot until it ends, and Close waits for it.
 func TestStuckStore(t *testing.T) {

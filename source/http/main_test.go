@@ -160,8 +160,11 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 		Decode: graphjson.Decode,
 		Sink:   func(Caller) Sink { return b.mem },
 		Authorize: func(r *http.Request) (Caller, error) {
-			if r.Header.Get("Authorization") == "no" {
+			switch r.Header.Get("Authorization") {
+			case "no":
 				return Caller{}, errors.New("no")
+			case "later":
+				return Caller{}, &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", RetryAfter: time.Second, Cause: Failed}
 			}
 			if name := r.Header.Get("Client"); name != "" {
 				return Caller{testTenant, name}, nil
@@ -197,7 +200,8 @@ func (b *bench) pass(d time.Duration) {
 }
 
 // fail answers as the server does, more or less.
-func fail(w http.ResponseWriter, _ *http.Request, err error) {
+func fail(w http.ResponseWriter, _ *http.Request, c Caller, err error) {
+	w.Header().Set("Caller", c.Client)
 	var e *Error
 	if !errors.As(err, &e) {
 		e = &Error{Status: http.StatusUnauthorized, Code: "InvalidAuthenticationToken"}

@@ -64,7 +64,7 @@ func parseEncoding(values []string) (gzip bool, err error) {
 	}
 	return false, &Error{
 		Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType",
-		Message: "This Content-Encoding is not supported: gzip and identity are possible.", cause: Encoding,
+		Message: "This Content-Encoding is not supported: gzip and identity are possible.", Cause: Encoding,
 	}
 }
 
