@@ -38,15 +38,20 @@ func scan(msg []byte, s *call.Signal) Cause {
 	}
 	h := headers{s: s}
 	for !atEnd(msg, i) {
-		if line, i, ended = cutHeader(msg, i); !ended {
+		// cutLine would do the same, but its calls take 4 % of the time.
+		end := bytes.IndexByte(msg[i:], '\n')
+		if end < 0 {
 			return SIPCut
 		}
-		colon := indexColon(line)
-		if colon < 0 {
-			continue
+		line, next := msg[i:i+end], i+end+1
+		if goesOn(msg, next) {
+			if line, next, ended = unfold(msg, i, next); !ended {
+				return SIPCut
+			}
 		}
-		if n := headerNamed(trim(line[:colon])); n != otherHeader {
-			if cause := h.take(n, trim(line[colon+1:])); cause != 0 {
+		i = next
+		if n, value := cutName(line); n != otherHeader {
+			if cause := h.take(n, trim(value)); cause != 0 {
 				return cause
 			}
 		}
@@ -77,19 +82,16 @@ func cutLine(msg []byte, i int) (line []byte, next int, ended bool) {
 	return msg[i : i+n], i + n + 1, true
 }
 
-// cutHeader is cutLine for a header, which goes on in lines that begin with
-// white space. It makes one line of them.
-func cutHeader(msg []byte, i int) (line []byte, next int, ended bool) {
-	line, next, ended = cutLine(msg, i)
-	if next < len(msg) && (msg[next] == ' ' || msg[next] == '\t') {
-		return unfold(msg, i, next)
-	}
-	return line, next, ended
+// goesOn reports whether the line that begins at next is part of the header in
+// front of it, as one that begins with white space is.
+func goesOn(msg []byte, next int) bool {
+	return next < len(msg) && (msg[next] == ' ' || msg[next] == '\t')
 }
 
-// unfold is cutHeader for a header that goes on at next.
+// unfold is cutLine for a header that begins at i and goes on at next. It makes
+// one line of its lines.
 func unfold(msg []byte, i, next int) (line []byte, _ int, ended bool) {
-	for ended = true; ended && next < len(msg) && (msg[next] == ' ' || msg[next] == '\t'); {
+	for ended = true; ended && goesOn(msg, next); {
 		msg[next-1] = ' '
 		if next-2 >= i && msg[next-2] == '\r' {
 			msg[next-2] = ' '
@@ -97,17 +99,6 @@ func unfold(msg []byte, i, next int) (line []byte, _ int, ended bool) {
 		_, next, ended = cutLine(msg, next)
 	}
 	return msg[i:next], next, ended
-}
-
-// indexColon is [bytes.IndexByte] for the colon behind a header's name, which is
-// so near that looking at each byte is faster.
-func indexColon(line []byte) int {
-	for i, c := range line {
-		if c == ':' {
-			return i
-		}
-	}
-	return -1
 }
 
 // scanFirstLine reads the line that says what kind of message it is (sections

@@ -15,9 +15,11 @@ import (
 // What stands in the name or between the brackets need not be well formed: SBCs
 // put texts of all kinds there, and Microsoft shows them as they are.
 func scanAddress(v []byte, a *call.Address, list bool) (rest []byte, ok bool) {
-	open, ok := scanName(v, a, list)
-	if !ok {
-		return nil, false
+	open := 0
+	if len(v) == 0 || v[0] != '<' {
+		if open, ok = scanName(v, a, list); !ok {
+			return nil, false
+		}
 	}
 	if open >= 0 {
 		end := bytes.IndexByte(v[open:], '>')
@@ -94,7 +96,7 @@ const (
 func cutScheme(u []byte) (scheme, []byte) {
 	switch {
 	case len(u) < 4:
-	case string(u[:4]) == "sip:", u[3] == ':' && equalFold(u[:3], "sip"):
+	case u[3] == ':' && equalFold(u[:3], "sip"):
 		return schemeSIP, u[4:]
 	case u[3] == ':' && equalFold(u[:3], "tel"):
 		return schemeTel, u[4:]
@@ -107,6 +109,9 @@ func cutScheme(u []byte) (scheme, []byte) {
 // scanURI reads a URI (section 19.1.1, RFC 3966) and reports whether it is one.
 // Of schemes other than sip, sips and tel nothing is kept.
 func scanURI(u []byte, a *call.Address) bool {
+	if len(u) > 4 && string(u[:4]) == "sip:" { // as most are
+		return scanSIPURI(u[4:], a)
+	}
 	switch s, rest := cutScheme(u); s {
 	case schemeSIP:
 		return scanSIPURI(rest, a)
@@ -131,10 +136,14 @@ func scanURI(u []byte, a *call.Address) bool {
 // scanSIPURI reads user:password@host:port;parameters?headers. The password is
 // not kept, and a host that is an IPv6 address loses its brackets.
 func scanSIPURI(u []byte, a *call.Address) bool {
-	host := u
-	if at := bytes.IndexByte(u, '@'); at >= 0 {
+	host, end := u, hostEnd(u)
+	at := end
+	if len(u) > 0 && u[0] == '[' || end < len(u) && u[end] != '@' { // no user, or one with a password
+		at = bytes.IndexByte(u, '@')
+	}
+	if 0 <= at && at < len(u) {
 		host = u[at+1:]
-		end := hostEnd(host)
+		end = hostEnd(host)
 		for end < len(host) && host[end] == '@' { // someone forgot to escape it in the user
 			at += 1 + end
 			host = u[at+1:]
@@ -142,7 +151,6 @@ func scanSIPURI(u []byte, a *call.Address) bool {
 		}
 		a.User = userText(u[:at])
 	}
-	end := hostEnd(host)
 	rest := host[end:]
 	if len(host) > 0 && host[0] == '[' {
 		if host = host[1:end]; len(host) == 0 || host[len(host)-1] != ']' {
@@ -157,22 +165,30 @@ func scanSIPURI(u []byte, a *call.Address) bool {
 	return a.User != "" || a.Host != ""
 }
 
-// hostEnd returns where the host ends that host begins with.
-func hostEnd(host []byte) int {
+// hostEnd returns where the host ends that b begins with: at the first ':', ';',
+// '?' or '@' that is not in brackets.
+func hostEnd(b []byte) int {
 	i := 0
-	if len(host) > 0 && host[0] == '[' {
-		if i = bytes.IndexByte(host, ']') + 1; i == 0 {
-			return len(host)
+	if len(b) > 0 && b[0] == '[' {
+		if i = bytes.IndexByte(b, ']') + 1; i == 0 {
+			return len(b)
 		}
 	}
-	for ; i < len(host); i++ {
-		// The four lie close together, so one comparison rules out all else.
-		if c := host[i]; c-':' <= '@'-':' && (c == ':' || c == ';' || c == '?' || c == '@') {
-			return i
+	for ; i <= len(b)-8; i += 8 {
+		// The four lie close together, and few other bytes near them.
+		for near := bytesBetween(eightBytes(b[i:]), ':', '@'); near != 0; near &= near - 1 {
+			if k := i + firstMark(near); endsHost(b[k]) {
+				return k
+			}
 		}
+	}
+	for i < len(b) && !endsHost(b[i]) {
+		i++
 	}
 	return i
 }
+
+func endsHost(c byte) bool { return c-':' <= '@'-':' && (c == ':' || c == ';' || c == '?' || c == '@') }
 
 // uriParams returns the parameters in what follows a host.
 func uriParams(rest []byte) string {
@@ -189,18 +205,32 @@ func uriParams(rest []byte) string {
 
 // userText returns the user in front of an @, without a password.
 func userText(b []byte) string {
-	escaped := false
-	for i, c := range b {
-		if c == ':' {
-			b = b[:i]
-			break
-		}
-		escaped = escaped || c == '%'
+	if isPlain(b) {
+		return text(trim(b))
 	}
-	if b = trim(b); escaped {
+	b, _, _ = bytes.Cut(b, []byte{':'})
+	if b = trim(b); bytes.IndexByte(b, '%') >= 0 {
 		return unescape(b)
 	}
 	return text(b)
+}
+
+// isPlain reports whether a user has neither a password nor escapes.
+func isPlain(user []byte) bool {
+	if len(user) < 8 {
+		for _, c := range user {
+			if c == ':' || c == '%' {
+				return false
+			}
+		}
+		return true
+	}
+	found := uint64(0)
+	for i := 0; i < len(user); i += 8 {
+		x := eightBytes(user[min(i, len(user)-8):])
+		found |= zeroBytes(x^':'*eachByte) | zeroBytes(x^'%'*eachByte)
+	}
+	return found == 0
 }
 
 // param returns the value of the parameter with the given name, in lower case,

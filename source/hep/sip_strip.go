@@ -16,7 +16,7 @@ func Strip(dst, msg []byte) []byte {
 	for ended && !atEnd(msg, next) {
 		from := next
 		_, next, ended = cutLine(msg, from)
-		for ended && next < len(msg) && (msg[next] == ' ' || msg[next] == '\t') {
+		for ended && goesOn(msg, next) {
 			_, next, ended = cutLine(msg, next)
 		}
 		line := msg[from:next]

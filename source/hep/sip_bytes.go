@@ -1,0 +1,61 @@
+package hep
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// What ends the parts of a header is mostly a few bytes away. Looking at eight
+// bytes at once, as one number, finds it faster than a loop over bytes, and than
+// [bytes.IndexByte], whose call costs as much as the search. A byte that is found
+// is marked by its highest bit.
+const (
+	eachByte = 0x0101010101010101 // times a byte: that byte, eight times
+	highBits = 0x80 * eachByte
+)
+
+// eightBytes returns the first eight bytes of b, the first as the lowest.
+func eightBytes(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// firstMark returns which byte is the first that is marked.
+func firstMark(marks uint64) int { return bits.TrailingZeros64(marks) / 8 }
+
+// zeroBytes marks the first byte of x that is 0. Of those behind it, others may
+// be marked too: the subtraction borrows from them.
+func zeroBytes(x uint64) uint64 { return (x - eachByte) &^ x & highBits }
+
+// bytesBetween marks the bytes of x that are at least lo and at most hi, which
+// are ASCII. Its sums cannot reach the next byte, since it adds to seven bits.
+func bytesBetween(x uint64, lo, hi byte) uint64 {
+	low := x &^ highBits
+	return (low + uint64(0x80-lo)*eachByte) &^ (low + uint64(0x7f-hi)*eachByte) &^ x & highBits
+}
+
+// indexColon is [bytes.IndexByte] for the colon behind a header's name.
+func indexColon(line []byte) int {
+	i := 0
+	for ; i <= len(line)-8; i += 8 {
+		if found := zeroBytes(eightBytes(line[i:]) ^ ':'*eachByte); found != 0 {
+			return i + firstMark(found)
+		}
+	}
+	for ; i < len(line); i++ {
+		if line[i] == ':' {
+			return i
+		}
+	}
+	return -1
+}
+
+// equalFold reports whether b is, in any case, the given text in lower case.
+func equalFold(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i, c := range b {
+		if want := lower[i]; c != want && (c|0x20 != want || want < 'a') {
+			return false
+		}
+	}
+	return true
+}

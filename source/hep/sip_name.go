@@ -1,0 +1,105 @@
+package hep
+
+// A name is that of a header that we know, or its compact form (section 7.3.3
+// and the IANA registry of SIP header fields).
+type name struct {
+	text   string // in lower case
+	header header
+	// word is the first eight bytes of the text, and mask what of a line is to be
+	// compared with it: neither the case of letters, nor what is behind the name.
+	word, mask uint64
+}
+
+var names = [...]name{
+	{}, // none
+	{text: "call-id", header: headerCallID},
+	{text: "i", header: headerCallID},
+	{text: "cseq", header: headerCSeq},
+	{text: "from", header: headerFrom},
+	{text: "f", header: headerFrom},
+	{text: "to", header: headerTo},
+	{text: "t", header: headerTo},
+	{text: "via", header: headerVia},
+	{text: "v", header: headerVia},
+	{text: "contact", header: headerContact},
+	{text: "m", header: headerContact},
+	{text: "p-asserted-identity", header: headerAsserted},
+	{text: "user-agent", header: headerUserAgent},
+	{text: "server", header: headerServer},
+	{text: "reason", header: headerReason},
+	{text: "referred-by", header: headerReferredBy},
+	{text: "b", header: headerReferredBy},
+	{text: "refer-to", header: headerReferTo},
+	{text: "r", header: headerReferTo},
+	{text: "history-info", header: headerHistory},
+	{text: "session-id", header: headerSessionID},
+	{text: "session-expires", header: headerSessionExpires},
+	{text: "x", header: headerSessionExpires},
+	{text: "x-ms-mediapath", header: headerMediaPath},
+	{text: "authorization", header: credentials},
+	{text: "proxy-authorization", header: credentials},
+	{text: "www-authenticate", header: credentials},
+	{text: "proxy-authenticate", header: credentials},
+	{text: "authentication-info", header: credentials},
+	{text: "proxy-authentication-info", header: credentials},
+	{text: "identity", header: credentials}, // RFC 8224
+	{text: "y", header: credentials},
+}
+
+const longestName = len("proxy-authentication-info")
+
+// nameByEnd is the one of the names that has a given length and last letter.
+// There are no two, so that one comparison tells whether a line has a name that
+// we know.
+var nameByEnd = func() (table [longestName + 1][32]uint8) {
+	for i := 1; i < len(names); i++ {
+		n := &names[i]
+		last := len(n.text) - 1
+		slot := &table[last+1][n.text[last]&31]
+		if *slot != 0 {
+			panic(n.text + " ends as " + names[*slot].text + " does")
+		}
+		*slot = uint8(i)
+		for k := range min(len(n.text), 8) {
+			mask := uint64(0xff)
+			if n.text[k] != '-' {
+				mask = 0xff &^ 0x20 // the case of a letter
+			}
+			n.mask |= mask << (8 * k)
+			n.word |= mask & uint64(n.text[k]) << (8 * k)
+		}
+	}
+	return table
+}()
+
+// cutName returns which header a line is, and its value. Nearly all lines are
+// long enough to be compared eight bytes at a time, and have no white space
+// around their names; the others take the longer way.
+func cutName(line []byte) (h header, value []byte) {
+	colon := indexColon(line)
+	if colon < 0 {
+		return otherHeader, nil
+	}
+	if 0 < colon && colon <= longestName && len(line) >= 8 {
+		n := &names[nameByEnd[colon][line[colon-1]&31]]
+		if n.mask != 0 && eightBytes(line)&n.mask == n.word && (colon <= 8 || equalFold(line[8:colon], n.text[8:])) {
+			return n.header, line[colon+1:]
+		}
+		if line[0] > ' ' && line[colon-1] > ' ' {
+			return otherHeader, nil
+		}
+	}
+	return headerNamed(trim(line[:colon])), line[colon+1:]
+}
+
+// headerNamed returns the header with the given name, in any case.
+func headerNamed(b []byte) header {
+	if len(b) == 0 || len(b) > longestName {
+		return otherHeader
+	}
+	n := &names[nameByEnd[len(b)][b[len(b)-1]&31]]
+	if !equalFold(b, n.text) {
+		return otherHeader
+	}
+	return n.header
+}
