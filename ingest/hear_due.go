@@ -150,7 +150,9 @@ func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force boo
 // of it.
 func (h *hearing) due(l *leg, v *view) time.Time {
 	t, life := &h.times, &l.life
-	settled := life.heard.Add(t.Settle)
+	// A message that is repeated puts nothing off, or a sender that repeats what
+	// it does not find in the log would never find it.
+	settled := life.learned.Add(t.Settle)
 	switch {
 	case !life.closed.IsZero() && life.changed:
 		return settled
@@ -164,7 +166,7 @@ func (h *hearing) due(l *leg, v *view) time.Time {
 		return life.heard.Add(t.Retry)
 	case v.ended():
 		return settled
-	case v.invite == nil && (v.final != nil || !v.bye.at.IsZero()):
+	case v.invite == nil && (v.final != nil || !v.bye.at.IsZero()), !v.established() && !v.bye.at.IsZero():
 		return life.heard.Add(t.Orphan)
 	case v.established():
 		return h.openUntil(l)
@@ -202,7 +204,7 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 		return nil
 	case !l.life.partOf.IsZero():
 		return nil // of a call that is over
-	case v.facing == notFacing:
+	case v.facing == notFacing, v.facing == maybeFacing && l.life.row.IsZero() && h.recent.echo(l):
 		if n.was.closed.IsZero() {
 			n.what = elsewhere
 		}
@@ -225,7 +227,8 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 	h.batch.Rows = append(h.batch.Rows, r)
 	h.link(l, l)
 	for _, o := range others {
-		if w := o.view(); o.life.partOf == l.id || o.life.partOf.IsZero() && w.facing < v.facing {
+		w := o.view()
+		if o.life.partOf == l.id || o.life.partOf.IsZero() && w.facing < v.facing && o.mainOf(&w, h.recent.partners(o)) == l {
 			h.link(l, o)
 		}
 	}

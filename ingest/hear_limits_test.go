@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -250,7 +251,8 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
-// If nothing tells of Microsoft but the name of the trunk, that does.
+// If nothing tells of Microsoft but the name of the trunk, that does, where the
+// operator has said that the source is the trunk's.
 func TestAlongTrunk(t *testing.T) {
 	for _, outbound := range []bool{true, false} {
 		s := newStage(t, storetest.NewModel())
@@ -265,7 +267,10 @@ func TestAlongTrunk(t *testing.T) {
 				m.Contact.Host = "sbc1.contoso.com"
 			}
 		}
-		s.put(c.invite().at(time.Second).answer(200, "OK").at(3*time.Second).request("BYE", true).events()...)
+		c.invite().at(time.Second).answer(200, "OK").at(3*time.Second).request("BYE", true)
+		if err := s.in.SinkOf(Input{Source: "lab", Trunk: "sbc1.contoso.com"}).Put(t.Context(), c.events()...); err != nil {
+			t.Fatal(err)
+		}
 		s.pass(time.Second)
 		r := s.one()
 		if r.Inbound() == outbound || r.Trunk != "sbc1.contoso.com" || r.Duration != 2 || r.Caller != c.caller() || r.Callee != c.callee() {
@@ -402,6 +407,30 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
+// A call in progress that an older version has kept goes on.
+func TestLegOfVersion1(t *testing.T) {
+	const kept = "" +
+		"01848094a7e9839ef7f118036c61622062356464303365366164386135393862613566353862616431613133636239340001bfdbd8133c785a6ba9ca90314e48cd9500001073" +
+		"6263312e636f6e746f736f2e636f6d0b2b343933303030303030310b2b343934303030303030310081a8d6b9070301b5dd03e6ad8a598ba5f58bad1a13cb9403010bced100bb" +
+		"dd5d01b4caae27b732ff5b00000445554e4f000181a8d6b90700000000000001060a010203c5130634724b18c5130101060b2b343933303030303030310b4164656c65205661" +
+		"6e6365197369702e7073746e6875622e6d6963726f736f66742e636f6d0b2b3439343030303030303110736263312e636f6e746f736f2e636f6d0b2b34393430303030303031" +
+		"10736263312e636f6e746f736f2e636f6d246170692d64752d612d75737765322e7073746e6875622e6d6963726f736f66742e636f6d0000000101000101e603094275737920" +
+		"4865726581a8d6b9070100000000"
+	b, err := hex.DecodeString(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := decodeLeg(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := newTalk(1, true).invite().at(time.Second).answer(486, "Busy Here")
+	v := l.view()
+	if l.callID != want.callID || l.says.region.s != "EUNO" || !v.ended() || v.final == nil || !v.final.last.Equal(want.began.Add(time.Second)) {
+		t.Errorf("%+v", l)
+	}
+}
+
 // What is kept of a leg is all of it.
 func TestLegCodec(t *testing.T) {
 	for i, c := range talks {
@@ -413,7 +442,7 @@ func TestLegCodec(t *testing.T) {
 			l.add(&one.signals[j])
 		}
 		l.life = legLife{
-			opened: one.began.Add(-time.Hour), heard: one.began, saved: one.began, closed: one.began.Add(time.Hour), inferred: true, changed: true,
+			opened: one.began.Add(-time.Hour), heard: one.began, learned: one.began, saved: one.began, closed: one.began.Add(time.Hour), inferred: true, changed: true,
 			recorded: true, row: call.Cursor{Start: one.began, ID: one.xc}, rowTenant: tenant, partOf: one.xi,
 		}
 		b := l.encode(nil)

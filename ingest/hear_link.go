@@ -88,45 +88,132 @@ func (r *recent) remove(l *leg) {
 // maxPartners bounds how many legs are looked at that share a number.
 const maxPartners = 64
 
-// partners returns the other legs that belong to the same call as l, the one
-// that began at the nearest time first.
-func (r *recent) partners(l *leg) []*leg {
-	var all []*leg
+// A bond is how sure it is that two legs belong to one call.
+type bond uint8
+
+const (
+	noBond     bond = iota
+	calleeBond      // they ask for the same number at about the same time
+	digitsBond      // and from the same one, as far as the last digits tell
+	numberBond      // and the numbers are the same
+	namedBond       // they name each other, or share what the SBC passes on
+)
+
+// bonded calls f with each leg that may belong to the same call as l, once.
+func (r *recent) bonded(l *leg, f func(o *leg, b bond)) {
+	var seen []*leg
 	for _, k := range l.life.keys {
 		near := r.legs[k]
 		for _, o := range near[max(0, len(near)-maxPartners):] {
-			if o != l && !slices.Contains(all, o) && sameCallLegs(l, o) {
-				all = append(all, o)
+			if o == l || slices.Contains(seen, o) {
+				continue
+			}
+			if b := bondOf(l, o); b > noBond {
+				seen = append(seen, o)
+				f(o, b)
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b *leg) int {
-		return cmp.Or(cmp.Compare(a.first.Sub(l.first).Abs(), b.first.Sub(l.first).Abs()), bytes.Compare(a.id[:], b.id[:]))
-	})
-	return all
 }
 
-// sameCallLegs reports whether two legs belong to one call: because they name
-// each other, share what the SBC passes on, or ask for the same number from the
-// same one at about the same time.
-func sameCallLegs(a, b *leg) bool {
+// partners returns the other legs that belong to the same call as l, those with
+// the firmest bond first, and of those the one that began at the nearest time.
+// No bond ties what different tenants own.
+func (r *recent) partners(l *leg) []*leg {
+	type partner struct {
+		*leg
+		bond bond
+	}
+	var all []partner
+	r.bonded(l, func(o *leg, b bond) {
+		if b > calleeBond && !walled(l, o) {
+			all = append(all, partner{o, b})
+		}
+	})
+	slices.SortFunc(all, func(a, b partner) int {
+		return cmp.Or(-cmp.Compare(a.bond, b.bond), cmp.Compare(a.first.Sub(l.first).Abs(), b.first.Sub(l.first).Abs()), bytes.Compare(a.id[:], b.id[:]))
+	})
+	legs := make([]*leg, len(all))
+	for i := range all {
+		legs[i] = all[i].leg
+	}
+	return legs
+}
+
+// echo reports whether a leg that may face Microsoft is only what an SBC passes
+// on: at about the same time another one surely faces it, with the same number
+// called. The SBC may show another caller on its other side. That is too little
+// to say which call the leg belongs to.
+func (r *recent) echo(l *leg) (found bool) {
+	r.bonded(l, func(o *leg, _ bond) {
+		if !found {
+			v := o.view()
+			found = v.facing == surelyFacing
+		}
+	})
+	return found
+}
+
+// walled reports whether two legs belong to different tenants.
+func walled(a, b *leg) bool {
+	s, t := a.owner(), b.owner()
+	return s != t && !s.IsZero() && !t.IsZero()
+}
+
+// owner returns the tenant whose trunk the leg names; zero if nobody's.
+func (l *leg) owner() call.GUID {
+	if l.in == nil {
+		return l.tenant
+	}
+	v := l.view()
+	_, tenant := l.in.trunkOf(l, v.trunks)
+	if tenant == call.Unassigned {
+		return call.GUID{}
+	}
+	return tenant
+}
+
+// bondOf tells what ties two legs to each other.
+func bondOf(a, b *leg) bond {
 	switch {
 	case a.source != b.source:
-		return false
+		return noBond
 	case a.session.s != "" && a.session.s == b.session.s,
 		a.correlation.s != "" && (a.correlation.s == b.correlation.s || a.correlation.s == b.callID),
 		b.correlation.s != "" && b.correlation.s == a.callID:
-		return true
+		return namedBond
 	case a.first.Sub(b.first).Abs() > apart:
-		return false
+		return noBond
 	}
+	best := noBond
 	for i := range a.hops {
 		for j := range b.hops {
 			v, w := &a.hops[i].invite, &b.hops[j].invite
-			if !v.at.IsZero() && !w.at.IsZero() && sameDigits(v.callee, w.callee) && sameDigits(v.caller, w.caller) {
-				return true
+			if !v.at.IsZero() && !w.at.IsZero() && sameDigits(v.callee, w.callee) {
+				best = max(best, callerBond(v, w))
 			}
 		}
+	}
+	return best
+}
+
+// callerBond tells what ties two INVITEs that ask for the same number. Callers
+// who hide their numbers all have the same name.
+func callerBond(v, w *invite) bond {
+	switch {
+	case !sameDigits(v.caller, w.caller) || hidden(v.caller):
+		return calleeBond
+	case v.caller == w.caller && v.callee == w.callee:
+		return numberBond
+	}
+	return digitsBond
+}
+
+// hidden reports whether a caller shows no number (RFC 3323, section 4.1).
+func hidden(caller string) bool {
+	switch strings.ToLower(caller) {
+	case "", "anonymous", "unavailable", "restricted", "private", "unknown":
+		return true
 	}
 	return false
 }

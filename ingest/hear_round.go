@@ -115,7 +115,7 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 	l.life.opened = firstOf(l.life.opened, arrived)
 	l.life.heard = lastOf(l.life.heard, arrived)
 	if changed {
-		l.life.changed = true
+		l.life.changed, l.life.learned = true, lastOf(l.life.learned, arrived)
 		h.recent.add(l)
 	}
 	if changed || l.life.heard.Sub(l.life.saved) > saveEvery {

@@ -164,10 +164,12 @@ type stage struct {
 	store call.Store
 	clock time.Time
 	plan  func(trunk, number string) string
+
+	owners map[string]call.GUID // of trunks
 }
 
 func newStage(t *testing.T, store call.Store) *stage {
-	s := &stage{T: t, store: store, clock: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)}
+	s := &stage{T: t, store: store, clock: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC), owners: map[string]call.GUID{"sbc1.contoso.com": tenant}}
 	s.begin()
 	return s
 }
@@ -175,7 +177,10 @@ func newStage(t *testing.T, store call.Store) *stage {
 func (s *stage) begin() {
 	s.in = New(Config{
 		Store: s.store, Now: func() time.Time { return s.clock }, KeepSIP: true, Number: s.plan,
-		Tenant: func(trunk string) (call.GUID, bool) { return tenant, trunk == "sbc1.contoso.com" },
+		Tenant: func(trunk string) (call.GUID, bool) {
+			owner, ok := s.owners[trunk]
+			return owner, ok
+		},
 	})
 }
 

@@ -44,6 +44,10 @@ type leg struct {
 	// to are whom the answers to an INVITE name. They stand in for an INVITE that
 	// was not seen.
 	contact, from, to least
+	// here and there are whom the other messages name, at a host of Microsoft's
+	// and at another, which is host. They stand in for all of these, and are not
+	// kept when an INVITE was seen.
+	here, there, host least
 
 	expires int       // seconds of the session timer (RFC 4028), the greatest
 	first   time.Time // of all messages, by the agent's clock
@@ -56,6 +60,7 @@ type leg struct {
 type legLife struct {
 	opened    time.Time // when the first message arrived, by our clock
 	heard     time.Time // when the last one did
+	learned   time.Time // when the last one did that brought a new fact
 	saved     time.Time // what of heard is in the store
 	closed    time.Time // when the row was written, or the leg was given up
 	inferred  bool      // it was closed by a limit
@@ -81,7 +86,7 @@ type microsoftSays struct {
 	id          ranked // x-c
 	correlation ranked // x-i
 	reason      ranked // the GUID in a Reason header's text
-	region      least
+	region      rankedText
 	mediaPath   bool // X-MS-MediaPath was there
 }
 
@@ -110,6 +115,20 @@ func (r *ranked) add(rank uint8, id call.GUID) bool {
 	return true
 }
 
+// A rankedText keeps the text with the highest rank, and the smallest of those.
+type rankedText struct {
+	rank uint8
+	s    string
+}
+
+func (r *rankedText) add(rank uint8, s string) bool {
+	if s == "" || rank < r.rank || rank == r.rank && s >= r.s {
+		return false
+	}
+	r.rank, r.s = rank, strings.Clone(s)
+	return true
+}
+
 // The ranks of a message that names a call: what Microsoft asks for itself,
 // what it agreed to, and all else.
 const (
@@ -130,7 +149,7 @@ func (l *leg) add(s *call.Signal) (changed bool) {
 	if s.At.After(l.last) {
 		l.last = s.At // no news in itself: see worthSaving
 	}
-	if l.session.add(s.SessionID) {
+	if strings.Trim(s.SessionID, "0") != "" && l.session.add(s.SessionID) { // nothing but zeros is none (RFC 7989, section 5)
 		changed = true
 	}
 	if l.correlation.add(s.Correlation) {
@@ -150,6 +169,34 @@ func (l *leg) add(s *call.Signal) (changed bool) {
 		if s.Method == methodInvite {
 			l.share(h)
 		}
+	}
+	return l.addParties(s) || changed
+}
+
+// addParties adds who speaks with whom, as long as no INVITE tells it better.
+func (l *leg) addParties(s *call.Signal) (changed bool) {
+	if l.asked() {
+		for _, t := range l.parties() {
+			*t = least{}
+		}
+		return false
+	}
+	from, to := microsoftHost(s.From.Host), microsoftHost(s.To.Host)
+	if from == to {
+		return false
+	}
+	here, there := &s.From, &s.To
+	if to {
+		here, there = there, here
+	}
+	if l.here.add(clip(subscriber(here.User))) {
+		changed = true
+	}
+	if l.there.add(clip(subscriber(there.User))) {
+		changed = true
+	}
+	if isName(there.Host) && l.host.add(clip(there.Host)) {
+		changed = true
 	}
 	return changed
 }
@@ -200,7 +247,7 @@ func (l *leg) addAnswer(s *call.Signal) (changed bool) {
 	if s.Code == 0 {
 		return changed
 	}
-	from, to := l.from.add(clip(s.From.User)), l.to.add(clip(s.To.User))
+	from, to := l.from.add(clip(subscriber(s.From.User))), l.to.add(clip(subscriber(s.To.User)))
 	return changed || from || to
 }
 
@@ -250,7 +297,7 @@ func (m *microsoftSays) add(s *call.Signal) (changed bool) {
 	if m.reason.add(rank, reasonGUID(s.Reason)) {
 		changed = true
 	}
-	if m.region.add(region(s.UserAgent)) {
+	if m.region.add(rank, region(s.UserAgent)) {
 		changed = true
 	}
 	if s.MediaPath != "" && !m.mediaPath {

@@ -19,7 +19,10 @@ import (
 //
 // Numbers are uvarints, texts have their length in front, times are
 // nanoseconds from the first message on, plus one; 0 is no time.
-const legVersion = 1
+//
+// Version 1 had no parties, no rank of the region, and of an answer only when it
+// was given first.
+const legVersion = 2
 
 // encode appends the form in which l is kept to b.
 func (l *leg) encode(b []byte) []byte {
@@ -30,6 +33,9 @@ func (l *leg) encode(b []byte) []byte {
 	w.text(l.trunk)
 	w.guid(l.tenant)
 	for _, t := range l.leasts() {
+		w.text(t.s)
+	}
+	for _, t := range l.parties() {
 		w.text(t.s)
 	}
 	w.number(uint64(l.expires))
@@ -45,6 +51,10 @@ func (l *leg) encode(b []byte) []byte {
 
 func (l *leg) leasts() [5]*least {
 	return [...]*least{&l.session, &l.correlation, &l.contact, &l.from, &l.to}
+}
+
+func (l *leg) parties() [3]*least {
+	return [...]*least{&l.here, &l.there, &l.host}
 }
 
 type legWriter struct {
@@ -99,6 +109,7 @@ func (w *legWriter) says(m *microsoftSays) {
 		w.b = append(w.b, r.rank)
 		w.guid(r.id)
 	}
+	w.b = append(w.b, m.region.rank)
 	w.text(m.region.s)
 	w.bools(m.mediaPath)
 }
@@ -132,6 +143,7 @@ func (w *legWriter) hop(h *hop) {
 		w.number(uint64(f.code))
 		w.text(f.phrase)
 		w.moment(f.moment)
+		w.time(f.last)
 	}
 	w.moment(h.bye)
 	w.moment(h.cancel)
@@ -142,10 +154,10 @@ func decodeLeg(b []byte) (*leg, error) {
 	if len(b) < 2 {
 		return nil, errLeg
 	}
-	if b[0] != legVersion {
+	if b[0] == 0 || b[0] > legVersion {
 		return nil, fmt.Errorf("a call in progress has version %d: %w", b[0], call.ErrNewer)
 	}
-	r := legReader{s: string(b[2:])}
+	r := legReader{s: string(b[2:]), version: b[0]}
 	l := &leg{told: call.Witness(b[1])}
 	r.base = time.Unix(0, int64(r.number())).UTC()
 	l.first = r.base
@@ -153,6 +165,11 @@ func decodeLeg(b []byte) (*leg, error) {
 	l.tenant = r.guid()
 	for _, t := range l.leasts() {
 		t.s = r.text()
+	}
+	if r.version > 1 {
+		for _, t := range l.parties() {
+			t.s = r.text()
+		}
 	}
 	l.expires = int(r.number())
 	l.last = r.time()
@@ -173,9 +190,10 @@ var errLeg = &call.CorruptError{Offset: -1, Err: errors.New("a call in progress 
 // A legReader reads a leg. After anything that cannot be read it is bad, and
 // gives zeros.
 type legReader struct {
-	s    string
-	base time.Time
-	bad  bool
+	s       string
+	version byte
+	base    time.Time
+	bad     bool
 }
 
 func (r *legReader) number() uint64 {
@@ -261,6 +279,9 @@ func (r *legReader) says(m *microsoftSays) {
 		p.rank = r.byte()
 		p.id = r.guid()
 	}
+	if m.region.rank = rankOther; r.version > 1 {
+		m.region.rank = r.byte()
+	}
 	m.region.s = r.text()
 	r.bools(&m.mediaPath)
 }
@@ -270,7 +291,7 @@ func (r *legReader) life(l *legLife) {
 	r.bools(&l.inferred, &l.changed, &l.recorded, &l.cut, &l.linked)
 	l.row.Start, l.row.ID = r.time(), r.guid()
 	l.rowTenant, l.partOf = r.guid(), r.guid()
-	l.saved = l.heard
+	l.saved, l.learned = l.heard, l.heard
 }
 
 func (r *legReader) hop() (h hop) {
@@ -286,6 +307,9 @@ func (r *legReader) hop() (h hop) {
 	for range r.count(maxFinals) {
 		f := final{cseq: uint32(r.number()), code: int(r.number()), phrase: r.text()}
 		f.moment = r.moment()
+		if f.last = f.at; r.version > 1 {
+			f.last = r.time()
+		}
 		h.finals = append(h.finals, f)
 	}
 	h.bye, h.cancel = r.moment(), r.moment()

@@ -66,13 +66,14 @@ type invite struct {
 	referredBy                     string
 }
 
-// A final is an answer of 300 or more, and when it was first given: it is sent
-// again until it is acknowledged.
+// A final is an answer of 300 or more, when it was first given and when last: it
+// is sent again until it is acknowledged.
 type final struct {
 	cseq   uint32
 	code   int
 	phrase string
 	moment
+	last time.Time
 }
 
 // maxFinals is how many different answers to one INVITE are told apart.
@@ -97,7 +98,7 @@ func (h *hop) add(s *call.Signal) (changed bool) {
 		}
 		return false
 	}
-	return h.addFinal(final{cseq: s.CSeq, code: s.Code, phrase: s.Phrase, moment: moment{s.At, fromA}})
+	return h.addFinal(final{cseq: s.CSeq, code: s.Code, phrase: s.Phrase, moment: moment{s.At, fromA}, last: s.At})
 }
 
 func (h *hop) addFinal(f final) (changed bool) {
@@ -109,7 +110,9 @@ func (h *hop) addFinal(f final) (changed bool) {
 	}
 	for i := range h.finals {
 		if g := &h.finals[i]; g.code == f.code && g.phrase == f.phrase {
-			return g.add(f.at, f.fromA)
+			later := f.last.After(g.last)
+			g.last = lastOf(g.last, f.last)
+			return g.add(f.at, f.fromA) || later
 		}
 	}
 	if len(h.finals) == maxFinals {
@@ -161,9 +164,9 @@ func (h *hop) addInvite(s *call.Signal, fromA bool) (changed bool) {
 func inviteOf(s *call.Signal, fromA bool) invite {
 	return invite{
 		at: s.At, cseq: s.CSeq, fromA: fromA,
-		caller: s.From.User, callerName: s.From.Name, callerHost: s.From.Host,
-		to: s.To.User, toHost: s.To.Host,
-		callee: s.URI.User, uriHost: s.URI.Host,
+		caller: subscriber(s.From.User), callerName: s.From.Name, callerHost: s.From.Host,
+		to: subscriber(s.To.User), toHost: s.To.Host,
+		callee: subscriber(s.URI.User), uriHost: s.URI.Host,
 		contactHost: s.Contact.Host,
 		asserted:    s.Asserted.User, assertedHost: s.Asserted.Host,
 		agent:      microsoftAgent(s.UserAgent),

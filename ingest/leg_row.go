@@ -58,7 +58,11 @@ func (l *leg) begin(v *view, plan func(number string) string) call.Row {
 	if v.invite != nil {
 		askRow(&r, v.invite, v.outbound)
 	} else {
-		r.Caller, r.Callee = l.from.s, l.to.s
+		caller, callee := l.there.s, l.here.s
+		if v.outbound {
+			caller, callee = callee, caller
+		}
+		r.Caller, r.Callee = first(l.from.s, caller), first(l.to.s, callee)
 	}
 	r.Normalize(plan)
 	return r
@@ -76,13 +80,15 @@ func inference(w call.Witness) call.Witness {
 // told.
 func (l *leg) endRow(r *call.Row, v *view) (inferred []call.Field) {
 	switch {
-	case v.established() || !v.bye.at.IsZero():
+	case !v.refused():
 		return l.endCall(r, v)
 	case v.final != nil:
 		failRow(r, v.final.at, v.final.code, v.final.phrase)
 	case !v.cancel.at.IsZero():
 		failRow(r, v.cancel.at, 487, "Request Terminated")
 		inferred = failed
+	case v.stale != nil:
+		failRow(r, v.stale.at, v.stale.code, v.stale.phrase)
 	default:
 		failRow(r, l.last, 408, "Request Timeout")
 		inferred = failed

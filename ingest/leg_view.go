@@ -22,6 +22,8 @@ type view struct {
 	final    *final   // the last other answer, of a call that has none of 2xx
 	bye      moment   // zero: not seen
 	cancel   moment   // zero: not seen
+	cseq     uint32   // of the INVITE that was sent last to begin the call
+	stale    *final   // an answer that an INVITE may have followed, if asked
 	trunks   []string // host names that may be the trunk's, the best first
 }
 
@@ -83,7 +85,7 @@ func (l *leg) direction(peers []netip.Prefix) (facing, bool) {
 		return surelyFacing, s.id.rank != rankAnswer && !l.asked() && !guidOf(l.callID).IsZero()
 	case best > noSign:
 		return maybeFacing, outbound
-	case s.region.s != "":
+	case s.region.s != "", l.host.s != "":
 		return maybeFacing, !l.asked() && !guidOf(l.callID).IsZero()
 	}
 	return notFacing, false
@@ -118,8 +120,13 @@ func (l *leg) signOf(h *hop, peers []netip.Prefix) (s sign, outbound bool) {
 }
 
 // alongTrunk concludes from the trunk's name who called, if nothing else tells:
-// Microsoft calls the trunk by it, and the SBC names itself so to Microsoft.
+// Microsoft calls the trunk by it, and the SBC names itself so to Microsoft. A
+// carrier may do the same, so that this counts only if the operator has said
+// that the source is that of a trunk.
 func (l *leg) alongTrunk(v *invite) (s sign, outbound bool) {
+	if l.trunk == "" {
+		return noSign, false
+	}
 	called, calling := l.owned(v.uriHost), l.owned(v.contactHost) || l.owned(v.callerHost)
 	if called == calling {
 		return noSign, false
@@ -198,9 +205,9 @@ const inverted = 250 * time.Millisecond
 
 // read reads the facts of the hops that face Microsoft, of all hops of the leg.
 func (v *view) read(hops []*hop, all []hop) {
-	last := uint32(0)
+	var asked time.Time // when an INVITE was sent last, to whichever proxy
 	for _, h := range hops {
-		last = max(last, h.lastCSeq)
+		v.cseq, asked = max(v.cseq, h.lastCSeq), lastOf(asked, h.asked)
 		if v.invite == nil || h.invite.compare(v.invite) < 0 {
 			v.invite = &h.invite
 		}
@@ -217,14 +224,25 @@ func (v *view) read(hops []*hop, all []hop) {
 			}
 		}
 		switch {
-		case h.lastCSeq != last:
+		case h.lastCSeq != v.cseq:
 			// it was asked again, perhaps with credentials
-		case f == nil || f.cseq < last || f.at.Before(h.asked.Add(-inverted)):
+		case f == nil && h.asked.Before(asked.Add(-inverted)):
+			// a proxy that did not answer, so that another was asked
+		case f == nil || f.cseq < v.cseq:
 			v.asked = true
+		case h.askedAfter(f):
+			v.asked, v.stale = true, f
 		case v.final == nil || f.compare(v.final) > 0:
 			v.final = f
 		}
 	}
+}
+
+// askedAfter reports whether an INVITE was sent behind an answer to one with the
+// same number, so that another answer will come. If there was but one INVITE,
+// the clock was set back.
+func (h *hop) askedAfter(f *final) bool {
+	return h.asked.After(h.invite.at) && f.last.Before(h.asked.Add(-inverted))
 }
 
 // same returns h and those of all hops that are the same one by other ports: no
@@ -277,8 +295,15 @@ func (v *view) complete(hops []hop) {
 		v.final = other.final
 	}
 	if !v.answer.at.IsZero() {
-		v.final, v.asked = nil, false
+		v.final, v.stale, v.asked = nil, nil, false
 	}
+}
+
+// refused reports whether the call came to nothing. A BYE without an answer
+// stands for one, unless it was an early dialog that it ended, whose INVITE is
+// refused then (RFC 3261, section 15).
+func (v *view) refused() bool {
+	return !v.established() && (v.bye.at.IsZero() || v.invite != nil && v.final != nil && v.final.cseq == v.cseq)
 }
 
 // established reports whether the call was.
@@ -329,7 +354,7 @@ func (l *leg) trunks(v *view) []string {
 			add(w.uriHost, w.toHost, w.contactHost, w.callerHost)
 		}
 	}
-	add(l.contact.s)
+	add(l.contact.s, l.host.s)
 	return all
 }
 
@@ -342,5 +367,5 @@ func (l *leg) rowID(outbound bool) call.GUID {
 	if g := guidOf(l.callID); outbound && !g.IsZero() {
 		return g
 	}
-	return call.NameGUID(l.source, "sip", l.callID)
+	return call.NameGUID("sip", l.callID)
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/trunklog/trunklog/call"
@@ -110,7 +111,11 @@ func param(params, name string) string {
 func referrer(referredBy string) (user, correlation call.GUID) {
 	uri := strings.Trim(referredBy, "<> ")
 	uri, _, _ = strings.Cut(uri, ">")
-	if object, ok := strings.CutPrefix(param(uri, "x-m"), "8:orgid:"); ok {
+	m := param(uri, "x-m")
+	if plain, err := url.PathUnescape(m); err == nil {
+		m = plain
+	}
+	if object, ok := strings.CutPrefix(m, "8:orgid:"); ok {
 		user = guidOf(object)
 	}
 	return user, guidOf(param(uri, "x-ti"))

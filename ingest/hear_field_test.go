@@ -1,0 +1,303 @@
+package ingest
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+// carrierLeg is the other leg of a talk, as a back-to-back user agent makes it:
+// it has a Call-ID of its own and nothing of Microsoft's.
+func carrierLeg(c *talk, with func(*call.Signal)) *talk {
+	o := newTalk(c.n, c.outbound)
+	o.callID, o.hop, o.began = c.callID+"-carrier", 1, c.began.Add(10*time.Millisecond)
+	o.with = func(m *call.Signal) {
+		m.UserAgent, m.Contact = "SBC", call.Address{Host: "10.1.2.3"}
+		m.From.Host, m.To.Host, m.URI.Host = "10.1.2.3", "10.9.9.9", "10.9.9.9"
+		if with != nil {
+			with(m)
+		}
+	}
+	return o
+}
+
+// whole adds the messages of an answered call.
+func (t *talk) whole() *talk {
+	return t.invite().at(time.Second).answer(200, "OK").request("ACK", true).at(4*time.Second).request("BYE", true)
+}
+
+func withRaw(events []call.Event) []call.Event {
+	for i := range events {
+		events[i].Signal.Raw = []byte(fmt.Sprint(events[i].Call, i))
+	}
+	return events
+}
+
+func join(talks ...*talk) (events []call.Event) {
+	for _, t := range talks {
+		events = append(events, t.events()...)
+	}
+	return withRaw(events)
+}
+
+// TestWalls: callers who hide their numbers, and session ids that are none, tie
+// nobody's call to another's; and nothing ties the calls of two tenants.
+func TestWalls(t *testing.T) {
+	other := call.NameGUID("fabrikam")
+	for name, with := range map[string]func(*call.Signal){
+		"hidden callers": func(m *call.Signal) { m.From.User = "anonymous" },
+		"no session": func(m *call.Signal) {
+			if m.Code != 0 {
+				m.SessionID = strings.Repeat("0", 32)
+			}
+		},
+		"one session": func(m *call.Signal) { m.SessionID = strings.Repeat("1", 32) },
+	} {
+		s := newStage(t, storetest.NewModel())
+		s.owners = map[string]call.GUID{"sbc1.contoso.com": tenant, "sbc2.fabrikam.com": other}
+		s.begin()
+		a, b := newTalk(1, true), newTalk(2, true)
+		a.with = func(m *call.Signal) {
+			m.URI.User, m.To.User = "+498001234567", "+498001234567"
+			with(m)
+		}
+		b.with = func(m *call.Signal) {
+			a.with(m)
+			if m.Method == "INVITE" {
+				m.URI.Host = "sbc2.fabrikam.com"
+			}
+			m.To.Host = "sbc2.fabrikam.com"
+		}
+		legs := []*talk{carrierLeg(a, a.with), carrierLeg(b, func(m *call.Signal) {
+			a.with(m)
+			if name == "one session" {
+				m.To.Host, m.URI.Host = "sbc2.fabrikam.com", "sbc2.fabrikam.com"
+			}
+		})}
+		// The first call ends while the second one is under way.
+		early := legs[1].invite().events()
+		s.put(withRaw(append(b.invite().events(), early...))...)
+		s.put(join(legs[0].whole(), a.whole())...)
+		s.pass(time.Second)
+		r := s.one()
+		found, err := s.store.Legs(t.Context(), tenant, r.Cursor())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range found {
+			if l.ID == legID("lab", b.callID) || l.ID == legID("lab", legs[1].callID) {
+				t.Errorf("%s: a leg of another tenant's call is shown with %v", name, r.ID)
+			}
+		}
+	}
+}
+
+// TestCarrierLegs: what an SBC exchanges with its carrier is no call of Teams',
+// however its numbers and names were changed on the way.
+func TestCarrierLegs(t *testing.T) {
+	for _, outbound := range []bool{true, false} {
+		trunk := func(m *call.Signal) {
+			if outbound {
+				m.Contact.Host = "sbc1.contoso.com"
+			} else {
+				m.URI.Host, m.To.Host = "sbc1.contoso.com", "sbc1.contoso.com"
+			}
+		}
+		main := func(m *call.Signal) { m.From.User = "+4930000000" }
+		passed := func(m *call.Signal) {
+			main(m)
+			if m.From.Host = "sip.pstnhub.microsoft.com"; !outbound {
+				m.To.Host = "sip.pstnhub.microsoft.com"
+			}
+		}
+		for name, with := range map[string]func(*call.Signal){
+			"the trunk's name":        trunk,
+			"the main number":         func(m *call.Signal) { trunk(m); main(m) },
+			"a hidden caller":         func(m *call.Signal) { trunk(m); m.From.User = "anonymous" },
+			"an extension":            func(m *call.Signal) { trunk(m); m.URI.User, m.To.User = "4711", "4711" },
+			"Microsoft's name passed": passed,
+		} {
+			c := newTalk(1, outbound).whole()
+			leg := carrierLeg(c, with).whole()
+			s := newStage(t, storetest.NewModel())
+			s.put(join(leg, c)...)
+			s.pass(time.Minute)
+			want := plainRow(c)
+			established(c, &want, time.Second, 4*time.Second)
+			r := s.one()
+			same(t, fmt.Sprint(name, ", outbound ", outbound), &r, &want)
+			for r := range s.store.Rows(t.Context(), call.Query{Tenant: call.Unassigned}) {
+				t.Errorf("%s, outbound %v: another row %+v", name, outbound, r)
+			}
+			if name == "Microsoft's name passed" {
+				continue // alone it may be Microsoft's
+			}
+			s = newStage(t, storetest.NewModel())
+			s.put(join(leg)...)
+			s.pass(time.Minute)
+			s.none(name + " alone")
+		}
+	}
+}
+
+// TestHowItEnded: how a call ended, where messages were lost, repeated, or have
+// the wrong times.
+func TestHowItEnded(t *testing.T) {
+	second := netip.MustParseAddrPort("52.114.7.24:5061")
+	for _, c := range []struct {
+		name string
+		talk *talk
+		wait time.Duration
+		want func(*talk, *call.Row)
+	}{
+		{
+			"the caller leaves by a BYE before it is answered",
+			newTalk(1, true).invite().at(time.Second).answer(180, "Ringing").at(3*time.Second).request("BYE", true).answer(487, "Request Terminated"), time.Second,
+			func(t *talk, r *call.Row) { refused(t, r, 3*time.Second, 487, "Request Terminated", 560487) },
+		},
+		{
+			"the INVITE and its answer again",
+			newTalk(1, true).invite().at(50*time.Millisecond).answer(404, "Not Found").at(500*time.Millisecond).invite().at(520*time.Millisecond).answer(404, "Not Found"), time.Second,
+			func(t *talk, r *call.Row) { refused(t, r, 50*time.Millisecond, 404, "Not Found", 560404) },
+		},
+		{
+			"the clock was set back",
+			newTalk(1, false).at(2*time.Second).invite().at(time.Second).answer(486, "Busy Here"), time.Second,
+			func(t *talk, r *call.Row) {
+				refused(t, r, time.Second, 486, "Busy Here", 0)
+				r.Invite, r.Start = t.began.Add(2*time.Second), t.began.Add(2*time.Second)
+			},
+		},
+		{
+			"the answer to the INVITE that was repeated was lost",
+			newTalk(1, true).invite().at(50*time.Millisecond).answer(404, "Not Found").at(500 * time.Millisecond).invite(), 11 * time.Minute,
+			func(t *talk, r *call.Row) { refused(t, r, 50*time.Millisecond, 404, "Not Found", 560404) },
+		},
+		{
+			"the answer was lost",
+			newTalk(1, true).invite().at(time.Second).request("ACK", true).at(4*time.Second).request("BYE", true), 6 * time.Second,
+			func(t *talk, r *call.Row) { established(t, r, 0, 4*time.Second) },
+		},
+		{
+			"another proxy was tried",
+			func() *talk {
+				t := newTalk(1, false).invite().at(4 * time.Second)
+				t.with = func(m *call.Signal) {
+					if m.Src == teams {
+						m.Src = second
+					} else {
+						m.Dst = second
+					}
+				}
+				return t.invite().at(5*time.Second).answer(486, "Busy Here")
+			}(), time.Second,
+			func(t *talk, r *call.Row) { refused(t, r, 5*time.Second, 486, "Busy Here", 0) },
+		},
+	} {
+		s := newStage(t, storetest.NewModel())
+		s.put(c.talk.events()...)
+		s.restart()
+		s.pass(c.wait)
+		want := plainRow(c.talk)
+		c.want(c.talk, &want)
+		r := s.one()
+		same(t, c.name, &r, &want)
+	}
+}
+
+// TestInviteUnseen: without the INVITE, every other message still tells the
+// trunk, and who spoke with whom.
+func TestInviteUnseen(t *testing.T) {
+	for _, outbound := range []bool{true, false} {
+		for _, seen := range []int{1, 3} {
+			c := newTalk(1, outbound).whole()
+			s := newStage(t, storetest.NewModel())
+			if err := s.in.Sink("lab", call.GUID{}).Put(t.Context(), c.events()[seen:]...); err != nil {
+				t.Fatal(err)
+			}
+			s.pass(10 * time.Second)
+			r := s.one()
+			if r.Trunk != "sbc1.contoso.com" || r.Inbound() == outbound || r.Caller != c.caller() || r.Callee != c.callee() || !r.Successful {
+				t.Errorf("outbound %v, messages from %d on: %+v", outbound, seen, r)
+			}
+		}
+	}
+}
+
+// TestSubscriber: the number of a URI is its number.
+func TestSubscriber(t *testing.T) {
+	for user, want := range map[string]string{
+		"+15550100":                        "+15550100",
+		"+15550100;npdi;rn=+15550001":      "+15550100",
+		"7042;phone-context=+49":           "7042",
+		"+49-30-111.222":                   "+4930111222",
+		"+1(555)0100;cpc=ordinary":         "+15550100",
+		"*31#0301234":                      "*31#0301234",
+		"first.last":                       "first.last",
+		"first-last;x=1":                   "first-last;x=1",
+		"anonymous":                        "anonymous",
+		"-":                                "-",
+		"":                                 "",
+		"Internal Revenue Service (again)": "Internal Revenue Service (again)",
+	} {
+		if got := subscriber(user); got != want {
+			t.Errorf("%q is %q, want %q", user, got, want)
+		}
+	}
+}
+
+// TestRegionOfTheInvite: Microsoft's later messages may come from elsewhere.
+func TestRegionOfTheInvite(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true)
+	c.with = func(m *call.Signal) {
+		if m.Method == "BYE" {
+			m.UserAgent = strings.Replace(m.UserAgent, "EUNO", "ASEA", 1)
+		}
+	}
+	s.put(c.whole().events()...)
+	s.restart()
+	s.pass(time.Second)
+	if r := s.one(); r.SignalLocation != "EUNO" {
+		t.Errorf("region %s", r.SignalLocation)
+	}
+}
+
+// TestRepeatedAgain: a sender that goes on repeating a call that is over puts
+// its row off no further.
+func TestRepeatedAgain(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, true).whole()
+	s.put(c.events()...)
+	for range 3 {
+		s.none("before it has settled")
+		s.pass(100 * time.Millisecond)
+		s.put(c.events()...)
+	}
+	s.pass(time.Millisecond)
+	s.one()
+}
+
+// TestHeardTwice: a call to which Microsoft gave no id, heard and then read from
+// a recording, is one call.
+func TestHeardTwice(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, false)
+	c.with = func(m *call.Signal) { m.Contact.Params = "" }
+	c.invite().at(time.Second).answer(404, "Not Found")
+	s.put(c.events()...)
+	s.pass(time.Second)
+	recorded := s.in.SinkOf(Input{Source: "calls.hep", Recorded: true})
+	if err := recorded.Put(t.Context(), c.events()...); err != nil {
+		t.Fatal(err)
+	}
+	if err := recorded.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.one()
+}
