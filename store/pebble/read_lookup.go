@@ -6,6 +6,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -38,6 +40,8 @@ func planOf(x call.Expr, sp *span) plan {
 			for _, part := range x {
 				look(part)
 			}
+		case call.Or:
+			p = planAny(x)
 		case call.Digits:
 			p = planNumber(string(x))
 		case call.Compare:
@@ -49,6 +53,21 @@ func planOf(x call.Expr, sp *span) plan {
 	}
 	look(x)
 	return best
+}
+
+// planAny plans for parts of which one must hold: if all of them are answered
+// by the same look-up, as those about caller and callee with one number.
+func planAny(parts call.Or) (p plan) {
+	for i, part := range parts {
+		var sp span // a part narrows only itself
+		switch q := planOf(part, &sp); {
+		case i == 0:
+			p = q
+		case q.kind != p.kind || q.id != p.id || q.guid != p.guid || !bytes.Equal(q.digits, p.digits):
+			return plan{}
+		}
+	}
+	return p
 }
 
 func planCompare(x call.Compare, sp *span) plan {
@@ -103,8 +122,9 @@ func narrow(sp *span, op call.Op, t time.Time) {
 	}
 }
 
-// lookUp gives the rows to which an index leads, day by day. The days are
-// those of which the counts say that there are rows.
+// lookUp gives the rows to which an index leads. It reads the index day by day,
+// of the days of which the counts say that there are rows, and follows what it
+// has found as soon as that is worth it.
 func (w *walk) lookUp(ctx context.Context, p plan) (err error) {
 	it, err := w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{UseL6Filters: true}})
 	if err != nil {
@@ -114,25 +134,19 @@ func (w *walk) lookUp(ctx context.Context, p plan) (err error) {
 	if p.kind == kindID {
 		return w.lookUpID(ctx, it, p.id)
 	}
-	day := grains()[0]
-	counts, err := w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{
-		LowerBound: appendCountKey(nil, w.q.Tenant, day, w.span.lo.start),
-		UpperBound: appendCountKey(nil, w.q.Tenant, day, roundUp(w.span.hi.start+1, ticksPerDay)),
-	}})
+	counts, err := w.countsOfDays()
 	if err != nil {
 		return err
 	}
 	defer func() { err = firstError(err, counts.Close()) }()
-	next := counts.Next
-	ok := false
+	next, ok := counts.Next, false
 	if w.q.Reverse {
-		next = counts.Prev
-		ok = counts.Last()
+		next, ok = counts.Prev, counts.Last()
 	} else {
 		ok = counts.First()
 	}
 	var tails []tail
-	for ; ok; ok = next() {
+	for enough := fewTails; ok; ok = next() {
 		_, start, err := parseCountKey(counts.Key())
 		if err != nil {
 			return err
@@ -140,14 +154,42 @@ func (w *walk) lookUp(ctx context.Context, p plan) (err error) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if tails, err = w.tails(it, p, start/ticksPerDay, tails[:0]); err != nil {
+		n := len(tails)
+		if tails, err = w.tails(it, p, start/ticksPerDay, tails); err != nil {
 			return err
+		}
+		if w.q.Reverse {
+			slices.Reverse(tails[n:])
+		}
+		if len(tails) < enough {
+			continue
 		}
 		if more, err := w.follow(ctx, tails); err != nil || !more {
 			return err
 		}
+		tails, enough = tails[:0], min(2*enough, manyTails)
 	}
-	return counts.Error()
+	if err := counts.Error(); err != nil {
+		return err
+	}
+	_, err = w.follow(ctx, tails)
+	return err
+}
+
+// How many places are looked up together: few at first, for those who want
+// only the first rows.
+const (
+	fewTails  = 16
+	manyTails = 512
+)
+
+// countsOfDays returns an iterator over the counts of the days of the span.
+func (w *walk) countsOfDays() (*pebble.Iterator, error) {
+	day := grains()[0]
+	return w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{
+		LowerBound: appendCountKey(nil, w.q.Tenant, day, w.span.lo.start),
+		UpperBound: appendCountKey(nil, w.q.Tenant, day, roundUp(w.span.hi.start+1, ticksPerDay)),
+	}})
 }
 
 func (w *walk) lookUpID(ctx context.Context, it *pebble.Iterator, id call.GUID) error {
@@ -164,7 +206,7 @@ func (w *walk) lookUpID(ctx context.Context, it *pebble.Iterator, id call.GUID) 
 }
 
 // tails appends the tails that the index has for p on one day, in order and
-// each once.
+// each once; what is in to already stays as it is.
 func (w *walk) tails(it *pebble.Iterator, p plan, day uint64, to []tail) ([]tail, error) {
 	w.prefix = appendDay(w.prefix[:0], p.kind, w.q.Tenant, day)
 	if p.kind != kindNumber {
@@ -172,6 +214,7 @@ func (w *walk) tails(it *pebble.Iterator, p plan, day uint64, to []tail) ([]tail
 		return w.tailsOf(it, day, to)
 	}
 	w.prefix = append(append(w.prefix, p.digits...), 0)
+	old := len(to)
 	to, err := w.tailsOf(it, day, to)
 	if err != nil {
 		return to, err
@@ -192,10 +235,10 @@ func (w *walk) tails(it *pebble.Iterator, p plan, day uint64, to []tail) ([]tail
 			n++
 		}
 	}
-	slices.SortFunc(to, func(x, y tail) int {
+	slices.SortFunc(to[old:], func(x, y tail) int {
 		return cmp.Or(cmp.Compare(x.start, y.start), cmp.Compare(x.short, y.short))
 	})
-	return slices.Compact(to), nil
+	return to[:old+len(slices.Compact(to[old:]))], nil
 }
 
 // tailsOf appends the tails of the index keys that begin with w.prefix and lie
@@ -220,10 +263,16 @@ func (w *walk) tailsOf(it *pebble.Iterator, day uint64, to []tail) ([]tail, erro
 	return to, it.Error()
 }
 
-// follow gives the rows to which the tails lead, in the direction of the walk.
+// follow gives the rows to which the tails lead, in their order. Each of them
+// is in another block as a rule, and to read and unpack blocks is nearly all of
+// the work, so that half of them are read beforehand by somebody else.
 func (w *walk) follow(ctx context.Context, tails []tail) (more bool, err error) {
-	if w.q.Reverse {
-		slices.Reverse(tails)
+	if half := len(tails) / 2; half >= fewTails/2 {
+		stop, err := w.readAhead(tails[half:])
+		if err != nil {
+			return false, err
+		}
+		defer stop()
 	}
 	for _, t := range tails {
 		w.prefix = t.appendRowPrefix(w.prefix[:0], w.q.Tenant)
@@ -245,4 +294,32 @@ func (w *walk) follow(ctx context.Context, tails []tail) (more bool, err error) 
 		}
 	}
 	return true, nil
+}
+
+// readAhead brings the blocks of the rows to which the tails lead into the
+// cache, in a goroutine that ends before stop returns. What goes wrong there is
+// met again by whoever reads the rows, if anybody does.
+func (w *walk) readAhead(tails []tail) (stop func(), err error) {
+	it, err := w.it.Clone(pebble.CloneOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var enough atomic.Bool
+	var done sync.WaitGroup
+	tenant := w.q.Tenant
+	done.Go(func() {
+		var key []byte
+		for _, t := range tails {
+			if enough.Load() {
+				return
+			}
+			key = t.appendRowPrefix(key[:0], tenant)
+			it.SeekGE(key)
+		}
+	})
+	return func() {
+		enough.Store(true)
+		done.Wait()
+		_ = it.Close()
+	}, nil
 }

@@ -43,6 +43,7 @@ func cases() []law {
 		{"WhereStartBetweenTicks", whereStartBetweenTicks},
 		{"WhereEveryTextMatch", whereEveryTextMatch},
 		{"WhereDigits", whereDigits},
+		{"WhereBusyNumber", whereBusyNumber},
 		{"WhereCombined", whereCombined},
 		{"WalkIsASnapshot", walkIsASnapshot},
 		{"RowsAreLent", rowsAreLent},

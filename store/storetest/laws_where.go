@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -96,6 +97,11 @@ func whereDigits(f *fixture) {
 			call.And{call.Digits(n), call.Digits("112")},
 			call.Compare{Field: call.FieldCaller, Value: n},
 			call.Compare{Field: call.FieldCallee, Value: n},
+			either(n, n),
+			either(n, "112"),
+			call.And{either(n, n), call.Compare{Field: call.FieldStart, Op: call.LT, Value: noon()}},
+			call.Or{call.And{call.Digits(n), call.Compare{Field: call.FieldStart, Op: call.LT, Value: noon()}}, call.Digits(n)},
+			call.Not{X: either(n, n)},
 		} {
 			f.same(call.Query{Tenant: Tenants()[0], Where: x})
 			f.same(call.Query{Tenant: Tenants()[0], Where: x, Reverse: true, Skip: 1, Limit: 3})
@@ -104,6 +110,35 @@ func whereDigits(f *fixture) {
 	}
 	if n := len(f.same(call.Query{Tenant: Tenants()[0], Where: call.Digits("+49301234567")})); n == 0 {
 		f.Fatal("the number was not found")
+	}
+}
+
+// either holds for calls from one number and for calls to another.
+func either(from, to string) call.Expr {
+	return call.Or{call.Compare{Field: call.FieldCaller, Value: from}, call.Compare{Field: call.FieldCallee, Value: to}}
+}
+
+// whereBusyNumber looks for a number with many calls on many days, some of
+// which begin at the same moment, among as many others.
+func whereBusyNumber(f *fixture) {
+	const busy = "+4930112"
+	g := newGenerator(Seed(f))
+	var rows []call.Row
+	for i := range 600 {
+		r := rowAt(fmt.Sprint("busy ", i), noon().Add(time.Duration(g.IntN(20*48))*30*time.Minute))
+		r.Caller, r.Callee = pick(g, busy, busy, "+4930113"), pick(g, "+4930114", "+493011*", "112")
+		rows = append(rows, r)
+	}
+	f.write(call.Batch{Rows: rows})
+	for _, x := range []call.Expr{call.Digits(busy), either(busy, busy), call.And{call.Digits(busy), call.Digits("112")}} {
+		for _, reverse := range []bool{false, true} {
+			for _, limit := range []int{0, 1, 15, 40, 300} {
+				f.same(call.Query{Tenant: Tenants()[0], Where: x, Reverse: reverse, Limit: limit})
+				f.same(call.Query{Tenant: Tenants()[0], Where: x, Reverse: reverse, Limit: limit, Skip: 100})
+				f.same(call.Query{Tenant: Tenants()[0], Where: x, Reverse: reverse, Limit: limit, From: noon().AddDate(0, 0, 3), To: noon().AddDate(0, 0, 12)})
+				f.same(call.Query{Tenant: Tenants()[0], Where: x, Reverse: reverse, Limit: limit, After: rows[g.IntN(len(rows))].Cursor()})
+			}
+		}
 	}
 }
 
