@@ -147,6 +147,12 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 			_ = s.fs.RemoveAll(part) // the first error counts
 		}
 	}()
+	// A flush has Pebble write its list of tables. A store that was closed in
+	// order and not written to since has none of its own, and Pebble copies an
+	// empty one.
+	if err := s.db.Flush(); err != nil {
+		return err
+	}
 	if err := s.db.Checkpoint(part, pebble.WithFlushedWAL()); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package pebble
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -108,6 +109,49 @@ func TestBackup(t *testing.T) {
 		}
 	}
 	verifyBatches(t, s, rows, batches, told.copy())
+}
+
+// TestBackupAfterOpening copies a store that was closed in order and has not
+// been written to since, also one that has no row.
+func TestBackupAfterOpening(t *testing.T) {
+	for _, n := range []int{0, 100} {
+		fs := vfs.NewMem()
+		var want []call.Row
+		for _, dir := range []string{"store", "copy", "copy of the copy"} {
+			s, err := Open(dir, testOptions(t, fs))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if dir == "store" && n > 0 {
+				if _, err := s.Write(t.Context(), call.Batch{Rows: storetest.Rows(storetest.Seed(t), n)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := dump(t, s)
+			if dir == "store" {
+				want = got
+			}
+			if err != nil || len(got) != n || !slices.EqualFunc(got, want, func(a, b call.Row) bool { return a.Equal(&b) }) {
+				t.Errorf("%s: %d rows of %d, %v", dir, len(got), n, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if s, err = Open(dir, testOptions(t, fs)); err != nil {
+				t.Fatal(err)
+			}
+			next := map[string]string{"store": "copy", "copy": "copy of the copy"}[dir]
+			if next == "" {
+				next = "the last"
+			}
+			if err := s.Backup(t.Context(), next); err != nil {
+				t.Errorf("%s, %d rows: %v", dir, n, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // TestBackupOfDamage does not make a backup of what cannot be read.
