@@ -2,6 +2,7 @@ package hep
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -26,6 +27,7 @@ const (
 type batch struct {
 	source  *Source
 	opener  opener
+	from    netip.AddrPort // the sender of what is added next
 	signals []call.Signal
 	events  []call.Event
 	raw     []byte // what the signals' Raw lies in
@@ -44,12 +46,12 @@ func (b *batch) add(packet []byte) {
 	msg, cause := b.opener.open(packet, s)
 	if cause != 0 {
 		b.signals = b.signals[:n]
-		b.source.refuse(cause, packet, msg)
+		b.source.refuse(cause, b.from, packet, msg)
 		return
 	}
 	now := b.source.o.Now()
 	if ahead := s.At.Sub(now); ahead > maxAhead || ahead < -maxBehind {
-		b.source.reject(Time, packet, msg)
+		b.source.reject(Time, b.from, packet, msg)
 		s.At = now.Round(0).UTC()
 		b.retimed++
 	}

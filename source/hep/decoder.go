@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/netip"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -90,7 +91,7 @@ func (f *fileReader) packet(b []byte) bool {
 		f.others++
 		return true
 	}
-	return f.report(at, sample(b, msg), cause)
+	return f.report(at, sample(netip.AddrPort{}, b, msg), cause)
 }
 
 // resync reports bytes that are no packet and goes to the next place where one
@@ -112,7 +113,7 @@ func (f *fileReader) resync(cause Cause) bool {
 			f.skip(i)
 		}
 	}
-	return f.report(from, sample(head[:min(int64(len(head)), f.at-from)], nil), cause)
+	return f.report(from, sample(netip.AddrPort{}, head[:min(int64(len(head)), f.at-from)], nil), cause)
 }
 
 // skip passes over n bytes that have been peeked at.

@@ -2,6 +2,7 @@ package hep
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -97,7 +98,7 @@ func FuzzPacket(f *testing.F) {
 		if cause >= numCauses || len(msg) > maxInflated {
 			t.Errorf("cause %d, message of %d bytes", int(cause), len(msg))
 		}
-		if n := len(sample(b, msg)); n > maxSample {
+		if n := len(sample(netip.AddrPort{}, b, msg)); n > maxSample {
 			t.Errorf("a sample of %d bytes", n)
 		}
 		read, failed := 0, false

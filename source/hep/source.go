@@ -26,8 +26,8 @@ type Options struct {
 	// Raw says that [call.Signal.Raw] is wanted, because messages are kept.
 	Raw bool
 	// Reject is told of packets that were refused, of each [Cause] at most one
-	// a second: the cause's name, and a sample that holds no credentials and
-	// belongs to the receiver. It is called from several goroutines, and holds
+	// a second: the cause's name, and a text that describes the packet without
+	// its secrets and belongs to the receiver. It is called from several goroutines, and holds
 	// up the source while it runs. It may be nil.
 	Reject func(cause string, sample []byte)
 	// ReadFile reads the files that a URL names; nil is [os.ReadFile].

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -292,20 +293,20 @@ func TestSourceBadInput(t *testing.T) {
 	}
 	for _, u := range bothNetworks[:2] {
 		t.Run(u, func(t *testing.T) {
-			r := run(t, u+"?auth=key", newRecorder())
+			r := run(t, u+"?auth=right-q7", newRecorder())
 			good := func(id string) []byte {
-				return draft{at: benchTime, key: "key", payload: message(id)}.bytes()
+				return draft{at: benchTime, key: "right-q7", payload: message(id)}.bytes()
 			}
 			bad := [][]byte{
 				draft{at: benchTime, key: "wrong", payload: bye}.bytes(),
 				draft{at: benchTime, payload: bye}.bytes(),
-				draft{at: benchTime, key: "key", kind: 5, payload: "{}"}.bytes(),
-				draft{at: benchTime, key: "key", payload: "OPTIONS sip:b SIP/2.0\r\n\r\n"}.bytes(),
-				draft{at: benchTime, key: "key", payload: strings.Replace(bye, "1 BYE", "x BYE", 1)}.bytes(),
-				draft{at: benchTime, key: "key", payload: string(noise)}.bytes(),
-				draft{at: benchTime, key: "key", payload: bye, extra: []byte{0, 0, 0, 13, 0, 0}}.bytes(),
-				draft{at: benchTime, key: "key", payload: bye, extra: []byte{0, 0, 0, 13, 0, 9}}.bytes(),
-				draft{at: benchTime, key: "key", payload: "zlib", packed: true}.bytes(),
+				draft{at: benchTime, key: "right-q7", kind: 5, payload: "{}"}.bytes(),
+				draft{at: benchTime, key: "right-q7", payload: "OPTIONS sip:b SIP/2.0\r\n\r\n"}.bytes(),
+				draft{at: benchTime, key: "right-q7", payload: strings.Replace(bye, "1 BYE", "x BYE", 1)}.bytes(),
+				draft{at: benchTime, key: "right-q7", payload: string(noise)}.bytes(),
+				draft{at: benchTime, key: "right-q7", payload: bye, extra: []byte{0, 0, 0, 13, 0, 0}}.bytes(),
+				draft{at: benchTime, key: "right-q7", payload: bye, extra: []byte{0, 0, 0, 13, 0, 9}}.bytes(),
+				draft{at: benchTime, key: "right-q7", payload: "zlib", packed: true}.bytes(),
 				[]byte("HEP3\x00\x06"),
 			}
 			c := r.dial()
@@ -333,7 +334,7 @@ func TestSourceBadInput(t *testing.T) {
 				t.Errorf("rejects: %s", got)
 			}
 			for cause, samples := range r.rejects {
-				if bytes.Contains(samples[0], []byte("wrong")) || bytes.Contains(samples[0], []byte("key")) {
+				if bytes.Contains(samples[0], []byte("wrong")) || bytes.Contains(samples[0], []byte("right-q7")) {
 					t.Errorf("the sample of %s tells the auth key: %q", cause, samples[0])
 				}
 			}
@@ -350,9 +351,9 @@ func TestRejectOnceASecond(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 50 {
-		s.refuse(Magic, []byte("x"), nil)
-		s.refuse(Short, []byte("x"), nil)
-		s.refuse(PayloadType, []byte("x"), nil)
+		s.refuse(Magic, netip.AddrPort{}, []byte("x"), nil)
+		s.refuse(Short, netip.AddrPort{}, []byte("x"), nil)
+		s.refuse(PayloadType, netip.AddrPort{}, []byte("x"), nil)
 		if now = now.Add(100 * time.Millisecond); i == 30 {
 			now = now.Add(-time.Hour) // the clock was set back
 		}

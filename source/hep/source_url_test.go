@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -136,7 +137,7 @@ func TestDefaults(t *testing.T) {
 	if d := time.Since(s.o.Now()); d < 0 || d > time.Minute || s.o.Log == nil || s.o.ReadFile == nil {
 		t.Errorf("%+v", s.o)
 	}
-	s.refuse(Magic, nil, nil)
+	s.refuse(Magic, netip.AddrPort{}, nil, nil)
 	var _ call.Source = s
 }
 

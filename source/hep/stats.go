@@ -1,6 +1,7 @@
 package hep
 
 import (
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -63,16 +64,16 @@ func (s *Source) received(packets, bytes int) {
 type lastTime struct{ atomic.Int64 }
 
 // refuse counts a packet that nothing comes of, and shows it to whoever wants to
-// see such ones. The packet or the message in it may be nil.
-func (s *Source) refuse(cause Cause, packet, msg []byte) {
+// see such ones. from is who sent it; the packet or the message in it may be nil.
+func (s *Source) refuse(cause Cause, from netip.AddrPort, packet, msg []byte) {
 	s.count.refused[cause].Add(1)
 	if cause != PayloadType { // agents send these on purpose
-		s.reject(cause, packet, msg)
+		s.reject(cause, from, packet, msg)
 	}
 }
 
 // reject shows a packet, if none was shown for the same cause a second ago.
-func (s *Source) reject(cause Cause, packet, msg []byte) {
+func (s *Source) reject(cause Cause, from netip.AddrPort, packet, msg []byte) {
 	if s.o.Reject == nil {
 		return
 	}
@@ -81,5 +82,5 @@ func (s *Source) reject(cause Cause, packet, msg []byte) {
 	if since := now - last; last != 0 && since >= 0 && since < int64(time.Second) || !s.said[cause].CompareAndSwap(last, now) {
 		return
 	}
-	s.o.Reject(cause.String(), sample(packet, msg))
+	s.o.Reject(cause.String(), sample(from, packet, msg))
 }

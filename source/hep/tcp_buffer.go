@@ -78,6 +78,7 @@ func (c *conn) putSome() bool {
 	if b == nil {
 		b = newBatch(c.l.Source)
 	}
+	b.from = c.from
 	used := 0
 	for used < len(packets) && !b.full() {
 		n, _ := frame(packets[used:])

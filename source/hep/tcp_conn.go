@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -37,7 +38,8 @@ const (
 type conn struct {
 	l        *listener
 	raw      net.Conn
-	net      net.Conn // raw, or TLS over it
+	net      net.Conn       // raw, or TLS over it
+	from     netip.AddrPort // the sender
 	stranger *list.Element
 
 	// The reading goroutine's own.
@@ -57,7 +59,7 @@ type conn struct {
 }
 
 func newConn(l *listener, nc net.Conn) *conn {
-	c := &conn{l: l, raw: nc, net: nc}
+	c := &conn{l: l, raw: nc, net: nc, from: addrPortOf(nc.RemoteAddr())}
 	c.quiet.L = &c.mu
 	return c
 }
@@ -163,5 +165,5 @@ func (c *conn) giveUp(cause Cause) {
 		return
 	}
 	c.l.received(1, len(part))
-	c.l.refuse(cause, part, nil)
+	c.l.refuse(cause, c.from, part, nil)
 }

@@ -98,7 +98,7 @@ func (s *Source) queueAll(q *queue, msgs []ipv4.Message, lost *dropCounter) {
 	s.received(len(msgs), bytes)
 	kept := q.add(msgs)
 	for _, m := range msgs[kept:] {
-		s.refuse(Overflow, m.Buffers[0][:m.N], nil)
+		s.refuse(Overflow, addrPortOf(m.Addr), m.Buffers[0][:m.N], nil)
 	}
 }
 
@@ -108,6 +108,7 @@ func (s *Source) putQueue(ctx context.Context, q *queue, sink call.Sink) error {
 	for {
 		packets, more := q.take()
 		for i := 0; i < len(packets.ends); i++ {
+			b.from = packets.from[i]
 			b.add(packets.at(i))
 			if !b.full() && i+1 < len(packets.ends) {
 				continue

@@ -1,6 +1,8 @@
 package hep
 
 import (
+	"net"
+	"net/netip"
 	"sync"
 
 	"golang.org/x/net/ipv4"
@@ -21,7 +23,8 @@ type queue struct {
 // A half is a sequence of datagrams.
 type half struct {
 	bytes []byte
-	ends  []int // of each datagram in bytes
+	ends  []int            // of each datagram in bytes
+	from  []netip.AddrPort // who sent each
 }
 
 // at returns the ith datagram.
@@ -50,6 +53,7 @@ func (q *queue) add(msgs []ipv4.Message) (kept int) {
 		}
 		h.bytes = append(h.bytes, m.Buffers[0][:m.N]...)
 		h.ends = append(h.ends, len(h.bytes))
+		h.from = append(h.from, addrPortOf(m.Addr))
 		kept++
 	}
 	if kept > 0 {
@@ -66,7 +70,7 @@ func (q *queue) take() (h *half, more bool) {
 	for len(q.filling.ends) == 0 && !q.closed {
 		q.some.Wait()
 	}
-	q.filling, q.working = half{q.working.bytes[:0], q.working.ends[:0]}, q.filling
+	q.filling, q.working = half{q.working.bytes[:0], q.working.ends[:0], q.working.from[:0]}, q.filling
 	return &q.working, !q.closed
 }
 
@@ -76,4 +80,16 @@ func (q *queue) close() {
 	defer q.mu.Unlock()
 	q.closed = true
 	q.some.Signal()
+}
+
+// addrPortOf returns the address a, or one that is not valid if it has no IP
+// address.
+func addrPortOf(a net.Addr) netip.AddrPort {
+	switch a := a.(type) {
+	case *net.UDPAddr:
+		return a.AddrPort()
+	case *net.TCPAddr:
+		return a.AddrPort()
+	}
+	return netip.AddrPort{}
 }
