@@ -149,9 +149,11 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 	}()
 	// A flush has Pebble write its list of tables. A store that was closed in
 	// order and not written to since has none of its own, and Pebble copies an
-	// empty one.
-	if err := s.db.Flush(); err != nil {
-		return err
+	// empty one. If it cannot be, for want of space say, the log goes along.
+	if !s.flush() {
+		if err := s.fault.err(); err != nil {
+			return err
+		}
 	}
 	if err := s.db.Checkpoint(part, pebble.WithFlushedWAL()); err != nil {
 		return err

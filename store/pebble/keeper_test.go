@@ -4,10 +4,15 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/store/storetest"
 )
@@ -151,6 +156,54 @@ func TestBackupAfterOpening(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestBackupWithoutRoom makes a backup while no table of the store can be
+// written: what is only in its log goes along.
+func TestBackupWithoutRoom(t *testing.T) {
+	rows := storetest.Rows(73, 300)
+	var full atomic.Bool
+	o := testOptions(t, errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if full.Load() && op.Kind == errorfs.OpCreate && strings.HasPrefix(op.Path, "store/") && strings.HasSuffix(op.Path, ".sst") {
+			return syscall.ENOSPC
+		}
+		return nil
+	})))
+	o.Log = nil // there is no end of it
+	s, err := Open("store", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeAll(t, s, rows[:200])
+	if err := s.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	full.Store(true)
+	writeAll(t, s, rows[200:])
+	done := make(chan error, 1)
+	go func() { done <- s.Backup(t.Context(), "copy") }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("backup: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the backup does not end")
+		full.Store(false)
+		<-done
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if s, err = Open("copy", o); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := dump(t, s); err != nil || len(got) != len(rows) {
+		t.Errorf("%d rows, %v; want %d", len(got), err, len(rows))
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
