@@ -10,11 +10,13 @@ import (
 	"strings"
 )
 
-// Roots knows under which addresses clients may reach the server. Links and
-// issuers are made of the address that the client itself has used, because
-// that is the one it can reach and, in the SDKs, the one it may send its token
-// to; but only if the address is one of ours. Whatever else a Host header says
-// gives the canonical root.
+// Roots knows under which addresses clients may reach the server. If the
+// operator has said by which URL clients know it, links and issuers are made of
+// that: a proxy in front of the server sends it a Host of its own, and plain
+// HTTP. If not, they are made of the address that the client itself has used,
+// because that is the one it can reach and, in the SDKs, the one it may send its
+// token to; but only if the address is one of ours. Whatever else a Host header
+// says gives the canonical root.
 type roots struct {
 	public    *url.URL // as configured; nil if not
 	canonical string   // without a slash at its end
@@ -79,17 +81,14 @@ func (r *roots) prefix() string {
 // of returns the root for the answer to a request; for no request, the
 // canonical one.
 func (r *roots) of(req *http.Request) string {
-	if req == nil || !r.ours(req.Host) {
-		return r.canonical
-	}
-	if r.public != nil && strings.EqualFold(req.Host, r.public.Host) {
+	if req == nil || r.public != nil || !r.ours(req.Host) {
 		return r.canonical
 	}
 	scheme := "https"
 	if req.TLS == nil {
 		scheme = "http"
 	}
-	return scheme + "://" + strings.ToLower(req.Host) + r.prefix()
+	return scheme + "://" + strings.ToLower(req.Host)
 }
 
 // known reports whether root is one that of can return.
