@@ -27,7 +27,8 @@ func (e *dateFault) Error() string {
 }
 
 // parseDateTime reads a date, or a date and time, as clients of Graph write
-// it, and returns it in UTC without what 100 ns cannot hold:
+// it, and returns it in UTC. What 100 ns cannot hold is rounded up: of the
+// times of calls, which are whole 100 ns, the same ones lie behind it. It reads
 //
 //	2019-11-01                     the beginning of that day in UTC
 //	2019-11-01T06:00:00Z           RFC 3339, any offset, 0 to 9 fraction digits
@@ -135,6 +136,9 @@ func (p *dateParser) dateTime() time.Time {
 		offset = p.zone()
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, nano, time.UTC).Add(-time.Duration(offset) * time.Minute)
+	if nano == int(time.Second) && t.Year() > 9999 {
+		t = t.Add(-100) // rounded up beyond the last time that there is
+	}
 	if p.why == "" && (t.Year() < 1 || t.Year() > 9999) {
 		p.fail("With its offset it is not in the years 1 to 9999.")
 	}
@@ -157,8 +161,8 @@ func (p *dateParser) separator() {
 	}
 }
 
-// fraction reads the digits behind the second, in nanoseconds of which only
-// whole 100 are kept.
+// fraction reads the digits behind the second, in nanoseconds, up to the next
+// whole 100.
 func (p *dateParser) fraction() int {
 	if !p.skip(".") {
 		return 0
@@ -178,7 +182,7 @@ func (p *dateParser) fraction() int {
 	for ; n < 9; n++ {
 		nano *= 10
 	}
-	return nano / 100 * 100
+	return (nano + 99) / 100 * 100
 }
 
 // zone reads the offset from UTC, in minutes. Without one it is UTC.
