@@ -114,9 +114,13 @@ func (l *pushLedger) make() *delivery {
 		if i%2 == 0 {
 			id = "sbc-" + number
 		}
-		if i%10 == 5 { // in two parts
-			fmt.Fprintf(&b, `{"event":"partial","call":%q,"startDateTime":"2026-10-%02dT%02d:%02d:00Z","callerNumber":%q}`+"\n", id, 1+l.next%28, i%24, l.next%60, number)
-			fmt.Fprintf(&b, `{"event":"partial","call":%q,"duration":%d,"done":true}`+"\n", id, i)
+		if i%10 == 5 { // in two parts, now and then the last one first
+			begin := fmt.Sprintf(`{"event":"partial","call":%q,"startDateTime":"2026-10-%02dT%02d:%02d:00Z","callerNumber":%q}`+"\n", id, 1+l.next%28, i%24, l.next%60, number)
+			end := fmt.Sprintf(`{"event":"partial","call":%q,"duration":%d,"done":true}`+"\n", id, i)
+			if i%20 == 15 {
+				begin, end = end, begin
+			}
+			b.WriteString(begin + end)
 			continue
 		}
 		fmt.Fprintf(&b, `{"id":%q,"startDateTime":"2026-10-%02dT%02d:%02d:00Z","callType":"ByotIn","callerNumber":%q,"duration":%d}`+"\n", id, 1+l.next%28, i%24, l.next%60, number, i)

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +138,63 @@ func TestPush(t *testing.T) {
 	}
 	if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), `"raw":"canary"`) {
 		t.Errorf("%v: %s", err, b)
+	}
+}
+
+// TestPushParts: the parts of a call in any order, in one request or in one for
+// each, make a row that says the same, and the answers tell what each has done.
+func TestPushParts(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	_, reader := newTenant(t, data, "contoso", contosoID)
+	token := newPusher(t, data, "contoso")
+	s := start(t, data)
+	post := func(body, want string) {
+		t.Helper()
+		status, answer, _, err := s.deliver(t.Context(), token, body)
+		if err != nil || status != http.StatusOK || !strings.HasPrefix(answer, want) {
+			t.Errorf("%s\nstatus %d, %v: %s\nwant %s", body, status, err, answer, want)
+		}
+	}
+	parts := []string{
+		`"inviteDateTime":"2026-10-01T10:00:01Z","callerNumber":"+4911111","callType":"ByotIn"}`,
+		`"startDateTime":"2026-10-01T10:00:04Z","successfulCall":true}`,
+		`"endDateTime":"2026-10-01T10:05:00Z","done":true}`,
+	}
+	counts := map[bool]string{
+		true:  `{"accepted":1,"new":0,"changed":0,"same":0,"open":1,`,
+		false: `{"accepted":1,"new":0,"changed":1,"same":0,"open":0,`,
+	}
+	orders := [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+	for n, order := range orders {
+		var together strings.Builder
+		ended := 0 // the place of the last part
+		for i, part := range order {
+			fmt.Fprintf(&together, `{"event":"partial","call":"together-%d","calleeNumber":"together-%d",%s`+"\n", n, n, parts[part])
+			want := counts[!slices.Contains(order[:i], 2)]
+			if part == 2 {
+				ended, want = i, `{"accepted":1,"new":1,"changed":0,"same":0,"open":0,`
+			}
+			post(fmt.Sprintf(`{"event":"partial","call":"alone-%d","calleeNumber":"alone-%d",%s`, n, n, parts[part]), want)
+		}
+		post(together.String(), fmt.Sprintf(`{"accepted":3,"new":1,"changed":%d,"same":0,"open":%d,`, 2-ended, ended))
+		post(together.String(), `{"accepted":3,"new":0,"changed":0,"same":3,"open":0,`)
+	}
+	_, body := s.do(t, http.MethodGet, logPath, reader)
+	var page struct{ Value []map[string]any }
+	if err := json.Unmarshal([]byte(body), &page); err != nil || len(page.Value) != 2*len(orders) {
+		t.Fatalf("%v, %d rows of %d calls: %s", err, len(page.Value), 2*len(orders), body)
+	}
+	for _, r := range page.Value {
+		name := r["calleeNumber"].(string)
+		if r["inviteDateTime"] != "2026-10-01T10:00:01Z" || r["endDateTime"] != "2026-10-01T10:05:00Z" || r["duration"] != 296.0 || r["callerNumber"] != "+4911111" || r["callType"] != "ByotIn" || r["successfulCall"] != true {
+			t.Errorf("%s: %v", name, r)
+		}
+		if strings.HasPrefix(name, "together") && r["startDateTime"] != "2026-10-01T10:00:04Z" {
+			t.Errorf("%s: the row begins at %v", name, r["startDateTime"])
+		}
+	}
+	if err := s.stop(t); err != nil {
+		t.Errorf("stop: %v", err)
 	}
 }
 

@@ -1,87 +1,118 @@
 package ingest
 
 import (
-	"context"
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"strings"
+	"bytes"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
 )
 
-// Parts are events that each tell a part of a call ([call.Event.Part]). Until
-// the last one, which is Done, what they have told lies in the state:
+// Parts are events that each tell a part of a call ([call.Event.Part]). What
+// they have told is folded into a [part], by a rule that is commutative,
+// associative and idempotent, so that neither their order nor repeats nor how
+// they are split over Puts matter. What is to be concluded of them is concluded
+// from all of them, anew each time.
 //
-//	part/SOURCE/CALL   version 1, when the first part came, tenant, id, start, Row.AppendBody
+// The row is made when one of them has said that it is the last (Done) and any
+// has told a time; or, without a last one, after a day. From then on it keeps
+// its place, and parts that come later amend it, for as long as the fold is
+// kept: until for a day none has told anything new.
 //
-// CALL is a GUID made of the name of the call. The last part deletes it in the
-// batch that writes the row.
-const partPrefix = "part/"
+//	part.go        the fold, and the row that it makes
+//	part_codec.go  how the fold is kept
+//	part_put.go    the parts of one Put
+//	part_end.go    calls whose last part never comes, and what is forgotten
 
-func partName(source, name string) string {
-	return partPrefix + source + "/" + call.NameGUID(source, "part", name).String()
-}
-
-// A part is what has been told of a call that is not done.
+// A part is what has been told of a call.
 type part struct {
-	since time.Time
-	row   call.Row
+	since time.Time   // when the first part came; once there is a row, when the last news did
+	row   call.Row    // Start is zero as long as no part tells it
+	last  fieldSet    // the fields that stand as a last part tells them
+	done  bool        // a last part has come
+	at    call.Cursor // where its row was published, in the log of row.Tenant; zero: not yet
 }
 
-const partVersion = 1
+// A fieldSet is a set of fields.
+type fieldSet uint64
 
-func (p *part) encode() []byte {
-	b := []byte{partVersion}
-	b = binary.AppendVarint(b, p.since.UnixNano())
-	b = append(b, p.row.Tenant[:]...)
-	b = append(b, p.row.ID[:]...)
-	start := int64(0)
-	if !p.row.Start.IsZero() {
-		start = p.row.Start.UnixNano()
+func (s fieldSet) has(f call.Field) bool { return s>>f&1 != 0 }
+
+// add folds in what a part tells, and reports whether that was new. Of what two
+// parts tell of one field, that of the greater witness stands; of equal ones,
+// that of a last part; and then the one that compareValues finds greater.
+func (p *part) add(r *call.Row, done bool) (changed bool) {
+	for f := range call.NumFields {
+		if r.By[f] == 0 || f == call.FieldStart && r.Start.IsZero() {
+			continue
+		}
+		value := compareValues(f, r, &p.row)
+		rank := cmp.Compare(r.By[f], p.row.By[f])
+		if cmp.Or(rank, cmp.Compare(btoi(done), btoi(p.last.has(f))), value) <= 0 {
+			continue
+		}
+		changed = changed || rank != 0 || value != 0
+		setValue(f, &p.row, r)
+		p.row.By[f] = r.By[f]
+		if p.last &^= 1 << f; done {
+			p.last |= 1 << f
+		}
 	}
-	b = binary.AppendVarint(b, start)
-	return p.row.AppendBody(b)
+	changed = changed || p.row.Seen|r.Seen != p.row.Seen
+	p.row.Seen |= r.Seen
+	p.done = p.done || done
+	return changed
 }
 
-func decodePart(b []byte) (p part, err error) {
-	bad := &call.CorruptError{Offset: -1, Err: errors.New("a part of a call cannot be read")}
-	if len(b) == 0 || b[0] != partVersion {
-		return p, bad
+// compareValues returns which of two values of a field stands if nothing else
+// tells them apart: a call has begun and ended at the first time of which
+// anybody tells, and failed at the last; of all else the greater value stands,
+// and any before none.
+func compareValues(f call.Field, a, b *call.Row) int {
+	switch f.Type() {
+	case call.ID:
+		x, y := a.GUID(f), b.GUID(f)
+		return bytes.Compare(x[:], y[:])
+	case call.Text:
+		return cmp.Compare(a.Text(f), b.Text(f))
+	case call.Time:
+		x, y := a.Time(f), b.Time(f)
+		if f == call.FieldFailure {
+			return x.Compare(y)
+		}
+		return compareTimes(y, x)
+	case call.Number:
+		return cmp.Compare(a.Number(f), b.Number(f))
+	case call.Bool:
+		return cmp.Compare(btoi(a.Bool(f)), btoi(b.Bool(f)))
 	}
-	b = b[1:]
-	since, n := binary.Varint(b)
-	if n <= 0 || len(b) < n+32 {
-		return p, bad
-	}
-	p.since = time.Unix(0, since).UTC()
-	tenant, id := call.GUID(b[n:n+16]), call.GUID(b[n+16:n+32])
-	b = b[n+32:]
-	start, n := binary.Varint(b)
-	if n <= 0 {
-		return p, bad
-	}
-	var at time.Time
-	if start != 0 {
-		at = time.Unix(0, start).UTC()
-	}
-	return p, p.row.ParseBody(tenant, at, id, string(b[n:]))
+	return slices.CompareFunc(a.AdministrativeUnits, b.AdministrativeUnits, func(x, y call.GUID) int {
+		return bytes.Compare(x[:], y[:])
+	})
 }
 
-// add adds what a later part says. Of what both say the later stands.
-func (p *part) add(r *call.Row) {
-	id, start := p.row.ID, p.row.Start
-	if !r.ID.IsZero() {
-		id = r.ID
+// setValue gives r the value that w has in a field.
+func setValue(f call.Field, r, w *call.Row) {
+	switch f.Type() {
+	case call.ID:
+		r.SetGUID(f, w.GUID(f))
+	case call.Text:
+		r.SetText(f, w.Text(f))
+	case call.Time:
+		r.SetTime(f, w.Time(f))
+	case call.Number:
+		r.SetNumber(f, w.Number(f))
+	case call.Bool:
+		r.SetBool(f, w.Bool(f))
+	case call.List:
+		r.AdministrativeUnits = w.AdministrativeUnits
 	}
-	if !r.Start.IsZero() && r.By[call.FieldStart] != 0 {
-		start = r.Start
-	}
-	w := *r
-	p.row.Fold(&w)
-	p.row.ID, p.row.Start, p.row.ClaimedStart = id, start, time.Time{}
-	p.row.By[call.FieldStart] = max(p.row.By[call.FieldStart], r.By[call.FieldStart])
+}
+
+// complete reports whether the parts make a row.
+func (p *part) complete() bool {
+	return p.done && !firstKnown(p.row.Start, p.row.Invite, p.row.Failure, p.row.End).IsZero()
 }
 
 // finish makes a row of all parts: what none of them has told and the others
@@ -110,104 +141,32 @@ func firstKnown(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// assemble puts together the parts among events: those that are not done become
-// part of the state, and those that are become whole. It returns the events
-// without the former, their places among all, and the state to be written with
-// them.
-func (s *Sink) assemble(ctx context.Context, events []call.Event) (whole []call.Event, places []int, b call.Batch, err error) {
-	b.State, b.If = make(map[string][]byte), make(map[string][]byte)
-	for i := range events {
-		e := events[i]
-		if !e.Part {
-			whole, places = append(whole, e), append(places, i)
-			continue
+// amend returns the row of all parts as it is written once it was published: in
+// its place, and settling only what is not as it was before the last parts came.
+// So a part that is told again does not stand against what others have said
+// meanwhile. A start other than the published one is claimed.
+func (p *part) amend(was *call.Row) call.Row {
+	r := p.finish()
+	for f := range call.NumFields {
+		switch {
+		case f == call.FieldID:
+			r.By[f] = 0
+		case compareValues(f, &r, was) == 0 && r.By[f] == was.By[f]:
+			r.By[f] = 0
+		case r.By[f] == 0: // it was inferred, and does not hold any more
+			r.By[f] = was.By[f]
 		}
-		name := partName(s.source, e.Call)
-		p, err := s.partOf(ctx, name, &b)
-		if err != nil {
-			return nil, nil, b, err
-		}
-		p.add(&e.Row)
-		if !e.Done {
-			p.row.Tenant = s.tenant
-			if p.row.ID.IsZero() {
-				// The id that the last part gets, in case that it never comes.
-				p.row.ID = call.NameGUID(s.space(&p.row), e.Call)
-			}
-			b.State[name] = p.encode()
-			continue
-		}
-		e.Row = p.finish()
-		whole, places = append(whole, e), append(places, i)
-		if r := e.Row; s.prepare(&r, &e) == nil {
-			b.State[name] = nil
-		} // or else it is rejected, and the parts before it are still good
 	}
-	return whole, places, b, nil
-}
-
-// partOf returns what has been told under a name, by the batch or by the store,
-// which has to be the same still when the batch is written.
-func (s *Sink) partOf(ctx context.Context, name string, b *call.Batch) (p part, err error) {
-	value, ok := b.State[name]
-	if !ok {
-		state, err := s.in.store.State(ctx, name)
-		if err != nil {
-			return p, err
+	switch start := r.Start; {
+	case start.IsZero():
+	case !start.Equal(was.Start) && r.By[call.FieldStart] == 0:
+		r.By[call.FieldStart] = inference(max(r.By[call.FieldInvite], r.By[call.FieldFailure], r.By[call.FieldEnd]))
+		fallthrough
+	default:
+		if !start.Equal(p.at.Start) {
+			r.ClaimedStart = start
 		}
-		value = state[name]
-		b.If[name] = value
 	}
-	if value == nil {
-		return part{since: s.in.now()}, nil
-	}
-	return decodePart(value)
-}
-
-// partsEvery is how often calls are looked for whose last part never came.
-const partsEvery = 10 * time.Minute
-
-// finishParts makes rows of calls whose last part has not come for too long.
-func (in *Ingest) finishParts(ctx context.Context) error {
-	return in.finishThose(ctx, partPrefix, func(p *part) bool { return in.now().Sub(p.since) >= in.hearing.times.Open })
-}
-
-// restartParts makes rows of the source's calls on a trunk whose SBC has
-// restarted, or on all trunks.
-func (s *Sink) restartParts(ctx context.Context, trunk string) error {
-	return s.in.finishThose(ctx, partPrefix+s.source+"/", func(p *part) bool {
-		return p.row.Tenant == s.tenant && (trunk == "" || strings.EqualFold(p.row.Trunk, trunk))
-	})
-}
-
-// finishThose makes rows of the calls under a prefix that are over.
-func (in *Ingest) finishThose(ctx context.Context, prefix string, over func(*part) bool) error {
-	state, err := in.store.State(ctx, prefix)
-	if err != nil {
-		return err
-	}
-	for name, value := range state {
-		p, err := decodePart(value)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-		if !over(&p) {
-			continue
-		}
-		r := p.finish()
-		if owner, ok := in.tenant(r.Trunk); ok && r.Tenant.IsZero() {
-			r.Tenant = owner
-		}
-		b := call.Batch{State: map[string][]byte{name: nil}, If: map[string][]byte{name: value}}
-		if r.Check() == nil {
-			b.Rows = []call.Row{r}
-		}
-		if _, _, err := in.write(ctx, b); errors.Is(err, call.ErrConflict) {
-			continue // another part has come just now
-		} else if err != nil {
-			return fmt.Errorf("finish a call whose last part has not come: %w", err)
-		}
-		in.hearing.partFinished(len(b.Rows) > 0)
-	}
-	return nil
+	r.Start, r.ID = p.at.Start, p.at.ID
+	return r
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,20 +82,23 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// A last part that makes no row is told of, and the parts before it stay.
+// A part that cannot be kept is told of, and the others stay. The last one may
+// come before a time is known: the row is made when it is.
 func TestPartsRejected(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	s.put(tell("one", false, func(r *call.Row) { r.Caller = "+49301" }))
-	err := s.in.Sink("lab", tenant).Put(t.Context(),
+	err := s.in.Sink("lab", call.GUID{}).Put(t.Context(),
 		tell("two", false, func(r *call.Row) { r.Caller = "+1" }),
+		tell("one", false, func(r *call.Row) { r.Trunk = strings.Repeat("x", call.MaxText+1) }),
 		tell("one", true, func(r *call.Row) { r.Callee = "+2" }),
 	)
 	var rejected *RejectedError
-	if !errors.As(err, &rejected) || len(rejected.Events) != 1 || rejected.Events[0] != 1 || !strings.Contains(err.Error(), "no startDateTime") {
+	if !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{1}) || rejected.Of != 3 || !strings.Contains(err.Error(), "more than 1024") {
 		t.Fatalf("%v", err)
 	}
-	s.put(tell("one", true, func(r *call.Row) { r.Invite, r.Trunk = s.clock, "sbc1.contoso.com" }))
-	if r := s.one(); r.Caller != "+49301" {
+	s.none("as long as there is no time")
+	s.put(tell("one", false, func(r *call.Row) { r.Invite, r.Trunk = s.clock, "sbc1.contoso.com" }))
+	if r := s.one(); r.Caller != "+49301" || r.Callee != "+2" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -131,10 +135,17 @@ func TestPartAgain(t *testing.T) {
 	s.put(tell("one", true, func(r *call.Row) { r.End = s.clock.Add(time.Minute) }))
 	want := s.one()
 	s.put(begin)
-	s.clock = s.clock.Add(25 * time.Hour)
-	if err := s.in.finishParts(t.Context()); err != nil {
-		t.Fatal(err)
+	if state, err := s.store.State(t.Context(), partPrefix); err != nil || len(state) != 0 {
+		t.Errorf("%d parts are left, %v", len(state), err)
 	}
-	got := s.one()
-	same(t, "told again", &got, &want)
+	s.clock = s.clock.Add(25 * time.Hour)
+	for range 2 {
+		if err := s.in.finishParts(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := s.one()
+		same(t, "told again", &got, &want)
+		s.put(begin) // when it may be forgotten
+		s.clock = s.clock.Add(75 * time.Hour)
+	}
 }

@@ -111,30 +111,27 @@ func count(events []call.Event, is func(*call.Event) bool) (n int) {
 // putRecords puts events that have no Signal.
 func (s *Sink) putRecords(ctx context.Context, events []call.Event) error {
 	if count(events, func(e *call.Event) bool { return e.Part }) == 0 {
-		return s.putWhole(ctx, events, nil, call.Batch{})
+		return s.putWhole(ctx, assembly{whole: events, of: len(events)})
 	}
 	const tries = 10
 	var err error
 	for range tries {
-		var whole []call.Event
-		var places []int
-		var parts call.Batch
-		if whole, places, parts, err = s.assemble(ctx, events); err != nil {
+		var a assembly
+		if a, err = s.assemble(ctx, events); err != nil {
 			return fmt.Errorf("put together the calls of source %s: %w", s.source, err)
 		}
 		// Another Put may have told a part of the same call meanwhile.
-		if err = s.putWhole(ctx, whole, places, parts); !errors.Is(err, call.ErrConflict) {
+		if err = s.putWhole(ctx, a); !errors.Is(err, call.ErrConflict) {
 			break
 		}
 	}
 	return err
 }
 
-// putWhole puts whole records, with the state of those that are not. Places are
-// theirs in the Put, if they are not the same.
-func (s *Sink) putWhole(ctx context.Context, events []call.Event, places []int, parts call.Batch) error {
-	b, rejected := s.batch(events)
-	if parts.State != nil {
+// putWhole puts whole records, with the state of those that are not.
+func (s *Sink) putWhole(ctx context.Context, a assembly) error {
+	b, rejected := s.batch(a.whole)
+	if parts := a.state; parts.State != nil {
 		maps.Copy(parts.State, b.State)
 		b.State, b.If = parts.State, parts.If
 	}
@@ -149,13 +146,15 @@ func (s *Sink) putWhole(ctx context.Context, events []call.Event, places []int, 
 	if res.New+res.Changed > 0 {
 		s.in.Announce(b.Rows)
 	}
+	res.Changed, res.Same = res.Changed+a.late.Changed, res.Same+a.late.Same
 	s.count(b, res, linked, rejected)
 	if rejected == nil {
 		return nil
 	}
-	if places != nil {
+	rejected.Of = a.of
+	if a.places != nil {
 		for i, k := range rejected.Events {
-			rejected.Events[i] = places[k]
+			rejected.Events[i] = a.places[k]
 		}
 	}
 	return rejected
@@ -174,13 +173,15 @@ func (s *Sink) batch(events []call.Event) (b call.Batch, rejected *RejectedError
 		if err := s.prepare(r, e); err != nil {
 			b.Rows = b.Rows[:len(b.Rows)-1]
 			if rejected == nil {
-				rejected = &RejectedError{Of: len(events)}
+				rejected = &RejectedError{}
 			}
 			rejected.Events = append(rejected.Events, i)
 			rejected.Errs = append(rejected.Errs, err)
 			continue
 		}
-		r.Tenant = s.tenantOf(r, tenants)
+		if !e.Part { // a row made of parts has its own, which stays
+			r.Tenant = s.tenantOf(r, tenants)
+		}
 		if rejected == nil && e.Mark != "" {
 			mark = e.Mark
 		}

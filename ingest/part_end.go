@@ -1,0 +1,120 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// partsEvery is how often calls are looked for whose last part never came.
+const partsEvery = 10 * time.Minute
+
+// finishParts makes rows of calls whose last part has not come for too long, and
+// forgets what was told of rows long ago.
+func (in *Ingest) finishParts(ctx context.Context) error {
+	err := in.finishThose(ctx, partPrefix, func(p *part) bool { return in.now().Sub(p.since) >= in.hearing.times.Open })
+	if err != nil {
+		return err
+	}
+	return in.forgetParts(ctx)
+}
+
+// restartParts makes rows of the source's calls on a trunk whose SBC has
+// restarted, or on all trunks.
+func (s *Sink) restartParts(ctx context.Context, trunk string) error {
+	return s.in.finishThose(ctx, partPrefix+s.source+"/", func(p *part) bool {
+		return p.row.Tenant == s.tenant && (trunk == "" || strings.EqualFold(p.row.Trunk, trunk))
+	})
+}
+
+// finishThose makes rows of the calls under a prefix that are over.
+func (in *Ingest) finishThose(ctx context.Context, prefix string, over func(*part) bool) error {
+	state, err := in.store.State(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	for name, value := range state {
+		p, err := decodePart(value)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		if !over(&p) {
+			continue
+		}
+		b := call.Batch{State: map[string][]byte{name: nil}, If: map[string][]byte{name: value}}
+		in.giveUp(&p, name, &b)
+		if _, _, err := in.write(ctx, b); errors.Is(err, call.ErrConflict) {
+			continue // another part has come just now
+		} else if err != nil {
+			return fmt.Errorf("finish a call whose last part has not come: %w", err)
+		}
+		in.hearing.partFinished(len(b.Rows) > 0)
+	}
+	return nil
+}
+
+// giveUp adds to b the row of a call whose last part is not waited for any more,
+// if its parts make one.
+func (in *Ingest) giveUp(p *part, name string, b *call.Batch) {
+	r := p.finish()
+	if owner, ok := in.tenant(r.Trunk); ok && r.Tenant.IsZero() {
+		r.Tenant = owner
+	}
+	if r.Check() != nil {
+		return
+	}
+	p.row.Tenant, p.at, p.since = r.Tenant, r.Cursor(), in.now()
+	b.Rows = []call.Row{r}
+	b.State[toldPrefix+name[strings.LastIndexByte(name, '/')+1:]] = p.encode()
+}
+
+// forgetParts forgets what was told of rows for which nothing new has come for a
+// day. They are many, so that each time a sixteenth of them is looked at, and a
+// limited number is deleted at once.
+func (in *Ingest) forgetParts(ctx context.Context) error {
+	const digits, atOnce = "0123456789abcdef", 1000
+	now := in.now()
+	turn := now.Unix() / int64(partsEvery/time.Second) % int64(len(digits))
+	state, err := in.store.State(ctx, toldPrefix+digits[turn:turn+1])
+	if err != nil {
+		return err
+	}
+	old := make(map[string][]byte)
+	for name, value := range state {
+		p, err := decodePart(value)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		if now.Sub(p.since) >= in.hearing.times.Late {
+			old[name] = value
+		}
+		if len(old) == atOnce {
+			if err := in.forget(ctx, old); err != nil {
+				return err
+			}
+			clear(old)
+		}
+	}
+	return in.forget(ctx, old)
+}
+
+// forget deletes what has these values still. If one has another by now, all
+// wait for the next time.
+func (in *Ingest) forget(ctx context.Context, old map[string][]byte) error {
+	if len(old) == 0 {
+		return nil
+	}
+	gone := make(map[string][]byte, len(old))
+	for name := range old {
+		gone[name] = nil
+	}
+	_, err := in.store.Write(ctx, call.Batch{State: gone, If: old})
+	if err != nil && !errors.Is(err, call.ErrConflict) {
+		return fmt.Errorf("forget parts of calls: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// An assembly is what one Put writes whose events are parts of calls.
+type assembly struct {
+	whole  []call.Event // with rows
+	places []int        // theirs among all events; nil: they are all
+	of     int          // how many events there are
+	state  call.Batch   // what is kept of the parts
+	late   call.Result  // parts that came behind the one that makes the row
+}
+
+// assemble puts together the parts among events. First all of them are folded,
+// so that the place of a row that they make is right; then they are gone through
+// in their order, because what each is counted as must not depend on how a
+// sender has split them over Puts: a part that comes before the row is open, the
+// one that completes it makes it, and one that comes later amends it or does not.
+func (s *Sink) assemble(ctx context.Context, events []call.Event) (a assembly, err error) {
+	a.of = len(events)
+	a.state.State, a.state.If = make(map[string][]byte), make(map[string][]byte)
+	calls := make(map[string]*telling)
+	tellings := make([]*telling, len(events))
+	for i := range events {
+		e := &events[i]
+		if r := standIn(e.Row); !e.Part || r.Seen == 0 || r.Check() != nil {
+			continue // batch rejects those that cannot be kept
+		}
+		t := calls[e.Call]
+		if t == nil {
+			if t, err = s.recall(ctx, e.Call, &a.state); err != nil {
+				return a, err
+			}
+			calls[e.Call] = t
+		}
+		t.news = t.all.add(&e.Row, e.Done) || t.news
+		tellings[i] = t
+	}
+	for _, t := range calls {
+		t.settle(s, &a.state)
+	}
+	for i, e := range events {
+		if t := tellings[i]; t != nil {
+			row, ok := t.step(&e, &a.late)
+			if !ok {
+				continue
+			}
+			e.Row, e.Done = row, true
+		} else if e.Part {
+			e.Row, e.Done = standIn(e.Row), true // that is not why it cannot be kept
+		}
+		a.whole, a.places = append(a.whole, e), append(a.places, i)
+	}
+	return a, nil
+}
+
+// standIn returns what a part tells with an id and a start, which it alone need
+// not have to be kept.
+func standIn(r call.Row) call.Row {
+	if r.ID.IsZero() {
+		r.ID = call.GUID{1}
+	}
+	if r.Start.IsZero() {
+		r.Start = time.Unix(0, 0)
+	}
+	return r
+}
+
+// A telling is what one Put tells of one call in parts.
+type telling struct {
+	open, told string // names in the state
+
+	now   part // with the parts up to the one that is looked at
+	all   part // with all of the Put
+	news  bool // some of which are new
+	known bool // the row is older than the Put
+	made  bool // a part of the Put has made the row
+}
+
+// recall returns a telling with what was told of a call before, which has to be
+// the same still when the batch is written.
+func (s *Sink) recall(ctx context.Context, name string, b *call.Batch) (*telling, error) {
+	t := &telling{}
+	t.open, t.told = s.partNames(name)
+	for _, key := range [...]string{t.open, t.told} {
+		state, err := s.in.store.State(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		value := state[key]
+		if b.If[key] = value; value == nil {
+			continue
+		}
+		if t.all, err = decodePart(value); err != nil {
+			return nil, fmt.Errorf("read %s: %w", key, err)
+		}
+		t.known = key == t.told
+		t.now = t.all
+		return t, nil
+	}
+	// The id that the row gets if no part tells another.
+	t.all = part{since: s.in.now(), row: call.Row{Tenant: s.tenant, ID: call.NameGUID(s.source, name)}}
+	t.now = t.all
+	return t, nil
+}
+
+// settle gives the row its place, if the parts make one, and notes all that was
+// told.
+func (t *telling) settle(s *Sink, b *call.Batch) {
+	if !t.known && t.all.complete() {
+		r := t.all.finish()
+		t.all.at = r.Cursor()
+		t.all.row.Tenant = s.tenantOf(&r, make(map[string]call.GUID))
+	}
+	if t.all.at.IsZero() {
+		b.State[t.open] = t.all.encode()
+		return
+	}
+	if t.news {
+		t.all.since = s.in.now()
+	}
+	if b.If[t.open] != nil {
+		b.State[t.open] = nil
+	}
+	b.State[t.told] = t.all.encode()
+}
+
+// step takes the next part of the Put, and returns the row that it makes or
+// amends.
+func (t *telling) step(e *call.Event, late *call.Result) (row call.Row, ok bool) {
+	var was call.Row
+	if t.known {
+		was = t.now.finish()
+	}
+	changed := t.now.add(&e.Row, e.Done)
+	switch {
+	case t.known:
+		return t.now.amend(&was), true
+	case t.all.at.IsZero():
+	case t.made && changed:
+		late.Changed++
+	case t.made:
+		late.Same++
+	case t.now.complete():
+		t.made = true
+		return t.all.finish(), true
+	}
+	return row, false
+}
