@@ -57,8 +57,17 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	return o
 }
 
-func fast() *sstable.CompressionProfile  { return block.FastestCompression }
-func small() *sstable.CompressionProfile { return block.ZstdCompression }
+func fast() *sstable.CompressionProfile { return block.FastestCompression }
+
+// small returns what packs the last level: MinLZ at its second level. zstd is
+// smaller by 4 %, but without cgo it makes a new decoder for each block, and
+// reading one takes twice as long.
+func small() *sstable.CompressionProfile {
+	p := *block.MinLZCompression
+	p.Name = "MinLZ2"
+	p.DataBlocks.Level = 2
+	return &p
+}
 
 // formatKey is how Pebble shows a key in its own messages: without what is in
 // it.
