@@ -55,9 +55,14 @@ func (w *watch) hep() []metrics.HEP {
 		for c := hep.Cause(1); int(c) < hep.NumCauses; c++ {
 			refused[c.String()] = s.Refused[c]
 		}
+		turnedAway := map[string]uint64{}
+		for r := range hep.Refusal(hep.NumRefusals) {
+			turnedAway[r.String()] = s.TurnedAway[r]
+		}
 		all = append(all, metrics.HEP{
 			Source: l.name, Packets: s.Packets, Bytes: s.Bytes, Messages: s.Messages, Retimed: s.Retimed,
-			Refused: refused, KernelDrops: s.KernelDrops, Connections: s.Connections,
+			Refused: refused, KernelDrops: s.KernelDrops,
+			Connections: s.Connections, Accepted: s.Accepted, TurnedAway: turnedAway,
 		})
 	}
 	return all

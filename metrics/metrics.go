@@ -48,6 +48,8 @@ type HEP struct {
 	Refused     map[string]uint64 // packets of which nothing came, by cause
 	KernelDrops uint64            // datagrams that the kernel had no room for
 	Connections int64             // that are open
+	Accepted    uint64            // connections so far
+	TurnedAway  map[string]uint64 // connections that came to nothing, by cause
 }
 
 // Push are the counts of the requests that deliver calls, since the start.

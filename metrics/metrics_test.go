@@ -32,7 +32,7 @@ func example() Config {
 		Version: "v1.2.3",
 		HEP: func() []HEP {
 			return []HEP{
-				{Source: "sbc1", Packets: 7, Bytes: 4200, Messages: 4, Retimed: 1, Refused: map[string]uint64{"auth": 2, "length": 0}, KernelDrops: 3, Connections: 5},
+				{Source: "sbc1", Packets: 7, Bytes: 4200, Messages: 4, Retimed: 1, Refused: map[string]uint64{"auth": 2, "length": 0}, KernelDrops: 3, Connections: 5, Accepted: 15, TurnedAway: map[string]uint64{"no-certificate": 16, "crowded": 0}},
 				{Source: "sbc2", Packets: 1},
 			}
 		},

@@ -18,10 +18,11 @@ func gauge(name, help string, labels ...string) family {
 
 // families are the metrics that snapshots shows.
 type families struct {
-	hepPackets, hepBytes, hepMessages, hepRetimed, hepRefused, hepDrops, hepConnections family
-	pushRequests, pushRejected, pushBytes, pushActive                                   family
-	rows, unassigned                                                                    family
-	open, held, lag, heard, legs, amended, inferred, crowded                            family
+	hepPackets, hepBytes, hepMessages, hepRetimed, hepRefused, hepDrops family
+	hepConnections, hepAccepted, hepTurnedAway                          family
+	pushRequests, pushRejected, pushBytes, pushActive                   family
+	rows, unassigned                                                    family
+	open, held, lag, heard, legs, amended, inferred, crowded            family
 }
 
 func newFamilies() families {
@@ -33,6 +34,8 @@ func newFamilies() families {
 		hepRefused:     counter("trunklog_hep_refused_total", "HEP packets of which nothing came, by cause.", "source", "cause"),
 		hepDrops:       counter("trunklog_hep_kernel_drops_total", "Datagrams that the kernel had no room for.", "source"),
 		hepConnections: gauge("trunklog_hep_connections", "Open connections of capture agents.", "source"),
+		hepAccepted:    counter("trunklog_hep_connections_accepted_total", "Connections of capture agents that were accepted.", "source"),
+		hepTurnedAway:  counter("trunklog_hep_connections_refused_total", "Connections that came to nothing before any packet was read, by cause.", "source", "cause"),
 		pushRequests:   counter("trunklog_push_requests_total", "Requests that delivered calls over HTTP, by outcome.", "outcome"),
 		pushRejected:   counter("trunklog_push_rejected_total", "Records in such requests that were not taken, by cause.", "cause"),
 		pushBytes:      counter("trunklog_push_bytes_total", "Bytes of such requests, after unpacking."),
@@ -53,7 +56,8 @@ func newFamilies() families {
 // all returns every family of f.
 func (f *families) all() []family {
 	return []family{
-		f.hepPackets, f.hepBytes, f.hepMessages, f.hepRetimed, f.hepRefused, f.hepDrops, f.hepConnections,
+		f.hepPackets, f.hepBytes, f.hepMessages, f.hepRetimed, f.hepRefused, f.hepDrops,
+		f.hepConnections, f.hepAccepted, f.hepTurnedAway,
 		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
 		f.rows, f.unassigned,
 		f.open, f.held, f.lag, f.heard, f.legs, f.amended, f.inferred, f.crowded,
@@ -122,6 +126,10 @@ func (s *snapshots) hep(out output, h HEP) {
 	out.add(s.f.hepRetimed, float64(h.Retimed), h.Source)
 	out.add(s.f.hepDrops, float64(h.KernelDrops), h.Source)
 	out.add(s.f.hepConnections, float64(h.Connections), h.Source)
+	out.add(s.f.hepAccepted, float64(h.Accepted), h.Source)
+	for cause, n := range h.TurnedAway {
+		out.add(s.f.hepTurnedAway, float64(n), h.Source, cause)
+	}
 	for cause, n := range h.Refused {
 		out.add(s.f.hepRefused, float64(n), h.Source, cause)
 	}

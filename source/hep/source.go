@@ -27,8 +27,8 @@ type Options struct {
 	Raw bool
 	// Reject is told of packets that were refused, of each [Cause] at most one
 	// a second: the cause's name, and a text that describes the packet without
-	// its secrets and belongs to the receiver. It is called from several goroutines, and holds
-	// up the source while it runs. It may be nil.
+	// its secrets and belongs to the receiver. It is called from several
+	// goroutines, and holds up the source while it runs. It may be nil.
 	Reject func(cause string, sample []byte)
 	// ReadFile reads the files that a URL names; nil is [os.ReadFile].
 	ReadFile func(name string) ([]byte, error)
@@ -50,6 +50,8 @@ type Source struct {
 	o     Options
 	count counters
 	said  [NumCauses]lastTime // when Reject was called
+
+	logged [NumRefusals]lastTime // when turnAway wrote to the log
 
 	mu     sync.Mutex
 	stream net.Listener   // that Listen opened and Run has not taken

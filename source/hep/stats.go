@@ -21,10 +21,9 @@ type Stats struct {
 	// in no other count.
 	KernelDrops uint64
 
-	Connections int64  // that are open
-	Accepted    uint64 // connections so far
-	Crowded     uint64 // of them were closed because there were too many
-	Handshakes  uint64 // of them failed to agree on TLS
+	Connections int64               // that are open
+	Accepted    uint64              // connections so far
+	TurnedAway  [NumRefusals]uint64 // of them came to nothing, by [Refusal]
 
 	ReceiveBuffer int64 // bytes that the kernel keeps for a UDP socket
 }
@@ -33,7 +32,8 @@ type Stats struct {
 type counters struct {
 	packets, bytes, messages, retimed, drops atomic.Uint64
 	refused                                  [NumCauses]atomic.Uint64
-	accepted, crowded, handshakes            atomic.Uint64
+	accepted                                 atomic.Uint64
+	turnedAway                               [NumRefusals]atomic.Uint64
 	connections, receiveBuffer               atomic.Int64
 }
 
@@ -44,9 +44,12 @@ func (s *Source) Stats() Stats {
 		// What is counted last is read first, so that no packet seems to have
 		// come to something before it came.
 		Messages: c.messages.Load(), Retimed: c.retimed.Load(), KernelDrops: c.drops.Load(),
-		Connections: c.connections.Load(), Accepted: c.accepted.Load(),
-		Crowded: c.crowded.Load(), Handshakes: c.handshakes.Load(), ReceiveBuffer: c.receiveBuffer.Load(),
+		Connections: c.connections.Load(), ReceiveBuffer: c.receiveBuffer.Load(),
 	}
+	for i := range out.TurnedAway {
+		out.TurnedAway[i] = c.turnedAway[i].Load()
+	}
+	out.Accepted = c.accepted.Load()
 	for i := range out.Refused {
 		out.Refused[i] = c.refused[i].Load()
 	}
@@ -63,6 +66,14 @@ func (s *Source) received(packets, bytes int) {
 // lastTime is when something happened last: UnixNano, or 0.
 type lastTime struct{ atomic.Int64 }
 
+// due reports whether it is as long ago as every, or the clock was set back, and
+// notes that it happens now if so. Of several that ask at once one is told so.
+func (t *lastTime) due(now time.Time, every time.Duration) bool {
+	last, n := t.Load(), now.UnixNano()
+	since := time.Duration(n - last)
+	return (last == 0 || since < 0 || since >= every) && t.CompareAndSwap(last, n)
+}
+
 // refuse counts a packet that nothing comes of, and shows it to whoever wants to
 // see such ones. from is who sent it; the packet or the message in it may be nil.
 func (s *Source) refuse(cause Cause, from netip.AddrPort, packet, msg []byte) {
@@ -74,12 +85,7 @@ func (s *Source) refuse(cause Cause, from netip.AddrPort, packet, msg []byte) {
 
 // reject shows a packet, if none was shown for the same cause a second ago.
 func (s *Source) reject(cause Cause, from netip.AddrPort, packet, msg []byte) {
-	if s.o.Reject == nil {
-		return
-	}
-	now := s.o.Now().UnixNano()
-	last := s.said[cause].Load()
-	if since := now - last; last != 0 && since >= 0 && since < int64(time.Second) || !s.said[cause].CompareAndSwap(last, now) {
+	if s.o.Reject == nil || !s.said[cause].due(s.o.Now(), time.Second) {
 		return
 	}
 	s.o.Reject(cause.String(), sample(from, packet, msg))

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -100,7 +101,7 @@ func (r *listener) accept(ctx context.Context, l net.Listener, open *sync.WaitGr
 		r.count.accepted.Add(1)
 		c := newConn(r, nc)
 		if !r.admit(c) {
-			r.count.crowded.Add(1)
+			r.turnAway(Crowded, nc.RemoteAddr(), nil)
 			_ = nc.Close()
 			continue
 		}
@@ -123,7 +124,7 @@ func (r *listener) admit(c *conn) bool {
 		}
 		other := first.Value.(*conn)
 		r.forget(other)
-		r.count.crowded.Add(1)
+		r.turnAway(Crowded, other.raw.RemoteAddr(), nil)
 		_ = other.raw.Close()
 	}
 	r.conns[c] = struct{}{}
@@ -177,14 +178,17 @@ func (c *conn) handshake(ctx context.Context) bool {
 	if c.l.tls == nil {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.l.idle)
+	limited, cancel := context.WithTimeout(ctx, c.l.idle)
 	defer cancel()
 	t := tls.Server(c.raw, c.l.tls)
 	c.net = t
-	if err := t.HandshakeContext(ctx); err != nil {
-		c.l.count.handshakes.Add(1)
-		c.l.o.Log.Debug("no TLS with a sender", "addr", c.raw.RemoteAddr().String(), "err", err)
+	err := t.HandshakeContext(limited)
+	switch {
+	case err == nil:
+		return true
+	case ctx.Err() != nil, errors.Is(err, net.ErrClosed): // we stop, or it was crowded out
 		return false
 	}
-	return true
+	c.l.turnAway(refusalOf(err), c.raw.RemoteAddr(), err)
+	return false
 }

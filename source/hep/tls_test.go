@@ -8,6 +8,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"strconv"
@@ -92,18 +95,21 @@ func TestTLS(t *testing.T) {
 	p := newPKI(t)
 	for _, test := range []struct {
 		parameters, client string
-		want               bool
+		want               string // the refusal, or nothing
 	}{
-		{"", "", true},
-		{"", "client", true},
-		{"", "stranger", true},
-		{"", "plain", false},
-		{"&client-ca=ca", "", false},
-		{"&client-ca=ca", "client", true},
-		{"&client-ca=ca", "stranger", false},
-		{"&client-ca=ca&client-cert=optional", "", true},
-		{"&client-ca=ca&client-cert=optional", "client", true},
-		{"&client-ca=ca&client-cert=optional", "stranger", false},
+		{"", "", ""},
+		{"", "client", ""},
+		{"", "stranger", ""},
+		{"", "plain", "no-tls"},
+		{"", "distrustful", "alert"},
+		{"", "old", "no-agreement"},
+		{"", "gone", "cut"},
+		{"&client-ca=ca", "", "no-certificate"},
+		{"&client-ca=ca", "client", ""},
+		{"&client-ca=ca", "stranger", "certificate"},
+		{"&client-ca=ca&client-cert=optional", "", ""},
+		{"&client-ca=ca&client-cert=optional", "client", ""},
+		{"&client-ca=ca&client-cert=optional", "stranger", "certificate"},
 	} {
 		t.Run(strings.Trim(test.parameters+" "+test.client, "& "), func(t *testing.T) {
 			r := runTLS(t, p, test.parameters)
@@ -118,24 +124,116 @@ func TestTLS(t *testing.T) {
 				}
 				return &tls.Certificate{}, nil
 			}
-			if test.client != "plain" {
+			local := c.LocalAddr().String()
+			switch test.client {
+			case "plain":
+			case "gone":
+				_ = c.Close()
+			case "distrustful":
+				conf.RootCAs = x509.NewCertPool()
+				c = tls.Client(c, conf)
+			case "old":
+				conf.MinVersion, conf.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+				c = tls.Client(c, conf)
+			default:
 				c = tls.Client(c, conf)
 			}
 			// A client may learn only later that it was refused.
 			_, _ = c.Write(packet("a"))
-			if test.want {
+			if test.want == "" {
 				r.messages(1)
 			} else {
-				closed(t, c)
-				r.until("a refusal", func(s Stats) bool { return s.Handshakes == 1 && s.Connections == 0 })
+				if test.client != "gone" {
+					closed(t, c)
+				}
+				r.until("a refusal", func(s Stats) bool { return turnedAway(s) != "" && s.Connections == 0 })
 			}
-			if s := r.Stats(); (s.Messages == 1) != test.want {
-				t.Errorf("%+v", s)
+			s := r.Stats()
+			want := ""
+			if test.want != "" {
+				want = test.want + " 1"
 			}
-			if strings.Contains(r.logs.String(), "level=ERROR") {
-				t.Errorf("logged: %s", r.logs.String())
+			if got := turnedAway(s); got != want || (s.Messages == 1) != (want == "") {
+				t.Errorf("turned away %q, %+v", got, s)
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			logs := r.logs.String()
+			if strings.Contains(logs, "level=ERROR") || strings.Contains(logs, "level=WARN") != (test.want != "") {
+				t.Errorf("logged: %s", logs)
+			}
+			if test.want != "" && (!strings.Contains(logs, "from="+local+" cause="+test.want+" so_far=1 err=") || strings.Count(logs, "\n") != 1) {
+				t.Errorf("logged: %s", logs)
 			}
 		})
+	}
+}
+
+// turnedAway returns the refusals that were counted, such as "crowded 3, cut 1".
+func turnedAway(s Stats) string {
+	var out []string
+	for r := range Refusal(NumRefusals) {
+		if n := s.TurnedAway[r]; n > 0 {
+			out = append(out, fmt.Sprintf("%v %d", r, n))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// TestRefusalsAreLogged checks how often connections are logged that come to
+// nothing: each reason by itself, once a minute, with the count so far.
+func TestRefusalsAreLogged(t *testing.T) {
+	now := benchTime
+	var logs strings.Builder
+	s, err := New(testURL(t, "hep+tcp://127.0.0.1:0"), Options{Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&logs, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	from := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 40000}
+	for range 150 { // for 150 seconds
+		s.turnAway(Crowded, from, nil)
+		s.turnAway(Certificate, from, errors.New("words"))
+		now = now.Add(time.Second)
+	}
+	if got := turnedAway(s.Stats()); got != "crowded 150, certificate 150" {
+		t.Errorf("counted %s", got)
+	}
+	for _, want := range []string{"cause=crowded so_far=1\n", "cause=crowded so_far=61\n", "cause=crowded so_far=121\n", "cause=certificate so_far=121 err=words\n", "from=192.0.2.7:40000", "address=" + s.Addr().String()} {
+		if !strings.Contains(logs.String(), want) {
+			t.Errorf("no %q in the log", want)
+		}
+	}
+	if n := strings.Count(logs.String(), "\n"); n != 6 {
+		t.Errorf("%d lines, want 6:\n%s", n, logs.String())
+	}
+}
+
+// TestStopInHandshake checks that senders are not blamed for our stopping.
+func TestStopInHandshake(t *testing.T) {
+	r := runTLS(t, newPKI(t), "")
+	r.dial()
+	r.until("a connection", func(s Stats) bool { return s.Connections == 1 })
+	r.stop()
+	<-r.done
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if got := turnedAway(r.Stats()); got != "" || strings.Contains(r.logs.String(), "WARN") {
+		t.Errorf("turned away %q: %s", got, r.logs.String())
+	}
+}
+
+// TestRefusals checks that every refusal has a name of its own.
+func TestRefusals(t *testing.T) {
+	names := map[string]bool{}
+	for r := range Refusal(NumRefusals) {
+		names[r.String()] = true
+	}
+	if len(names) != NumRefusals || names[""] || Refusal(NumRefusals).String() != "refusal-8" {
+		t.Errorf("%v", names)
 	}
 }
 
@@ -188,5 +286,5 @@ func TestHandshakeStalls(t *testing.T) {
 	r.send(halfway, []byte("\x16\x03\x01\x02\x00\x01"))
 	closed(t, silent)
 	closed(t, halfway)
-	r.until("refusals", func(s Stats) bool { return s.Handshakes == 2 && s.Connections == 0 })
+	r.until("refusals", func(s Stats) bool { return turnedAway(s) == "stall 2" && s.Connections == 0 })
 }
