@@ -35,11 +35,11 @@ type Signal struct {
 	SessionID      string // RFC 7989: the sender's UUID, 32 hexadecimal digits
 
 	From, To, Contact Address
-	Asserted          Address // P-Asserted-Identity (RFC 3325), the first one
+	Asserted          Address // P-Asserted-Identity (RFC 3325), the SIP URI rather than the tel URI
 
 	// UserAgent is the User-Agent of a request or the Server of a response.
 	UserAgent string
-	// Reason is the Reason header (RFC 3326), such as
+	// Reason is the Reason header (RFC 3326), of several that of Q.850, such as
 	// `Q.850;cause=16;text="GUID;phrase"`.
 	Reason string
 	// ReferredBy and HistoryInfo are those headers as they stand (RFC 3892,

@@ -52,11 +52,16 @@ func region(agent string) string {
 // reasonGUID returns the GUID at the beginning of a Reason's text, which is the
 // call's correlation id: `Q.850;cause=16;text="GUID;phrase"`.
 func reasonGUID(reason string) call.GUID {
-	_, text, ok := cutFold(reason, "text=")
-	if !ok {
-		return call.GUID{}
+	for {
+		_, text, ok := cutFold(reason, "text=")
+		if !ok {
+			return call.GUID{}
+		}
+		if g := guidOf(firstPart(strings.TrimLeft(text, `" `))); !g.IsZero() {
+			return g
+		}
+		reason = text // there may be another protocol's behind it
 	}
-	return guidOf(firstPart(strings.TrimLeft(text, `" `)))
 }
 
 // firstPart returns what stands in front of the first '/' or ';'.

@@ -66,7 +66,7 @@ func opened(b []byte) string {
 	var out strings.Builder
 	p := &o.packet
 	for _, line := range []struct{ name, value string }{
-		{"key", string(p.Key)}, {"node", string(p.Node)}, {"correlation", string(p.Correlation)},
+		{"key", string(p.Key)}, {"node", string(p.Node)}, {"correlation", s.Correlation},
 	} {
 		if line.value != "" {
 			fmt.Fprintf(&out, "%s: %s\n", line.name, line.value)

@@ -7,8 +7,8 @@ import (
 )
 
 // Scan reads into s what the SIP message msg (RFC 3261) says, and clears what
-// it does not say. At, Src, Dst, Agent and Raw are not the message's and are
-// left alone. Transport is that of the topmost Via, if it is one of those that
+// it does not say. At, Src, Dst, Agent, Correlation and Raw are not the message's
+// and are left alone. Transport is that of the topmost Via, if it is one of those that
 // a Signal knows, and is left alone otherwise.
 //
 // It is generous in what is of no consequence: lines may end with LF alone,
@@ -61,9 +61,8 @@ func scan(msg []byte, s *call.Signal) Cause {
 
 // clearMessage clears what is the message's.
 func clearMessage(s *call.Signal) {
-	at, src, dst, transport, agent, raw := s.At, s.Src, s.Dst, s.Transport, s.Agent, s.Raw
-	*s = call.Signal{}
-	s.At, s.Src, s.Dst, s.Transport, s.Agent, s.Raw = at, src, dst, transport, agent, raw
+	packet := call.Signal{At: s.At, Src: s.Src, Dst: s.Dst, Transport: s.Transport, Agent: s.Agent, Correlation: s.Correlation, Raw: s.Raw}
+	*s = packet
 }
 
 // atEnd reports whether the headers end at i: with an empty line, or with the

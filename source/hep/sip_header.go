@@ -2,6 +2,7 @@ package hep
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -38,14 +39,17 @@ type headers struct {
 	server []byte // the Server header
 }
 
-// take notes a header. Of several the first one counts; those that a call is
-// known by must not come twice.
+// take notes a header. Of several the first one counts, but of those that may
+// come once for each kind of URI or protocol the one that we need; those that a
+// call is known by must not come twice.
 func (h *headers) take(n header, value []byte) Cause {
 	if h.seen&(1<<n) != 0 {
-		if n <= headerTo {
+		switch {
+		case n <= headerTo:
 			return SIPTwice
+		case n != headerAsserted && n != headerReason:
+			return 0
 		}
-		return 0
 	}
 	h.seen |= 1 << n
 	s := h.s
@@ -89,15 +93,16 @@ func (h *headers) takeOther(n header, value []byte) {
 			s.Contact = call.Address{}
 		}
 	case headerAsserted:
-		if _, ok := scanAddress(value, &s.Asserted, true); !ok {
-			s.Asserted = call.Address{}
-		}
+		h.takeAsserted(value)
 	case headerUserAgent:
 		s.UserAgent = text(value)
 	case headerServer:
 		h.server = value
 	case headerReason:
-		s.Reason = text(value)
+		// There may be one for each protocol (RFC 3326, section 2).
+		if s.Reason == "" || isQ850(value) && !isQ850(s.Reason) {
+			s.Reason = text(value)
+		}
 	case headerReferredBy:
 		s.ReferredBy = text(value)
 	case headerReferTo:
@@ -111,6 +116,32 @@ func (h *headers) takeOther(n header, value []byte) {
 	case headerMediaPath:
 		s.MediaPath = text(value)
 	}
+}
+
+// takeAsserted notes a SIP URI, or a tel URI if there is no other: there may be
+// one of each (RFC 3325, section 9.1).
+func (h *headers) takeAsserted(value []byte) {
+	for {
+		var a call.Address
+		rest, ok := scanAddress(value, &a, true)
+		if !ok {
+			return
+		}
+		if have := &h.s.Asserted; *have == (call.Address{}) || have.Host == "" && a.Host != "" {
+			*have = a
+		}
+		comma := bytes.IndexByte(rest, ',')
+		if comma < 0 {
+			return
+		}
+		value = trim(rest[comma+1:])
+	}
+}
+
+// isQ850 reports whether a Reason is that of the telephone network, in which
+// Microsoft's have the call's id.
+func isQ850[T []byte | string](reason T) bool {
+	return len(reason) > 5 && strings.EqualFold(string(reason[:5]), "Q.850")
 }
 
 // finish is called behind the last header.

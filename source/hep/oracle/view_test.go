@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -96,7 +97,7 @@ func theirs(msg []byte) (v view, err error) {
 	if v.Code != 0 {
 		v.UserAgent = text(m, "Server", "User-Agent")
 	}
-	v.Reason = text(m, "Reason")
+	v.Reason = reason(m)
 	return v, nil
 }
 
@@ -111,6 +112,17 @@ func text(m sip.Message, names ...string) string {
 		}
 	}
 	return ""
+}
+
+// reason returns the first Reason of the telephone network, or else the first.
+func reason(m sip.Message) (out string) {
+	network := regexp.MustCompile(`^(?i)Q\.850.`)
+	for _, h := range m.GetHeaders("Reason") {
+		if v := h.Value(); out == "" || network.MatchString(v) && !network.MatchString(out) {
+			out = v
+		}
+	}
+	return out
 }
 
 func uri(u *sip.Uri) address {
