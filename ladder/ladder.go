@@ -32,7 +32,9 @@ func Read(ctx context.Context, r call.MessageReader, tenant call.GUID, row call.
 		return nil, fmt.Errorf("legs of the call: %w", err)
 	}
 	c := &Call{Legs: legs}
-	for _, leg := range legs {
+	place := make(map[call.GUID]int, len(legs))
+	for i, leg := range legs {
+		place[leg.ID] = i
 		for m, err := range r.Messages(ctx, leg) {
 			if err != nil {
 				return nil, fmt.Errorf("messages of the call: %w", err)
@@ -40,9 +42,15 @@ func Read(ctx context.Context, r call.MessageReader, tenant call.GUID, row call.
 			c.Messages = append(c.Messages, m.Clone())
 		}
 	}
-	// Those of a leg are in order. Of two legs, the one that faces Microsoft
-	// comes first where the clock cannot tell.
-	slices.SortStableFunc(c.Messages, func(a, b call.Message) int { return a.At.Compare(b.At) })
+	// Where the clock cannot tell, the leg that faces Microsoft comes first, and
+	// of one leg what must have been said before the other.
+	slices.SortStableFunc(c.Messages, func(a, b call.Message) int {
+		if d := cmp.Or(a.At.Compare(b.At), cmp.Compare(place[a.Leg], place[b.Leg])); d != 0 {
+			return d
+		}
+		v, w := readHead(a.Raw), readHead(b.Raw)
+		return v.compareTurn(&w)
+	})
 	return c, nil
 }
 

@@ -50,6 +50,42 @@ func readExample(t testing.TB, a *txtar.Archive) example {
 	return e
 }
 
+// TestTies: where the clock cannot tell, messages stand in the order in which
+// they must have been said, those of the leg to Microsoft first.
+func TestTies(t *testing.T) {
+	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	store := storetest.NewModel()
+	row := storetest.Rows(1, 1)[0]
+	b := call.Batch{Rows: []call.Row{row}}
+	var want []string
+	for i, leg := range []string{"teams", "carrier"} {
+		b.Legs = append(b.Legs, call.Leg{Tenant: row.Tenant, Row: row.Cursor(), ID: legID(leg), Main: i == 0, From: at, To: at})
+		for _, m := range []string{"INVITE sip:b SIP/2.0\r\nCSeq: 9 INVITE", "SIP/2.0 180 R\r\nCSeq: 9 INVITE", "SIP/2.0 200 OK\r\nCSeq: 9 INVITE", "ACK sip:b SIP/2.0\r\nCSeq: 9 ACK", "BYE sip:b SIP/2.0\r\nCSeq: 10 BYE", "SIP/2.0 200 OK\r\nCSeq: 10 BYE"} {
+			want = append(want, leg+" "+m)
+			b.Messages = append(b.Messages, call.Message{Leg: legID(leg), At: at, Raw: []byte(m + "\r\n\r\n")})
+		}
+	}
+	slices.Reverse(b.Messages)
+	if _, err := store.Write(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	c, err := ladder.Read(t.Context(), store, row.Tenant, row.Cursor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range c.Messages {
+		leg := "teams"
+		if m.Leg != legID(leg) {
+			leg = "carrier"
+		}
+		got = append(got, leg+" "+strings.TrimSpace(string(m.Raw)))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 func (e *example) option(t testing.TB, words []string, start *time.Time) {
 	t.Helper()
 	switch words[0] {

@@ -2,6 +2,7 @@ package ladder
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -33,6 +34,25 @@ func readHead(raw []byte) head {
 		h.header(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
 	return h
+}
+
+// compareTurn orders messages of one dialog that have the same time: by the
+// number of the transaction, and within it the request, its answers by their
+// codes, and the ACK (RFC 3261, section 17).
+func (h *head) compareTurn(o *head) int {
+	return cmp.Or(cmp.Compare(h.number(), o.number()), cmp.Compare(h.turn(), o.turn()))
+}
+
+func (h *head) number() int {
+	n, _ := strconv.Atoi(h.cseq) // 0 if it is none
+	return n
+}
+
+func (h *head) turn() int {
+	if h.method == "ACK" {
+		return 1000
+	}
+	return h.code
 }
 
 // nextLine returns a line without its end, with the lines behind it that go on
