@@ -3,6 +3,7 @@ package hep
 import (
 	"bytes"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -42,6 +43,8 @@ func checkSignal(t *testing.T, s *call.Signal) {
 	}
 }
 
+var bareCR = regexp.MustCompile(`\r[^\n]`)
+
 // FuzzScan gives bytes of all kinds to Scan and Strip, and checks that reading a
 // message again, or what is kept of it, or with white space around its headers,
 // gives the same.
@@ -69,7 +72,11 @@ func FuzzScan(f *testing.F) {
 		}
 		checkSignal(t, &s)
 		want := dump(&s)
-		for _, other := range [][]byte{msg, bytes.Clone(input), kept} {
+		others := [][]byte{msg, bytes.Clone(input)}
+		if !bareCR.Match(input) { // what stands behind one is not kept
+			others = append(others, kept)
+		}
+		for _, other := range others {
 			var again call.Signal
 			again.Agent = 7
 			if cause := scan(other, &again); cause != 0 || dump(&again) != want {

@@ -27,6 +27,11 @@ func TestStrip(t *testing.T) {
 			"names that only look like it", lines("SIP/2.0 200 OK", "Authorizations: 1", "X-Authorization: 2", "Identity-Info: 3", "z: 4", "Authorization", ""),
 			lines("SIP/2.0 200 OK", "Authorizations: 1", "X-Authorization: 2", "Identity-Info: 3", "z: 4", ""),
 		},
+		{
+			"a body without an empty line", lines("BYE sip:b SIP/2.0", "From: a", "v=0", "o=- 1 1 IN IP4 1.2.3.4", "a=crypto:1 AES inline:secret", "k = clear:secret", "To: b"),
+			lines("BYE sip:b SIP/2.0", "From: a", "To: b", ""),
+		},
+		{"bare CRs", "BYE sip:b SIP/2.0\rAuthorization: secret\r\nX: y\rAuthorization: secret\r\nZ: y\r\rv=0\ra=crypto:secret\r\nTo: b\r\n", lines("BYE sip:b SIP/2.0", "X: y", "Z: y", "To: b", "")},
 		{"nothing", "", "\r\n"},
 	} {
 		got := string(Strip([]byte("kept"), []byte(test.msg)))
