@@ -79,7 +79,7 @@ check: $(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/govulncheck
 
 bench: build
 	@.ci/deps nginx postgres
-	go run ./bench
+	CGO_ENABLED=0 go run ./bench
 
 clean:
 	rm -rf trunklog .bin .demo dist sdktest/node_modules
