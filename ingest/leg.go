@@ -44,10 +44,9 @@ type leg struct {
 	// to are whom the answers to an INVITE name. They stand in for an INVITE that
 	// was not seen.
 	contact, from, to least
-	// here and there are whom the other messages name, at a host of Microsoft's
-	// and at another, which is host. They stand in for all of these, and are not
-	// kept when an INVITE was seen.
-	here, there, host least
+	// parties are whom the other messages name. They stand in for all of these,
+	// and are nil when an INVITE was seen: calls in progress are many.
+	parties *parties
 
 	expires int       // seconds of the session timer (RFC 4028), the greatest
 	first   time.Time // of all messages, by the agent's clock
@@ -173,12 +172,18 @@ func (l *leg) add(s *call.Signal) (changed bool) {
 	return l.addParties(s) || changed
 }
 
+// Parties are who speaks with whom: somebody at a host of Microsoft's, and
+// somebody at another one.
+type parties struct {
+	here, there, host least
+}
+
+func (p *parties) leasts() [3]*least { return [...]*least{&p.here, &p.there, &p.host} }
+
 // addParties adds who speaks with whom, as long as no INVITE tells it better.
 func (l *leg) addParties(s *call.Signal) (changed bool) {
 	if l.asked() {
-		for _, t := range l.parties() {
-			*t = least{}
-		}
+		l.parties = nil
 		return false
 	}
 	from, to := microsoftHost(s.From.Host), microsoftHost(s.To.Host)
@@ -189,13 +194,18 @@ func (l *leg) addParties(s *call.Signal) (changed bool) {
 	if to {
 		here, there = there, here
 	}
-	if l.here.add(clip(subscriber(here.User))) {
+	p := l.parties
+	if p == nil {
+		p = &parties{}
+		l.parties, changed = p, true
+	}
+	if p.here.add(clip(subscriber(here.User))) {
 		changed = true
 	}
-	if l.there.add(clip(subscriber(there.User))) {
+	if p.there.add(clip(subscriber(there.User))) {
 		changed = true
 	}
-	if isName(there.Host) && l.host.add(clip(there.Host)) {
+	if isName(there.Host) && p.host.add(clip(there.Host)) {
 		changed = true
 	}
 	return changed

@@ -35,8 +35,11 @@ func (l *leg) encode(b []byte) []byte {
 	for _, t := range l.leasts() {
 		w.text(t.s)
 	}
-	for _, t := range l.parties() {
-		w.text(t.s)
+	w.bools(l.parties != nil)
+	if l.parties != nil {
+		for _, t := range l.parties.leasts() {
+			w.text(t.s)
+		}
 	}
 	w.number(uint64(l.expires))
 	w.time(l.last)
@@ -51,10 +54,6 @@ func (l *leg) encode(b []byte) []byte {
 
 func (l *leg) leasts() [5]*least {
 	return [...]*least{&l.session, &l.correlation, &l.contact, &l.from, &l.to}
-}
-
-func (l *leg) parties() [3]*least {
-	return [...]*least{&l.here, &l.there, &l.host}
 }
 
 type legWriter struct {
@@ -167,9 +166,7 @@ func decodeLeg(b []byte) (*leg, error) {
 		t.s = r.text()
 	}
 	if r.version > 1 {
-		for _, t := range l.parties() {
-			t.s = r.text()
-		}
+		r.parties(l)
 	}
 	l.expires = int(r.number())
 	l.last = r.time()
@@ -272,6 +269,16 @@ func (r *legReader) moment() (m moment) {
 	m.at = r.time()
 	r.bools(&m.fromA)
 	return m
+}
+
+func (r *legReader) parties(l *leg) {
+	if r.byte() == 0 {
+		return
+	}
+	l.parties = &parties{}
+	for _, t := range l.parties.leasts() {
+		t.s = r.text()
+	}
 }
 
 func (r *legReader) says(m *microsoftSays) {

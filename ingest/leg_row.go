@@ -58,14 +58,23 @@ func (l *leg) begin(v *view, plan func(number string) string) call.Row {
 	if v.invite != nil {
 		askRow(&r, v.invite, v.outbound)
 	} else {
-		caller, callee := l.there.s, l.here.s
-		if v.outbound {
-			caller, callee = callee, caller
-		}
-		r.Caller, r.Callee = first(l.from.s, caller), first(l.to.s, callee)
+		r.Caller, r.Callee = l.numbers(v.outbound)
 	}
 	r.Normalize(plan)
 	return r
+}
+
+// numbers returns who called whom where no INVITE tells it.
+func (l *leg) numbers(outbound bool) (caller, callee string) {
+	var p parties
+	if l.parties != nil {
+		p = *l.parties
+	}
+	caller, callee = p.there.s, p.here.s
+	if outbound {
+		caller, callee = callee, caller
+	}
+	return first(l.from.s, caller), first(l.to.s, callee)
 }
 
 // inference returns the witness for what is concluded of what w has said.

@@ -85,7 +85,7 @@ func (l *leg) direction(peers []netip.Prefix) (facing, bool) {
 		return surelyFacing, s.id.rank != rankAnswer && !l.asked() && !guidOf(l.callID).IsZero()
 	case best > noSign:
 		return maybeFacing, outbound
-	case s.region.s != "", l.host.s != "":
+	case s.region.s != "", l.parties != nil && l.parties.host.s != "":
 		return maybeFacing, !l.asked() && !guidOf(l.callID).IsZero()
 	}
 	return notFacing, false
@@ -354,7 +354,10 @@ func (l *leg) trunks(v *view) []string {
 			add(w.uriHost, w.toHost, w.contactHost, w.callerHost)
 		}
 	}
-	add(l.contact.s, l.host.s)
+	add(l.contact.s)
+	if l.parties != nil {
+		add(l.parties.host.s)
+	}
 	return all
 }
 
