@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -82,6 +79,9 @@ type importer struct {
 
 func (in *importer) run(cmd *cobra.Command) (err error) {
 	ctx := cmd.Context()
+	if err := in.rejects.check(in.stdin, in.files, in.mapFile); err != nil {
+		return err
+	}
 	recording, err := in.open()
 	if err != nil {
 		return err
@@ -329,69 +329,4 @@ func count[N int | int64](n N, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// A rejectsFile holds the records that could not be read, one JSON object a
-// line. It is made when there is one.
-type rejectsFile struct {
-	path     string // as asked for
-	fallback string // if it was not asked for
-	f        *os.File
-	n        int
-}
-
-// A reject is one line of the file.
-type reject struct {
-	File   string `json:"file"`
-	Line   int64  `json:"line"` // 0 if the record has no line
-	Reason string `json:"reason"`
-	Raw    string `json:"raw"` // as it was read; what is not UTF-8 is escaped as \x…
-}
-
-func (r *rejectsFile) add(file string, e *call.SyntaxError) (err error) {
-	if r.f == nil {
-		if r.path == "" {
-			r.path = r.fallback
-			if err := os.MkdirAll(filepath.Dir(r.path), 0o700); err != nil {
-				return fmt.Errorf("rejects file: %w", err)
-			}
-		}
-		if r.f, err = os.OpenFile(r.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
-			return fmt.Errorf("rejects file: %w", err)
-		}
-	}
-	r.n++
-	b, err := json.Marshal(reject{file, e.Line, words(e.Err), rawText(e.Raw)})
-	if err == nil {
-		_, err = r.f.Write(append(b, '\n'))
-	}
-	if err != nil {
-		return fmt.Errorf("rejects file: %w", err)
-	}
-	return nil
-}
-
-// rawText returns b as text from which the bytes can be had again.
-func rawText(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	var s strings.Builder
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
-			fmt.Fprintf(&s, `\x%02x`, b[0])
-		} else {
-			s.WriteRune(r)
-		}
-		b = b[n:]
-	}
-	return s.String()
-}
-
-func (r *rejectsFile) close() error {
-	if r.f == nil {
-		return nil
-	}
-	return errors.Join(r.f.Sync(), r.f.Close())
 }
