@@ -32,7 +32,8 @@ func (p *program) importCommand() *cobra.Command {
 
 Importing the same thing again changes nothing. A record that cannot be read is
 written to the rejects file with its line number, the reason and its raw text;
-all others go in, and the exit code is 5.`,
+all others go in, and the exit code is 5. With --dry-run the first of them are
+said instead, and nothing is written.`,
 		Example: `  trunklog import teams --tenant contoso Calls.Export.*.zip
   trunklog gen --rows 20000 --from -28d | trunklog import graph --tenant contoso -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,7 +49,7 @@ all others go in, and the exit code is 5.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&in.tenant, "tenant", "", "the `NAME` or GUID of the tenant whose calls these are (default: found by the trunk of each call)")
-	f.BoolVar(&in.dryRun, "dry-run", false, "read everything and write nothing")
+	f.BoolVar(&in.dryRun, "dry-run", false, "read everything and write nothing, no rejects file either")
 	f.StringVar(&in.rejects.path, "rejects", "", "write what cannot be read to `FILE` (default: a new file in DATA/rejects)")
 	f.StringVar(&in.mapFile, "map", "", "how to read the CSV, a YAML `FILE` (see docs/import-csv.md)")
 	f.StringVar(&in.keepSIP, "keep-sip", "off", "keep the SIP messages too, of format hep; the server deletes them after its own `PERIOD`")
@@ -86,7 +87,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	h, err := in.enter(ctx, cmd, true)
+	h, err := in.enter(ctx, cmd, !in.dryRun)
 	if err != nil {
 		return err
 	}
@@ -112,6 +113,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 			return err
 		}
 	}
+	in.rejects.dry = in.dryRun
 	in.rejects.fallback = filepath.Join(h.dir, "rejects", fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
 	defer func() { err = errors.Join(err, in.rejects.close()) }()
 
@@ -122,12 +124,17 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 		err = errors.Join(err, in.sink.Flush(ctx))
 	}
 	progress.done()
+	in.rejects.say(in.stderr)
 	if recording {
 		in.reportCalls(in.now().Sub(began))
 	} else {
 		in.report(in.now().Sub(began))
 	}
-	if err == nil && in.rejects.n > 0 {
+	switch {
+	case err != nil || in.rejects.n == 0:
+	case in.dryRun:
+		err = &exitError{exitPart, fmt.Errorf("%s would be rejected", count(in.rejects.n, "record", "records"))}
+	default:
 		err = &exitError{exitPart, fmt.Errorf("%s rejected: see %s", count(in.rejects.n, "record was", "records were"), in.rejects.path)}
 	}
 	return err

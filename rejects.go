@@ -14,13 +14,18 @@ import (
 )
 
 // A rejectsFile holds the records that could not be read, one JSON object a
-// line. It is made when there is one.
+// line. It is made when there is one, but not in a dry run.
 type rejectsFile struct {
 	path     string // as asked for
 	fallback string // if it was not asked for
+	dry      bool   // keep the first in words, and make no file
+	first    []string
 	f        *os.File
 	n        int
 }
+
+// mostSaid is how many rejects a dry run says.
+const mostSaid = 10
 
 // A reject is one line of the file.
 type reject struct {
@@ -74,6 +79,12 @@ func sameData(a, b os.FileInfo) bool {
 }
 
 func (r *rejectsFile) add(file string, e *call.SyntaxError) (err error) {
+	if r.dry {
+		if r.n++; r.n <= mostSaid {
+			r.first = append(r.first, where(file, e.Line)+": "+words(e.Err))
+		}
+		return nil
+	}
 	if r.f == nil {
 		if r.path == "" {
 			r.path = r.fallback
@@ -94,6 +105,25 @@ func (r *rejectsFile) add(file string, e *call.SyntaxError) (err error) {
 		return fmt.Errorf("rejects file: %w", err)
 	}
 	return nil
+}
+
+// where names a place in a file; a line of 0 is none.
+func where(file string, line int64) string {
+	if line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s, line %d", file, line)
+}
+
+// say says the rejects of a dry run. Their text is not shown, because it may
+// hold numbers.
+func (r *rejectsFile) say(w io.Writer) {
+	for _, text := range r.first {
+		fmt.Fprintln(w, text)
+	}
+	if more := r.n - len(r.first); r.dry && more > 0 {
+		fmt.Fprintf(w, "and %d more\n", more)
+	}
 }
 
 // rawText returns b as text from which the bytes can be had again.
