@@ -14,6 +14,7 @@ import (
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/format"
+	"github.com/trunklog/trunklog/format/graphjson"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/source"
 )
@@ -184,7 +185,7 @@ func (in *importer) importFiles(ctx context.Context, progress *progress) error {
 		}
 		// Whatever the file still held is lost to this import: that is a
 		// rejected record like others if anything was good.
-		if err := in.rejects.add(name, &call.SyntaxError{Err: end.err}); err != nil {
+		if err := in.rejects.add(name, end.record()); err != nil {
 			return err
 		}
 		broken = errors.Join(broken, fmt.Errorf("%s: %w", name, end.err))
@@ -200,6 +201,16 @@ type endError struct{ err error }
 
 func (e *endError) Error() string { return e.err.Error() }
 func (e *endError) Unwrap() error { return e.err }
+
+// record returns e as what it says of one record, if it is about one.
+func (e *endError) record() *call.SyntaxError {
+	lost := &call.SyntaxError{Err: e.err}
+	var cut *graphjson.CutError
+	if errors.As(e.err, &cut) {
+		lost.Line, lost.Raw = cut.Line, cut.Raw
+	}
+	return lost
+}
 
 // importFile reads one file and writes what it holds: one goroutine decodes,
 // the other writes.

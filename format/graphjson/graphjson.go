@@ -36,7 +36,8 @@ const (
 )
 
 // Decode reads calls in Graph's JSON. It is a [call.Decoder]: each row yields
-// an event that is Done, settled by [call.Graph] as a complete witness.
+// an event that is Done, settled by [call.Graph] as a complete witness. An
+// input that ends in the middle yields a [*CutError].
 //
 // If a row's id is a GUID it is the id of the event's row; if it is any other
 // text it becomes Event.Call alone; and a row without an id is named after what
@@ -194,7 +195,7 @@ func (d *decoder) broken(line int64, what string) bool {
 		if !errors.Is(d.err, errEnd) {
 			return d.finish()
 		}
-		d.yield(call.Event{}, fmt.Errorf("the file ends in the middle: the %s that begins in line %d is not complete: %w", what, line, io.ErrUnexpectedEOF))
+		d.yield(call.Event{}, d.cutRecord(line, what))
 		return false
 	}
 	err := d.fault
@@ -219,7 +220,7 @@ func (d *decoder) finish() bool {
 	case !errors.Is(d.err, errEnd):
 		d.yield(call.Event{}, fmt.Errorf("read line %d: %w", d.lineHere(), d.err))
 	case len(d.open) > 0:
-		d.yield(call.Event{}, fmt.Errorf("the file ends in the middle: the list that begins in line %d is not closed: %w", d.open[len(d.open)-1].line, io.ErrUnexpectedEOF))
+		d.yield(call.Event{}, cutList(d.open[len(d.open)-1].line))
 	}
 	return false
 }

@@ -187,3 +187,30 @@ func (h *heapReader) Read(b []byte) (int, error) {
 	}
 	return h.Reader.Read(b)
 }
+
+// An input that is cut off yields where, and what is there of the record.
+func TestCut(t *testing.T) {
+	long := `{"id":"` + strings.Repeat("a", 2*maxRaw)
+	for _, c := range []struct {
+		in   string
+		line int64
+		raw  string
+	}{
+		{soundRow + "\n" + `{"id":"b","callerNumber":"+49`, 2, `{"id":"b","callerNumber":"+49`},
+		{soundRow + "\n" + `{"id":"b",` + " \n", 2, `{"id":"b",`},
+		{soundRow + "\n{", 2, "{"},
+		{"[\n" + soundRow + ",\n{\n  \"id\":\n    tru", 3, "{\n  \"id\":\n    tru"},
+		{`{"value":[` + "\n" + soundRow + "\n" + `],"@odata.next`, 3, `,"@odata.next`},
+		{"\n[" + soundRow + ",", 2, ""},
+		{soundRow + "\n" + long, 2, long[:maxRaw]},
+	} {
+		var last error
+		for _, err := range Decode(strings.NewReader(c.in)) {
+			last = err
+		}
+		var cut *CutError
+		if !errors.As(last, &cut) || !errors.Is(last, io.ErrUnexpectedEOF) || cut.Line != c.line || string(cut.Raw) != c.raw {
+			t.Errorf("%.60q: %v, %+v; want line %d, %q", c.in, last, cut, c.line, c.raw)
+		}
+	}
+}
