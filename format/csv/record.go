@@ -38,6 +38,7 @@ type line struct {
 type records struct {
 	dialect Dialect
 	in      *bufio.Reader
+	end     byte   // of a line: '\n', or '\r' alone; 0 before the first
 	read    int64  // lines
 	err     error  // errEnd or an error of in, which is not asked again
 	again   []line // to be read again
@@ -57,7 +58,7 @@ func newRecords(r io.Reader, d Dialect) *records {
 	if d.Delimiter == 0 {
 		d.Delimiter = ','
 	}
-	rs := &records{dialect: d, in: bufio.NewReaderSize(r, 64<<10)}
+	rs := &records{dialect: d, in: bufio.NewReaderSize(&sticky{Reader: r}, 64<<10)}
 	if d.Headerless {
 		rs.want = d.Fields
 	}
@@ -99,7 +100,7 @@ func (r *records) skipTo(broken *record) {
 			return
 		}
 		if len(broken.raw) < maxRaw {
-			broken.raw = append(append(broken.raw, '\n'), head(rec.raw)...)
+			broken.raw = append(append(broken.raw, r.end), head(rec.raw)...)
 		}
 	}
 }
@@ -161,7 +162,7 @@ func (r *records) join(l line) (text []byte, ok bool, err error) {
 		if err == nil {
 			read = append(read, line{l.number, bytes.Clone(l.text), l.long})
 			if !l.long && len(text)+1+len(l.text) <= maxRecord && len(read) < maxLines {
-				text = append(append(text, '\n'), l.text...)
+				text = append(append(text, r.end), l.text...)
 				open, ok = r.scan(l.text, true)
 			}
 		}
@@ -295,7 +296,7 @@ func (r *records) line() (line, error) {
 		return line{}, r.err
 	}
 	if !l.long {
-		l.text = bytes.TrimSuffix(bytes.TrimSuffix(l.text, []byte{'\n'}), []byte{'\r'})
+		l.text = bytes.TrimSuffix(bytes.TrimSuffix(l.text, []byte{r.end}), []byte{'\r'})
 		l.long = len(l.text) > maxRecord
 	}
 	return l, nil
@@ -321,7 +322,10 @@ func (r *records) longLine(l *line) {
 // slice reads up to the end of a line, or until the buffer is full. After the
 // end or an error of the reader r.err is set.
 func (r *records) slice() (text []byte, full bool) {
-	text, err := r.in.ReadSlice('\n')
+	if r.end == 0 {
+		r.end = lineEnd(r.in)
+	}
+	text, err := r.in.ReadSlice(r.end)
 	switch {
 	case err == io.EOF:
 		r.err = errEnd
@@ -331,6 +335,43 @@ func (r *records) slice() (text []byte, full bool) {
 		r.err = err
 	}
 	return text, false
+}
+
+// lineEnd returns the byte with which the lines of r end, by what its buffer
+// can hold: a carriage return alone, as old Macs and some exports of Excel
+// have it, if there is one and no line feed. It reads no further than the first
+// line feed.
+func lineEnd(r *bufio.Reader) byte {
+	for seen := 0; ; {
+		_, err := r.Peek(seen + 1)
+		b, _ := r.Peek(r.Buffered())
+		if bytes.IndexByte(b[seen:], '\n') >= 0 {
+			return '\n'
+		}
+		if seen = len(b); err == nil && seen < r.Size() {
+			continue
+		}
+		if err == nil {
+			b = b[:seen-1] // a line feed may follow the last byte
+		}
+		if bytes.IndexByte(b, '\r') >= 0 {
+			return '\r'
+		}
+		return '\n'
+	}
+}
+
+// A sticky reader is not asked again after its end or an error.
+type sticky struct {
+	io.Reader
+	err error
+}
+
+func (s *sticky) Read(b []byte) (n int, err error) {
+	if s.err == nil {
+		n, s.err = s.Reader.Read(b)
+	}
+	return n, s.err
 }
 
 // errEnd is the end of the input. It is not io.EOF, because a reader that fails

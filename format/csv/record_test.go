@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -273,4 +274,30 @@ func (h *heapReader) Read(b []byte) (int, error) {
 		h.most = max(h.most, m.HeapAlloc-min(h.first, m.HeapAlloc))
 	}
 	return h.Reader.Read(b)
+}
+
+// A table whose lines end with a carriage return alone is read like others,
+// also in pieces and when it is larger than what is read at once.
+func TestCarriageReturns(t *testing.T) {
+	const in = "a,b\n1,2\n\n\"x\"\"y\",\"p\nq\"\n3\n4,5"
+	lines := func(in string, wrap func(io.Reader) io.Reader) (out []string) {
+		for e, err := range plain(Dialect{})(wrap(strings.NewReader(in))) {
+			out = append(out, strings.ReplaceAll(fmt.Sprintf("%s %v", e.Call, err), `\r`, `\n`))
+		}
+		return out
+	}
+	whole := func(r io.Reader) io.Reader { return r }
+	for _, in := range []string{in, in + "\n", in + strings.Repeat("\n6,7", 100_000)} {
+		want := lines(in, whole)
+		for i, wrap := range []func(io.Reader) io.Reader{whole, iotest.OneByteReader, iotest.DataErrReader} {
+			if got := lines(strings.ReplaceAll(in, "\n", "\r"), wrap); !slices.Equal(got, want) {
+				t.Errorf("reader %d: got %d: %.200q, want %d: %.200q", i, len(got), got, len(want), want)
+			}
+		}
+	}
+	// One that stands in a long first line is no end of lines.
+	long := "a,\"" + strings.Repeat("b", 64<<10-4) + "\r\n\"\n1,2\n"
+	if got := lines(long, whole); len(got) != 1 || got[0] != `["1" "2"] <nil>` {
+		t.Errorf("behind a line feed at the end of the buffer: %.200q", got)
+	}
 }
