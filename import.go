@@ -175,8 +175,10 @@ func (in *importer) resume(ctx context.Context) error {
 func (in *importer) importFiles(ctx context.Context, progress *progress) error {
 	var broken error
 	for _, name := range in.files {
+		before := in.read + int64(in.rejects.n)
 		err := in.importFile(ctx, name, progress)
 		if err == nil {
+			in.sayIfEmpty(name, before)
 			continue
 		}
 		var end *endError
@@ -194,6 +196,18 @@ func (in *importer) importFiles(ctx context.Context, progress *progress) error {
 		return &exitError{exitPart, broken}
 	}
 	return broken
+}
+
+// sayIfEmpty says that a file held no record, if there are no more than before.
+// It may be the wrong file.
+func (in *importer) sayIfEmpty(name string, before int64) {
+	if in.read+int64(in.rejects.n) > before {
+		return
+	}
+	if name == "-" {
+		name = "standard input"
+	}
+	fmt.Fprintf(in.stderr, "%s: no record was found in it\n", name)
 }
 
 // An endError is an error after which a file cannot be read on.
