@@ -218,11 +218,12 @@ type admin struct {
 	monitor net.Listener // nil if there is none
 }
 
-func openAdmin(data, address string) (a admin, err error) {
-	if a.socket, err = socket.Listen(socketPath(data)); err != nil || address == "" {
+// openAdmin listens on the socket, and on monitor if that is not empty.
+func openAdmin(data, monitor string) (a admin, err error) {
+	if a.socket, err = socket.Listen(socketPath(data)); err != nil || monitor == "" {
 		return a, err
 	}
-	if a.monitor, err = net.Listen("tcp", loopback(address)); err != nil {
+	if a.monitor, err = net.Listen("tcp", monitor); err != nil {
 		return a, errors.Join(fmt.Errorf("--admin-listen: %w", err), a.socket.Close())
 	}
 	return a, nil
@@ -246,13 +247,4 @@ func (a *admin) serve(ctx context.Context, g *errgroup.Group, st call.Store, w *
 		log.Info("monitoring", "address", a.monitor.Addr().String())
 		g.Go(func() error { return serveHTTP(ctx, a.monitor, pages, log) })
 	}
-}
-
-// loopback returns the address with this machine's loopback in front of a port
-// that stands alone.
-func loopback(address string) string {
-	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return address
 }

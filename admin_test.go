@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,14 +86,6 @@ func TestReadiness(t *testing.T) {
 	})
 }
 
-func TestLoopback(t *testing.T) {
-	for address, want := range map[string]string{":9464": "127.0.0.1:9464", "10.0.0.5:9464": "10.0.0.5:9464", "[::]:1": "[::]:1", "nonsense": "nonsense", "0.0.0.0:1": "0.0.0.0:1"} {
-		if got := loopback(address); got != want {
-			t.Errorf("%s is %s, want %s", address, got, want)
-		}
-	}
-}
-
 // TestAdminListen: what is wrong with the address is said, and leaves no socket
 // behind.
 func TestAdminListen(t *testing.T) {
@@ -100,12 +93,42 @@ func TestAdminListen(t *testing.T) {
 	if _, err := openAdmin(dir, "nonsense"); err == nil || !strings.Contains(err.Error(), "--admin-listen") {
 		t.Errorf("%v", err)
 	}
-	a, err := openAdmin(dir, ":0")
+	a, err := openAdmin(dir, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.close()
 	if host := a.monitor.Addr().String(); !strings.HasPrefix(host, "127.0.0.1:") {
 		t.Errorf("listens on %s", host)
+	}
+}
+
+// A port alone, with or without a colon, is on all addresses for HTTPS and on
+// loopback for what is not encrypted.
+func TestAddress(t *testing.T) {
+	for _, c := range []struct{ flag, given, host, want string }{
+		{"--listen", ":8443", "", ":8443"},
+		{"--listen", "8443", "", ":8443"},
+		{"--listen", "[::1]:8443", "", "[::1]:8443"},
+		{"--listen", ":https", "", ":https"},
+		{"--listen-http", "19461", "127.0.0.1", "127.0.0.1:19461"},
+		{"--listen-http", ":19461", "127.0.0.1", "127.0.0.1:19461"},
+		{"--listen-http", "0.0.0.0:0", "127.0.0.1", "0.0.0.0:0"},
+		{"--admin-listen", "9464", "127.0.0.1", "127.0.0.1:9464"},
+		{"--admin-listen", "", "127.0.0.1", ""},
+	} {
+		if got, err := address(c.flag, c.given, c.host); err != nil || got != c.want {
+			t.Errorf("%s %q is %q, %v; want %q", c.flag, c.given, got, err, c.want)
+		}
+	}
+	for _, bad := range []string{"localhost", "1.2.3.4", "::1", "a:b:c", ":", "a:", ":65536", "65536", ":-1", "-1", ":no such", "1.2.3.4:0x50"} {
+		_, err := address("--listen", bad, "")
+		var exit *exitError
+		if !errors.As(err, &exit) || exit.code != exitUsage || !strings.Contains(err.Error(), strconv.Quote(bad)) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if _, err := address("--listen", "", ""); err == nil {
+		t.Error("--listen may not be empty")
 	}
 }

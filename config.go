@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,8 @@ func (p *program) configShowCommand() *cobra.Command {
 					t[i] = t[i][:2]
 				}
 			}
-			return p.print(form, t, all)
+			// What is wrong is said behind what shows where it comes from.
+			return errors.Join(p.print(form, t, all), s.check(p))
 		},
 	}
 	s.flags(cmd.Flags())

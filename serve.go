@@ -45,7 +45,7 @@ type serving struct {
 }
 
 func (s *serving) flags(f *pflag.FlagSet) {
-	f.StringVar(&s.listen, "listen", ":8443", "listen for HTTPS on `ADDRESS`")
+	f.StringVar(&s.listen, "listen", ":8443", "listen for HTTPS on `ADDRESS`; a port alone is on all of this machine's")
 	f.StringVar(&s.listenHTTP, "listen-http", "", "listen for plain HTTP on `ADDRESS` too; a port alone is on loopback")
 	f.StringVar(&s.adminListen, "admin-listen", "", "serve /metrics, /healthz and /readyz on `ADDRESS`, over plain HTTP; a port alone is on loopback")
 	f.StringVar(&s.publicURL, "public-url", "", "the `URL` by which clients know the server, if not by this machine's name")
@@ -89,13 +89,16 @@ func (p *program) serveCommand() *cobra.Command {
 // serve opens the parts, from the store outwards, and runs them until one
 // fails or ctx is done. What is opened first is closed last.
 func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err error) {
+	if err := s.check(p); err != nil {
+		return err
+	}
 	log, err := p.logger(s.logFormat)
 	if err != nil {
 		return err
 	}
 	keep, err := tenant.ParsePeriod(s.keep)
 	if err != nil {
-		return usage("--keep: %w", err)
+		return err
 	}
 	keepSIP, err := s.sipPeriod()
 	if err != nil {
@@ -282,7 +285,7 @@ func (s *serving) listeners(certs certificates) ([]net.Listener, error) {
 	if s.listenHTTP == "" {
 		return all, nil
 	}
-	plain, err := net.Listen("tcp", loopback(s.listenHTTP))
+	plain, err := net.Listen("tcp", s.listenHTTP)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--listen-http: %w", err), l.Close())
 	}

@@ -51,7 +51,7 @@ func (p *program) authority(ctx context.Context, st call.Store, tenants *tenant.
 		},
 	}
 	if s != nil && len(s.entraTenants) > 0 {
-		c.Entra = &auth.EntraConfig{Cloud: s.cloud, Tenants: s.entraTenants, Audiences: s.entraAudiences}
+		c.Entra = s.entra()
 	}
 	return auth.New(ctx, c)
 }
@@ -171,9 +171,6 @@ type certificates interface{ TLS() *tls.Config }
 // that it was told of, or our own CA.
 func (p *program) certificates(data string, s *serving, roots *roots, log *slog.Logger) (certificates, error) {
 	report := func(err error) { log.Warn("certificate", "err", err) }
-	if (s.tlsCert == "") != (s.tlsKey == "") {
-		return nil, usage("--tls-cert and --tls-key belong together")
-	}
 	if s.tlsCert != "" {
 		return cert.Files(s.tlsCert, s.tlsKey, p.now, report)
 	}

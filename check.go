@@ -1,0 +1,102 @@
+package main
+
+import (
+	"crypto/tls"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/trunklog/trunklog/auth"
+	"github.com/trunklog/trunklog/source"
+	"github.com/trunklog/trunklog/tenant"
+)
+
+// check checks what can be checked of the settings before anything is opened,
+// and writes the addresses in full. Its errors are about usage.
+func (s *serving) check(p *program) error {
+	if _, err := p.logger(s.logFormat); err != nil {
+		return err
+	}
+	if _, err := tenant.ParsePeriod(s.keep); err != nil {
+		return usage("--keep: %w", err)
+	}
+	if _, err := s.sipPeriod(); err != nil {
+		return err
+	}
+	for _, a := range []struct {
+		flag, host string
+		value      *string
+	}{
+		{"--listen", "", &s.listen},
+		{"--listen-http", loopback, &s.listenHTTP},
+		{"--admin-listen", loopback, &s.adminListen},
+	} {
+		var err error
+		if *a.value, err = address(a.flag, *a.value, a.host); err != nil {
+			return err
+		}
+	}
+	if _, err := newRoots(s.publicURL, s.listen, s.tlsHosts); err != nil {
+		return err
+	}
+	if (s.tlsCert == "") != (s.tlsKey == "") {
+		return usage("--tls-cert and --tls-key belong together")
+	}
+	if len(s.entraTenants) > 0 {
+		if err := s.entra().Check(); err != nil {
+			return &exitError{exitUsage, err}
+		}
+	}
+	return s.checkSources()
+}
+
+// entra returns whose tokens are good besides our own.
+func (s *serving) entra() *auth.EntraConfig {
+	return &auth.EntraConfig{Cloud: s.cloud, Tenants: s.entraTenants, Audiences: s.entraAudiences}
+}
+
+// checkSources checks the form of the sources. Their files and ports are looked
+// at when they are opened.
+func (s *serving) checkSources() error {
+	var names []string
+	for _, spec := range s.sources {
+		name, _, err := source.Open(spec, source.Options{
+			Raw: s.keepsSIP(),
+			TLS: func(string, string) (*tls.Config, error) { return &tls.Config{}, nil }, //nolint:gosec // nobody listens with it
+		})
+		if err != nil {
+			return invalid(err)
+		}
+		if slices.Contains(names, name) {
+			return usage("--source: there are two of the name %s", name)
+		}
+		names = append(names, name)
+	}
+	return nil
+}
+
+const loopback = "127.0.0.1"
+
+// address returns the address to listen on: what was given, with host in front
+// of a port that stands alone. Only --listen needs one.
+func address(flag, given, host string) (string, error) {
+	if given == "" && flag != "--listen" {
+		return "", nil
+	}
+	whole := given
+	if given != "" && strings.Trim(given, "0123456789") == "" {
+		whole = ":" + given
+	}
+	h, port, err := net.SplitHostPort(whole)
+	if err != nil || port == "" {
+		return "", usage("%s %q: HOST:PORT is needed, or a port alone", flag, given)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return "", usage("%s %q: %s is no port", flag, given, strconv.Quote(port))
+	}
+	if h == "" {
+		h = host
+	}
+	return net.JoinHostPort(h, port), nil
+}
