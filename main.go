@@ -141,7 +141,20 @@ trunklog.yaml. 'trunklog config show --origin' tells which.`,
 		p.configCommand(),
 		p.versionCommand(),
 	)
+	completion(root)
 	return root
+}
+
+// completion makes cobra's own command refuse, as ours do, a shell that it does
+// not know.
+func completion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			like := group("completion", cmd.Short)
+			cmd.Args, cmd.RunE = like.Args, like.RunE
+		}
+	}
 }
 
 func commandNames(cmd *cobra.Command) []string {
