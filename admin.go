@@ -237,11 +237,12 @@ func (a *admin) close() {
 	}
 }
 
-// serve lets g serve both until ctx is done.
-func (a *admin) serve(ctx context.Context, g *errgroup.Group, st call.Store, w *watch, ready *readiness, log *slog.Logger) {
+// serve lets g serve both until ctx is done. Commands work on the store that is
+// shared with them.
+func (a *admin) serve(ctx context.Context, g *errgroup.Group, shared call.Store, w *watch, ready *readiness, log *slog.Logger) {
 	pages := w.pages(func(asked context.Context) error { return ready.check(asked, ctx) })
 	g.Go(func() error {
-		return serveHTTP(ctx, a.socket, withTail(ctx, w.in, withPages(pages, socket.Handler(announce(st, w.in), version()))), log)
+		return serveHTTP(ctx, a.socket, withTail(ctx, w.in, withPages(pages, socket.Handler(shared, version()))), log)
 	})
 	if a.monitor != nil {
 		log.Info("monitoring", "address", a.monitor.Addr().String())

@@ -199,7 +199,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	watch.in, watch.push, watch.sources = in, pushed, sources
 	ready := newReadiness(st)
 	g.Go(func() error { return ready.run(ctx) })
-	admin.serve(ctx, g, st, watch, ready, log)
+	admin.serve(ctx, g, announce(st, in, authority.Changed, tenants.Changed), watch, ready, log)
 	g.Go(func() error { return pushed.Run(ctx) })
 	g.Go(func() error { return authority.Run(ctx) })
 	g.Go(func() error { return in.Run(ctx) })

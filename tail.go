@@ -175,26 +175,34 @@ func (p *program) printUpdate(u *tailLine, q call.Query, form string) error {
 }
 
 // An announcing store tells who watches of the rows that commands write through
-// the socket.
+// the socket, and who remembers state of the names that they change.
 type announcing struct {
 	call.Store
 	call.Keeper
-	in *ingest.Ingest
+	in      *ingest.Ingest
+	changed []func(name string)
 }
 
-// Write implements [call.Store].
+// Write implements [call.Store]. After an error it is not known what was
+// written.
 func (a *announcing) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	res, err := a.Store.Write(ctx, b)
+	for name := range b.State {
+		for _, changed := range a.changed {
+			changed(name)
+		}
+	}
 	if err == nil && res.New+res.Changed > 0 {
 		a.in.Announce(b.Rows)
 	}
 	return res, err
 }
 
-// announce wraps the store of the socket.
-func announce(st call.Store, in *ingest.Ingest) call.Store {
+// announce wraps the store of the socket. It must be a [call.Keeper], as the
+// store of a server is.
+func announce(st call.Store, in *ingest.Ingest, changed ...func(name string)) call.Store {
 	if keeper, ok := st.(call.Keeper); ok {
-		return &announcing{st, keeper, in}
+		return &announcing{st, keeper, in, changed}
 	}
 	return st
 }

@@ -213,7 +213,7 @@ func (a *Authority) DeleteClient(ctx context.Context, tenant, client string) err
 		if err := a.kv.Save(ctx, set, map[string][]byte{nameClient(c.Tenant, c.ID): raw}); err != nil {
 			return fmt.Errorf("auth: deleting client %s: %w", c.ID, err)
 		}
-		a.clients.forget(c.Tenant, c.ID)
+		a.clients.forget(nameClient(c.Tenant, c.ID))
 		return nil
 	})
 }

@@ -135,7 +135,7 @@ func (a *Authority) saveClient(ctx context.Context, c storedClient, old []byte) 
 	if err := a.kv.Save(ctx, set, map[string][]byte{name: old}); err != nil {
 		return fmt.Errorf("auth: saving client %s: %w", c.ID, err)
 	}
-	a.clients.forget(c.Tenant, c.ID)
+	a.clients.forget(name)
 	return nil
 }
 
@@ -157,11 +157,11 @@ const maxCached = 10_000
 
 func newClientCache() *clientCache { return &clientCache{clients: map[string]cachedClient{}} }
 
-// forget makes the next look at that client a fresh one.
-func (m *clientCache) forget(tenant, client string) {
+// forget makes the next look at the client of that name a fresh one.
+func (m *clientCache) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.clients, nameClient(tenant, client))
+	delete(m.clients, name)
 	m.forgot++
 }
 

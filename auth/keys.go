@@ -75,6 +75,7 @@ type keyring struct {
 	keys   []*signKey
 	loaded time.Time
 	saves  int // by this process
+	told   int // how often expire was called
 }
 
 func newKeyring(c Config, now func() time.Time, random io.Reader) (*keyring, error) {
@@ -184,7 +185,7 @@ func signer(keys []*signKey, alg jose.SignatureAlgorithm, at time.Time) *signKey
 // load reads the keys. Nobody waits for the KV but the caller.
 func (k *keyring) load(ctx context.Context) (raw []byte, keys []*signKey, err error) {
 	k.mu.Lock()
-	saves := k.saves
+	saves, told := k.saves, k.told
 	k.mu.Unlock()
 	now := k.now()
 	if raw, err = get(ctx, k.kv, nameKeys); err != nil {
@@ -201,8 +202,19 @@ func (k *keyring) load(ctx context.Context) (raw []byte, keys []*signKey, err er
 		}
 		k.raw, k.keys = raw, keys
 	}
-	k.loaded = now
+	// What was read while somebody else saved may be old already.
+	if told == k.told {
+		k.loaded = now
+	}
 	return k.raw, k.keys, nil
+}
+
+// expire makes the next look at the keys a fresh one.
+func (k *keyring) expire() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.loaded = time.Time{}
+	k.told++
 }
 
 // open returns the keys that raw holds.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -43,4 +44,16 @@ func (a *Authority) ReplaceKeys(ctx context.Context) error {
 		return fmt.Errorf("auth: replacing the signing keys: %w", err)
 	}
 	return nil
+}
+
+// Changed says that the value of a name in the KV was changed past a. What a
+// remembers of it is read again before the next request that is judged by it.
+func (a *Authority) Changed(name string) {
+	if name == nameKeys {
+		a.keys.expire()
+		return
+	}
+	if strings.HasPrefix(name, prefixClient) {
+		a.clients.forget(name)
+	}
 }

@@ -30,7 +30,8 @@ type bearer struct {
 //
 // The token stands in one Authorization header and nowhere else (RFC 6750,
 // section 2.1). That its client was disabled, deleted or lost the role is seen
-// at once, or within [ClientStale] if it was done by another process.
+// at once, or within [ClientStale] if it was done by another process of which
+// [Authority.Changed] was not told.
 func (a *Authority) Verify(ctx context.Context, r *http.Request, role string) (Identity, error) {
 	id, refused := a.verify(ctx, r, role)
 	switch {

@@ -329,6 +329,36 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// TestChanged: who is told of a change by another process sees it at once.
+func TestChanged(t *testing.T) {
+	w := newWorld(t)
+	c, token := w.token(contoso)
+	verify := func(want int) {
+		t.Helper()
+		if _, e := verifyOn(t, w.Authority, withToken(token), RoleRead); status(e) != want {
+			t.Errorf("the token gets %v, want %d", e, want)
+		}
+	}
+	verify(200)
+	if _, err := w.another().Disable(t.Context(), contoso, c.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.Changed("tenant/" + contoso)
+	w.Changed(nameUsed(contoso, c.ID, "x"))
+	verify(200)
+	w.Changed(nameClient(contoso, c.ID))
+	verify(401)
+
+	_, token = w.token(contoso)
+	verify(200)
+	if err := w.another().ReplaceKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	verify(200)
+	w.Changed(nameKeys)
+	verify(401)
+}
+
 // TestNewTokenAfterRevocation shows that a client can go on at once, within the
 // same second.
 func TestNewTokenAfterRevocation(t *testing.T) {

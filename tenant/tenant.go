@@ -67,6 +67,17 @@ func Open(ctx context.Context, store call.Store, now func() time.Time) (*Directo
 	return d, nil
 }
 
+// Changed says that the value of a name in the store's state was changed past
+// d. The next look at the tenants is then a fresh one.
+func (d *Directory) Changed(name string) {
+	if !strings.HasPrefix(name, prefix) {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.read = time.Time{}
+}
+
 // List returns the tenants, sorted by name.
 func (d *Directory) List(ctx context.Context) ([]Tenant, error) {
 	d.mu.Lock()

@@ -111,6 +111,26 @@ func TestFresh(t *testing.T) {
 	}
 }
 
+// TestChanged: who is told of a change by another process sees it at once.
+func TestChanged(t *testing.T) {
+	store := storetest.NewModel()
+	d, _ := open(t, store)
+	add(t, d, contoso, "contoso", "sbc1.contoso.com")
+	if _, err := d.List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other, _ := open(t, store)
+	add(t, other, fabrikam, "fabrikam")
+	d.Changed("auth/keys")
+	if all, err := d.List(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("it looks again without a reason: %v, %v", all, err)
+	}
+	d.Changed("tenant/" + fabrikam.String())
+	if all, err := d.List(t.Context()); err != nil || len(all) != 2 {
+		t.Errorf("%v, %v", all, err)
+	}
+}
+
 func TestKeepSurvives(t *testing.T) {
 	store := storetest.NewModel()
 	d, _ := open(t, store)
