@@ -73,7 +73,7 @@ func (p *program) commandAuthority(ctx context.Context, cmd *cobra.Command, h *h
 	if path == "" {
 		path = keyPath(h.dir)
 	}
-	key, err := masterKey(path)
+	key, err := masterKey(ctx, path, h.store)
 	if err != nil {
 		return nil, err
 	}

@@ -124,54 +124,85 @@ func (p *program) dbCompactCommand() *cobra.Command {
 }
 
 func (p *program) dbBackupCommand() *cobra.Command {
-	return &cobra.Command{
+	var apart string
+	cmd := &cobra.Command{
 		Use:   "backup DIR",
 		Short: "Write a consistent copy of everything, also while the server runs",
 		Long: `Write a consistent copy of the store, with the master key and the certificates
 that belong to it, to a new folder. The copy can sign in to everything that the
-original can: keep it as safe as the data folder itself.`,
+original can: keep it as safe as the data folder itself. A key that is kept apart
+with --master-key-file is checked, but not copied.`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.keeper(cmd, func(ctx context.Context, h *house, k call.Keeper) error {
-				dir, err := filepath.Abs(args[0])
-				if err != nil {
-					return err
-				}
-				if err := os.Mkdir(dir, 0o700); err != nil {
+				if err := p.backup(ctx, h, k, args[0], apart); err != nil {
 					return fmt.Errorf("backup: %w", err)
 				}
-				if err := k.Backup(ctx, storePath(dir)); err != nil {
-					return errors.Join(fmt.Errorf("backup: %w", err), os.RemoveAll(dir))
-				}
-				if err := copyKeys(h.dir, dir); err != nil {
-					return errors.Join(fmt.Errorf("backup: %w", err), os.RemoveAll(dir))
-				}
-				fmt.Fprintf(p.stderr, "backup written to %s\n", dir)
 				return nil
 			})
 		},
 	}
+	keyFlag(cmd, &apart)
+	return cmd
 }
 
-func (p *program) dbRestoreCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "restore DIR",
-		Short: "Make a new data folder from a backup",
-		Long: `Make the data folder (--data) from a backup. It must not exist or be empty: what
-is there is never overwritten. The copy is checked before the command is done.`,
-		Args: exactly("DIR"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			data, _ := cmd.Flags().GetString("data")
-			if err := p.restore(cmd.Context(), args[0], data); err != nil {
-				return fmt.Errorf("restore: %w", err)
-			}
-			fmt.Fprintf(p.stderr, "restored to %s\n", data)
-			return nil
-		},
+func keyFlag(cmd *cobra.Command, apart *string) {
+	cmd.Flags().StringVar(apart, "master-key-file", "", "the `FILE` with the server's master key, if it is kept apart")
+}
+
+func (p *program) backup(ctx context.Context, h *house, k call.Keeper, dir, apart string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if err := checkKey(ctx, h.store, "data folder", h.dir, apart); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if err := k.Backup(ctx, storePath(dir)); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := copyKeys(h.dir, dir); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	fmt.Fprintf(p.stderr, "backup written to %s\n", dir)
+	p.noteKey(apart)
+	return nil
+}
+
+// noteKey says that a key which is kept apart was not copied.
+func (p *program) noteKey(apart string) {
+	if apart != "" {
+		fmt.Fprintf(p.stderr, "the master key in %s is not part of it: keep it safe\n", apart)
 	}
 }
 
-func (p *program) restore(ctx context.Context, backup, data string) error {
+func (p *program) dbRestoreCommand() *cobra.Command {
+	var apart string
+	cmd := &cobra.Command{
+		Use:   "restore DIR",
+		Short: "Make a new data folder from a backup",
+		Long: `Make the data folder (--data) from a backup. It must not exist or be empty: what
+is there is never overwritten. The copy, and that the master key belongs to it,
+is checked before the command is done.`,
+		Args: exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, _ := cmd.Flags().GetString("data")
+			if err := p.restore(cmd.Context(), args[0], data, apart); err != nil {
+				return fmt.Errorf("restore: %w", err)
+			}
+			fmt.Fprintf(p.stderr, "restored to %s\n", data)
+			p.noteKey(apart)
+			return nil
+		},
+	}
+	keyFlag(cmd, &apart)
+	return cmd
+}
+
+func (p *program) restore(ctx context.Context, backup, data, apart string) error {
 	if _, err := os.Stat(storePath(backup)); err != nil {
 		return fmt.Errorf("%s is not a backup: %w", backup, err)
 	}
@@ -187,7 +218,7 @@ func (p *program) restore(ctx context.Context, backup, data string) error {
 	if err := os.MkdirAll(part, 0o700); err != nil {
 		return err
 	}
-	if err := p.fillRestored(ctx, backup, part); err != nil {
+	if err := p.fillRestored(ctx, backup, part, apart); err != nil {
 		return errors.Join(err, os.RemoveAll(part))
 	}
 	if err := os.Remove(data); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -196,8 +227,9 @@ func (p *program) restore(ctx context.Context, backup, data string) error {
 	return os.Rename(part, data)
 }
 
-// fillRestored copies a backup to dir and checks the copy.
-func (p *program) fillRestored(ctx context.Context, backup, dir string) error {
+// fillRestored copies a backup to dir and checks the copy, and the key that
+// lies in it or apart.
+func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) error {
 	if err := os.CopyFS(storePath(dir), os.DirFS(storePath(backup))); err != nil {
 		return err
 	}
@@ -208,8 +240,9 @@ func (p *program) fillRestored(ctx context.Context, backup, dir string) error {
 	if err != nil {
 		return err
 	}
+	err = checkKey(ctx, st, "backup", backup, apart)
 	problems := 0
-	if k, ok := st.(call.Keeper); ok {
+	if k, ok := st.(call.Keeper); ok && err == nil {
 		err = k.Check(ctx, func(problem string) {
 			problems++
 			fmt.Fprintln(p.stderr, problem)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/store"
 	"github.com/trunklog/trunklog/store/socket"
@@ -137,18 +138,37 @@ const unassigned = "unassigned"
 
 // masterKey returns the 32 bytes from which all other keys are derived. They
 // lie in a file of their own, so that who has the store alone can neither sign
-// nor check anything.
-func masterKey(path string) ([]byte, error) {
-	key := make([]byte, 32)
-	rand.Read(key)
-	err := writeNew(path, key)
-	if err == nil {
-		return key, nil
+// nor check anything. A key is made if there is none and the store, st, holds
+// nothing that was sealed under one.
+func masterKey(ctx context.Context, path string, st call.Store) ([]byte, error) {
+	key, err := readKey(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
 	}
-	if !errors.Is(err, fs.ErrExist) {
+	needed, err := auth.NeedsKey(ctx, stateKV{st})
+	if err != nil {
+		return nil, err
+	}
+	if needed {
+		// Whoever has just begun on an empty store made the file first.
+		if key, err = readKey(path); errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("master key: %s is missing, and the store has clients that cannot sign in without it: put it back from where it was kept, or name it with --master-key-file", path)
+		}
+		return key, err
+	}
+	key = make([]byte, 32)
+	rand.Read(key)
+	switch err := writeNew(path, key); {
+	case errors.Is(err, fs.ErrExist):
+		return readKey(path)
+	case err != nil:
 		return nil, fmt.Errorf("master key: %w", err)
 	}
-	key, err = os.ReadFile(path)
+	return key, nil
+}
+
+func readKey(path string) ([]byte, error) {
+	key, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("master key: %w", err)
 	}
@@ -156,6 +176,27 @@ func masterKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("master key: %s has %d bytes, 32 are needed: restore it from a backup, because without it no client of this store can sign in", path, len(key))
 	}
 	return key, nil
+}
+
+// checkKey fails if st holds what was sealed under another master key than that
+// in the folder dir or, if it is not empty, in the file apart.
+func checkKey(ctx context.Context, st call.Store, what, dir, apart string) error {
+	needed, err := auth.NeedsKey(ctx, stateKV{st})
+	if err != nil || !needed {
+		return err
+	}
+	path := apart
+	if path == "" {
+		path = keyPath(dir)
+	}
+	key, err := readKey(path)
+	if errors.Is(err, fs.ErrNotExist) && apart == "" {
+		return fmt.Errorf("the %s has no master key: %s is missing, and without it no client can sign in: put it there or, if it is kept elsewhere, name it with --master-key-file", what, path)
+	}
+	if err != nil {
+		return err
+	}
+	return auth.CheckKey(ctx, stateKV{st}, key)
 }
 
 // writeNew writes a file that only its owner can read, in full or not at all.

@@ -143,7 +143,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		Number:  func(trunk, number string) string { return tenants.Number(ctx, trunk, number) },
 		KeepSIP: s.keepsSIP(),
 	})
-	key, err := masterKey(s.keyPath(data))
+	key, err := masterKey(ctx, s.keyPath(data), st)
 	if err != nil {
 		return err
 	}
