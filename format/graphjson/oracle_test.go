@@ -208,6 +208,7 @@ func FuzzOracle(f *testing.F) {
 		f.Add(line)
 	}
 	for _, s := range []string{
+		`{"startDateTime":"2026-11-01T00:00:00Z","finalSipCode":"5.e0"}`, `{"startDateTime":"2026-11-01T00:00:00Z","duration":".5e1"}`,
 		`{"startDateTime":"2026-11-01T00:00:00Z","duration":-0.5e1,"finalSipCode":"1E2","successfulCall":"TRUE","userDisplayName":"\ud83d\ude00\ud83d\u0041\udc00\udc01\ud83d\n"}`,
 		`{"inviteDateTime":"/Date(1)/","administrativeUnitInfos":[null,{"ID":"a"},{"id":"639b616c-0000-4000-8000-000000000000","x":[]}]}`,
 		`{"a":[{}],"b":{"c":null},"endDateTime":"2026-11-01 00:00:00"}`,

@@ -318,14 +318,11 @@ func whole(s []byte) (int32, bool) {
 			return int32(n), true
 		}
 	}
-	for _, c := range s {
-		// Not all that ParseFloat takes is a number in JSON.
-		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
-			return 0, false
-		}
+	if !json.Valid(s) { // not all that ParseFloat takes is a number in JSON
+		return 0, false
 	}
 	x, err := strconv.ParseFloat(string(s), 64)
-	if err != nil || s[0] == '+' || x != math.Trunc(x) || x < math.MinInt32 || x > math.MaxInt32 {
+	if err != nil || x != math.Trunc(x) || x < math.MinInt32 || x > math.MaxInt32 {
 		return 0, false
 	}
 	return int32(x), true
