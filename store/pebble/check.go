@@ -34,7 +34,14 @@ func (s *Store) check(ctx context.Context, report func(problem string)) error {
 		return err
 	}
 	defer s.life.leave()
-	say := func(problem error) error { report(s.translate(problem).Error()); return nil }
+	said := map[string]bool{}
+	say := func(problem error) error {
+		if text := s.translate(problem).Error(); !said[text] {
+			said[text] = true
+			report(text)
+		}
+		return nil
+	}
 	if err := firstError(s.checkTables(ctx, say), s.checkManifest(say)); err != nil {
 		return err
 	}
@@ -43,7 +50,7 @@ func (s *Store) check(ctx context.Context, report func(problem string)) error {
 	c := &checker{ctx: ctx, snapshot: snapshot, report: report, seed: maphash.MakeSeed()}
 	err := c.run()
 	if pebble.IsCorruptionError(err) {
-		report(s.translate(err).Error())
+		_ = say(err) // once
 		report("because of this, rows, ids, index and counts could not be compared to the end")
 		return nil
 	}
@@ -70,6 +77,7 @@ func (s *Store) checkTables(ctx context.Context, found func(problem error) error
 		case pebble.IsCorruptionError(err):
 			c := corruption(err)
 			c.File = name
+			c.Err = errors.New(strings.ReplaceAll(c.Err.Error(), "000000", strings.TrimSuffix(name, ".sst"))) // it was opened without its number
 			if err := found(c); err != nil {
 				return err
 			}
@@ -85,7 +93,7 @@ func (s *Store) checkTables(ctx context.Context, found func(problem error) error
 	}
 	for _, name := range gone {
 		if slices.Contains(names, name) {
-			if err := found(&call.CorruptError{File: name, Offset: -1, Err: errors.New("the file is missing")}); err != nil {
+			if err := found(&call.CorruptError{File: name, Offset: -1, Err: errMissing}); err != nil {
 				return err
 			}
 		}

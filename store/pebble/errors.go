@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"regexp"
-	"strconv"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -41,10 +38,17 @@ func (s *Store) readError(doing string, err error) error {
 
 func (s *Store) translate(err error) error {
 	var corrupt *call.CorruptError
-	if errors.As(err, &corrupt) || !pebble.IsCorruptionError(err) {
-		return plainError(err)
+	if errors.As(err, &corrupt) || err == nil {
+		return err
 	}
-	return corruption(err)
+	if pebble.IsCorruptionError(err) {
+		return corruption(err)
+	}
+	err = plainError(err)
+	if c := damagedTable(err.Error()); c != nil {
+		return c
+	}
+	return err
 }
 
 // ours reports whether the text of err is ours, and so safe to log.
@@ -107,24 +111,4 @@ func plainText(err error) string {
 		return system.Error()
 	}
 	return fmt.Sprintf("%s (%v)", text, system)
-}
-
-// corruption turns what Pebble says of damage into our error.
-func corruption(err error) *call.CorruptError {
-	c := &call.CorruptError{Offset: -1}
-	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
-		c.File = filepath.Base(info.Path)
-		err = info.Details
-	}
-	text := plainText(err)
-	if m := regexp.MustCompile(`\bblock (\d+)/\d+`).FindStringSubmatch(text); m != nil {
-		if n, err := strconv.ParseInt(m[1], 10, 64); err == nil {
-			c.Offset = n
-		}
-	}
-	if c.File == "" {
-		c.File = regexp.MustCompile(`\b(\d{6,}\.(sst|log|blob)|MANIFEST-\d{6,}|OPTIONS-\d{6,})\b`).FindString(text)
-	}
-	c.Err = errors.New(text)
-	return c
 }

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/wal"
 )
 
 // A guard stands between Pebble and the file system. Pebble meets a failed
@@ -25,6 +26,7 @@ type guard struct {
 	dir   string
 	fault *fault
 	armed atomic.Bool // false while the store is being opened: errors go to the caller
+	marks watermark
 }
 
 var errFrozen = errors.New("the folder is left as it is since the store has failed")
@@ -53,7 +55,21 @@ func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 
 // ReuseForWrite implements [vfs.FS].
 func (g *guard) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return g.create(to, func() (vfs.File, error) { return g.FS.ReuseForWrite(from, to, c) })
+	return g.create(to, func() (vfs.File, error) {
+		if g.forget(from) != nil { // it stays
+			return g.FS.Create(to, c)
+		}
+		return g.FS.ReuseForWrite(from, to, c)
+	})
+}
+
+// forget takes a log, if it is one, out of the watermark.
+func (g *guard) forget(name string) error {
+	log, _, ok := wal.ParseLogFilename(g.FS.PathBase(name))
+	if !ok || !g.mine(name) {
+		return nil
+	}
+	return g.marks.forget(func(n wal.NumWAL) bool { return n == log })
 }
 
 func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, error) {
@@ -64,7 +80,8 @@ func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, 
 	if !g.frozen() {
 		f, err := create()
 		if err == nil {
-			return &guardedFile{File: f, guard: g, log: log}, nil
+			number, _, _ := wal.ParseLogFilename(g.FS.PathBase(name))
+			return &guardedFile{File: f, guard: g, log: log, number: number}, nil
 		}
 		if !g.failed(err, log) || !log {
 			return nil, err
@@ -105,7 +122,12 @@ func (g *guard) Link(from, to string) error {
 
 // Remove implements [vfs.FS].
 func (g *guard) Remove(name string) error {
-	return g.change(name, func() error { return g.FS.Remove(name) })
+	return g.change(name, func() error {
+		if err := g.forget(name); err != nil {
+			return err
+		}
+		return g.FS.Remove(name)
+	})
 }
 
 // RemoveAll implements [vfs.FS].
@@ -126,6 +148,9 @@ type guardedFile struct {
 	vfs.File
 	guard *guard
 	log   bool // a log, or a folder
+
+	number  wal.NumWAL   // of a log; else 0
+	written atomic.Int64 // bytes, from its beginning on
 }
 
 // change does what changes the file. For a log it always works.
@@ -146,7 +171,11 @@ func (f *guardedFile) change(do func() error) error {
 // Write implements [vfs.File].
 func (f *guardedFile) Write(p []byte) (n int, err error) {
 	n = len(p)
-	err = f.change(func() (err error) { n, err = f.File.Write(p); return err })
+	err = f.change(func() (err error) {
+		n, err = f.File.Write(p)
+		f.written.Add(int64(n))
+		return err
+	})
 	if err == nil {
 		n = len(p)
 	}
@@ -168,10 +197,21 @@ func (f *guardedFile) Preallocate(offset, length int64) error {
 }
 
 // Sync implements [vfs.File].
-func (f *guardedFile) Sync() error { return f.change(f.File.Sync) }
+func (f *guardedFile) Sync() error { return f.sync(f.File.Sync) }
 
 // SyncData implements [vfs.File].
-func (f *guardedFile) SyncData() error { return f.change(f.File.SyncData) }
+func (f *guardedFile) SyncData() error { return f.sync(f.File.SyncData) }
+
+func (f *guardedFile) sync(sync func() error) error {
+	return f.change(func() error {
+		written := f.written.Load()
+		err := sync()
+		if err == nil && f.number != 0 {
+			f.guard.marks.note(f.number, written)
+		}
+		return err
+	})
+}
 
 // SyncTo implements [vfs.File].
 func (f *guardedFile) SyncTo(length int64) (full bool, err error) {

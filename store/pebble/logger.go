@@ -79,7 +79,7 @@ func (l *logger) events(background func(error)) *pebble.EventListener {
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			if l.everyMinute(info.Path) {
-				l.log.Error("damaged file", "file", info.Path, "err", plainText(info.Details))
+				l.log.Error("damaged file", "file", info.Path, "err", withoutMarks(plainText(info.Details)))
 			}
 		},
 	}

@@ -53,10 +53,10 @@ func open(dir string, o Options) (*Store, error) {
 	s.guard = &guard{FS: vfs.OnDiskFull(o.FS, s.room.ranOut), dir: dir, fault: s.fault}
 	s.fs = s.guard
 	if err := s.openDB(); err != nil {
-		return nil, firstError(err, lock.Close())
+		return nil, firstError(err, s.guard.marks.close(), lock.Close())
 	}
 	if err := s.begin(); err != nil {
-		return nil, firstError(err, s.db.Close(), lock.Close())
+		return nil, firstError(err, s.db.Close(), s.guard.marks.close(), lock.Close())
 	}
 	s.guard.armed.Store(true)
 	return s, nil
@@ -87,15 +87,14 @@ func (s *Store) openDB() error {
 	if !desc.Exists && s.readOnly {
 		return fmt.Errorf("there is no store in the folder: %w", call.ErrNotFound)
 	}
-	switch err := verifySeal(s.fs, s.dir); {
-	case err == nil, errors.Is(err, errNoSeal):
-		if err != nil && err != errNoSeal { //nolint:errorlint // the bare one is the ordinary case
-			s.opts.Log.Warn("the store's files could not be compared with their seal", "dir", s.dir, "err", err)
-		}
-	default:
+	marks, err := s.verify()
+	if err != nil {
 		return err
 	}
 	if !s.readOnly {
+		if err := s.guard.marks.open(s.guard.FS, s.dir, marks); err != nil {
+			return err
+		}
 		if err := breakSeal(s.fs, s.dir); err != nil {
 			return err
 		}
@@ -105,6 +104,24 @@ func (s *Store) openDB() error {
 		s.cache.Unref()
 	}
 	return err
+}
+
+// verify compares the files with what is known of them: after an orderly close
+// by their seal, else of the logs alone.
+func (s *Store) verify() ([]mark, error) {
+	sealed := verifySeal(s.fs, s.dir)
+	switch {
+	case sealed == nil || sealed == errNoSeal: //nolint:errorlint // the bare one is the ordinary case
+	case errors.Is(sealed, errNoSeal):
+		s.opts.Log.Warn("the store's files could not be compared with their seal", "dir", s.dir, "err", sealed)
+	default:
+		return nil, sealed
+	}
+	marks, err := verifyLogs(s.fs, s.dir)
+	if err != nil && sealed == nil {
+		return nil, nil // the logs are as they were, so it is the watermark that is not
+	}
+	return marks, err
 }
 
 // openPebble is pebble.Open, which answers a sync that fails on the way with a
@@ -238,7 +255,7 @@ func inWords(err error) error {
 		return fmt.Errorf("%w: %w; use that version, or restore a backup that is older", call.ErrNewer, plainError(err))
 	case strings.Contains(text, "merger name from file"), strings.Contains(text, "comparer name from file"):
 		return errStrange
-	case pebble.IsCorruptionError(err):
+	case pebble.IsCorruptionError(err), damagedTable(text) != nil:
 		return corruption(err)
 	}
 	return plainError(err)

@@ -129,13 +129,15 @@ func (s *Store) Close() error {
 	s.cache.Unref()
 	failed = firstError(failed, s.fault.err())
 	if failed == nil && err == nil && !s.readOnly {
-		if flushed {
+		if flushed && s.guard.marks.forget(func(wal.NumWAL) bool { return true }) == nil {
 			dropLogs(s.fs, s.dir)
+			_ = s.guard.marks.close() // what it says is on the disk
+			_ = s.fs.Remove(s.fs.PathJoin(s.dir, watermarkName))
 		}
 		err = seal(s.fs, s.dir)
 		disown(s.fs, s.dir)
 	}
-	err = firstError(failed, err, s.fault.err(), s.lock.Close())
+	err = firstError(failed, err, s.fault.err(), s.guard.marks.close(), s.lock.Close())
 	if err != nil {
 		return s.readError("close", err)
 	}

@@ -30,7 +30,7 @@ const sealHeader = "trunklog seal 1\n"
 // rewritten on each start and what holds nothing.
 func sealed(name string) bool {
 	switch name {
-	case sealName, sealName + ".new", "LOCK", ownerName, ballastName, "lost+found":
+	case sealName, sealName + ".new", "LOCK", ownerName, ballastName, watermarkName, "lost+found":
 		return false
 	}
 	return true
@@ -138,7 +138,7 @@ func verifySeal(fsys vfs.FS, dir string) error {
 			return err
 		}
 		if err != nil {
-			return &call.CorruptError{File: name, Offset: -1, Err: errors.New("the file is missing")}
+			return &call.CorruptError{File: name, Offset: -1, Err: errMissing}
 		}
 		if have != want {
 			return &call.CorruptError{File: name, Offset: -1, Err: fmt.Errorf(
