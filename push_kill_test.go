@@ -42,9 +42,9 @@ func TestPushKill(t *testing.T) {
 		for w := range 8 {
 			senders.Go(func() { l.send(ctx, s, w) })
 		}
-		// Every other time something is acknowledged before the power fails,
-		// however busy the machine is.
-		for deadline := time.Now().Add(patience); cycle%2 == 0 && l.count() == before && time.Now().Before(deadline); {
+		// Every other time enough is acknowledged before the power fails, however
+		// busy the machine is.
+		for deadline := time.Now().Add(patience); cycle%2 == 0 && l.count() < before+40 && time.Now().Before(deadline); {
 			time.Sleep(5 * time.Millisecond) // between two looks
 		}
 		time.Sleep(time.Duration(50+random.IntN(300)) * time.Millisecond) // when the power fails is nobody's choice
@@ -54,7 +54,7 @@ func TestPushKill(t *testing.T) {
 	}
 	s := start(t, data)
 	l.verify(t, s, cycles)
-	if l.cut == 0 || len(l.acked) < cycles/2 {
+	if l.cut == 0 || len(l.acked) < 20*cycles {
 		t.Errorf("%d requests were cut off and %d rows acknowledged in %d cycles: that proves nothing", l.cut, len(l.acked), cycles)
 	}
 	t.Logf("%d rows acknowledged in %d cycles, %d requests cut off; none lost, none doubled", len(l.acked), cycles, l.cut)
