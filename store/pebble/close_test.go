@@ -3,13 +3,10 @@ package pebble
 import (
 	"errors"
 	"slices"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/store/storetest"
 )
@@ -86,13 +83,7 @@ func TestCloseKeepsLogs(t *testing.T) {
 	rows := storetest.Rows(71, 3000)
 	disk := vfs.NewMem()
 	var full atomic.Bool
-	o := testOptions(t, errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if full.Load() && op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") {
-			return syscall.ENOSPC
-		}
-		return nil
-	})))
-	o.Log = nil // there is no end of it
+	o := tableless(t, disk, func(string) bool { return full.Load() })
 	s, err := Open("store", o)
 	if err != nil {
 		t.Fatal(err)

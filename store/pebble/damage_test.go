@@ -3,11 +3,9 @@ package pebble
 import (
 	"errors"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/store/storetest"
 )
@@ -101,13 +99,7 @@ func TestCheckSaysOnce(t *testing.T) {
 // what is in them.
 func TestOldLogDamage(t *testing.T) {
 	disk := vfs.NewMem()
-	o := testOptions(t, errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") {
-			return syscall.ENOSPC
-		}
-		return nil
-	})))
-	o.Log = nil // there is no end of it
+	o := tableless(t, disk, func(string) bool { return true })
 	s, err := Open("store", o)
 	if err != nil {
 		t.Fatal(err)

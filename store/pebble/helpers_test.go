@@ -3,13 +3,29 @@ package pebble
 import (
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/store/storetest"
 )
+
+// tableless returns options for a store on disk that finds no room for a new
+// table where full says so, but for its log.
+func tableless(t *testing.T, disk vfs.FS, full func(path string) bool) Options {
+	o := testOptions(t, errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") && full(op.Path) {
+			return syscall.ENOSPC
+		}
+		return nil
+	})))
+	o.Log = nil // there is no end of it
+	return o
+}
 
 // dump returns all rows of the tenants of storetest.
 func dump(t *testing.T, s call.Reader) (rows []call.Row, err error) {
