@@ -97,6 +97,52 @@ func TestWalls(t *testing.T) {
 	}
 }
 
+// TestTenantWall: what names another tenant's trunk is never shown with a call,
+// even if both have one session.
+func TestTenantWall(t *testing.T) {
+	for _, owned := range []bool{true, false} {
+		s := newStage(t, storetest.NewModel())
+		if owned {
+			s.owners["sbc2.fabrikam.com"] = call.NameGUID("fabrikam")
+		}
+		session := func(m *call.Signal) { m.SessionID = strings.Repeat("1", 32) }
+		c := newTalk(1, false)
+		c.with = session
+		other := carrierLeg(newTalk(2, false), func(m *call.Signal) {
+			session(m)
+			m.To.Host, m.URI.Host = "sbc2.fabrikam.com", "sbc2.fabrikam.com"
+		})
+		s.put(join(other.whole(), c.whole())...)
+		s.pass(time.Second)
+		r := s.one()
+		legs, err := s.store.Legs(t.Context(), tenant, r.Cursor())
+		if want := 1 + btoi(!owned); err != nil || len(legs) != want {
+			t.Errorf("owned %v: %d legs, want %d, %v", owned, len(legs), want, err)
+		}
+	}
+}
+
+// TestHiddenCallers: two who hide their numbers and call the same one are not
+// the same caller.
+func TestHiddenCallers(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	hide := func(m *call.Signal) {
+		m.From.User, m.To.User = "anonymous", "+498001234567"
+		if m.Method == "INVITE" {
+			m.URI.User = m.To.User
+		}
+	}
+	c := newTalk(1, false)
+	c.with = hide
+	s.put(join(carrierLeg(newTalk(2, false), hide).whole(), c.whole())...)
+	s.pass(time.Second)
+	r := s.one()
+	legs, err := s.store.Legs(t.Context(), tenant, r.Cursor())
+	if err != nil || len(legs) != 1 || !legs[0].Main {
+		t.Errorf("legs %+v, %v", legs, err)
+	}
+}
+
 // TestCarrierLegs: what an SBC exchanges with its carrier is no call of Teams',
 // however its numbers and names were changed on the way.
 func TestCarrierLegs(t *testing.T) {
