@@ -281,7 +281,8 @@ func TestCrowd(t *testing.T) {
 		r.send(c, packet(fmt.Sprint("again ", i)))
 	}
 	r.messages(6)
-	if s := r.Stats(); s.TurnedAway[Crowded] != 3 || s.Accepted != 6 || s.Connections != 3 {
+	r.until("three senders", func(s Stats) bool { return s.Connections == 3 })
+	if s := r.Stats(); s.TurnedAway[Crowded] != 3 || s.Accepted != 6 {
 		t.Errorf("%+v", s)
 	}
 	_ = senders[0].Close()
