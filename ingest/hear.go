@@ -35,6 +35,7 @@ type hearing struct {
 	later   dueHeap
 	dirty   []*leg
 	recent  recent
+	since   time.Time // when it took up the legs of the process before
 	closed  int64     // legs that are held, but have ended
 	swept   time.Time // see sweep
 	more    bool      // the last round has left something that is due
@@ -57,8 +58,9 @@ type Times struct {
 	// Retry is the same for a call that was refused in a way after which the
 	// caller may ask again in the same dialog, such as 401.
 	Retry time.Duration
-	// Orphan is the same for a call whose INVITE was not seen.
-	Orphan time.Duration
+	// Orphan is the same for a call whose INVITE was not seen, and Nameless if
+	// nothing else told the call's id: a row's id cannot be amended.
+	Orphan, Nameless time.Duration
 	// Cancel is from a CANCEL to the end of a call that is never answered.
 	Cancel time.Duration
 	// Ring is from the last message of a call that is never answered to its
@@ -77,14 +79,15 @@ type Times struct {
 // The 32 seconds are those in which SIP repeats a message (RFC 3261, section
 // 17.1.1.2).
 var defaultTimes = Times{
-	Settle: 300 * time.Millisecond,
-	Retry:  5 * time.Second,
-	Orphan: 5 * time.Second,
-	Cancel: 32 * time.Second,
-	Ring:   10 * time.Minute,
-	Open:   24 * time.Hour,
-	Linger: 40 * time.Second,
-	Late:   24 * time.Hour,
+	Settle:   300 * time.Millisecond,
+	Retry:    5 * time.Second,
+	Orphan:   5 * time.Second,
+	Nameless: 32 * time.Second,
+	Cancel:   32 * time.Second,
+	Ring:     10 * time.Minute,
+	Open:     24 * time.Hour,
+	Linger:   40 * time.Second,
+	Late:     24 * time.Hour,
 }
 
 func (t Times) orDefault() Times {
@@ -96,6 +99,7 @@ func (t Times) orDefault() Times {
 		{&t.Settle, d.Settle},
 		{&t.Retry, d.Retry},
 		{&t.Orphan, d.Orphan},
+		{&t.Nameless, d.Nameless},
 		{&t.Cancel, d.Cancel},
 		{&t.Ring, d.Ring},
 		{&t.Open, d.Open},
@@ -226,6 +230,7 @@ func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (
 		return 0, fmt.Errorf("read the calls in progress: %w", err)
 	}
 	h := &in.hearing
+	h.since = in.now()
 	n := 0
 	for name, value := range state {
 		l, err := decodeLeg(value)

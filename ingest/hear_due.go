@@ -152,28 +152,41 @@ func (h *hearing) due(l *leg, v *view) time.Time {
 	t, life := &h.times, &l.life
 	// A message that is repeated puts nothing off, or a sender that repeats what
 	// it does not find in the log would never find it.
-	settled := life.learned.Add(t.Settle)
+	settled, heard := h.listened(l, life.learned).Add(t.Settle), h.listened(l, life.heard)
 	switch {
 	case !life.closed.IsZero() && life.changed:
 		return settled
 	case !life.closed.IsZero() && life.inferred:
 		return life.closed.Add(t.Late)
 	case !life.closed.IsZero():
-		return life.closed.Add(t.Linger)
+		return h.listened(l, life.closed).Add(t.Linger)
 	case life.cut:
 		return settled
 	case v.ended() && v.again():
-		return life.heard.Add(t.Retry)
+		return heard.Add(t.Retry)
 	case v.ended():
 		return settled
 	case v.invite == nil && (v.final != nil || !v.bye.at.IsZero()), !v.established() && !v.bye.at.IsZero():
-		return life.heard.Add(t.Orphan)
+		if l.nameless(v) {
+			return heard.Add(t.Nameless)
+		}
+		return heard.Add(t.Orphan)
 	case v.established():
 		return h.openUntil(l)
 	case !v.cancel.at.IsZero():
-		return life.heard.Add(t.Cancel)
+		return heard.Add(t.Cancel)
 	}
-	return life.heard.Add(t.Ring)
+	return heard.Add(t.Ring)
+}
+
+// listened returns the time from which silence counts for a leg: when it was
+// last heard of, or when somebody began to listen after that. A sender may have
+// spoken while nobody did, or repeat what got lost.
+func (h *hearing) listened(l *leg, heard time.Time) time.Time {
+	if l.life.recorded {
+		return heard
+	}
+	return lastOf(heard, h.since)
 }
 
 // openUntil returns when a call that has not ended is given up.

@@ -266,12 +266,58 @@ func TestInviteUnseen(t *testing.T) {
 			if err := s.in.Sink("lab", call.GUID{}).Put(t.Context(), c.events()[seen:]...); err != nil {
 				t.Fatal(err)
 			}
-			s.pass(10 * time.Second)
+			s.pass(40 * time.Second)
 			r := s.one()
 			if r.Trunk != "sbc1.contoso.com" || r.Inbound() == outbound || r.Caller != c.caller() || r.Callee != c.callee() || !r.Successful {
 				t.Errorf("outbound %v, messages from %d on: %+v", outbound, seen, r)
 			}
 		}
+	}
+}
+
+// TestRepeatedAfterRestart: what a sender repeats a while after the server was
+// killed is the same call, whatever of it was in the store.
+func TestRepeatedAfterRestart(t *testing.T) {
+	for _, outbound := range []bool{true, false} {
+		whole := newTalk(1, outbound).whole()
+		n := len(whole.events())
+		var want call.Row
+		for mask := 1<<n - 1; mask > 0; mask-- { // what was seen of it; at first all
+			s := newStage(t, storetest.NewModel())
+			var seen []call.Event
+			for i, e := range whole.events() {
+				if mask>>i&1 != 0 {
+					seen = append(seen, e)
+				}
+			}
+			s.put(seen...)
+			s.clock = s.clock.Add(time.Minute) // in which nobody listened
+			s.restart()
+			s.pass(time.Second)
+			s.put(whole.events()...)
+			s.pass(10 * time.Second)
+			r := s.one()
+			if want.ID.IsZero() {
+				want = r
+			}
+			same(t, fmt.Sprintf("outbound %v, seen %b", outbound, mask), &r, &want)
+		}
+	}
+}
+
+// TestNameless: a row whose id no message has told waits longer for one that
+// does, since its id cannot be amended.
+func TestNameless(t *testing.T) {
+	c := newTalk(1, false).whole()
+	s := newStage(t, storetest.NewModel())
+	last := len(c.events()) - 2 // ACK and BYE
+	s.put(c.events()[last:]...)
+	s.pass(20 * time.Second)
+	s.none("without an id")
+	s.put(c.events()...)
+	s.pass(time.Second)
+	if r := s.one(); r.ID != c.xc {
+		t.Errorf("id %v, want %v", r.ID, c.xc)
 	}
 }
 

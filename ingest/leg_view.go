@@ -372,3 +372,9 @@ func (l *leg) rowID(outbound bool) call.GUID {
 	}
 	return call.NameGUID("sip", l.callID)
 }
+
+// nameless reports whether rowID has to make an id up, which is another one than
+// the messages that are missing may tell.
+func (l *leg) nameless(v *view) bool {
+	return l.says.id.id.IsZero() && (!v.outbound || guidOf(l.callID).IsZero())
+}
