@@ -18,7 +18,7 @@ func logsOf(t *testing.T, fs vfs.FS) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return !isLog(name) || name == "server.log" })
+	return slices.DeleteFunc(names, func(name string) bool { return roleOf(name) != vital || name == "server.log" })
 }
 
 // writeAll writes rows in batches that fill several write buffers.

@@ -14,10 +14,11 @@ import (
 // write). So nothing is tried again. The folder is frozen as it is, no write
 // is confirmed any more, and the next start recovers from what is there.
 type fault struct {
-	cause atomic.Pointer[error]
-	log   *slog.Logger
-	tell  func(error)
-	over  chan struct{} // closed by the first fault
+	cause  atomic.Pointer[error]
+	log    *slog.Logger
+	tell   func(error)
+	over   chan struct{} // closed by the first fault
+	opened atomic.Bool   // before, whoever opens the store tells of it
 }
 
 // set notes the first fault and returns what writers are told from now on.
@@ -25,6 +26,9 @@ func (f *fault) set(cause error) error {
 	c := plainError(cause)
 	if f.cause.CompareAndSwap(nil, &c) {
 		close(f.over)
+		if !f.opened.Load() {
+			return f.err()
+		}
 		f.log.Error("the store has failed and takes no more writes", "err", c)
 		if f.tell != nil {
 			f.tell(c)

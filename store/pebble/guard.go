@@ -20,18 +20,41 @@ import (
 // Pebble from panicking with its locks held and does no harm, because no write
 // is confirmed any more. All else that would change something fails.
 //
+// While the store is being opened any failure is a fault, and everything is
+// answered as if it had worked: what Pebble does about a failure then is to try
+// again without end, to go on with a list of tables that no start will find, or
+// to give up while its own compactions run. So opening comes to its end, and
+// [Open] returns the fault. Only a table that finds no space is tried again.
+//
 // Files elsewhere, those of a backup, are no concern of the guard.
 type guard struct {
 	vfs.FS
 	dir   string
 	fault *fault
-	armed atomic.Bool // false while the store is being opened: errors go to the caller
+	armed atomic.Bool // false while the store is being opened
 	marks watermark
 }
 
 var errFrozen = errors.New("the folder is left as it is since the store has failed")
 
-func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
+// A role is what a file is to the guard.
+type role uint8
+
+const (
+	plainFile role = iota
+	table
+	vital // a log, or the folder
+)
+
+func roleOf(name string) role {
+	switch {
+	case strings.HasSuffix(name, ".log"):
+		return vital
+	case strings.HasSuffix(name, ".sst"):
+		return table
+	}
+	return plainFile
+}
 
 // frozen reports whether nothing may change on disk any more.
 func (g *guard) frozen() bool { return g.fault.cause.Load() != nil }
@@ -40,13 +63,17 @@ func (g *guard) frozen() bool { return g.fault.cause.Load() != nil }
 func (g *guard) mine(name string) bool { return g.FS.PathDir(name) == g.dir }
 
 // failed makes a fault of err, and reports whether it did.
-func (g *guard) failed(err error, log bool) bool {
-	if err == nil || !g.armed.Load() || !log && errors.Is(err, syscall.ENOSPC) {
+func (g *guard) failed(err error, r role) bool {
+	if err == nil || errors.Is(err, syscall.ENOSPC) && (r == table || r == plainFile && g.armed.Load()) {
 		return false
 	}
 	_ = g.fault.set(err)
 	return true
 }
+
+// pretends reports whether what would change a file is answered as if it had
+// worked since the folder is frozen.
+func (g *guard) pretends(r role) bool { return r == vital || !g.armed.Load() }
 
 // Create implements [vfs.FS].
 func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
@@ -76,19 +103,19 @@ func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, 
 	if !g.mine(name) {
 		return create()
 	}
-	log := isLog(name)
+	r := roleOf(name)
 	if !g.frozen() {
 		f, err := create()
 		if err == nil {
 			number, _, _ := wal.ParseLogFilename(g.FS.PathBase(name))
-			return &guardedFile{File: f, guard: g, log: log, number: number}, nil
+			return &guardedFile{File: f, guard: g, role: r, number: number}, nil
 		}
-		if !g.failed(err, log) || !log {
+		if !g.failed(err, r) || !g.pretends(r) {
 			return nil, err
 		}
 	}
-	if log {
-		return &guardedFile{File: vfs.NewMemFile(nil), guard: g, log: true}, nil
+	if g.pretends(r) {
+		return &guardedFile{File: vfs.NewMemFile(nil), guard: g, role: r}, nil
 	}
 	return nil, errFrozen
 }
@@ -104,20 +131,32 @@ func (g *guard) OpenDir(name string) (vfs.File, error) {
 	if err != nil || name != g.dir {
 		return f, err
 	}
-	return &guardedFile{File: f, guard: g, log: true}, nil
+	return &guardedFile{File: f, guard: g, role: vital}, nil
 }
 
 // change does what changes the folder, unless it is frozen.
 func (g *guard) change(name string, do func() error) error {
-	if g.mine(name) && g.frozen() {
-		return errFrozen
+	switch {
+	case !g.mine(name) || !g.frozen():
+		return do()
+	case g.pretends(plainFile):
+		return nil
 	}
-	return do()
+	return errFrozen
+}
+
+// place is like change, for what puts a file in its place.
+func (g *guard) place(name string, do func() error) error {
+	err := g.change(name, do)
+	if !g.armed.Load() && g.mine(name) && g.failed(err, plainFile) {
+		return nil
+	}
+	return err
 }
 
 // Link implements [vfs.FS].
 func (g *guard) Link(from, to string) error {
-	return g.change(to, func() error { return g.FS.Link(from, to) })
+	return g.place(to, func() error { return g.FS.Link(from, to) })
 }
 
 // Remove implements [vfs.FS].
@@ -137,7 +176,7 @@ func (g *guard) RemoveAll(name string) error {
 
 // Rename implements [vfs.FS].
 func (g *guard) Rename(from, to string) error {
-	return g.change(to, func() error { return g.FS.Rename(from, to) })
+	return g.place(to, func() error { return g.FS.Rename(from, to) })
 }
 
 // Unwrap implements [vfs.FS].
@@ -147,7 +186,7 @@ func (g *guard) Unwrap() vfs.FS { return g.FS }
 type guardedFile struct {
 	vfs.File
 	guard *guard
-	log   bool // a log, or a folder
+	role  role
 
 	number  wal.NumWAL   // of a log; else 0
 	written atomic.Int64 // bytes, from its beginning on
@@ -156,13 +195,13 @@ type guardedFile struct {
 // change does what changes the file. For a log it always works.
 func (f *guardedFile) change(do func() error) error {
 	if f.guard.frozen() {
-		if f.log {
+		if f.guard.pretends(f.role) {
 			return nil
 		}
 		return errFrozen
 	}
 	err := do()
-	if f.guard.failed(err, f.log) && f.log {
+	if f.guard.failed(err, f.role) && f.guard.pretends(f.role) {
 		return nil
 	}
 	return err
@@ -222,7 +261,7 @@ func (f *guardedFile) SyncTo(length int64) (full bool, err error) {
 // Close implements [vfs.File]. A file is closed whatever has happened.
 func (f *guardedFile) Close() error {
 	err := f.File.Close()
-	if f.guard.frozen() || f.guard.failed(err, f.log) {
+	if f.guard.frozen() || f.guard.failed(err, f.role) {
 		return nil
 	}
 	return err

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"errors"
+	"io/fs"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -125,4 +126,92 @@ func faultWork(t *testing.T, s *Store, rows []call.Row, told *ledger) (total int
 	}
 	_, _ = s.Trim(t.Context(), call.GUID{5}, time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC))
 	return total
+}
+
+// TestFaultsOfOpening lets each operation fail in turn while a store is opened
+// that a crash has left with logs. Whether it opens or says why not, nothing
+// that was confirmed is lost, also if the power fails then.
+func TestFaultsOfOpening(t *testing.T) {
+	rows := storetest.Rows(40, 300)
+	left, batches := crashedStore(t, rows)
+	for _, fault := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
+		n, opened := int64(1), 0
+		for ; ; n++ {
+			p := &trap{n: n, err: &fs.PathError{Op: "test", Path: "some file", Err: fault}}
+			if openFaulty(t, p, left.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: newRand(2)}), rows, batches) {
+				opened++
+			}
+			if !p.sprung.Load() || t.Failed() {
+				break
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("%v at operation %d", fault, n)
+		}
+		t.Logf("%v at %d operations in turn, of which %d were no hindrance", fault, n-1, opened-1)
+	}
+}
+
+// crashedStore returns a disk on which everything is in logs and tables that are
+// not at rest, and how many batches are on it.
+func crashedStore(t *testing.T, rows []call.Row) (left *vfs.MemFS, batches int) {
+	t.Helper()
+	disk := vfs.NewCrashableMem()
+	for range 2 {
+		o := testOptions(t, disk)
+		o.memTable, o.CacheBytes = 64<<10, 1<<20
+		s, err := Open("store", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			if _, err := s.Write(t.Context(), batchOf(rows, batches)); err != nil {
+				t.Fatal(err)
+			}
+			batches++
+		}
+		left = disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: newRand(1)})
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		disk = left
+	}
+	return left, batches
+}
+
+// openFaulty opens a store on a disk that p lets fail, and reports whether that
+// worked. Then the power fails.
+func openFaulty(t *testing.T, p *trap, disk *vfs.MemFS, rows []call.Row, batches int) (opened bool) {
+	t.Helper()
+	o := testOptions(t, errorfs.Wrap(disk, p))
+	o.memTable, o.CacheBytes, o.Log, o.Fatal = 64<<10, 1<<20, nil, nil
+	s, err := Open("store", o)
+	if err != nil && (!p.sprung.Load() || !errors.Is(err, p.err)) {
+		t.Errorf("open: %v", err)
+	}
+	var told ledger
+	for i := range batches {
+		told.ack(i)
+	}
+	if err == nil {
+		if _, err := s.Write(t.Context(), batchOf(rows, batches)); err == nil {
+			told.ack(batches)
+		}
+	}
+	for _, percent := range []int{0, 50, 100} {
+		cfg := vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: newRand(uint64(p.n))}
+		again, err := Open("store", testOptions(t, disk.CrashClone(cfg)))
+		if err != nil {
+			t.Errorf("open again with %d %%: %v", percent, err)
+			continue
+		}
+		verifyBatches(t, again, rows, batches+1, told.copy())
+		if err := again.Close(); err != nil {
+			t.Errorf("close again: %v", err)
+		}
+	}
+	if s != nil {
+		_ = s.Close()
+	}
+	return err == nil
 }

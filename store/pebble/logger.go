@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,7 +16,6 @@ type logger struct {
 	log   *slog.Logger
 	fault *fault
 	now   func() time.Time
-	armed func() bool
 
 	mu   sync.Mutex
 	last map[string]time.Time // when each text was logged
@@ -59,9 +57,13 @@ func (l *logger) Errorf(format string, args ...any) {
 // Fatalf implements [pebble.Logger]. It returns: the callers of it that concern
 // the disk return the error themselves.
 func (l *logger) Fatalf(format string, args ...any) {
-	if l.armed() {
-		_ = l.fault.set(errors.New(safef(format, args...)))
+	cause := &plain{text: safef(format, args...)}
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			cause.err = err
+		}
 	}
+	_ = l.fault.set(cause)
 }
 
 func safef(format string, args ...any) string {

@@ -55,10 +55,17 @@ func open(dir string, o Options) (*Store, error) {
 	if err := s.openDB(); err != nil {
 		return nil, firstError(err, s.guard.marks.close(), lock.Close())
 	}
-	if err := s.begin(); err != nil {
-		return nil, firstError(err, s.db.Close(), s.guard.marks.close(), lock.Close())
-	}
+	err = s.begin()
 	s.guard.armed.Store(true)
+	s.fault.opened.Store(true)
+	if cause := s.fault.cause.Load(); cause != nil {
+		err = *cause
+	}
+	if err != nil {
+		err = firstError(err, s.db.Close())
+		s.cache.Unref()
+		return nil, firstError(err, s.guard.marks.close(), lock.Close())
+	}
 	return s, nil
 }
 

@@ -137,7 +137,7 @@ func TestStrangeFolders(t *testing.T) {
 	refuses(t, "", testOptions(t, nil), call.ErrInvalid)
 	for name, o := range map[string]*pebble.Options{"other merger": {}, "our merger": {Merger: sumMerger()}} {
 		other := dir + "/" + name
-		o.Logger = &logger{fault: &fault{}, armed: func() bool { return false }}
+		o.Logger = &logger{fault: &fault{over: make(chan struct{})}}
 		db, err := pebble.Open(other, o)
 		if err != nil {
 			t.Fatal(err)
@@ -211,7 +211,7 @@ func TestReadOnly(t *testing.T) {
 // off before the format was written.
 func TestOpenAfterUncleanCreate(t *testing.T) {
 	disk := vfs.NewMem()
-	db, err := pebble.Open("store", &pebble.Options{FS: disk, Merger: sumMerger(), Logger: &logger{fault: &fault{}, armed: func() bool { return false }}})
+	db, err := pebble.Open("store", &pebble.Options{FS: disk, Merger: sumMerger(), Logger: &logger{fault: &fault{over: make(chan struct{})}}})
 	if err != nil {
 		t.Fatal(err)
 	}

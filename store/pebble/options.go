@@ -13,7 +13,7 @@ import (
 // pebbleOptions returns how Pebble is set up. The figures are from
 // write_bench_test.go on two cores; docs/decisions/0001-pebble.md has them.
 func (s *Store) pebbleOptions() *pebble.Options {
-	log := &logger{log: s.opts.Log, fault: s.fault, now: s.opts.Now, armed: s.guard.armed.Load, last: map[string]time.Time{}}
+	log := &logger{log: s.opts.Log, fault: s.fault, now: s.opts.Now, last: map[string]time.Time{}}
 	comparer := *pebble.DefaultComparer
 	comparer.FormatKey = formatKey
 	o := &pebble.Options{
