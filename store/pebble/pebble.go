@@ -125,6 +125,7 @@ func (s *Store) Close() error {
 	}
 	failed := s.fault.err()
 	flushed := failed == nil && !s.readOnly && !s.opts.keepLog && s.flush()
+	used, _ := s.tables() // without it all are synced once more
 	err := s.db.Close()
 	s.cache.Unref()
 	failed = firstError(failed, s.fault.err())
@@ -134,7 +135,7 @@ func (s *Store) Close() error {
 			_ = s.guard.marks.close() // what it says is on the disk
 			_ = s.fs.Remove(s.fs.PathJoin(s.dir, watermarkName))
 		}
-		err = seal(s.fs, s.dir)
+		err = seal(s.fs, s.dir, used)
 		disown(s.fs, s.dir)
 	}
 	err = firstError(failed, err, s.fault.err(), s.guard.marks.close(), s.lock.Close())

@@ -67,8 +67,10 @@ func readFile(fsys vfs.FS, path string) ([]byte, error) {
 	return data, firstError(err, f.Close())
 }
 
-// seal lists the files of dir.
-func seal(fsys vfs.FS, dir string) error {
+// seal lists the files of dir. A table that is not known to be of use, such as
+// one that found no space when it was written, may not be on the disk as it is
+// seen now, and is synced before it is listed.
+func seal(fsys vfs.FS, dir string, used []string) error {
 	names, err := fsys.List(dir)
 	if err != nil {
 		return err
@@ -79,6 +81,11 @@ func seal(fsys vfs.FS, dir string) error {
 		if !sealed(name) {
 			continue
 		}
+		if strings.HasSuffix(name, ".sst") && !slices.Contains(used, name) {
+			if err := syncFile(fsys, fsys.PathJoin(dir, name)); err != nil {
+				return err
+			}
+		}
 		line, err := describe(fsys, dir, name)
 		if err != nil {
 			return err
@@ -87,6 +94,14 @@ func seal(fsys vfs.FS, dir string) error {
 	}
 	fmt.Fprintf(b, "%08x\n", crc32.Checksum(b.Bytes(), castagnoli()))
 	return writeFile(fsys, dir, sealName, b.Bytes())
+}
+
+func syncFile(fsys vfs.FS, path string) error {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return err
+	}
+	return firstError(f.Sync(), f.Close())
 }
 
 // writeFile puts a file in place whole, and durably.

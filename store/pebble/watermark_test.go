@@ -100,10 +100,10 @@ func (x *stress) reportFailure(t *testing.T, round int) {
 	}
 }
 
-// verifyClone is what opening does with a watermark.
+// verifyClone is what opening does with a seal and a watermark.
 func verifyClone(disk vfs.FS) error {
-	if sealed := verifySeal(disk, "store"); sealed == nil {
-		return nil
+	if sealed := verifySeal(disk, "store"); !errors.Is(sealed, errNoSeal) {
+		return sealed
 	}
 	_, err := verifyLogs(disk, "store")
 	return err
