@@ -75,9 +75,26 @@ func (g *guard) failed(err error, r role) bool {
 // worked since the folder is frozen.
 func (g *guard) pretends(r role) bool { return r == vital || !g.armed.Load() }
 
-// Create implements [vfs.FS].
+// Create implements [vfs.FS]. A marker, which names the list of tables, is put
+// on the disk after what it names and before Pebble removes the one before it:
+// no file system has to keep the changes of a folder in their order.
 func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return g.create(name, func() (vfs.File, error) { return g.FS.Create(name, c) })
+	return g.create(name, func() (vfs.File, error) {
+		if !strings.HasPrefix(g.FS.PathBase(name), "marker.") {
+			return g.FS.Create(name, c)
+		}
+		if err := syncDir(g.FS, g.dir); err != nil {
+			return nil, err
+		}
+		f, err := g.FS.Create(name, c)
+		if err != nil {
+			return nil, err
+		}
+		if err := syncDir(g.FS, g.dir); err != nil {
+			return nil, firstError(err, f.Close())
+		}
+		return f, nil
+	})
 }
 
 // ReuseForWrite implements [vfs.FS].
