@@ -482,8 +482,10 @@ func TestWatch(t *testing.T) {
 		defer s.in.feed.mu.Unlock()
 		return len(s.in.feed.watchers)
 	}
-	for watchers() < 2 {
-		time.Sleep(time.Millisecond) // until both have begun
+	for deadline := time.Now().Add(10 * time.Second); watchers() < 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("they have not begun")
+		}
 	}
 	c := newTalk(1, true).invite().at(time.Second).answer(180, "Ringing").at(2*time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
 	for _, e := range c.events() {

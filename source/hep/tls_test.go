@@ -256,13 +256,13 @@ func TestTLSStream(t *testing.T) {
 		}
 		sent <- nil
 	}()
-	for r.Stats().Messages < uint64(n) {
+	r.until("all messages", func(s Stats) bool {
 		select {
 		case gate <- struct{}{}:
 		default:
 		}
-		pause()
-	}
+		return s.Messages >= uint64(n)
+	})
 	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
