@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -51,16 +50,6 @@ func TestScripts(t *testing.T) {
 			"listens": listens,
 		},
 	})
-}
-
-// freePort returns a port that nobody listens on now.
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // setJSON: setjson FILE VAR KEY … sets variables to the values of string
