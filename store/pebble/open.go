@@ -41,16 +41,17 @@ func open(dir string, o Options) (*Store, error) {
 	if err := folder(o.FS, dir, o.ReadOnly); err != nil {
 		return nil, err
 	}
-	lock, err := own(o.FS, dir, o.ReadOnly)
+	room := &room{fs: o.FS, dir: dir, reserve: max(o.Reserve, 0), log: o.Log}
+	disk := vfs.OnDiskFull(o.FS, room.ranOut)
+	lock, err := own(disk, dir, o.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkFormatFile(o.FS, dir); err != nil {
 		return nil, firstError(err, lock.Close())
 	}
-	s := &Store{dir: dir, opts: o, lock: lock, readOnly: o.ReadOnly, fault: &fault{log: o.Log, tell: o.Fatal, over: make(chan struct{})}}
-	s.room = &room{fs: o.FS, dir: dir, reserve: max(o.Reserve, 0), log: o.Log}
-	s.guard = &guard{FS: vfs.OnDiskFull(o.FS, s.room.ranOut), dir: dir, fault: s.fault}
+	s := &Store{dir: dir, opts: o, lock: lock, room: room, readOnly: o.ReadOnly, fault: &fault{log: o.Log, tell: o.Fatal, over: make(chan struct{})}}
+	s.guard = &guard{FS: disk, dir: dir, fault: s.fault}
 	s.fs = s.guard
 	if err := s.openDB(); err != nil {
 		return nil, firstError(err, s.guard.marks.close(), lock.Close())

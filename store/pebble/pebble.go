@@ -134,6 +134,7 @@ func (s *Store) Close() error {
 			dropLogs(s.fs, s.dir)
 			_ = s.guard.marks.close() // what it says is on the disk
 			_ = s.fs.Remove(s.fs.PathJoin(s.dir, watermarkName))
+			s.room.rest()
 		}
 		err = seal(s.fs, s.dir, used)
 		disown(s.fs, s.dir)

@@ -25,7 +25,9 @@ const ballastName = "ballast"
 // Others may fill the disk between that question and our write. For this there
 // is a file of a quarter of the reserve: when an operation finds no space, the
 // file is given up and the operation done once more (vfs.OnDiskFull). Then
-// nothing is written any more until there is room for the file again.
+// nothing is written any more until there is room for the file again. A store
+// that was closed in order has all in its tables, and keeps no more of the file
+// than it takes to be opened again (rest).
 type room struct {
 	fs      vfs.FS // beneath OnDiskFull
 	dir     string
@@ -61,7 +63,7 @@ func (r *room) check(need int64) error {
 	defer r.mu.Unlock()
 	free, ok := r.free()
 	if r.gone.Load() && (!ok || free >= r.reserve+r.reserve/4) {
-		r.gone.Store(r.lay() != nil)
+		r.gone.Store(r.lay(r.reserve/4) != nil)
 	}
 	full := r.gone.Load() || ok && free < need
 	if full && !r.full {
@@ -86,9 +88,20 @@ func (r *room) ranOut() {
 	r.gone.Store(true)
 }
 
-// lay makes the ballast. The space must be really taken: where the file system
-// cannot reserve it, zeros are written.
-func (r *room) lay() (err error) {
+// restingBallast is the ballast's size while nobody has the store open: what it
+// writes before it has read anything, many times over.
+const restingBallast = 1 << 20
+
+// rest gives back what only a store that is written to needs.
+func (r *room) rest() {
+	if r.reserve > 0 && !r.gone.Load() {
+		_ = r.lay(min(r.reserve/4, restingBallast)) // without any, it may not open on a full disk
+	}
+}
+
+// lay makes the ballast anew. The space must be really taken: where the file
+// system cannot reserve it, zeros are written.
+func (r *room) lay(size int64) (err error) {
 	f, err := r.fs.Create(r.ballast(), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
@@ -98,11 +111,10 @@ func (r *room) lay() (err error) {
 			_ = r.fs.Remove(r.ballast())
 		}
 	}()
-	size := r.reserve / 4
 	if err := f.Preallocate(0, size); err == nil || errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
-	zeros := make([]byte, 1<<20)
+	zeros := make([]byte, min(size, 1<<20))
 	for ; size > 0; size -= int64(len(zeros)) {
 		if _, err := f.Write(zeros[:min(size, int64(len(zeros)))]); err != nil {
 			return err

@@ -189,8 +189,9 @@ func verifyFull(t *testing.T, s *Store, rows []call.Row, n int) {
 	}
 }
 
-// TestRealDiskFull does the same on a real file system of 48 MB.
-func TestRealDiskFull(t *testing.T) {
+// tmpfs mounts a file system of 48 MB and returns its folder.
+func tmpfs(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", dir).CombinedOutput(); err != nil {
 		why := fmt.Sprintf("a file system of 48 MB cannot be mounted here: %v %s", err, bytes.TrimSpace(out))
@@ -204,16 +205,13 @@ func TestRealDiskFull(t *testing.T) {
 			t.Errorf("umount: %v", err)
 		}
 	})
-	o := testOptions(t, nil)
-	o.Reserve = 8 << 20
-	s, err := Open(dir+"/store", o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }() // before the file system goes
-	rows := storetest.Rows(91, 300)
-	n := fillUp(t, s, rows, 0)
-	// Another program takes the rest, up to the last byte.
+	return dir
+}
+
+// takeAll is another program that fills the disk up to the last byte. What it
+// returns gives the space back.
+func takeAll(t *testing.T, dir string) (giveBack func()) {
+	t.Helper()
 	hog, err := os.Create(dir + "/hog")
 	if err != nil {
 		t.Fatal(err)
@@ -224,13 +222,32 @@ func TestRealDiskFull(t *testing.T) {
 			break
 		}
 	}
+	return func() {
+		t.Helper()
+		if err := errors.Join(hog.Close(), os.Remove(dir+"/hog")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRealDiskFull does the same on a real file system of 48 MB.
+func TestRealDiskFull(t *testing.T) {
+	dir := tmpfs(t)
+	o := testOptions(t, nil)
+	o.Reserve = 8 << 20
+	s, err := Open(dir+"/store", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }() // before the file system goes
+	rows := storetest.Rows(91, 300)
+	n := fillUp(t, s, rows, 0)
+	giveBack := takeAll(t, dir)
 	if _, err := s.Write(t.Context(), fillBatch(rows, n)); !errors.Is(err, call.ErrFull) {
 		t.Errorf("write to a disk without a byte: %v", err)
 	}
 	verifyFull(t, s, rows, n)
-	if err := errors.Join(hog.Close(), os.Remove(dir+"/hog")); err != nil {
-		t.Fatal(err)
-	}
+	giveBack()
 	state := map[string][]byte{}
 	for i := range n {
 		state[fmt.Sprintf("fill/%d", i)] = nil
@@ -250,6 +267,50 @@ func TestRealDiskFull(t *testing.T) {
 		return err == nil
 	}, "writes do not go on when there is room again")
 	verifyFull(t, s, rows, n+1)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOpenOnFullDisk checks that a disk that was filled while nobody had the
+// store open does not keep it from being read, and that it can be written to
+// when there is room again.
+func TestOpenOnFullDisk(t *testing.T) {
+	dir := tmpfs(t)
+	o := testOptions(t, nil)
+	o.Reserve = 8 << 20
+	rows := storetest.Rows(93, 300)
+	const n = 5
+	s, err := Open(dir+"/store", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if _, err := s.Write(t.Context(), fillBatch(rows, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	giveBack := func() {}
+	for range 3 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		giveBack()
+		giveBack = takeAll(t, dir)
+		if s, err = Open(dir+"/store", o); err != nil {
+			t.Fatalf("open: %v", err)
+		}
+		verifyFull(t, s, rows, n)
+		if _, err := s.Write(t.Context(), fillBatch(rows, n)); !errors.Is(err, call.ErrFull) {
+			t.Errorf("write to a disk without a byte: %v", err)
+		}
+		giveBack()
+		giveBack = func() {}
+		if _, err := s.Write(t.Context(), fillBatch(rows, n-1)); err != nil {
+			t.Errorf("write when there is room again: %v", err)
+		}
+	}
+	verifyFull(t, s, rows, n)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
@@ -294,6 +355,18 @@ func TestBallast(t *testing.T) {
 	}
 	if n := taken(); n < 2<<20 {
 		t.Errorf("the ballast takes %d bytes when there is room again", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := taken(); n < restingBallast || n >= 2<<20 {
+		t.Errorf("the ballast takes %d bytes of a store that is closed", n)
+	}
+	if s, err = Open(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	if n := taken(); n < 2<<20 {
+		t.Errorf("the ballast takes %d bytes when the store is open again", n)
 	}
 	if st, err := s.Stats(t.Context()); err != nil || st.Bytes > 1<<20 {
 		t.Errorf("the ballast is counted as data: %+v, %v", st, err)
