@@ -260,7 +260,7 @@ func (h *hearing) link(main, l *leg) {
 	}
 	l.life.linked = true
 	h.batch.Legs = append(h.batch.Legs, call.Leg{
-		Tenant: main.life.rowTenant, Row: main.life.row, ID: l.id, Main: l == main, From: l.first, To: l.last,
+		Tenant: main.life.rowTenant, Row: main.life.row, ID: l.id, Main: l == main, From: l.first.time(), To: l.last.time(),
 	})
 }
 

@@ -426,7 +426,7 @@ func TestLegOfVersion1(t *testing.T) {
 	}
 	want := newTalk(1, true).invite().at(time.Second).answer(486, "Busy Here")
 	v := l.view()
-	if l.callID != want.callID || l.says.region.s != "EUNO" || !v.ended() || v.final == nil || !v.final.last.Equal(want.began.Add(time.Second)) {
+	if l.callID != want.callID || l.says.region.s != "EUNO" || !v.ended() || v.final == nil || !v.final.last.time().Equal(want.began.Add(time.Second)) {
 		t.Errorf("%+v", l)
 	}
 }

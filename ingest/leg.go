@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bytes"
-	"cmp"
 	"net/netip"
 	"strings"
 	"time"
@@ -48,9 +47,9 @@ type leg struct {
 	// and are nil when an INVITE was seen: calls in progress are many.
 	parties *parties
 
-	expires int       // seconds of the session timer (RFC 4028), the greatest
-	first   time.Time // of all messages, by the agent's clock
-	last    time.Time
+	expires int     // seconds of the session timer (RFC 4028), the greatest
+	first   instant // of all messages, by the agent's clock
+	last    instant
 
 	life legLife
 }
@@ -62,22 +61,22 @@ type legLife struct {
 	learned   time.Time // when the last one did that brought a new fact
 	saved     time.Time // what of heard is in the store
 	closed    time.Time // when the row was written, or the leg was given up
-	inferred  bool      // it was closed by a limit
-	changed   bool      // it has facts that the row does not have
 	row       call.Cursor
 	rowTenant call.GUID
 	partOf    call.GUID // the leg whose call this is another leg of
 
-	linked   bool // the store knows whose messages the leg's are
-	cut      bool // the SBC has restarted, and knows nothing of the call
-	recorded bool // the messages were saved before, and are not heard now
-	dirty    bool // the store does not have it as it is
-	waiting  bool // it is in the queue of what was heard just now
+	inferred bool     // it was closed by a limit
+	changed  bool     // it has facts that the row does not have
+	linked   bool     // the store knows whose messages the leg's are
+	cut      bool     // the SBC has restarted, and knows nothing of the call
+	recorded bool     // the messages were saved before, and are not heard now
+	dirty    bool     // the store does not have it as it is
+	waiting  bool     // it is in the queue of what was heard just now
+	progress Progress // what those who watch were told
 	queued   time.Time
 	due      time.Time
 	place    int      // among those that are due later, from 1; 0: not there
 	keys     []uint64 // by which other legs find it
-	progress Progress // what those who watch were told
 }
 
 // microsoftSays are the facts that only Microsoft's messages have.
@@ -142,11 +141,12 @@ const maxHops = 16
 
 // add adds what a message says to the leg and reports whether that was new.
 func (l *leg) add(s *call.Signal) (changed bool) {
-	if l.first.IsZero() || s.At.Before(l.first) {
-		l.first, changed = s.At, true
+	at := instantOf(s.At)
+	if l.first.IsZero() || at.Before(l.first) {
+		l.first, changed = at, true
 	}
-	if s.At.After(l.last) {
-		l.last = s.At // no news in itself: see worthSaving
+	if at.After(l.last) {
+		l.last = at // no news in itself: see worthSaving
 	}
 	if strings.Trim(s.SessionID, "0") != "" && l.session.add(s.SessionID) { // nothing but zeros is none (RFC 7989, section 5)
 		changed = true
@@ -314,29 +314,6 @@ func (m *microsoftSays) add(s *call.Signal) (changed bool) {
 		m.mediaPath, changed = true, true
 	}
 	return changed
-}
-
-// firstOf returns the earlier of two times of which either may be zero.
-func firstOf(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func lastOf(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
-}
-
-// compareTimes compares two times of which a zero one comes last.
-func compareTimes(a, b time.Time) int {
-	if a.IsZero() != b.IsZero() {
-		return cmp.Compare(btoi(a.IsZero()), btoi(b.IsZero()))
-	}
-	return a.Compare(b)
 }
 
 func btoi(b bool) int {

@@ -26,8 +26,8 @@ const legVersion = 2
 
 // encode appends the form in which l is kept to b.
 func (l *leg) encode(b []byte) []byte {
-	w := legWriter{b: append(b, legVersion, byte(l.told)), base: l.first}
-	w.number(uint64(l.first.UnixNano()))
+	w := legWriter{b: append(b, legVersion, byte(l.told)), base: l.first.time()}
+	w.number(uint64(l.first))
 	w.text(l.source)
 	w.text(l.callID)
 	w.text(l.trunk)
@@ -42,7 +42,7 @@ func (l *leg) encode(b []byte) []byte {
 		}
 	}
 	w.number(uint64(l.expires))
-	w.time(l.last)
+	w.time(l.last.time())
 	w.says(&l.says)
 	w.life(&l.life)
 	w.number(uint64(len(l.hops)))
@@ -99,7 +99,7 @@ func (w *legWriter) addr(a netip.AddrPort) {
 }
 
 func (w *legWriter) moment(m moment) {
-	w.time(m.at)
+	w.time(m.at.time())
 	w.bools(m.fromA)
 }
 
@@ -127,22 +127,22 @@ func (w *legWriter) life(l *legLife) {
 func (w *legWriter) hop(h *hop) {
 	w.addr(h.a)
 	w.addr(h.b)
-	w.time(h.invite.at)
+	w.time(h.invite.at.time())
 	if v := &h.invite; !v.at.IsZero() {
 		w.number(uint64(v.cseq))
 		w.bools(v.fromA, v.agent, v.named, v.forwarded)
 		v.texts(func(s *string) { w.text(*s) })
 	}
 	w.number(uint64(h.lastCSeq))
-	w.time(h.asked)
-	w.time(h.answer)
+	w.time(h.asked.time())
+	w.time(h.answer.time())
 	w.number(uint64(len(h.finals)))
 	for _, f := range h.finals {
 		w.number(uint64(f.cseq))
 		w.number(uint64(f.code))
 		w.text(f.phrase)
 		w.moment(f.moment)
-		w.time(f.last)
+		w.time(f.last.time())
 	}
 	w.moment(h.bye)
 	w.moment(h.cancel)
@@ -159,7 +159,7 @@ func decodeLeg(b []byte) (*leg, error) {
 	r := legReader{s: string(b[2:]), version: b[0]}
 	l := &leg{told: call.Witness(b[1])}
 	r.base = time.Unix(0, int64(r.number())).UTC()
-	l.first = r.base
+	l.first = instantOf(r.base)
 	l.source, l.callID, l.trunk = r.text(), r.text(), r.text()
 	l.tenant = r.guid()
 	for _, t := range l.leasts() {
@@ -169,7 +169,7 @@ func decodeLeg(b []byte) (*leg, error) {
 		r.parties(l)
 	}
 	l.expires = int(r.number())
-	l.last = r.time()
+	l.last = r.instant()
 	r.says(&l.says)
 	r.life(&l.life)
 	for range r.count(maxHops) {
@@ -258,6 +258,8 @@ func (r *legReader) time() time.Time {
 	return r.base.Add(time.Duration(int64(n>>1) ^ -int64(n&1)))
 }
 
+func (r *legReader) instant() instant { return instantOf(r.time()) }
+
 func (r *legReader) addr() (a netip.AddrPort) {
 	if err := a.UnmarshalBinary([]byte(r.take(int(r.byte())))); err != nil {
 		r.bad = true
@@ -266,7 +268,7 @@ func (r *legReader) addr() (a netip.AddrPort) {
 }
 
 func (r *legReader) moment() (m moment) {
-	m.at = r.time()
+	m.at = r.instant()
 	r.bools(&m.fromA)
 	return m
 }
@@ -303,19 +305,19 @@ func (r *legReader) life(l *legLife) {
 
 func (r *legReader) hop() (h hop) {
 	h.a, h.b = r.addr(), r.addr()
-	h.invite.at = r.time()
+	h.invite.at = r.instant()
 	if v := &h.invite; !v.at.IsZero() {
 		v.cseq = uint32(r.number())
 		r.bools(&v.fromA, &v.agent, &v.named, &v.forwarded)
 		v.texts(func(s *string) { *s = r.text() })
 	}
 	h.lastCSeq = uint32(r.number())
-	h.asked, h.answer = r.time(), r.time()
+	h.asked, h.answer = r.instant(), r.instant()
 	for range r.count(maxFinals) {
 		f := final{cseq: uint32(r.number()), code: int(r.number()), phrase: r.text()}
 		f.moment = r.moment()
 		if f.last = f.at; r.version > 1 {
-			f.last = r.time()
+			f.last = r.instant()
 		}
 		h.finals = append(h.finals, f)
 	}

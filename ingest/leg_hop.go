@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"strings"
-	"time"
 	"unique"
 
 	"github.com/trunklog/trunklog/call"
@@ -25,10 +24,10 @@ type hop struct {
 	// lastCSeq is the greatest of an INVITE that began a dialog, and asked when
 	// such a one was sent last.
 	lastCSeq uint32
-	asked    time.Time
+	asked    instant
 
-	answer time.Time // the first 2xx to an INVITE
-	finals []final   // the other final answers to the last INVITE, each once
+	answer instant // the first 2xx to an INVITE
+	finals []final // the other final answers to the last INVITE, each once
 
 	bye    moment
 	cancel moment
@@ -36,11 +35,11 @@ type hop struct {
 
 // A moment is when something was seen first, and whether a sent it.
 type moment struct {
-	at    time.Time
+	at    instant
 	fromA bool
 }
 
-func (m *moment) add(at time.Time, fromA bool) bool {
+func (m *moment) add(at instant, fromA bool) bool {
 	if c := compareTimes(at, m.at); c > 0 || c == 0 && (fromA || !m.fromA) {
 		return false
 	}
@@ -51,7 +50,7 @@ func (m *moment) add(at time.Time, fromA bool) bool {
 // An invite is what the INVITE says that began the dialog: of several, the one
 // with the lowest CSeq, and of those the first.
 type invite struct {
-	at    time.Time
+	at    instant
 	cseq  uint32
 	fromA bool
 
@@ -73,7 +72,7 @@ type final struct {
 	code   int
 	phrase string
 	moment
-	last time.Time
+	last instant
 }
 
 // maxFinals is how many different answers to one INVITE are told apart.
@@ -81,24 +80,24 @@ const maxFinals = 8
 
 // add adds what a message says to the hop and reports whether that was new.
 func (h *hop) add(s *call.Signal) (changed bool) {
-	fromA := s.Src == h.a
+	fromA, at := s.Src == h.a, instantOf(s.At)
 	switch {
 	case s.Method == methodInvite && s.ToTag == "":
 		return h.addInvite(s, fromA)
 	case s.Method == methodBye:
-		return h.bye.add(s.At, fromA)
+		return h.bye.add(at, fromA)
 	case s.Method == methodCancel:
-		return h.cancel.add(s.At, fromA)
+		return h.cancel.add(at, fromA)
 	case s.CSeqMethod != methodInvite || s.Code < 200:
 		return false
 	case s.Code < 300:
-		if answer := firstOf(h.answer, s.At); !answer.Equal(h.answer) {
+		if answer := firstOf(h.answer, at); answer != h.answer {
 			h.answer = answer
 			return true
 		}
 		return false
 	}
-	return h.addFinal(final{cseq: s.CSeq, code: s.Code, phrase: s.Phrase, moment: moment{s.At, fromA}, last: s.At})
+	return h.addFinal(final{cseq: s.CSeq, code: s.Code, phrase: s.Phrase, moment: moment{at, fromA}, last: at})
 }
 
 func (h *hop) addFinal(f final) (changed bool) {
@@ -148,9 +147,8 @@ func (h *hop) addInvite(s *call.Signal, fromA bool) (changed bool) {
 	if s.CSeq > h.lastCSeq {
 		h.lastCSeq, changed = s.CSeq, true
 	}
-	if s.At.After(h.asked) {
-		h.asked = s.At
-		changed = true
+	if at := instantOf(s.At); at.After(h.asked) {
+		h.asked, changed = at, true
 	}
 	v := inviteOf(s, fromA)
 	if !h.invite.at.IsZero() && v.compare(&h.invite) >= 0 {
@@ -163,7 +161,7 @@ func (h *hop) addInvite(s *call.Signal, fromA bool) (changed bool) {
 
 func inviteOf(s *call.Signal, fromA bool) invite {
 	return invite{
-		at: s.At, cseq: s.CSeq, fromA: fromA,
+		at: instantOf(s.At), cseq: s.CSeq, fromA: fromA,
 		caller: subscriber(s.From.User), callerName: s.From.Name, callerHost: s.From.Host,
 		to: subscriber(s.To.User), toHost: s.To.Host,
 		callee: subscriber(s.URI.User), uriHost: s.URI.Host,

@@ -36,7 +36,7 @@ func (l *leg) row(v *view, plan func(number string) string) call.Row {
 // openRow returns what is known of a call that has not ended.
 func (l *leg) openRow(v *view, plan func(number string) string) call.Row {
 	r := l.begin(v, plan)
-	r.Start = v.answer.at
+	r.Start = v.answer.at.time()
 	r.Settle(l.told, false)
 	return r
 }
@@ -92,14 +92,14 @@ func (l *leg) endRow(r *call.Row, v *view) (inferred []call.Field) {
 	case !v.refused():
 		return l.endCall(r, v)
 	case v.final != nil:
-		failRow(r, v.final.at, v.final.code, v.final.phrase)
+		failRow(r, v.final.at.time(), v.final.code, v.final.phrase)
 	case !v.cancel.at.IsZero():
-		failRow(r, v.cancel.at, 487, "Request Terminated")
+		failRow(r, v.cancel.at.time(), 487, "Request Terminated")
 		inferred = failed
 	case v.stale != nil:
-		failRow(r, v.stale.at, v.stale.code, v.stale.phrase)
+		failRow(r, v.stale.at.time(), v.stale.code, v.stale.phrase)
 	default:
-		failRow(r, l.last, 408, "Request Timeout")
+		failRow(r, l.last.time(), 408, "Request Timeout")
 		inferred = failed
 	}
 	// The code came from the SBC if the SBC was called, or gave the call up.
@@ -129,14 +129,14 @@ func failRow(r *call.Row, at time.Time, code int, phrase string) {
 // means that there was one.
 func (l *leg) endCall(r *call.Row, v *view) (inferred []call.Field) {
 	r.Successful = true
-	if r.Start = v.answer.at; r.Start.IsZero() {
+	if r.Start = v.answer.at.time(); r.Start.IsZero() {
 		if r.Start = r.Invite; r.Start.IsZero() {
-			r.Start = l.first
+			r.Start = l.first.time()
 		}
 		inferred = begun
 	}
-	if r.End = v.bye.at; r.End.IsZero() {
-		r.End = l.last
+	if r.End = v.bye.at.time(); r.End.IsZero() {
+		r.End = l.last.time()
 		inferred = append(inferred, ended...)
 	} else {
 		r.FinalSIPPhrase = "BYE"
@@ -153,7 +153,7 @@ func (l *leg) endCall(r *call.Row, v *view) (inferred []call.Field) {
 
 // askRow takes from the INVITE who called whom.
 func askRow(r *call.Row, v *invite, outbound bool) {
-	r.Invite = v.at
+	r.Invite = v.at.time()
 	r.Caller, r.Callee = first(v.caller, v.asserted, v.callerName), first(v.callee, v.to)
 	if !outbound {
 		return

@@ -205,7 +205,7 @@ const inverted = 250 * time.Millisecond
 
 // read reads the facts of the hops that face Microsoft, of all hops of the leg.
 func (v *view) read(hops []*hop, all []hop) {
-	var asked time.Time // when an INVITE was sent last, to whichever proxy
+	var asked instant // when an INVITE was sent last, to whichever proxy
 	for _, h := range hops {
 		v.cseq, asked = max(v.cseq, h.lastCSeq), lastOf(asked, h.asked)
 		if v.invite == nil || h.invite.compare(v.invite) < 0 {
