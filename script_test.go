@@ -97,7 +97,7 @@ func listens(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // patience is how long a process may take to do what it was started for.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func get(ts *testscript.TestScript, want int, url string) {
 	res, body, err := tryGet(ts, url)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -115,8 +116,10 @@ func (r *result) holds(value string, got any, slack time.Duration) (want string,
 	case "none":
 		return never, got == never
 	case "duration":
-		want = fmt.Sprint(int(r.facts.Times["end"].Sub(r.facts.Times["answer"]) / time.Second))
-		return want, fmt.Sprint(got) == want
+		took := r.facts.Times["end"].Sub(r.facts.Times["answer"])
+		want = fmt.Sprint(int(took / time.Second))
+		n, err := strconv.Atoi(fmt.Sprint(got))
+		return want, err == nil && n >= int((took-slack)/time.Second) && n <= int((took+slack)/time.Second)
 	}
 	if v, known := r.facts.Values[name]; known {
 		return v, got == v

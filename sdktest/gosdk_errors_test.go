@@ -218,7 +218,7 @@ func TestGoSDKStopsWhenCancelled(t *testing.T) {
 	h := newHouse(t, generate(t, 10, 1))
 	s := h.serve(t, "--page-timeout", "1ns")
 	g := newGoSDK(t, s, s.bySecret(t, h.reader), "v1.0")
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // it is told to wait for two
 	defer cancel()
 	_, err := g.calls().GetAsGetDirectRoutingCallsWithFromDateTimeWithToDateTimeGetResponse(ctx, nil)
 	if !errors.Is(err, context.DeadlineExceeded) {

@@ -101,11 +101,11 @@ func freeAddress(t *testing.T) string {
 }
 
 // await reads the rows of a range with the SDK until there are n of them, or
-// for ten seconds. They are returned as JSON lines, by Graph's names.
+// for half a minute. They are returned as JSON lines, by Graph's names.
 func (s *server) await(t *testing.T, n int, from, to time.Time) []byte {
 	t.Helper()
 	sdk := newGoSDK(t, s, s.bySecret(t, s.reader), "v1.0")
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	look := time.NewTicker(200 * time.Millisecond)
 	defer look.Stop()
 	for {

@@ -291,7 +291,7 @@ func TestStoreTrouble(t *testing.T) {
 		{"slow", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, Slow},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t, func(c *Config) { c.PutTimeout = 10 * time.Millisecond })
+			b := newBench(t, func(c *Config) { c.PutTimeout = 300 * time.Millisecond })
 			b.mem.before(c.put)
 			o := b.post(t, rows(0, 3))
 			if o.status != http.StatusServiceUnavailable || o.head.Get("Retry-After") == "" || b.Stats().Refused[c.cause] != 1 || b.mem.len() != 0 {

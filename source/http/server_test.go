@@ -138,10 +138,10 @@ func TestSlowBody(t *testing.T) {
 // against a sender that has sent everything.
 func TestSlowStoreIsNoSlowSender(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
-		b := newBench(t, func(c *Config) { c.IdleTimeout = 50 * time.Millisecond })
+		b := newBench(t, func(c *Config) { c.IdleTimeout = 500 * time.Millisecond })
 		b.mem.put = func(ctx context.Context) error {
 			select {
-			case <-time.After(200 * time.Millisecond):
+			case <-time.After(time.Second):
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()
