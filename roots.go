@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ import (
 // says gives the canonical root.
 type roots struct {
 	public    *url.URL // as configured; nil if not
+	name      string   // in canonical, if public is nil
 	canonical string   // without a slash at its end
 	hosts     []string // lower-case host names and addresses of this machine
 }
@@ -30,18 +32,22 @@ func newRoots(public, listen string, extra []string) (*roots, error) {
 	if err != nil {
 		return nil, usage("--listen %q: %w", listen, err)
 	}
-	r := &roots{hosts: []string{"localhost", "127.0.0.1", "::1"}}
-	if name, err := os.Hostname(); err == nil {
-		r.add(name)
+	r, name := &roots{hosts: []string{"localhost", "127.0.0.1", "::1"}}, "localhost"
+	if own, err := os.Hostname(); err == nil {
+		r.add(own)
 	}
 	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
 		r.add(host)
+		if host != "127.0.0.1" && host != "::1" {
+			name = host // localhost does not lead there
+		}
 	}
 	for _, name := range extra {
 		r.add(name)
 	}
 	if public == "" {
-		r.canonical = "https://" + withPort("localhost", port)
+		r.name = name
+		r.canonical = "https://" + withPort(name, port)
 		return r, nil
 	}
 	u, err := url.Parse(public)
@@ -62,8 +68,19 @@ func (r *roots) add(host string) {
 	}
 }
 
+// listening sets the port to the one that the server has got, which --listen may
+// have left to the system, or named in words.
+func (r *roots) listening(at net.Addr) {
+	if tcp, ok := at.(*net.TCPAddr); ok && r.public == nil {
+		r.canonical = "https://" + withPort(r.name, strconv.Itoa(tcp.Port))
+	}
+}
+
 func withPort(host, port string) string {
 	if port == "443" {
+		if strings.Contains(host, ":") {
+			return "[" + host + "]"
+		}
 		return host
 	}
 	return net.JoinHostPort(host, port)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"net"
 	"net/http"
 	"testing"
 )
@@ -38,6 +39,37 @@ func TestRoots(t *testing.T) {
 		}
 		if !r.known(got) {
 			t.Errorf("public %q: %s is not known", c.public, got)
+		}
+	}
+}
+
+// TestRootOfListener: without a public URL, the root that is shown leads to
+// where the server listens.
+func TestRootOfListener(t *testing.T) {
+	for _, c := range []struct {
+		public, listen string
+		port           int
+		want           string
+	}{
+		{"", ":8443", 8443, "https://localhost:8443"},
+		{"", "0.0.0.0:8443", 8443, "https://localhost:8443"},
+		{"", "[::]:0", 40001, "https://localhost:40001"},
+		{"", "127.0.0.1:0", 40001, "https://localhost:40001"},
+		{"", "[::1]:https", 443, "https://localhost"},
+		{"", "127.0.0.2:8443", 8443, "https://127.0.0.2:8443"},
+		{"", "192.0.2.7:443", 443, "https://192.0.2.7"},
+		{"", "[2001:db8::7]:443", 443, "https://[2001:db8::7]"},
+		{"", "[2001:db8::7]:0", 40001, "https://[2001:db8::7]:40001"},
+		{"", "calls.contoso.com:8443", 8443, "https://calls.contoso.com:8443"},
+		{"https://log.contoso.com", "127.0.0.1:0", 40001, "https://log.contoso.com"},
+	} {
+		r, err := newRoots(c.public, c.listen, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.listening(&net.TCPAddr{Port: c.port})
+		if r.canonical != c.want || !r.known(c.want) {
+			t.Errorf("public %q, listen %q: %s, want %s", c.public, c.listen, r.canonical, c.want)
 		}
 	}
 }

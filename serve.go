@@ -147,6 +147,16 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
+	listeners, err := s.listeners(certs)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close() // once more, or because nothing has come of it
+		}
+	}()
+	roots.listening(listeners[0].Addr())
 	if _, err := st.Write(ctx, call.Batch{State: map[string][]byte{rootState: []byte(roots.canonical)}}); err != nil {
 		return err
 	}
@@ -172,10 +182,6 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		return err
 	}
 	defer admin.close()
-	listeners, err := s.listeners(certs)
-	if err != nil {
-		return err
-	}
 	sources, err := p.openSources(ctx, data, s, in, tenants, certs, log)
 	if err != nil {
 		return err

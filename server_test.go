@@ -207,3 +207,30 @@ func newTenant(t testing.TB, data, name, id string) (credential, string) {
 	token := must(t, "", "token", "--data", data, "--tenant", name, "--client", c.ClientID, "--secret", c.ClientSecret)
 	return c, strings.TrimSpace(token)
 }
+
+// TestAnyPort: a server whose port the system chooses says where it is, and its
+// tokens and links are good there.
+func TestAnyPort(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	s := start(t, data, "--demo", "--listen", "127.0.0.1:0")
+	var root string
+	for line := range strings.Lines(s.log.String()) {
+		var said struct{ Msg, URL, Listen string }
+		if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "ready" {
+			root = said.URL
+			if root != strings.Replace(said.Listen, "127.0.0.1", "https://localhost", 1) {
+				t.Errorf("the server says that it is %s and listens at %s", root, said.Listen)
+			}
+		}
+	}
+	client, err := os.ReadFile(demoClientPath(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := strings.TrimSpace(must(t, "", "token", "--data", data, "--tenant", "contoso", "--client", string(client), "--secret-file", demoSecretPath(data)))
+	s.addr = strings.TrimPrefix(root, "https://")
+	res, body := s.do(t, http.MethodGet, "/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=2026-01-01,toDateTime=2026-01-02)", token)
+	if res.StatusCode != http.StatusOK || !strings.Contains(body, `"@odata.context":"`+root+"/v1.0/") {
+		t.Errorf("status %d: %s", res.StatusCode, body)
+	}
+}
