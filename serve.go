@@ -182,6 +182,11 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		return err
 	}
 	defer admin.close()
+	if s.demo {
+		if err := p.prepareDemo(ctx, data, st, tenants, authority); err != nil {
+			return err
+		}
+	}
 	sources, err := p.openSources(ctx, data, s, in, tenants, certs, log)
 	if err != nil {
 		return err
@@ -191,12 +196,6 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	} else if n > 0 {
 		log.Info("taking up calls in progress", "legs", n)
 	}
-	if s.demo {
-		if err := p.prepareDemo(ctx, data, st, tenants, authority); err != nil {
-			return err
-		}
-	}
-
 	g, ctx := errgroup.WithContext(ctx)
 	handler := routes(api, authority.Handler(), pushed, roots.prefix(), log)
 	for _, l := range listeners {

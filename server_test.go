@@ -209,10 +209,10 @@ func newTenant(t testing.TB, data, name, id string) (credential, string) {
 }
 
 // TestAnyPort: a server whose port the system chooses says where it is, and its
-// tokens and links are good there.
+// tokens and links are good there. The demo's tenant is there for its sources.
 func TestAnyPort(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	s := start(t, data, "--demo", "--listen", "127.0.0.1:0")
+	s := start(t, data, "--demo", "--listen", "127.0.0.1:0", "--source", "lab=hep+udp://127.0.0.1:0?tenant=contoso")
 	var root string
 	for line := range strings.Lines(s.log.String()) {
 		var said struct{ Msg, URL, Listen string }
