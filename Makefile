@@ -38,7 +38,7 @@ test: deps build
 	go test $(RACE) -timeout 15m $$(go list ./... | grep -vE '/store/(pebble|socket)$$')
 	go test -timeout 15m $(STORES)
 	go test $(RACE) -short -timeout 15m -skip '$(ALONE)' $(STORES)
-	cd source/hep/oracle && go vet ./... && go test ./...
+	cd sip/oracle && go vet ./... && go test ./...
 	$(MAKE) fuzz FUZZTIME=3s FUZZLONG=30s
 	$(MAKE) sdk
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/sip"
 )
 
 // maxBatch is the most messages that are put at once.
@@ -57,7 +58,7 @@ func (b *batch) add(packet []byte) {
 	}
 	if b.source.o.Raw {
 		from := len(b.raw)
-		b.raw = Strip(b.raw, msg)
+		b.raw = sip.Strip(b.raw, msg)
 		s.Raw = b.raw[from:len(b.raw):len(b.raw)]
 	}
 }

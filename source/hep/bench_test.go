@@ -7,42 +7,17 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/sip/siptest"
 )
 
-// teamsCall returns the messages of a call as Teams and an SBC send them.
-func teamsCall(t testing.TB) (msgs [][]byte) {
-	names, all := messages(t, "teams.txtar")
-	for _, name := range names {
-		msgs = append(msgs, all[name])
-	}
-	return msgs
-}
-
 var benchTime = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-
-// BenchmarkScan reads the headers of one message.
-func BenchmarkScan(b *testing.B) {
-	b.ReportAllocs()
-	msgs := teamsCall(b)
-	n := 0
-	for _, msg := range msgs {
-		n += len(msg)
-	}
-	b.SetBytes(int64(n / len(msgs)))
-	var s call.Signal
-	for i := 0; b.Loop(); i++ {
-		if cause := scan(msgs[i%len(msgs)], &s); cause != 0 {
-			b.Fatal(cause)
-		}
-	}
-}
 
 // BenchmarkOpen takes one packet apart and reads the headers of its message.
 func BenchmarkOpen(b *testing.B) {
 	b.ReportAllocs()
 	var all [][]byte
 	n := 0
-	for _, msg := range teamsCall(b) {
+	for _, msg := range siptest.TeamsCall(b) {
 		d := draft{at: benchTime, src: "52.114.75.24:5061", dst: "10.1.2.3:5061", key: "key", payload: string(msg)}
 		all = append(all, d.bytes())
 		n += len(all[len(all)-1])
@@ -60,7 +35,7 @@ func BenchmarkOpen(b *testing.B) {
 // BenchmarkInflate does the same with a compressed message.
 func BenchmarkInflate(b *testing.B) {
 	b.ReportAllocs()
-	packet := draft{at: benchTime, payload: zlibbed(string(teamsCall(b)[0])), packed: true}.bytes()
+	packet := draft{at: benchTime, payload: zlibbed(string(siptest.TeamsCall(b)[0])), packed: true}.bytes()
 	var o opener
 	var s call.Signal
 	for b.Loop() {
@@ -68,16 +43,6 @@ func BenchmarkInflate(b *testing.B) {
 		if _, cause := o.open(packet, &s); cause != 0 {
 			b.Fatal(cause)
 		}
-	}
-}
-
-// BenchmarkStrip makes of one message what is kept of it.
-func BenchmarkStrip(b *testing.B) {
-	b.ReportAllocs()
-	msgs := teamsCall(b)
-	var kept []byte
-	for i := 0; b.Loop(); i++ {
-		kept = Strip(kept[:0], msgs[i%len(msgs)])
 	}
 }
 
@@ -116,7 +81,7 @@ func BenchmarkTCP(b *testing.B) {
 				b.Fatal(err)
 			}
 			var stream []byte
-			msgs := teamsCall(b)
+			msgs := siptest.TeamsCall(b)
 			const some = 1000
 			for i := range some {
 				d := draft{at: benchTime, src: "52.114.75.24:5061", dst: "10.1.2.3:5061", payload: string(msgs[i%len(msgs)])}

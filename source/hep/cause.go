@@ -1,6 +1,11 @@
 package hep
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+
+	"github.com/trunklog/trunklog/sip"
+)
 
 // A Cause is why a packet did not become a [call.Signal]. The set is closed, so
 // that each has a counter in [Stats]. As an error it says what is wrong without
@@ -25,17 +30,17 @@ const (
 	Time                          // has no time, or one that is years off
 )
 
-// What can be wrong with the SIP message in it.
+// What can be wrong with the SIP message in it: each [sip.Fault].
 const (
-	SIPEmpty     Cause = iota + Time + 1 // nothing but line breaks: a keep-alive
-	SIPFirstLine                         // neither a request nor a response
-	SIPVersion                           // SIP, but not version 2.0
-	SIPCut                               // breaks off within a header
-	SIPCallID                            // Call-ID missing, empty or endless
-	SIPCSeq                              // CSeq missing, unreadable or another method's
-	SIPFrom                              // From missing or unreadable
-	SIPTo                                // To missing or unreadable
-	SIPTwice                             // one of these four came twice
+	SIPEmpty Cause = iota + Time + 1
+	SIPFirstLine
+	SIPVersion
+	SIPCut
+	SIPCallID
+	SIPCSeq
+	SIPFrom
+	SIPTo
+	SIPTwice
 )
 
 // What can happen to a packet on its way.
@@ -69,6 +74,24 @@ func (c Cause) err() error {
 	return c
 }
 
+// causeOf returns the cause for an error of [sip.Scan].
+func causeOf(err error) Cause {
+	if err == nil {
+		return 0
+	}
+	var f sip.Fault
+	errors.As(err, &f) // Scan has no others
+	return SIPEmpty + Cause(f-sip.FaultEmpty)
+}
+
+// fault returns what is wrong with the message, or 0 if c is not about that.
+func (c Cause) fault() sip.Fault {
+	if c < SIPEmpty || c > SIPTwice {
+		return 0
+	}
+	return sip.FaultEmpty + sip.Fault(c-SIPEmpty)
+}
+
 var causes = [...]struct{ name, text string }{
 	Short:        {"short", "shorter than the header of a HEP packet"},
 	Magic:        {"magic", "not a HEP packet: it does not begin with HEP3"},
@@ -84,15 +107,6 @@ var causes = [...]struct{ name, text string }{
 	Inflated:     {"inflated", "the compressed payload has more than 64 KiB"},
 	JSON:         {"json", "there is no SIP message in the payload's JSON"},
 	Time:         {"time", "the time is missing or years off"},
-	SIPEmpty:     {"sip-empty", "the SIP message is empty"},
-	SIPFirstLine: {"sip-first-line", "the first line is neither a SIP request's nor a response's"},
-	SIPVersion:   {"sip-version", "not version 2.0 of SIP"},
-	SIPCut:       {"sip-cut", "the SIP message breaks off within a header"},
-	SIPCallID:    {"sip-call-id", "the Call-ID is missing, empty or longer than 1,024 bytes"},
-	SIPCSeq:      {"sip-cseq", "the CSeq is missing, not a number below 2^31 with a method, or not of the request's method"},
-	SIPFrom:      {"sip-from", "the From is missing or holds no address"},
-	SIPTo:        {"sip-to", "the To is missing or holds no address"},
-	SIPTwice:     {"sip-twice", "the Call-ID, CSeq, From or To is there twice"},
 	Overflow:     {"overflow", "there was no room left: the store was slower than the senders"},
 	Stall:        {"stall", "the sender stopped in the middle of a packet"},
 	Cut:          {"cut", "the connection ended in the middle of a packet"},
@@ -104,6 +118,9 @@ func (c Cause) String() string {
 	if c == 0 || int(c) >= len(causes) {
 		return "cause-" + strconv.Itoa(int(c))
 	}
+	if f := c.fault(); f != 0 {
+		return f.String()
+	}
 	return causes[c].name
 }
 
@@ -111,6 +128,9 @@ func (c Cause) String() string {
 func (c Cause) Error() string {
 	if c == 0 || int(c) >= len(causes) {
 		return c.String()
+	}
+	if f := c.fault(); f != 0 {
+		return f.Error()
 	}
 	return causes[c].text
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/sip"
 )
 
 // Decoder reads packets that were saved one after another, as they came over a
@@ -85,7 +86,7 @@ func (f *fileReader) packet(b []byte) bool {
 	f.skip(len(b))
 	switch cause {
 	case 0:
-		s.Raw = Strip(nil, msg)
+		s.Raw = sip.Strip(nil, msg)
 		return f.yield(call.Event{Call: s.CallID, Signal: s}, nil)
 	case PayloadType:
 		f.others++

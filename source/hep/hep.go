@@ -7,7 +7,7 @@
 //
 //   - [Packet.Decode] takes the packet apart; every length in it is checked
 //   - the message is taken out of what it was wrapped in: zlib, gzip or JSON
-//   - [Scan] reads the headers that matter, and no others, in one pass
+//   - [sip.Scan] reads the headers that matter, and no others, in one pass
 //
 // A [Source] listens for packets over UDP, TCP or TLS; [Decoder] reads a file
 // of them. Whatever is not understood is counted by its [Cause] and never

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/sip"
 )
 
 // An opener makes signals of packets, one at a time. Messages that were wrapped
@@ -31,6 +32,7 @@ func (o *opener) open(b []byte, s *call.Signal) (msg []byte, cause Cause) {
 	}
 	s.At, s.Src, s.Dst, s.Agent, s.Raw = p.At, p.Src, p.Dst, p.Agent, nil
 	s.Transport = transport(p.Protocol)
-	s.Correlation = text(p.Correlation)
-	return msg, scan(msg, s)
+	s.Correlation = sip.Text(p.Correlation)
+	_, err := sip.Scan(msg, s)
+	return msg, causeOf(err)
 }

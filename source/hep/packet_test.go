@@ -17,6 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/sip"
+	"github.com/trunklog/trunklog/sip/siptest"
 )
 
 // unhex reads hexadecimal digits, texts in quotes, and remarks behind #.
@@ -72,7 +74,7 @@ func opened(b []byte) string {
 			fmt.Fprintf(&out, "%s: %s\n", line.name, line.value)
 		}
 	}
-	return out.String() + dump(&s) + fmt.Sprintf("message: %d bytes\n", len(msg))
+	return out.String() + siptest.Dump(&s) + fmt.Sprintf("message: %d bytes\n", len(msg))
 }
 
 // TestPackets compares what comes of each packet with what the file says.
@@ -251,6 +253,11 @@ func TestCauses(t *testing.T) {
 	}
 	if len(names) != NumCauses-1 {
 		t.Errorf("there are %d causes and %d places", len(names), NumCauses)
+	}
+	for f := sip.FaultEmpty; int(f) < sip.NumFaults; f++ {
+		if c := causeOf(f); c.String() != f.String() || c.Error() != f.Error() || c.fault() != f {
+			t.Errorf("%v (%s) becomes %v (%s)", f, f.String(), c, c.String())
+		}
 	}
 	for _, c := range []Cause{0, numCauses, 255} {
 		if got, want := c.Error(), fmt.Sprintf("cause-%d", int(c)); got != want {

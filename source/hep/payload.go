@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+
+	"github.com/trunklog/trunklog/sip"
 )
 
 // maxInflated is the most that a compressed payload may become. A packet
@@ -42,7 +44,7 @@ func (u *unwrapper) message(p *Packet) ([]byte, Cause) {
 			return nil, cause
 		}
 	}
-	if i := skipSpace(b, 0); i < len(b) && b[i] == '{' {
+	if i := sip.SkipSpace(b, 0); i < len(b) && b[i] == '{' {
 		return u.fromJSON(b)
 	}
 	return b, 0

@@ -3,6 +3,8 @@ package hep
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"github.com/trunklog/trunklog/sip"
 )
 
 // fromJSON returns the first text in b, which is JSON, that is a SIP message.
@@ -17,42 +19,21 @@ func (u *unwrapper) fromJSON(b []byte) ([]byte, Cause) {
 			return nil, JSON
 		}
 		from += i + 1
-		to := endOfString(b, from)
+		to := sip.EndOfString(b, from)
 		if to < 0 {
 			return nil, JSON
 		}
 		i = to + 1
-		if k := skipSpace(b, i); k < len(b) && b[k] == ':' {
+		if k := sip.SkipSpace(b, i); k < len(b) && b[k] == ':' {
 			continue // a member's name
 		}
 		before := len(u.memory)
 		u.memory = appendUnescaped(u.memory, b[from:to])
-		if msg := u.memory[before:len(u.memory):len(u.memory)]; startsSIP(msg) {
+		if msg := u.memory[before:len(u.memory):len(u.memory)]; sip.Starts(msg) {
 			return msg, 0
 		}
 		u.memory = u.memory[:before]
 	}
-}
-
-// endOfString returns the place of the quote that ends the text beginning at i,
-// or -1.
-func endOfString(b []byte, i int) int {
-	for ; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return i
-		}
-	}
-	return -1
-}
-
-// startsSIP reports whether the first line of b is one of SIP.
-func startsSIP(b []byte) bool {
-	line, _, _ := bytes.Cut(b[skipSpace(b, 0):], []byte{'\n'})
-	line = trim(line)
-	return isSIPVersion(firstWord(line)) || isSIPVersion(lastWord(line))
 }
 
 // appendUnescaped appends what the JSON text b stands for. What is no escape is
@@ -92,7 +73,7 @@ func appendUnescaped(dst, b []byte) []byte {
 // bytes of b it takes: two of them may stand for one character.
 func unicodeEscape(b []byte) (r rune, n int) {
 	const digits = 4
-	r, ok := hexNumber(b, digits)
+	r, ok := sip.HexNumber(b, digits)
 	if !ok {
 		return utf8.RuneError, 0
 	}
@@ -102,37 +83,9 @@ func unicodeEscape(b []byte) (r rune, n int) {
 	}
 	const pair = digits + 2 + digits // such as d83d\ude00
 	if r < low && len(b) >= pair && b[digits] == '\\' && b[digits+1] == 'u' {
-		if second, ok := hexNumber(b[digits+2:], digits); ok && second >= low && second < end {
+		if second, ok := sip.HexNumber(b[digits+2:], digits); ok && second >= low && second < end {
 			return 0x10000 + (r-surrogates)<<10 + (second - low), pair
 		}
 	}
 	return utf8.RuneError, digits
-}
-
-// hexNumber reads n hexadecimal digits at the beginning of b.
-func hexNumber(b []byte, n int) (r rune, ok bool) {
-	if len(b) < n {
-		return 0, false
-	}
-	for _, c := range b[:n] {
-		d := hexDigit(c)
-		if d > 15 {
-			return 0, false
-		}
-		r = r<<4 | rune(d)
-	}
-	return r, true
-}
-
-// hexDigit returns the value of a hexadecimal digit, or 255.
-func hexDigit(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 255
 }

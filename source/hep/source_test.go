@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/sip"
+	"github.com/trunklog/trunklog/sip/siptest"
 )
 
 // A recorder is a sink that keeps what it is given.
@@ -71,7 +73,7 @@ func (r *recorder) Put(ctx context.Context, events ...call.Event) error {
 			return fmt.Errorf("call %q of Call-ID %q", e.Call, e.Signal.CallID)
 		}
 		id := strings.Clone(e.Call)
-		r.dumps[id] = append(r.dumps[id], dump(e.Signal))
+		r.dumps[id] = append(r.dumps[id], siptest.Dump(e.Signal))
 		r.raws[id] = string(e.Signal.Raw)
 		r.times[id] = e.Signal.At
 	}
@@ -247,7 +249,7 @@ func TestSource(t *testing.T) {
 			c := r.dial()
 			want := map[string]string{}
 			raws := map[string]string{}
-			for i, msg := range teamsCall(t) {
+			for i, msg := range siptest.TeamsCall(t) {
 				id := strconv.Itoa(i)
 				line := "CALL-ID"
 				if !bytes.Contains(msg, []byte(line)) {
@@ -265,7 +267,7 @@ func TestSource(t *testing.T) {
 				if _, cause := o.open(d.bytes(), &s); cause != 0 {
 					t.Fatal(cause)
 				}
-				want[id], raws[id] = dump(&s), string(Strip(nil, []byte(msg)))
+				want[id], raws[id] = siptest.Dump(&s), string(sip.Strip(nil, []byte(msg)))
 				r.send(c, d.bytes())
 			}
 			r.messages(uint64(len(want)))

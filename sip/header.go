@@ -1,4 +1,4 @@
-package hep
+package sip
 
 import (
 	"bytes"
@@ -42,11 +42,11 @@ type headers struct {
 // take notes a header. Of several the first one counts, but of those that may
 // come once for each kind of URI or protocol the one that we need; those that a
 // call is known by must not come twice.
-func (h *headers) take(n header, value []byte) Cause {
+func (h *headers) take(n header, value []byte) Fault {
 	if h.seen&(1<<n) != 0 {
 		switch {
 		case n <= headerTo:
-			return SIPTwice
+			return FaultTwice
 		case n != headerAsserted && n != headerReason:
 			return 0
 		}
@@ -55,24 +55,24 @@ func (h *headers) take(n header, value []byte) Cause {
 	s := h.s
 	switch n {
 	case headerCallID:
-		s.CallID = text(value)
+		s.CallID = Text(value)
 		if len(value) == 0 || len(value) > call.MaxText {
-			return SIPCallID
+			return FaultCallID
 		}
 	case headerCSeq:
 		return scanCSeq(value, s)
 	case headerFrom:
 		params, ok := scanAddress(value, &s.From, false)
 		if !ok {
-			return SIPFrom
+			return FaultFrom
 		}
-		s.FromTag = text(param(params, "tag"))
+		s.FromTag = Text(param(params, "tag"))
 	case headerTo:
 		params, ok := scanAddress(value, &s.To, false)
 		if !ok {
-			return SIPTo
+			return FaultTo
 		}
-		s.ToTag = text(param(params, "tag"))
+		s.ToTag = Text(param(params, "tag"))
 	default:
 		h.takeOther(n, value)
 	}
@@ -95,26 +95,26 @@ func (h *headers) takeOther(n header, value []byte) {
 	case headerAsserted:
 		h.takeAsserted(value)
 	case headerUserAgent:
-		s.UserAgent = text(value)
+		s.UserAgent = Text(value)
 	case headerServer:
 		h.server = value
 	case headerReason:
 		// There may be one for each protocol (RFC 3326, section 2).
 		if s.Reason == "" || isQ850(value) && !isQ850(s.Reason) {
-			s.Reason = text(value)
+			s.Reason = Text(value)
 		}
 	case headerReferredBy:
-		s.ReferredBy = text(value)
+		s.ReferredBy = Text(value)
 	case headerReferTo:
-		s.ReferTo = text(value)
+		s.ReferTo = Text(value)
 	case headerHistory:
-		s.HistoryInfo = text(value)
+		s.HistoryInfo = Text(value)
 	case headerSessionID:
 		s.SessionID = sessionID(value)
 	case headerSessionExpires:
 		s.SessionExpires = seconds(value)
 	case headerMediaPath:
-		s.MediaPath = text(value)
+		s.MediaPath = Text(value)
 	}
 }
 
@@ -145,43 +145,43 @@ func isQ850[T []byte | string](reason T) bool {
 }
 
 // finish is called behind the last header.
-func (h *headers) finish() Cause {
+func (h *headers) finish() Fault {
 	s := h.s
 	switch missing := ^h.seen; {
 	case missing&(1<<headerCallID) != 0:
-		return SIPCallID
+		return FaultCallID
 	case missing&(1<<headerCSeq) != 0:
-		return SIPCSeq
+		return FaultCSeq
 	case missing&(1<<headerFrom) != 0:
-		return SIPFrom
+		return FaultFrom
 	case missing&(1<<headerTo) != 0:
-		return SIPTo
+		return FaultTo
 	case s.Method != "" && s.CSeqMethod != s.Method:
-		return SIPCSeq
+		return FaultCSeq
 	}
 	// Many devices name themselves in User-Agent in responses too.
 	if len(h.server) > 0 && (s.Code != 0 || s.UserAgent == "") {
-		s.UserAgent = text(h.server)
+		s.UserAgent = Text(h.server)
 	}
 	return 0
 }
 
 // scanCSeq reads a number and a method (section 8.1.1.5).
-func scanCSeq(v []byte, s *call.Signal) Cause {
+func scanCSeq(v []byte, s *call.Signal) Fault {
 	var n uint64
 	digits := 0
 	for digits < len(v) && '0' <= v[digits] && v[digits] <= '9' {
 		n = n*10 + uint64(v[digits]-'0')
 		digits++
 		if n >= 1<<31 {
-			return SIPCSeq
+			return FaultCSeq
 		}
 	}
 	method := trim(v[digits:])
 	if digits == 0 || len(method) == len(v)-digits || !isToken(method) {
-		return SIPCSeq
+		return FaultCSeq
 	}
-	s.CSeq, s.CSeqMethod = uint32(n), text(method)
+	s.CSeq, s.CSeqMethod = uint32(n), Text(method)
 	return 0
 }
 
@@ -223,7 +223,7 @@ func sessionID(v []byte) string {
 			return ""
 		}
 	}
-	return text(id)
+	return Text(id)
 }
 
 // seconds reads a number that parameters may follow. What is no number, or not

@@ -7,10 +7,10 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/emiago/sipgo/sip"
+	sipgo "github.com/emiago/sipgo/sip"
 
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/sip"
 )
 
 // A view is what both readers say of a message, in the same words.
@@ -30,10 +30,10 @@ type view struct {
 // An address is one of SIP or a telephone; of other schemes nothing is read.
 type address struct{ Name, User, Host, Params string }
 
-// ours returns what hep.Scan reads.
+// ours returns what sip.Scan reads.
 func ours(msg []byte) (view, error) {
 	var s call.Signal
-	if err := hep.Scan(bytes.Clone(msg), &s); err != nil {
+	if _, err := sip.Scan(bytes.Clone(msg), &s); err != nil {
 		return view{}, err
 	}
 	v := view{
@@ -62,14 +62,14 @@ func params(s string) string {
 // theirs returns what sipgo reads, without what it leaves for its callers to do:
 // undoing escapes.
 func theirs(msg []byte) (v view, err error) {
-	m, _, err := sip.NewParser().ParseHeaders(bytes.Clone(msg), false)
+	m, _, err := sipgo.NewParser().ParseHeaders(bytes.Clone(msg), false)
 	if err != nil {
 		return v, err
 	}
 	switch m := m.(type) {
-	case *sip.Request:
+	case *sipgo.Request:
 		v.Method, v.URI = string(m.Method), uri(&m.Recipient)
-	case *sip.Response:
+	case *sipgo.Response:
 		v.Code, v.Phrase = m.StatusCode, strings.TrimSpace(m.Reason)
 	}
 	if m.CallID() == nil || m.CSeq() == nil || m.From() == nil || m.To() == nil {
@@ -80,7 +80,7 @@ func theirs(msg []byte) (v view, err error) {
 	v.From.Name, v.To.Name = unquote(m.From().DisplayName), unquote(m.To().DisplayName)
 	v.FromTag, v.ToTag = tag(m.From().Params), tag(m.To().Params)
 	for _, h := range append(m.GetHeaders("Contact"), m.GetHeaders("m")...) {
-		c := h.(*sip.ContactHeader)
+		c := h.(*sipgo.ContactHeader)
 		v.Contact = uri(&c.Address)
 		v.Contact.Name = unquote(c.DisplayName)
 		break
@@ -102,7 +102,7 @@ func theirs(msg []byte) (v view, err error) {
 }
 
 // text returns the first header that there is.
-func text(m sip.Message, names ...string) string {
+func text(m sipgo.Message, names ...string) string {
 	for _, name := range names {
 		for _, h := range m.GetHeaders(name) {
 			if h.Value() != "" {
@@ -115,7 +115,7 @@ func text(m sip.Message, names ...string) string {
 }
 
 // reason returns the first Reason of the telephone network, or else the first.
-func reason(m sip.Message) (out string) {
+func reason(m sipgo.Message) (out string) {
 	network := regexp.MustCompile(`^(?i)Q\.850.`)
 	for _, h := range m.GetHeaders("Reason") {
 		if v := h.Value(); out == "" || network.MatchString(v) && !network.MatchString(out) {
@@ -125,7 +125,7 @@ func reason(m sip.Message) (out string) {
 	return out
 }
 
-func uri(u *sip.Uri) address {
+func uri(u *sipgo.Uri) address {
 	if u.Scheme == "tel" {
 		number, rest, _ := strings.Cut(u.Raw(), ";")
 		return address{User: unescape(strings.TrimSpace(number)), Params: params(rest)}
@@ -143,7 +143,7 @@ func uri(u *sip.Uri) address {
 	return a
 }
 
-func tag(p sip.HeaderParams) string {
+func tag(p sipgo.HeaderParams) string {
 	for _, kv := range p {
 		if strings.EqualFold(strings.TrimSpace(kv.K), "tag") {
 			return strings.Trim(kv.V, " \t\"")

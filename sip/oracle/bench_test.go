@@ -4,10 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emiago/sipgo/sip"
+	sipgo "github.com/emiago/sipgo/sip"
 
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/sip"
 )
 
 // teamsCall returns the messages of a call as Teams and an SBC send them.
@@ -27,7 +27,7 @@ func BenchmarkScan(b *testing.B) {
 	msgs := teamsCall(b)
 	var s call.Signal
 	for i := 0; b.Loop(); i++ {
-		if err := hep.Scan(msgs[i%len(msgs)], &s); err != nil {
+		if _, err := sip.Scan(msgs[i%len(msgs)], &s); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -37,7 +37,7 @@ func BenchmarkScan(b *testing.B) {
 func BenchmarkSipgo(b *testing.B) {
 	b.ReportAllocs()
 	msgs := teamsCall(b)
-	p := sip.NewParser()
+	p := sipgo.NewParser()
 	for i := 0; b.Loop(); i++ {
 		if _, _, err := p.ParseHeaders(msgs[i%len(msgs)], false); err != nil {
 			b.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/sip"
 )
 
 var update = flag.Bool("update", false, "write what comes out to the golden file")
@@ -22,13 +22,13 @@ var (
 	repeatMark = regexp.MustCompile(`<repeat count=(\d+)>(.*?)</repeat>`)
 )
 
-// messages reads the messages of the tests of hep, which are written in the
+// messages reads the messages of the tests of package sip, which are written in the
 // notation of RFC 4475.
 func messages(t testing.TB) (names []string, msgs map[string][]byte) {
 	t.Helper()
 	msgs = map[string][]byte{}
 	for _, file := range []string{"torture", "teams", "odd"} {
-		b, err := os.ReadFile(filepath.Join("..", "testdata", "sip", file+".txtar"))
+		b, err := os.ReadFile(filepath.Join("..", "siptest", file+".txtar"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,12 +71,12 @@ func wire(t testing.TB, s string) []byte {
 func verdict(msg []byte) string {
 	a, errA := ours(msg)
 	b, errB := theirs(msg)
-	var cause hep.Cause
+	var fault sip.Fault
 	switch {
-	case errors.As(errA, &cause) && errB != nil:
+	case errors.As(errA, &fault) && errB != nil:
 		return "both refuse it"
 	case errA != nil:
-		return "refused (" + cause.String() + "), but not by sipgo"
+		return "refused (" + fault.String() + "), but not by sipgo"
 	case errB != nil:
 		return "read, but refused by sipgo"
 	}

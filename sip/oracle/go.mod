@@ -1,4 +1,4 @@
-module github.com/trunklog/trunklog/source/hep/oracle
+module github.com/trunklog/trunklog/sip/oracle
 
 go 1.26.0
 
@@ -12,9 +12,8 @@ require (
 	github.com/gobwas/pool v0.2.1 // indirect
 	github.com/gobwas/ws v1.3.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 )
 
-replace github.com/trunklog/trunklog => ../../..
+replace github.com/trunklog/trunklog => ../..

@@ -1,4 +1,4 @@
-package hep
+package sip
 
 import (
 	"bytes"
@@ -46,11 +46,11 @@ func scanAddress(v []byte, a *call.Address, list bool) (rest []byte, ok bool) {
 // bracket, or -1 if there is none.
 func scanName(v []byte, a *call.Address, list bool) (open int, ok bool) {
 	if len(v) > 0 && v[0] == '"' {
-		end := endOfString(v, 1)
+		end := EndOfString(v, 1)
 		if end < 0 {
 			return 0, false
 		}
-		if open = skipSpace(v, end+1); open == len(v) || v[open] != '<' {
+		if open = SkipSpace(v, end+1); open == len(v) || v[open] != '<' {
 			return 0, false
 		}
 		a.Name = unquote(v[1:end])
@@ -73,7 +73,7 @@ func scanName(v []byte, a *call.Address, list bool) (open int, ok bool) {
 			return -1, true
 		}
 	}
-	a.Name = text(trim(before))
+	a.Name = Text(trim(before))
 	return open, true
 }
 
@@ -117,7 +117,7 @@ func scanURI(u []byte, a *call.Address) bool {
 		return scanSIPURI(rest, a)
 	case schemeTel:
 		number, params, _ := bytes.Cut(rest, []byte{';'})
-		a.User, a.Params = userText(number), text(params)
+		a.User, a.Params = userText(number), Text(params)
 		return a.User != ""
 	}
 	i := bytes.IndexByte(u, ':')
@@ -158,7 +158,7 @@ func scanSIPURI(u []byte, a *call.Address) bool {
 		}
 		host, end = host[:len(host)-1], end-2
 	}
-	a.Host = text(trim(host[:end]))
+	a.Host = Text(trim(host[:end]))
 	if len(rest) > 0 {
 		a.Params = uriParams(rest)
 	}
@@ -197,7 +197,7 @@ func uriParams(rest []byte) string {
 	}
 	for i, c := range rest { // behind a port, which is short
 		if c == ';' {
-			return text(trim(rest[i+1:]))
+			return Text(trim(rest[i+1:]))
 		}
 	}
 	return ""
@@ -206,13 +206,13 @@ func uriParams(rest []byte) string {
 // userText returns the user in front of an @, without a password.
 func userText(b []byte) string {
 	if isPlain(b) {
-		return text(trim(b))
+		return Text(trim(b))
 	}
 	b, _, _ = bytes.Cut(b, []byte{':'})
 	if b = trim(b); bytes.IndexByte(b, '%') >= 0 {
 		return unescape(b)
 	}
-	return text(b)
+	return Text(b)
 }
 
 // isPlain reports whether a user has neither a password nor escapes.
@@ -266,9 +266,9 @@ func param(p []byte, name string) []byte {
 
 // paramValue cuts the value of a parameter off p.
 func paramValue(p []byte) (value, rest []byte) {
-	from := skipSpace(p, 0)
+	from := SkipSpace(p, 0)
 	if from < len(p) && p[from] == '"' {
-		if end := endOfString(p, from+1); end >= 0 {
+		if end := EndOfString(p, from+1); end >= 0 {
 			return p[from+1 : end], p[end+1:]
 		}
 	}
@@ -283,7 +283,7 @@ func paramValue(p []byte) (value, rest []byte) {
 func unquote(b []byte) string {
 	i := bytes.IndexByte(b, '\\')
 	if i < 0 {
-		return text(trim(b))
+		return Text(trim(b))
 	}
 	var out strings.Builder
 	for ; i >= 0 && i+1 < len(b); i = bytes.IndexByte(b, '\\') {
@@ -302,7 +302,7 @@ func unescape(b []byte) string {
 	for i := 0; i < len(b); i++ {
 		c := b[i]
 		if c == '%' && i+2 < len(b) {
-			if n, ok := hexNumber(b[i+1:], 2); ok && ' ' <= n && n <= '~' {
+			if n, ok := HexNumber(b[i+1:], 2); ok && ' ' <= n && n <= '~' {
 				c = byte(n)
 				i += 2
 			}

@@ -1,4 +1,4 @@
-package hep
+package sip
 
 import "bytes"
 
@@ -12,7 +12,7 @@ import "bytes"
 // Content-Length too. msg need not be a message that [Scan] accepts.
 func Strip(dst, msg []byte) []byte {
 	before := len(dst)
-	i := skipSpace(msg, 0)
+	i := SkipSpace(msg, 0)
 	_, next, ended := cutLine(msg, i)
 	dst = appendLine(dst, msg[i:next], 0)
 	for ended && !atEnd(msg, next) {

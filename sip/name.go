@@ -1,4 +1,4 @@
-package hep
+package sip
 
 // A name is that of a header that we know, or its compact form (section 7.3.3
 // and the IANA registry of SIP header fields).

@@ -1,4 +1,4 @@
-package hep
+package sip
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/sip/siptest"
 )
 
 // TestNames checks that each name is known in any case and with white space
@@ -88,14 +89,14 @@ func TestScanAllocates(t *testing.T) {
 		t.Helper()
 		var s call.Signal
 		if got := testing.AllocsPerRun(10, func() {
-			if cause := scan(msg, &s); cause != 0 {
-				t.Fatal(cause)
+			if fault := scan(msg, &s); fault != 0 {
+				t.Fatal(fault)
 			}
 		}); got != want {
 			t.Errorf("%q: %v allocations, want %v", msg, got, want)
 		}
 	}
-	for _, m := range teamsCall(t) {
+	for _, m := range siptest.TeamsCall(t) {
 		check(m, 0)
 	}
 	check(msg("+441632960002:a%20password"), 0)

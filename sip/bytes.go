@@ -1,4 +1,4 @@
-package hep
+package sip
 
 import (
 	"encoding/binary"
@@ -58,4 +58,46 @@ func equalFold(b []byte, lower string) bool {
 		}
 	}
 	return true
+}
+
+// EndOfString returns the place of the quote that ends the text in quotes whose
+// inside begins at i, or -1. A byte behind a backslash ends nothing.
+func EndOfString(b []byte, i int) int {
+	for ; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return -1
+}
+
+// HexNumber reads n hexadecimal digits at the beginning of b.
+func HexNumber(b []byte, n int) (r rune, ok bool) {
+	if len(b) < n {
+		return 0, false
+	}
+	for _, c := range b[:n] {
+		d := hexDigit(c)
+		if d > 15 {
+			return 0, false
+		}
+		r = r<<4 | rune(d)
+	}
+	return r, true
+}
+
+// hexDigit returns the value of a hexadecimal digit, or 255.
+func hexDigit(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
 }

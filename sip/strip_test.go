@@ -1,9 +1,11 @@
-package hep
+package sip
 
 import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/trunklog/trunklog/sip/siptest"
 )
 
 // TestStrip checks what is kept of a message, and that what may not be kept is
@@ -47,7 +49,7 @@ func TestStrip(t *testing.T) {
 // TestStripKeepsSignal checks that the same is read from a message and from what
 // is kept of it, and that stripping twice changes nothing.
 func TestStripKeepsSignal(t *testing.T) {
-	for _, msg := range allMessages(t) {
+	for _, msg := range siptest.All(t) {
 		want := scanned(msg)
 		kept := Strip(nil, msg)
 		if got := scanned(kept); got != want && !strings.HasPrefix(want, "error: ") {

@@ -1,4 +1,4 @@
-package hep
+package sip
 
 import (
 	"bytes"
@@ -15,44 +15,45 @@ import (
 // header names may be of any case or in their compact form, unknown headers may
 // hold anything, and there may be no body, or another than Content-Length says.
 // It insists on what a call is known by: a first line, and Call-ID, CSeq, From
-// and To, once each. Any error is a [Cause]; s is of no use then.
+// and To, once each. Any error is a [Fault]; s is of no use then. What could not
+// be read of a message that is one all the same is unread, or 0.
 //
 // The texts of s lie in msg. Scan writes to msg: the line breaks of folded
 // headers become spaces, which changes nothing of what it says (section 7.3.1).
 // It allocates nothing, unless a display name or a user holds escapes: these are
 // undone, so that the same number is always the same text.
-func Scan(msg []byte, s *call.Signal) error { return scan(msg, s).err() }
+func Scan(msg []byte, s *call.Signal) (unread Fault, err error) { return 0, scan(msg, s).err() }
 
-func scan(msg []byte, s *call.Signal) Cause {
+func scan(msg []byte, s *call.Signal) Fault {
 	clearMessage(s)
-	i := skipSpace(msg, 0) // line breaks may precede it: section 7.5
+	i := SkipSpace(msg, 0) // line breaks may precede it: section 7.5
 	if i == len(msg) {
-		return SIPEmpty
+		return FaultEmpty
 	}
 	line, i, ended := cutLine(msg, i)
-	if cause := scanFirstLine(trim(line), s); cause != 0 {
-		return cause
+	if fault := scanFirstLine(trim(line), s); fault != 0 {
+		return fault
 	}
 	if !ended {
-		return SIPCut
+		return FaultCut
 	}
 	h := headers{s: s}
 	for !atEnd(msg, i) {
 		// cutLine would do the same, but its calls take 4 % of the time.
 		end := bytes.IndexByte(msg[i:], '\n')
 		if end < 0 {
-			return SIPCut
+			return FaultCut
 		}
 		line, next := msg[i:i+end], i+end+1
 		if goesOn(msg, next) {
 			if line, next, ended = unfold(msg, i, next); !ended {
-				return SIPCut
+				return FaultCut
 			}
 		}
 		i = next
 		if n, value := cutName(line); n != otherHeader {
-			if cause := h.take(n, trim(value)); cause != 0 {
-				return cause
+			if fault := h.take(n, trim(value)); fault != 0 {
+				return fault
 			}
 		}
 	}
@@ -69,6 +70,13 @@ func clearMessage(s *call.Signal) {
 // message.
 func atEnd(msg []byte, i int) bool {
 	return i >= len(msg) || msg[i] == '\n' || msg[i] == '\r' && (i+1 == len(msg) || msg[i+1] == '\n')
+}
+
+// Starts reports whether the first line of b, behind line breaks, is one of SIP.
+func Starts(b []byte) bool {
+	line, _, _ := cutLine(b, SkipSpace(b, 0))
+	line = trim(line)
+	return isSIPVersion(firstWord(line)) || isSIPVersion(lastWord(line))
 }
 
 // cutLine returns the line that begins at i, what begins behind it, and whether
@@ -102,10 +110,10 @@ func unfold(msg []byte, i, next int) (line []byte, _ int, ended bool) {
 
 // scanFirstLine reads the line that says what kind of message it is (sections
 // 7.1 and 7.2).
-func scanFirstLine(line []byte, s *call.Signal) Cause {
+func scanFirstLine(line []byte, s *call.Signal) Fault {
 	if first := firstWord(line); isSIP(first) {
 		if !isSIPVersion(first) {
-			return SIPVersion
+			return FaultVersion
 		}
 		return scanStatus(trim(line[len(first):]), s)
 	}
@@ -113,34 +121,34 @@ func scanFirstLine(line []byte, s *call.Signal) Cause {
 	version := lastWord(line)
 	switch {
 	case !isSIP(version) || len(method)+len(version) >= len(line) || !isToken(method):
-		return SIPFirstLine
+		return FaultFirstLine
 	case !isSIPVersion(version):
-		return SIPVersion
+		return FaultVersion
 	}
 	// A space within the URI is none of ours to forbid.
 	uri := trim(line[len(method) : len(line)-len(version)])
 	if !scanURI(uri, &s.URI) {
-		return SIPFirstLine
+		return FaultFirstLine
 	}
-	s.Method = text(method)
+	s.Method = Text(method)
 	return 0
 }
 
 // scanStatus reads the rest of a response's first line.
-func scanStatus(b []byte, s *call.Signal) Cause {
+func scanStatus(b []byte, s *call.Signal) Fault {
 	if len(b) < 3 || len(b) > 3 && b[3] != ' ' && b[3] != '\t' {
-		return SIPFirstLine
+		return FaultFirstLine
 	}
 	for _, c := range b[:3] {
 		if c < '0' || c > '9' {
-			return SIPFirstLine
+			return FaultFirstLine
 		}
 		s.Code = s.Code*10 + int(c-'0')
 	}
 	if s.Code < 100 || s.Code > 699 {
-		return SIPFirstLine
+		return FaultFirstLine
 	}
-	s.Phrase = text(trim(b[3:]))
+	s.Phrase = Text(trim(b[3:]))
 	return 0
 }
 
@@ -183,9 +191,9 @@ func isToken(b []byte) bool {
 	return len(b) > 0
 }
 
-// skipSpace returns the place of the first byte at or behind i that is neither
+// SkipSpace returns the place of the first byte at or behind i that is neither
 // a space, a tab nor a line break.
-func skipSpace(b []byte, i int) int {
+func SkipSpace(b []byte, i int) int {
 	for i < len(b) && isSpace(b[i]) {
 		i++
 	}

@@ -1,0 +1,63 @@
+package sip
+
+import "strconv"
+
+// A Fault is what is wrong with a SIP message. The set is closed, so that each
+// can have a counter. As an error it says what is wrong without quoting the
+// message, in which there are phone numbers.
+type Fault uint8
+
+// What can be wrong with a SIP message.
+const (
+	FaultEmpty     Fault = iota + 1 // nothing but line breaks: a keep-alive
+	FaultFirstLine                  // neither a request nor a response
+	FaultVersion                    // SIP, but not version 2.0
+	FaultCut                        // breaks off within a header
+	FaultCallID                     // Call-ID missing, empty or endless
+	FaultCSeq                       // CSeq missing, unreadable or another method's
+	FaultFrom                       // From missing or unreadable
+	FaultTo                         // To missing or unreadable
+	FaultTwice                      // one of these four came twice
+
+	numFaults
+)
+
+// NumFaults is the length of a table that has a place for each fault. The place
+// 0 stands for none.
+const NumFaults = int(numFaults)
+
+// err returns f as an error, and nil if there is no fault.
+func (f Fault) err() error {
+	if f == 0 {
+		return nil
+	}
+	return f
+}
+
+var faults = [...]struct{ name, text string }{
+	FaultEmpty:     {"sip-empty", "the SIP message is empty"},
+	FaultFirstLine: {"sip-first-line", "the first line is neither a SIP request's nor a response's"},
+	FaultVersion:   {"sip-version", "not version 2.0 of SIP"},
+	FaultCut:       {"sip-cut", "the SIP message breaks off within a header"},
+	FaultCallID:    {"sip-call-id", "the Call-ID is missing, empty or longer than 1,024 bytes"},
+	FaultCSeq:      {"sip-cseq", "the CSeq is missing, not a number below 2^31 with a method, or not of the request's method"},
+	FaultFrom:      {"sip-from", "the From is missing or holds no address"},
+	FaultTo:        {"sip-to", "the To is missing or holds no address"},
+	FaultTwice:     {"sip-twice", "the Call-ID, CSeq, From or To is there twice"},
+}
+
+// String returns the fault's name, a word such as "sip-call-id".
+func (f Fault) String() string {
+	if f == 0 || int(f) >= len(faults) {
+		return "sip-fault-" + strconv.Itoa(int(f))
+	}
+	return faults[f].name
+}
+
+// Error implements error.
+func (f Fault) Error() string {
+	if f == 0 || int(f) >= len(faults) {
+		return f.String()
+	}
+	return faults[f].text
+}
