@@ -192,8 +192,8 @@ func (h *hearing) listened(l *leg, heard time.Time) time.Time {
 // openUntil returns when a call that has not ended is given up.
 func (h *hearing) openUntil(l *leg) time.Time {
 	limit := l.life.opened.Add(h.times.Open)
-	if l.expires > 0 {
-		return firstOf(limit, l.life.heard.Add(2*time.Duration(max(l.expires, 90))*time.Second)) // 90 s is the least (RFC 4028, section 5)
+	if n := l.timer.seconds; n > 0 {
+		return firstOf(limit, l.life.heard.Add(2*time.Duration(max(n, 90))*time.Second)) // 90 s is the least (RFC 4028, section 5)
 	}
 	return limit
 }

@@ -215,7 +215,7 @@ func TestHowItEnded(t *testing.T) {
 			"the clock was set back",
 			newTalk(1, false).at(2*time.Second).invite().at(time.Second).answer(486, "Busy Here"), time.Second,
 			func(t *talk, r *call.Row) {
-				refused(t, r, time.Second, 486, "Busy Here", 0)
+				refused(t, r, 2*time.Second, 486, "Busy Here", 0) // not in front of its INVITE
 				r.Invite, r.Start = t.began.Add(2*time.Second), t.began.Add(2*time.Second)
 			},
 		},

@@ -255,7 +255,7 @@ var talks = []struct {
 		refused(t, r, 4*time.Second, 487, "Request Terminated", 540487)
 	}},
 	{"cancelled too late", func(n int) *talk {
-		return newTalk(n, true).invite().at(4*time.Second).answer(200, "OK").at(4001*time.Millisecond).request("CANCEL", true).answer(481, "No").at(5*time.Second).request("BYE", true)
+		return newTalk(n, true).invite().at(4*time.Second).answer(200, "OK").at(4001*time.Millisecond).request("CANCEL", true).message(false, call.Signal{Code: 481, Phrase: "No", CSeqMethod: "CANCEL"}).at(5*time.Second).request("BYE", true)
 	}, func(t *talk, r *call.Row) { established(t, r, 4*time.Second, 5*time.Second) }},
 	{"challenged", func(n int) *talk {
 		t := newTalk(n, true).invite().at(20*time.Millisecond).answer(401, "Unauthorized").request("ACK", true)

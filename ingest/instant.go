@@ -6,14 +6,15 @@ import (
 )
 
 // An instant is a [time.Time] in a third of its memory: nanoseconds since 1970,
-// 0 where there is no time. Calls in progress are many, and have a dozen each.
+// 0 where there is no time, in the steps of 100 that a row can hold. Calls in
+// progress are many, and have a dozen each.
 type instant int64
 
 func instantOf(t time.Time) instant {
 	if t.IsZero() {
 		return 0
 	}
-	return cmp.Or(instant(t.UnixNano()), 1) // a clock that was never set says 1970
+	return cmp.Or(instant(t.Truncate(100*time.Nanosecond).UnixNano()), 100) // a clock that was never set says 1970
 }
 
 func (i instant) time() time.Time {

@@ -47,11 +47,31 @@ type leg struct {
 	// and are nil when an INVITE was seen: calls in progress are many.
 	parties *parties
 
-	expires int     // seconds of the session timer (RFC 4028), the greatest
-	first   instant // of all messages, by the agent's clock
-	last    instant
+	timer timer
+	first instant // of all messages, by the agent's clock
+	last  instant
 
 	life legLife
+}
+
+// A timer is that of the session (RFC 4028): what the last 2xx to an INVITE or an
+// UPDATE says, because whoever answers decides (section 9). What the request
+// offers is no timer, and an answer that names none ends one (section 7.2).
+type timer struct {
+	at      instant
+	seconds int
+}
+
+func (t *timer) add(s *call.Signal) bool {
+	if s.Code/100 != 2 || s.CSeqMethod != methodInvite && s.CSeqMethod != methodUpdate {
+		return false
+	}
+	at := instantOf(s.At)
+	if at.Before(t.at) || at == t.at && s.SessionExpires <= t.seconds {
+		return false
+	}
+	t.at, t.seconds = at, s.SessionExpires
+	return true
 }
 
 // legLife is what has become of a leg: no facts, but what was done about them.
@@ -154,8 +174,8 @@ func (l *leg) add(s *call.Signal) (changed bool) {
 	if l.correlation.add(s.Correlation) {
 		changed = true
 	}
-	if s.SessionExpires > l.expires {
-		l.expires, changed = s.SessionExpires, true
+	if l.timer.add(s) {
+		changed = true
 	}
 	if l.says.add(s) {
 		changed = true

@@ -20,9 +20,11 @@ import (
 // Numbers are uvarints, texts have their length in front, times are
 // nanoseconds from the first message on, plus one; 0 is no time.
 //
-// Version 1 had no parties, no rank of the region, and of an answer only when it
-// was given first.
-const legVersion = 2
+// Version 1 had no parties, no rank of the region, and of a refusal only when it
+// was given first. Version 2 had the greatest session timer that was named, of
+// each hop the first 2xx and the refusals without who gave them, and neither the
+// hosts of the last INVITE, nor when it rang, nor INVITEs within the dialog.
+const legVersion = 3
 
 // encode appends the form in which l is kept to b.
 func (l *leg) encode(b []byte) []byte {
@@ -41,7 +43,8 @@ func (l *leg) encode(b []byte) []byte {
 			w.text(t.s)
 		}
 	}
-	w.number(uint64(l.expires))
+	w.time(l.timer.at.time())
+	w.number(uint64(l.timer.seconds))
 	w.time(l.last.time())
 	w.says(&l.says)
 	w.life(&l.life)
@@ -135,13 +138,18 @@ func (w *legWriter) hop(h *hop) {
 	}
 	w.number(uint64(h.lastCSeq))
 	w.time(h.asked.time())
-	w.time(h.answer.time())
-	w.number(uint64(len(h.finals)))
-	for _, f := range h.finals {
+	w.text(h.hosts.uri)
+	w.text(h.hosts.contact)
+	w.time(h.rang.time())
+	w.number(uint64(h.again[0]))
+	w.number(uint64(h.again[1]))
+	w.number(uint64(len(h.replies)))
+	for i := range h.replies {
+		f := &h.replies[i]
 		w.number(uint64(f.cseq))
 		w.number(uint64(f.code))
 		w.text(f.phrase)
-		w.moment(f.moment)
+		w.moment(moment{f.at, f.fromA})
 		w.time(f.last.time())
 	}
 	w.moment(h.bye)
@@ -168,7 +176,12 @@ func decodeLeg(b []byte) (*leg, error) {
 	if r.version > 1 {
 		r.parties(l)
 	}
-	l.expires = int(r.number())
+	if r.version > 2 {
+		l.timer.at = r.instant()
+	} else {
+		l.timer.at = l.first
+	}
+	l.timer.seconds = r.count(1 << 31)
 	l.last = r.instant()
 	r.says(&l.says)
 	r.life(&l.life)
@@ -312,15 +325,40 @@ func (r *legReader) hop() (h hop) {
 		v.texts(func(s *string) { *s = r.text() })
 	}
 	h.lastCSeq = uint32(r.number())
-	h.asked, h.answer = r.instant(), r.instant()
-	for range r.count(maxFinals) {
-		f := final{cseq: uint32(r.number()), code: int(r.number()), phrase: r.text()}
-		f.moment = r.moment()
-		if f.last = f.at; r.version > 1 {
-			f.last = r.instant()
+	h.asked = r.instant()
+	if r.version < 3 {
+		r.oldReplies(&h)
+	} else {
+		h.hosts = inviteHosts{shared(r.text()), shared(r.text())}
+		h.rang = r.instant()
+		h.again = [2]uint32{uint32(r.number()), uint32(r.number())}
+		for range r.count(2 * (maxFinals + maxAnswers)) {
+			h.replies = append(h.replies, r.reply())
 		}
-		h.finals = append(h.finals, f)
 	}
 	h.bye, h.cancel = r.moment(), r.moment()
 	return h
+}
+
+// reply reads a reply. Version 1 has not kept when it was given last.
+func (r *legReader) reply() (f reply) {
+	f.cseq, f.code, f.phrase = uint32(r.number()), int16(r.count(999)), r.text()
+	m := r.moment()
+	f.at, f.last, f.fromA = m.at, m.at, m.fromA
+	if r.version > 1 {
+		f.last = r.instant()
+	}
+	return f
+}
+
+// oldReplies reads what versions 1 and 2 have kept of the answers to INVITEs. A 2xx
+// was that of whoever was called, to the INVITE that was sent last.
+func (r *legReader) oldReplies(h *hop) {
+	h.hosts = inviteHosts{h.invite.uriHost, h.invite.contactHost}
+	if at := r.instant(); !at.IsZero() {
+		h.replies = append(h.replies, reply{cseq: h.lastCSeq, code: 200, fromA: !h.invite.fromA, at: at, last: at})
+	}
+	for range r.count(maxFinals) {
+		h.replies = append(h.replies, r.reply())
+	}
 }

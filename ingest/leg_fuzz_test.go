@@ -51,7 +51,7 @@ func folded(signals []call.Signal) *leg {
 	}
 	slices.SortFunc(l.hops, func(a, b hop) int { return cmp.Or(a.a.Compare(b.a), a.b.Compare(b.b)) })
 	for i := range l.hops {
-		slices.SortFunc(l.hops[i].finals, func(a, b final) int { return cmp.Or(cmp.Compare(a.code, b.code), strings.Compare(a.phrase, b.phrase)) })
+		slices.SortFunc(l.hops[i].replies, func(a, b reply) int { return a.compareKeys(&b) })
 	}
 	return l
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 	"unique"
 
@@ -14,6 +15,7 @@ const (
 	methodInvite = "INVITE"
 	methodBye    = "BYE"
 	methodCancel = "CANCEL"
+	methodUpdate = "UPDATE"
 )
 
 // A hop is what was seen of a leg between two addresses, which stand in order.
@@ -22,12 +24,16 @@ type hop struct {
 
 	invite invite
 	// lastCSeq is the greatest of an INVITE that began a dialog, and asked when
-	// such a one was sent last.
+	// such a one was sent last, and to and by which hosts.
 	lastCSeq uint32
 	asked    instant
+	hosts    inviteHosts
 
-	answer instant // the first 2xx to an INVITE
-	finals []final // the other final answers to the last INVITE, each once
+	rang    instant // the first 18x
+	replies []reply // the other answers to INVITEs that may tell how the call went
+	// again is the lowest CSeq of an INVITE within the dialog, by who sent it: b,
+	// or a. Answers to such a one say nothing of how the call began.
+	again [2]uint32
 
 	bye    moment
 	cancel moment
@@ -65,18 +71,41 @@ type invite struct {
 	referredBy                     string
 }
 
-// A final is an answer of 300 or more, when it was first given and when last: it
-// is sent again until it is acknowledged.
-type final struct {
+// inviteHosts are the hosts by which an INVITE names the trunk.
+type inviteHosts struct{ uri, contact string }
+
+// A reply is a final answer to an INVITE, when it was first given and when last:
+// it is sent again until it is acknowledged. Of those of 2xx the code is 200.
+type reply struct {
 	cseq   uint32
-	code   int
+	code   int16
+	fromA  bool
+	at     instant
+	last   instant
 	phrase string
-	moment
-	last instant
 }
 
-// maxFinals is how many different answers to one INVITE are told apart.
-const maxFinals = 8
+const (
+	// maxFinals is how many different answers to one INVITE are told apart.
+	maxFinals = 8
+	// maxAnswers is to how many INVITEs answers of 2xx are told apart, those with
+	// the lowest CSeqs. The INVITE that begins a call is asked again a few times
+	// at most, and those that refresh its session come behind it.
+	maxAnswers = 4
+)
+
+func (r *reply) ok() bool { return r.code == 200 }
+
+// compareKeys orders what tells replies apart.
+func (r *reply) compareKeys(o *reply) int {
+	return cmp.Or(
+		cmp.Compare(btoi(r.fromA), btoi(o.fromA)),
+		cmp.Compare(btoi(r.ok()), btoi(o.ok())),
+		cmp.Compare(r.cseq, o.cseq),
+		cmp.Compare(r.code, o.code),
+		strings.Compare(r.phrase, o.phrase),
+	)
+}
 
 // add adds what a message says to the hop and reports whether that was new.
 func (h *hop) add(s *call.Signal) (changed bool) {
@@ -84,62 +113,81 @@ func (h *hop) add(s *call.Signal) (changed bool) {
 	switch {
 	case s.Method == methodInvite && s.ToTag == "":
 		return h.addInvite(s, fromA)
+	case s.Method == methodInvite:
+		p := &h.again[btoi(fromA)]
+		if *p != 0 && *p <= s.CSeq || s.CSeq == 0 {
+			return false
+		}
+		*p = s.CSeq
+		return true
 	case s.Method == methodBye:
 		return h.bye.add(at, fromA)
 	case s.Method == methodCancel:
 		return h.cancel.add(at, fromA)
-	case s.CSeqMethod != methodInvite || s.Code < 200:
+	case s.CSeqMethod != methodInvite || s.Code <= 100:
 		return false
+	case s.Code < 200:
+		rang := firstOf(h.rang, at)
+		changed, h.rang = rang != h.rang, rang
+		return changed
 	case s.Code < 300:
-		if answer := firstOf(h.answer, at); answer != h.answer {
-			h.answer = answer
-			return true
-		}
-		return false
+		return h.addReply(reply{cseq: s.CSeq, code: 200, fromA: fromA, at: at, last: at})
 	}
-	return h.addFinal(final{cseq: s.CSeq, code: s.Code, phrase: s.Phrase, moment: moment{at, fromA}, last: at})
+	return h.addReply(reply{cseq: s.CSeq, code: int16(s.Code), fromA: fromA, at: at, last: at, phrase: clip(s.Phrase)})
 }
 
-func (h *hop) addFinal(f final) (changed bool) {
-	if len(h.finals) > 0 && h.finals[0].cseq != f.cseq {
-		if f.cseq < h.finals[0].cseq {
+// addReply adds a reply. Of 2xx those to the INVITEs with the lowest CSeqs are
+// kept, of others those to the INVITE with the greatest.
+func (h *hop) addReply(r reply) (changed bool) {
+	n, last := 0, -1 // of its kind, and the place of the one behind all others
+	for i := 0; i < len(h.replies); i++ {
+		o := &h.replies[i]
+		switch {
+		case o.fromA != r.fromA || o.ok() != r.ok():
+			continue
+		case o.compareKeys(&r) == 0:
+			at, last := firstOf(o.at, r.at), lastOf(o.last, r.last)
+			if r.ok() {
+				last = at // an answer that is given again says nothing
+			}
+			changed = at != o.at || last != o.last
+			o.at, o.last = at, last
+			return changed
+		case !r.ok() && o.cseq > r.cseq:
 			return false
+		case !r.ok() && o.cseq < r.cseq:
+			h.replies = slices.Delete(h.replies, i, i+1)
+			i--
+			continue
 		}
-		h.finals = h.finals[:0]
-	}
-	for i := range h.finals {
-		if g := &h.finals[i]; g.code == f.code && g.phrase == f.phrase {
-			later := f.last.After(g.last)
-			g.last = lastOf(g.last, f.last)
-			return g.add(f.at, f.fromA) || later
+		if n++; last < 0 || o.compareKeys(&h.replies[last]) > 0 {
+			last = i
 		}
 	}
-	if len(h.finals) == maxFinals {
+	most := maxFinals
+	if r.ok() {
+		most = maxAnswers
+	}
+	r.phrase = strings.Clone(r.phrase)
+	switch {
+	case n < most:
+		h.replies = append(h.replies, r)
+	case r.compareKeys(&h.replies[last]) < 0:
+		h.replies[last] = r
+	default:
 		return false
 	}
-	f.phrase = strings.Clone(clip(f.phrase))
-	h.finals = append(h.finals, f)
 	return true
 }
 
-// final returns the answer that was given last, if there was one.
-func (h *hop) final() *final {
-	var last *final
-	for i := range h.finals {
-		if f := &h.finals[i]; last == nil || f.compare(last) > 0 {
-			last = f
-		}
-	}
-	return last
-}
-
-func (f *final) compare(g *final) int {
+// compare orders refusals by when they were given.
+func (r *reply) compare(o *reply) int {
 	return cmp.Or(
-		cmp.Compare(f.cseq, g.cseq),
-		f.at.Compare(g.at),
-		cmp.Compare(f.code, g.code),
-		strings.Compare(f.phrase, g.phrase),
-		cmp.Compare(btoi(f.fromA), btoi(g.fromA)),
+		cmp.Compare(r.cseq, o.cseq),
+		r.at.Compare(o.at),
+		cmp.Compare(r.code, o.code),
+		strings.Compare(r.phrase, o.phrase),
+		cmp.Compare(btoi(r.fromA), btoi(o.fromA)),
 	)
 }
 
@@ -147,8 +195,10 @@ func (h *hop) addInvite(s *call.Signal, fromA bool) (changed bool) {
 	if s.CSeq > h.lastCSeq {
 		h.lastCSeq, changed = s.CSeq, true
 	}
-	if at := instantOf(s.At); at.After(h.asked) {
+	hosts := inviteHosts{s.URI.Host, s.Contact.Host}
+	if at := instantOf(s.At); at.After(h.asked) || at == h.asked && hosts.compare(h.hosts) < 0 {
 		h.asked, changed = at, true
+		h.hosts = inviteHosts{shared(hosts.uri), shared(hosts.contact)}
 	}
 	v := inviteOf(s, fromA)
 	if !h.invite.at.IsZero() && v.compare(&h.invite) >= 0 {
@@ -157,6 +207,10 @@ func (h *hop) addInvite(s *call.Signal, fromA bool) (changed bool) {
 	v.keep()
 	h.invite = v
 	return true
+}
+
+func (h inviteHosts) compare(o inviteHosts) int {
+	return cmp.Or(strings.Compare(h.uri, o.uri), strings.Compare(h.contact, o.contact))
 }
 
 func inviteOf(s *call.Signal, fromA bool) invite {
@@ -214,11 +268,14 @@ func (v *invite) keep() {
 	if v.to == v.callee {
 		v.to = v.callee
 	}
-	// Hosts are few, and the same in many calls.
 	for _, p := range [...]*string{&v.callerHost, &v.toHost, &v.uriHost, &v.contactHost, &v.assertedHost} {
-		*p = unique.Make(*p).Value()
+		*p = shared(*p)
 	}
 }
+
+// shared returns a text that all legs have one copy of, such as a host: these are
+// few, and the same in many calls.
+func shared(s string) string { return unique.Make(clip(s)).Value() }
 
 // clip returns what of s a field of a row can hold.
 func clip(s string) string {

@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,9 @@ func (l *leg) row(v *view, plan func(number string) string) call.Row {
 	r := l.begin(v, plan)
 	inferred := l.endRow(&r, v)
 	r.Settle(l.told, v.invite != nil)
+	for _, f := range outcomes {
+		r.By[f] = l.told // how a call went is told as a whole, what it did not come to as well
+	}
 	for _, f := range inferred {
 		r.By[f] = inference(l.told)
 	}
@@ -36,7 +41,7 @@ func (l *leg) row(v *view, plan func(number string) string) call.Row {
 // openRow returns what is known of a call that has not ended.
 func (l *leg) openRow(v *view, plan func(number string) string) call.Row {
 	r := l.begin(v, plan)
-	r.Start = v.answer.at.time()
+	r.Start = v.answer.time()
 	r.Settle(l.told, false)
 	return r
 }
@@ -92,12 +97,12 @@ func (l *leg) endRow(r *call.Row, v *view) (inferred []call.Field) {
 	case !v.refused():
 		return l.endCall(r, v)
 	case v.final != nil:
-		failRow(r, v.final.at.time(), v.final.code, v.final.phrase)
+		failRow(r, v.final.at.time(), int(v.final.code), v.final.phrase)
 	case !v.cancel.at.IsZero():
 		failRow(r, v.cancel.at.time(), 487, "Request Terminated")
 		inferred = failed
 	case v.stale != nil:
-		failRow(r, v.stale.at.time(), v.stale.code, v.stale.phrase)
+		failRow(r, v.stale.at.time(), int(v.stale.code), v.stale.phrase)
 	default:
 		failRow(r, l.last.time(), 408, "Request Timeout")
 		inferred = failed
@@ -113,31 +118,34 @@ func (l *leg) endRow(r *call.Row, v *view) (inferred []call.Field) {
 }
 
 var (
-	failed = []call.Field{call.FieldFailure, call.FieldFinalSIPCode, call.FieldFinalSIPPhrase, call.FieldCallEndSubReason}
-	ended  = []call.Field{call.FieldEnd, call.FieldDuration, call.FieldFinalSIPCode, call.FieldFinalSIPPhrase}
+	outcomes = []call.Field{call.FieldSuccessful, call.FieldFailure, call.FieldEnd, call.FieldDuration, call.FieldFinalSIPCode, call.FieldFinalSIPPhrase}
+
+	failed = []call.Field{call.FieldSuccessful, call.FieldFailure, call.FieldEnd, call.FieldDuration, call.FieldFinalSIPCode, call.FieldFinalSIPPhrase, call.FieldCallEndSubReason}
+	ended  = []call.Field{call.FieldFailure, call.FieldEnd, call.FieldDuration, call.FieldFinalSIPCode, call.FieldFinalSIPPhrase}
 	begun  = []call.Field{call.FieldStart, call.FieldDuration}
 )
 
 func failRow(r *call.Row, at time.Time, code int, phrase string) {
-	r.Failure, r.FinalSIPCode, r.FinalSIPPhrase = at, int32(code), phrase
+	r.Failure, r.FinalSIPCode, r.FinalSIPPhrase = lastOf(at, r.Invite), int32(code), phrase // a clock may have been set back
 	if r.Start = r.Invite; r.Start.IsZero() {
 		r.Start = at
 	}
 }
 
 // endCall says how a call went that was established. A BYE without an answer
-// means that there was one.
+// means that there was one. A clock that was set back in between, or that an agent
+// reads only when a message has left, puts nothing in front of what it follows.
 func (l *leg) endCall(r *call.Row, v *view) (inferred []call.Field) {
 	r.Successful = true
-	if r.Start = v.answer.at.time(); r.Start.IsZero() {
-		if r.Start = r.Invite; r.Start.IsZero() {
+	if r.Start = lastOf(v.answer.time(), r.Invite); v.answer.IsZero() {
+		if r.Start.IsZero() {
 			r.Start = l.first.time()
 		}
 		inferred = begun
 	}
 	if r.End = v.bye.at.time(); r.End.IsZero() {
 		r.End = l.last.time()
-		inferred = append(inferred, ended...)
+		inferred = slices.Concat(inferred, ended)
 	} else {
 		r.FinalSIPPhrase = "BYE"
 		r.CallEndSubReason = subcodeInbound
@@ -145,10 +153,32 @@ func (l *leg) endCall(r *call.Row, v *view) (inferred []call.Field) {
 			r.CallEndSubReason = subcodeOutbound
 		}
 	}
-	if d := r.End.Sub(r.Start); d > 0 {
-		r.Duration = int32(d / time.Second)
+	if r.End.Before(r.Start) {
+		r.End = lastOf(r.Start, l.last.time())
 	}
+	r.Duration = seconds(r.End.Sub(r.Start))
 	return inferred
+}
+
+// seconds returns a duration as a row has it.
+func seconds(d time.Duration) int32 { return int32(min(d/time.Second, math.MaxInt32)) }
+
+// place makes a row fit the place in the log that it has already: the start that
+// readers see is that one. Times that do not go with it are brought to it.
+func place(r *call.Row, start time.Time) {
+	if r.Start.Equal(start) {
+		return
+	}
+	if r.Invite.After(start) {
+		r.Invite, r.By[call.FieldInvite] = time.Time{}, 0
+	}
+	if !r.Failure.IsZero() {
+		r.Failure = lastOf(r.Failure, start)
+	}
+	if !r.End.IsZero() {
+		r.End = lastOf(r.End, start)
+		r.Duration = seconds(r.End.Sub(start))
+	}
 }
 
 // askRow takes from the INVITE who called whom.

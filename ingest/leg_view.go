@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,14 +15,16 @@ type view struct {
 	// name, or by addresses, the Request-URI and Contact.
 	facing   facing
 	outbound bool     // Microsoft called
-	invite   *invite  // the first one on the hop that faces Microsoft; nil: not seen
+	invite   *invite  // the first one on the way to Microsoft; nil: not seen
 	asked    bool     // an INVITE waits for an answer
-	answer   moment   // the first 2xx
-	final    *final   // the last other answer, of a call that has none of 2xx
+	rang     instant  // the first 18x
+	answer   instant  // the first 2xx, of a call that was not refused before
+	talking  bool     // there was an answer within the dialog
+	final    *reply   // the last refusal, of a call that was not answered
 	bye      moment   // zero: not seen
 	cancel   moment   // zero: not seen
 	cseq     uint32   // of the INVITE that was sent last to begin the call
-	stale    *final   // an answer that an INVITE may have followed, if asked
+	stale    *reply   // a refusal that an INVITE may have followed, if asked
 	trunks   []string // host names that may be the trunk's, the best first
 }
 
@@ -54,25 +55,28 @@ func isMicrosoft(a netip.AddrPort, peers []netip.Prefix) bool {
 // view concludes what the facts of the leg come to.
 func (l *leg) view() view {
 	var v view
-	v.facing, v.outbound = l.direction(l.peers)
-	hops := l.facingHops(v.outbound, l.peers)
-	v.read(hops, l.hops)
-	v.complete(l.hops)
-	v.trunks = l.trunks(&v)
+	v.facing, v.outbound = l.direction()
+	paths := l.paths(l.facingHops(v.outbound), v.outbound)
+	hosts := v.read(paths)
+	v.complete(l)
+	v.trunks = l.trunks(&v, hosts)
 	return v
 }
 
 // direction returns whether the leg faces Microsoft and who called. The hops
 // stand in the order in which they were seen, which must not matter: of their
 // signs the strongest counts.
-func (l *leg) direction(peers []netip.Prefix) (facing, bool) {
-	best, outbound := noSign, false
+func (l *leg) direction() (f facing, outbound bool) {
+	best, asked, address := noSign, false, false
 	for i := range l.hops {
 		h := &l.hops[i]
 		if h.invite.at.IsZero() {
+			_, one := l.oneMicrosoft(h)
+			address = address || one
 			continue
 		}
-		if s, out := l.signOf(h, peers); s > best || s == best && out {
+		asked = true
+		if s, out := l.signOf(h, l.peers); s > best || s == best && out {
 			best, outbound = s, out
 		}
 	}
@@ -80,15 +84,32 @@ func (l *leg) direction(peers []netip.Prefix) (facing, bool) {
 	case best >= signAddress:
 		return surelyFacing, outbound
 	case s.id.rank > 0, s.correlation.rank > 0:
-		// Microsoft's Contact in an answer. If the INVITE was not seen, who
-		// answered was called, and a Call-ID that is a GUID is Microsoft's.
-		return surelyFacing, s.id.rank != rankAnswer && !l.asked() && !guidOf(l.callID).IsZero()
+		// Microsoft's Contact, in an answer to the INVITE, or in what came behind.
+		return surelyFacing, !asked && l.madeByMicrosoft()
+	case address && !asked:
+		return surelyFacing, l.madeByMicrosoft()
 	case best > noSign:
 		return maybeFacing, outbound
 	case s.region.s != "", l.parties != nil && l.parties.host.s != "":
-		return maybeFacing, !l.asked() && !guidOf(l.callID).IsZero()
+		return maybeFacing, !asked && l.madeByMicrosoft()
 	}
 	return notFacing, false
+}
+
+// madeByMicrosoft reports whether the dialog of an INVITE that was not seen is
+// Microsoft's. Its Call-ID is then the id that it gives the call, which x-c in its
+// Contact tells. SBCs make Call-IDs that are GUIDs as well (Asterisk, FreeSWITCH,
+// drachtio), with hyphens and of version 4; Microsoft's are 32 digits and of
+// version 5.
+func (l *leg) madeByMicrosoft() bool {
+	id := guidOf(l.callID)
+	switch s := &l.says; {
+	case s.id.rank > 0:
+		return id == s.id.id
+	case s.correlation.rank == rankAnswer:
+		return false
+	}
+	return len(l.callID) == 32 && id[6]>>4 == 5
 }
 
 // A sign is what in an INVITE tells of Microsoft, the stronger the greater.
@@ -159,7 +180,7 @@ func (h *hop) ends() (from, to netip.AddrPort) {
 // or to which it goes. That end has one of Microsoft's addresses; or nobody
 // else sends to it, or from it; or the Request-URI is still, or only there, the
 // one that Microsoft uses.
-func (l *leg) facingHops(outbound bool, peers []netip.Prefix) []*hop {
+func (l *leg) facingHops(outbound bool) []*hop {
 	best := 0
 	var hops []*hop
 	for i := range l.hops {
@@ -172,7 +193,7 @@ func (l *leg) facingHops(outbound bool, peers []netip.Prefix) []*hop {
 		if !outbound {
 			end, uri = to, microsoftHost(h.invite.uriHost)
 		}
-		rank := 1 + 4*btoi(isMicrosoft(end, peers)) + 2*btoi(l.isEnd(i, end, outbound)) + btoi(uri)
+		rank := 1 + 4*btoi(isMicrosoft(end, l.peers)) + 2*btoi(l.isEnd(i, end, outbound)) + btoi(uri)
 		if rank > best {
 			best, hops = rank, hops[:0]
 		}
@@ -203,67 +224,54 @@ func (l *leg) isEnd(i int, end netip.AddrPort, outbound bool) bool {
 // sent, and may have read the answer to it by then.
 const inverted = 250 * time.Millisecond
 
-// read reads the facts of the hops that face Microsoft, of all hops of the leg.
-func (v *view) read(hops []*hop, all []hop) {
-	var asked instant // when an INVITE was sent last, to whichever proxy
-	for _, h := range hops {
-		v.cseq, asked = max(v.cseq, h.lastCSeq), lastOf(asked, h.asked)
-		if v.invite == nil || h.invite.compare(v.invite) < 0 {
-			v.invite = &h.invite
+// read reads the facts of the ways to Microsoft, and returns the hosts that the
+// INVITE has named on the one that decided how the call went.
+func (v *view) read(paths []path) (hosts inviteHosts) {
+	var asked instant // when an INVITE was sent last, whichever way
+	for i := range paths {
+		p := &paths[i]
+		v.cseq, asked = max(v.cseq, p.cseq), lastOf(asked, p.asked)
+		for _, h := range p.invited {
+			if v.invite == nil || h.invite.compare(v.invite) < 0 {
+				v.invite = &h.invite
+			}
 		}
 	}
-	for _, h := range hops {
-		var f *final
-		for _, o := range h.same(all, v.outbound) {
-			if !o.answer.IsZero() {
-				v.answer.add(o.answer, false)
-			}
-			v.addEnds(o)
-			if g := o.final(); g != nil && (f == nil || g.compare(f) > 0) {
-				f = g
-			}
+	var decided instant
+	decide := func(p *path, at instant) {
+		if decided.IsZero() || at.After(decided) {
+			decided, hosts = at, p.hosts
 		}
-		switch {
-		case h.lastCSeq != v.cseq:
+	}
+	for i := range paths {
+		p := &paths[i]
+		p.sides(func(s side) { v.addEnds(s.hop) })
+		switch f := p.final; {
+		case p.answer != nil:
+			if v.answer.IsZero() || p.answer.at.Before(v.answer) {
+				v.answer, decided, hosts = p.answer.at, p.asked, p.hosts
+			}
+		case !v.answer.IsZero():
+		case p.cseq != v.cseq:
 			// it was asked again, perhaps with credentials
-		case f == nil && h.asked.Before(asked.Add(-inverted)):
+		case f == nil && p.asked.Before(asked.Add(-inverted)):
 			// a proxy that did not answer, so that another was asked
 		case f == nil || f.cseq < v.cseq:
 			v.asked = true
-		case h.askedAfter(f):
+			decide(p, p.asked)
+		case p.askedAfter(f):
 			v.asked, v.stale = true, f
+			decide(p, p.asked)
 		case v.final == nil || f.compare(v.final) > 0:
 			v.final = f
+			decide(p, p.asked)
 		}
 	}
-}
-
-// askedAfter reports whether an INVITE was sent behind an answer to one with the
-// same number, so that another answer will come. If there was but one INVITE,
-// the clock was set back.
-func (h *hop) askedAfter(f *final) bool {
-	return h.asked.After(h.invite.at) && f.last.Before(h.asked.Add(-inverted))
-}
-
-// same returns h and those of all hops that are the same one by other ports: no
-// INVITE was seen there, and they end at the same address of Microsoft's. Over
-// TCP and TLS the SBC's end of a connection has a port that says nothing, and
-// Kamailio reports 0 for what it reads from a connection that it has opened.
-func (h *hop) same(all []hop, outbound bool) []*hop {
-	end, to := h.ends()
-	if !outbound {
-		end = to
-	}
-	out := []*hop{h}
-	for i := range all {
-		if o := &all[i]; o.invite.at.IsZero() && slices.Contains([]netip.AddrPort{o.a, o.b}, end) {
-			out = append(out, o)
-		}
-	}
-	return out
+	return hosts
 }
 
 func (v *view) addEnds(h *hop) {
+	v.rang = firstOf(v.rang, h.rang)
 	if !h.bye.at.IsZero() {
 		v.bye.add(h.bye.at, h.bye.fromA)
 	}
@@ -272,31 +280,62 @@ func (v *view) addEnds(h *hop) {
 	}
 }
 
-// complete takes what was not seen on the hops that face Microsoft from the
-// others.
-func (v *view) complete(hops []hop) {
+// complete takes what was not seen on the ways to Microsoft from all hops of the
+// leg. An answer that Microsoft was not given since it had been refused is none.
+func (v *view) complete(l *leg) {
 	var other view
-	for i := range hops {
-		h := &hops[i]
-		if !h.answer.IsZero() {
-			other.answer.add(h.answer, false)
-		}
+	var answer *reply
+	for i := range l.hops {
+		h := &l.hops[i]
 		other.addEnds(h)
-		if f := h.final(); f != nil && (other.final == nil || f.compare(other.final) > 0) {
-			other.final = f
+		for k := range h.replies {
+			switch r := &h.replies[k]; {
+			case l.withinDialog(h, r):
+				v.talking = v.talking || r.ok()
+			case r.ok():
+				if answer == nil || r.at.Before(answer.at) {
+					answer = r
+				}
+			case other.final == nil || r.compare(other.final) > 0:
+				other.final = r
+			}
 		}
 	}
-	for _, m := range [...]struct{ to, from *moment }{{&v.answer, &other.answer}, {&v.bye, &other.bye}, {&v.cancel, &other.cancel}} {
+	if v.invite == nil {
+		if v.final = other.final; v.final != nil && answer != nil && answer.cseq == v.final.cseq {
+			answer = nil
+		}
+	}
+	if v.answer.IsZero() && answer != nil && (v.final == nil || v.invite == nil) {
+		v.answer = answer.at
+	}
+	v.rang = firstOf(v.rang, other.rang)
+	for _, m := range [...]struct{ to, from *moment }{{&v.bye, &other.bye}, {&v.cancel, &other.cancel}} {
 		if m.to.at.IsZero() {
 			*m.to = *m.from
 		}
 	}
-	if v.final == nil && v.invite == nil {
-		v.final = other.final
-	}
-	if !v.answer.at.IsZero() {
+	if v.established() {
 		v.final, v.stale, v.asked = nil, nil, false
 	}
+}
+
+// withinDialog reports whether a reply is one to an INVITE within the dialog that
+// was seen: whoever gets the reply has sent one with no greater CSeq.
+func (l *leg) withinDialog(h *hop, r *reply) bool {
+	to := h.a
+	if r.fromA {
+		to = h.b
+	}
+	for i := range l.hops {
+		o := &l.hops[i]
+		for fromA, from := range [...]netip.AddrPort{o.b, o.a} {
+			if n := o.again[fromA]; n != 0 && n <= r.cseq && like(from, to) > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // refused reports whether the call came to nothing. A BYE without an answer
@@ -307,7 +346,7 @@ func (v *view) refused() bool {
 }
 
 // established reports whether the call was.
-func (v *view) established() bool { return !v.answer.at.IsZero() }
+func (v *view) established() bool { return !v.answer.IsZero() || v.talking && v.final == nil }
 
 // ended reports whether all has been seen of the call that there is to see.
 func (v *view) ended() bool {
@@ -333,7 +372,7 @@ func (v *view) again() bool {
 
 // trunks returns the host names that may be the trunk's: Microsoft calls it by
 // its name, and requires that name in the Contact of what it is sent.
-func (l *leg) trunks(v *view) []string {
+func (l *leg) trunks(v *view, hosts inviteHosts) []string {
 	var all []string
 	add := func(hosts ...string) {
 		for _, host := range hosts {
@@ -342,12 +381,12 @@ func (l *leg) trunks(v *view) []string {
 			}
 		}
 	}
-	if v.invite != nil {
-		if v.outbound {
-			add(v.invite.uriHost, v.invite.toHost)
-		} else {
-			add(v.invite.contactHost, v.invite.callerHost)
-		}
+	switch {
+	case v.invite == nil:
+	case v.outbound:
+		add(hosts.uri, v.invite.uriHost, v.invite.toHost)
+	default:
+		add(hosts.contact, v.invite.contactHost, v.invite.callerHost)
 	}
 	for i := range l.hops {
 		if w := &l.hops[i].invite; !w.at.IsZero() {
