@@ -131,7 +131,7 @@ func (h *hearing) announce() {
 		if v.established() {
 			progress = Answered
 		}
-		if v.facing == notFacing || v.invite == nil || l.life.progress == progress || v.ended() {
+		if v.facing == notFacing || v.facing == maybeFacing && h.setAside(l) || v.invite == nil || l.life.progress == progress || v.ended() {
 			continue
 		}
 		l.life.progress = progress

@@ -32,7 +32,7 @@ type hearing struct {
 	// What follows belongs to whoever does the round.
 	legs    map[string]map[string]*leg // by source and Call-ID
 	settles fifo
-	later   dueHeap
+	later   legHeap
 	dirty   []*leg
 	recent  recent
 	since   time.Time // when it took up the legs of the process before
@@ -41,6 +41,11 @@ type hearing struct {
 	more    bool      // the last round has left something that is due
 	batch   call.Batch
 	news    []news
+	asides  map[string]*aside // by source
+	clocks  map[string]*clock // by source
+	offsets []string          // the sources whose clocks are news
+	echoes  uint64            // see HearStats.Echoes
+	another uint64            // see HearStats.Another
 }
 
 // openPrefix is what the names of legs in the state begin with.
@@ -58,14 +63,21 @@ type Times struct {
 	// Retry is the same for a call that was refused in a way after which the
 	// caller may ask again in the same dialog, such as 401.
 	Retry time.Duration
+	// Next is the same for a call that was refused in a way after which the next
+	// trunk or proxy is asked at once, such as 503.
+	Next time.Duration
+	// Doubt is the same for what may turn out otherwise: a leg that only may face
+	// Microsoft, or a call that has not ended for another source.
+	Doubt time.Duration
 	// Orphan is the same for a call whose INVITE was not seen, and Nameless if
 	// nothing else told the call's id: a row's id cannot be amended.
 	Orphan, Nameless time.Duration
 	// Cancel is from a CANCEL to the end of a call that is never answered.
 	Cancel time.Duration
 	// Ring is from the last message of a call that is never answered to its
-	// end.
-	Ring time.Duration
+	// end, and Early the same for one of which it was heard that it rings: who
+	// waits in a queue hears music, and no message comes.
+	Ring, Early time.Duration
 	// Open is how long a call may last that does not refresh its session; one
 	// that does (RFC 4028) ends after two missed refreshes.
 	Open time.Duration
@@ -81,10 +93,13 @@ type Times struct {
 var defaultTimes = Times{
 	Settle:   300 * time.Millisecond,
 	Retry:    5 * time.Second,
+	Next:     time.Second,
+	Doubt:    5 * time.Second,
 	Orphan:   5 * time.Second,
 	Nameless: 32 * time.Second,
 	Cancel:   32 * time.Second,
 	Ring:     10 * time.Minute,
+	Early:    time.Hour,
 	Open:     24 * time.Hour,
 	Linger:   40 * time.Second,
 	Late:     24 * time.Hour,
@@ -98,10 +113,13 @@ func (t Times) orDefault() Times {
 	}{
 		{&t.Settle, d.Settle},
 		{&t.Retry, d.Retry},
+		{&t.Next, d.Next},
+		{&t.Doubt, d.Doubt},
 		{&t.Orphan, d.Orphan},
 		{&t.Nameless, d.Nameless},
 		{&t.Cancel, d.Cancel},
 		{&t.Ring, d.Ring},
+		{&t.Early, d.Early},
 		{&t.Open, d.Open},
 		{&t.Linger, d.Linger},
 		{&t.Late, d.Late},
@@ -127,7 +145,14 @@ type HearStats struct {
 	Inferred  uint64 // rows of calls whose end was not heard
 	OtherLegs uint64 // legs that became part of a row made from another one
 	Elsewhere uint64 // legs that do not face Microsoft, nor belong to one that does
+	SetAside  uint64 // legs that bear Microsoft's name, beside others that surely face it
 	Rejected  uint64 // calls of which no row can be made
+	Echoes    uint64 // rows of legs that would have been set aside, had that been known in time
+	Another   uint64 // calls that another source told with other times when their row was there
+
+	// Offsets say by how much the clocks of sources are ahead of ours, of those
+	// whose offset is steady. The map is not changed any more.
+	Offsets map[string]time.Duration
 
 	Lag time.Duration // from the time of the last message to its being durable
 }
@@ -152,6 +177,11 @@ type heard struct {
 func (h *hearing) init(in *Ingest, t Times) {
 	h.in, h.times = in, t.orDefault()
 	h.legs = make(map[string]map[string]*leg)
+	h.asides, h.clocks = make(map[string]*aside), make(map[string]*clock)
+	h.later = legHeap{
+		less:  func(a, b *leg) bool { return a.life.due.Before(b.life.due) },
+		place: func(l *leg) *int { return &l.life.place },
+	}
 	h.recent.init()
 }
 
@@ -240,6 +270,7 @@ func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (
 		if wanted(l.source) {
 			h.hold(l)
 			h.closed += int64(btoi(!l.life.closed.IsZero()))
+			h.notice(l, true)
 			h.wait(l)
 			n++
 		}

@@ -82,6 +82,7 @@ func (h *hearing) carried(l *leg, sink *Sink, source, trunk string) bool {
 func (h *hearing) flush(source string) {
 	for _, l := range h.legs[source] {
 		if l.life.recorded {
+			h.notice(l, true)
 			h.wait(l)
 		}
 	}
@@ -119,7 +120,7 @@ func (h *hearing) sweep(ctx context.Context, last time.Time) error {
 func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force bool) error {
 	v := l.view()
 	if due := h.due(l, &v); due.After(now) && !force {
-		h.later.set(l, due)
+		h.wake(l, due)
 		return nil
 	}
 	n := news{l: l, was: l.life}
@@ -139,11 +140,20 @@ func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force boo
 	}
 	h.news = append(h.news, n)
 	h.closed += int64(btoi(!l.life.closed.IsZero())) - int64(btoi(!n.was.closed.IsZero()))
+	if n.was.closed.IsZero() {
+		h.over(l)
+	}
 	if !n.forget {
 		h.soil(l)
-		h.later.set(l, h.due(l, &v))
+		h.wake(l, h.due(l, &v))
 	}
 	return nil
+}
+
+// wake has a leg considered at the given time.
+func (h *hearing) wake(l *leg, due time.Time) {
+	l.life.due = due
+	h.later.set(l)
 }
 
 // due returns when something is to be done about a leg if nothing more is heard
@@ -154,29 +164,56 @@ func (h *hearing) due(l *leg, v *view) time.Time {
 	// it does not find in the log would never find it.
 	settled, heard := h.listened(l, life.learned).Add(t.Settle), h.listened(l, life.heard)
 	switch {
-	case !life.closed.IsZero() && life.changed:
+	case !life.closed.IsZero() && life.changed && (v.ended() || life.cut):
 		return settled
-	case !life.closed.IsZero() && life.inferred:
+	case !life.closed.IsZero() && !life.changed && life.inferred:
 		return life.closed.Add(t.Late)
-	case !life.closed.IsZero():
+	case !life.closed.IsZero() && !life.changed:
 		return h.listened(l, life.closed).Add(t.Linger)
 	case life.cut:
 		return settled
-	case v.ended() && v.again():
-		return heard.Add(t.Retry)
 	case v.ended():
-		return settled
+		return h.endedDue(l, v, settled, heard)
 	case v.invite == nil && (v.final != nil || !v.bye.at.IsZero()), !v.established() && !v.bye.at.IsZero():
 		if l.nameless(v) {
 			return heard.Add(t.Nameless)
 		}
-		return heard.Add(t.Orphan)
+		return lastOf(heard.Add(t.Orphan), h.doubtful(l, v))
 	case v.established():
 		return h.openUntil(l)
 	case !v.cancel.at.IsZero():
 		return heard.Add(t.Cancel)
+	case !v.rang.IsZero():
+		return heard.Add(t.Early)
 	}
 	return heard.Add(t.Ring)
+}
+
+// endedDue returns when a row is made of a call that is over, if nothing more is
+// heard of it: once its messages have settled, nobody will ask again, and it is
+// known whether it is a call of Microsoft's at all and when it ended.
+func (h *hearing) endedDue(l *leg, v *view, settled, heard time.Time) time.Time {
+	due := settled
+	if wait := v.again(&h.times); wait > 0 {
+		due = lastOf(due, heard.Add(wait))
+	}
+	if l.life.row.IsZero() {
+		due = lastOf(due, h.doubtful(l, v))
+		if h.awaited(l) {
+			due = lastOf(due, h.listened(l, l.life.learned).Add(h.times.Doubt))
+		}
+	}
+	return due
+}
+
+// doubtful returns until when it is not known whether a leg that may face
+// Microsoft is set aside: what surely does may come a while after it. It is zero if
+// there is no doubt.
+func (h *hearing) doubtful(l *leg, v *view) time.Time {
+	if v.facing != maybeFacing || !l.life.row.IsZero() || h.setAside(l) {
+		return time.Time{}
+	}
+	return h.listened(l, l.life.learned).Add(h.times.Doubt)
 }
 
 // listened returns the time from which silence counts for a leg: when it was
@@ -200,8 +237,11 @@ func (h *hearing) openUntil(l *leg) time.Time {
 
 // conclude makes a row of a leg, or amends the one that it has become.
 func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, n *news) error {
-	others := h.recent.partners(l)
+	others, siblings := h.recent.partners(l), h.siblings(l)
 	main := l.mainOf(v, others)
+	if main == nil {
+		main = h.headOf(l, v, siblings)
+	}
 	if l.life.closed.IsZero() {
 		l.life.closed = now
 	}
@@ -214,16 +254,24 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 		}
 		l.life.partOf = main.id
 		h.link(main, l)
+		h.teach(main, l)
 		return nil
-	case !l.life.partOf.IsZero():
+	case !l.life.partOf.IsZero() && l.life.row.IsZero() && !slices.ContainsFunc(siblings, func(o *leg) bool { return o.id == l.life.partOf }):
 		return nil // of a call that is over
-	case v.facing == notFacing, v.facing == maybeFacing && l.life.row.IsZero() && h.recent.echo(l):
+	case v.facing == notFacing, v.facing == maybeFacing && l.life.row.IsZero() && h.setAside(l):
 		if n.was.closed.IsZero() {
 			n.what = elsewhere
+			if v.facing == maybeFacing {
+				n.what = setAside
+			}
 		}
 		return nil
+	case !l.life.row.IsZero() && !l.life.inferred && !v.ended():
+		// It was over, and is not any more. Until it is again, its row says what
+		// was told; what is only concluded does not stand against that.
+		return nil
 	}
-	r, err := h.rowOf(ctx, l, v, others)
+	r, at, err := h.rowOf(ctx, l, v, others, siblings)
 	if err != nil {
 		return err
 	}
@@ -234,14 +282,14 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 	n.what = amendedRow
 	if l.life.row.IsZero() {
 		n.what = newRow
-		l.life.row, l.life.rowTenant = r.Cursor(), r.Tenant
+		l.life.row, l.life.rowTenant = call.Cursor{Start: at, ID: r.ID}, r.Tenant
 	}
-	l.life.inferred = !v.ended()
+	l.life.inferred, l.life.partOf = !v.ended(), call.GUID{}
 	h.batch.Rows = append(h.batch.Rows, r)
 	h.link(l, l)
-	for _, o := range others {
+	for _, o := range slices.Concat(others, siblings) {
 		w := o.view()
-		if o.life.partOf == l.id || o.life.partOf.IsZero() && w.facing < v.facing && o.mainOf(&w, h.recent.partners(o)) == l {
+		if o.life.partOf == l.id || o.life.partOf.IsZero() && w.facing < v.facing && o.source == l.source && o.mainOf(&w, h.recent.partners(o)) == l {
 			h.link(l, o)
 		}
 	}
@@ -264,34 +312,72 @@ func (h *hearing) link(main, l *leg) {
 	})
 }
 
-// rowOf returns the row of a leg, under the id and place that it has already.
-func (h *hearing) rowOf(ctx context.Context, l *leg, v *view, others []*leg) (call.Row, error) {
+// rowOf returns the row of a leg, under the id that it has already, and its place:
+// the start under which it is, or will be, in the log.
+func (h *hearing) rowOf(ctx context.Context, l *leg, v *view, others, siblings []*leg) (r call.Row, at time.Time, err error) {
 	trunk, tenant := h.in.trunkOf(l, v.trunks)
 	plan := func(number string) string { return h.in.number(trunk, number) }
-	r := l.row(v, plan)
+	r = l.row(v, plan)
 	for _, o := range others {
 		o.fill(&r, inference(l.told), plan)
 	}
 	if trunk != "" {
 		r.Trunk, r.By[call.FieldTrunk] = clip(trunk), l.told
 	}
-	r.Tenant, r.ID = tenant, l.rowID(v.outbound)
+	l.adoptAll(&r, siblings, plan)
+	r.Tenant, r.ID = tenant, l.nameOf(v, siblings)
 	if !l.life.row.IsZero() {
 		r.Tenant, r.ID = l.life.rowTenant, l.life.row.ID
-		return r, nil
+		place(&r, l.life.row.Start)
+		return r, l.life.row.Start, nil
 	}
 	have, err := h.in.store.Row(ctx, r.Tenant, r.ID)
 	switch {
 	case errors.Is(err, call.ErrNotFound):
-		return r, nil
+		return r, r.Start, nil
 	case err != nil:
-		return r, fmt.Errorf("look up row %v: %w", r.ID, err)
+		return r, at, fmt.Errorf("look up row %v: %w", r.ID, err)
 	}
 	if v.invite == nil {
 		l.lateFacts(&r, &have)
 	}
-	r.Start = have.Start // its place
-	return r, nil
+	h.join(&r, &have)
+	return r, have.Start, nil
+}
+
+// nameOf returns the id of the row of a leg: that under which another source's leg
+// is in the log, or the one that Microsoft gave, whoever has heard it.
+func (l *leg) nameOf(v *view, siblings []*leg) call.GUID {
+	for _, o := range siblings {
+		if !o.life.row.IsZero() {
+			return o.life.row.ID
+		}
+	}
+	if l.nameless(v) {
+		for _, o := range siblings {
+			if w := o.view(); !o.nameless(&w) {
+				return o.rowID(w.outbound)
+			}
+		}
+	}
+	return l.rowID(v.outbound)
+}
+
+// join makes the row of a leg one that can be folded with the row of the same call
+// that is in the log already, whoever has told that. When that one was heard, too,
+// by nobody who knows less, its times stay: they are those of one clock.
+func (h *hearing) join(r, have *call.Row) {
+	heard := have.By[call.FieldDuration]
+	if heard.Kind() != call.SIP || heard < r.By[call.FieldDuration] {
+		place(r, have.Start)
+		return
+	}
+	if !r.End.Equal(have.End) || !r.Failure.Equal(have.Failure) {
+		h.another++
+	}
+	for _, f := range slices.Concat(outcomes, []call.Field{call.FieldStart, call.FieldInvite, call.FieldCallEndSubReason}) {
+		r.By[f] = 0
+	}
 }
 
 // lateFacts makes the row of a few late messages one that agrees with the row
@@ -363,51 +449,56 @@ func (q *fifo) pop() {
 	}
 }
 
-// A dueHeap holds the legs that are due later.
-type dueHeap []*leg
+// A legHeap holds legs, the least one first. Each knows its place in it, from 1 on;
+// 0 is none.
+type legHeap struct {
+	legs  []*leg
+	less  func(a, b *leg) bool
+	place func(l *leg) *int
+}
 
-func (q dueHeap) Len() int           { return len(q) }
-func (q dueHeap) Less(i, j int) bool { return q[i].life.due.Before(q[j].life.due) }
-func (q dueHeap) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].life.place, q[j].life.place = i+1, j+1
+func (q *legHeap) Len() int           { return len(q.legs) }
+func (q *legHeap) Less(i, j int) bool { return q.less(q.legs[i], q.legs[j]) }
+func (q *legHeap) Swap(i, j int) {
+	q.legs[i], q.legs[j] = q.legs[j], q.legs[i]
+	*q.place(q.legs[i]), *q.place(q.legs[j]) = i+1, j+1
 }
 
 // Push implements [heap.Interface].
-func (q *dueHeap) Push(x any) {
+func (q *legHeap) Push(x any) {
 	l := x.(*leg) //nolint:forcetypeassert // nothing else is put in
-	*q = append(*q, l)
-	l.life.place = len(*q)
+	q.legs = append(q.legs, l)
+	*q.place(l) = len(q.legs)
 }
 
 // Pop implements [heap.Interface].
-func (q *dueHeap) Pop() any {
-	last := len(*q) - 1
-	l := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	l.life.place = 0
+func (q *legHeap) Pop() any {
+	last := len(q.legs) - 1
+	l := q.legs[last]
+	q.legs[last] = nil
+	q.legs = q.legs[:last]
+	*q.place(l) = 0
 	return l
 }
 
-func (q *dueHeap) first() *leg {
-	if len(*q) == 0 {
+func (q *legHeap) first() *leg {
+	if len(q.legs) == 0 {
 		return nil
 	}
-	return (*q)[0]
+	return q.legs[0]
 }
 
-func (q *dueHeap) set(l *leg, due time.Time) {
-	l.life.due = due
-	if l.life.place > 0 {
-		heap.Fix(q, l.life.place-1)
+// set puts a leg in, or where it belongs now.
+func (q *legHeap) set(l *leg) {
+	if at := *q.place(l); at > 0 {
+		heap.Fix(q, at-1)
 		return
 	}
 	heap.Push(q, l)
 }
 
-func (q *dueHeap) remove(l *leg) {
-	if l.life.place > 0 {
-		heap.Remove(q, l.life.place-1)
+func (q *legHeap) remove(l *leg) {
+	if at := *q.place(l); at > 0 {
+		heap.Remove(q, at-1)
 	}
 }

@@ -127,7 +127,8 @@ func TestNeverAnswered(t *testing.T) {
 		wait time.Duration
 		code int32
 	}{
-		{"ringing", newTalk(1, true).invite().at(time.Second).answer(180, "Ringing"), 10 * time.Minute, 408},
+		{"asked", newTalk(1, true).invite().at(time.Second).answer(100, "Trying"), 10 * time.Minute, 408},
+		{"ringing", newTalk(1, true).invite().at(time.Second).answer(180, "Ringing"), time.Hour, 408},
 		{"cancelled", newTalk(1, true).invite().at(time.Second).request("CANCEL", true), 32 * time.Second, 487},
 		{"challenged", newTalk(1, true).invite().at(time.Second).answer(407, "Proxy Authentication Required"), 5 * time.Second, 407},
 	} {
@@ -271,7 +272,7 @@ func TestAlongTrunk(t *testing.T) {
 		if err := s.in.SinkOf(Input{Source: "lab", Trunk: "sbc1.contoso.com"}).Put(t.Context(), c.events()...); err != nil {
 			t.Fatal(err)
 		}
-		s.pass(time.Second)
+		s.pass(6 * time.Second)
 		r := s.one()
 		if r.Inbound() == outbound || r.Trunk != "sbc1.contoso.com" || r.Duration != 2 || r.Caller != c.caller() || r.Callee != c.callee() {
 			t.Errorf("outbound %v: %+v", outbound, r)

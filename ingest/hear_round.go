@@ -37,6 +37,7 @@ const (
 	amendedRow
 	otherLeg
 	elsewhere
+	setAside
 	rejected
 )
 
@@ -110,6 +111,8 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 	arrived := now
 	if l.life.recorded {
 		arrived = s.At
+	} else {
+		h.tick(l.source, s.At, now)
 	}
 	changed := l.add(s)
 	l.life.opened = firstOf(l.life.opened, arrived)
@@ -117,6 +120,7 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 	if changed {
 		l.life.changed, l.life.learned = true, lastOf(l.life.learned, arrived)
 		h.recent.add(l)
+		h.notice(l, s.Method == methodBye || s.Code >= 300)
 	}
 	if changed || l.life.heard.Sub(l.life.saved) > saveEvery {
 		h.soil(l)
@@ -209,6 +213,9 @@ func (h *hearing) undo() {
 		h.closed -= int64(btoi(!queued.closed.IsZero())) - int64(btoi(!n.was.closed.IsZero()))
 		l.life.dirty, l.life.waiting, l.life.queued = queued.dirty, queued.waiting, queued.queued
 		l.life.due, l.life.place, l.life.keys, l.life.progress = queued.due, queued.place, queued.keys, queued.progress
+		if l.life.sure, l.life.sureAt = queued.sure, queued.sureAt; l.life.sure {
+			h.notice(l, true)
+		}
 		h.wait(l)
 	}
 }
@@ -222,15 +229,26 @@ func (h *hearing) finish(c heardCount, more bool) {
 	}
 	clear(h.dirty)
 	h.dirty = h.dirty[:0]
+	for source, ahead := range h.publish(c, more) {
+		h.in.clock(source, ahead)
+	}
+}
+
+// publish counts what a round has done, and returns which clocks are news.
+func (h *hearing) publish(c heardCount, more bool) map[string]time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := &h.stats
 	for _, n := range h.news {
+		if n.what == newRow && !n.l.life.sure {
+			h.aside(n.l.source).doubted[n.l] = struct{}{}
+		}
 		if n.forget {
 			h.drop(n.l)
 		}
 		s.count(&n)
 	}
+	s.Echoes, s.Another = h.echoes, h.another
 	s.Messages += c.messages
 	s.Other += c.other
 	if !c.last.IsZero() {
@@ -238,6 +256,7 @@ func (h *hearing) finish(c heardCount, more bool) {
 	}
 	h.more = more
 	h.recount()
+	return h.noteOffsets()
 }
 
 func (s *HearStats) count(n *news) {
@@ -256,6 +275,8 @@ func (s *HearStats) count(n *news) {
 		s.OtherLegs++
 	case elsewhere:
 		s.Elsewhere++
+	case setAside:
+		s.SetAside++
 	case rejected:
 		s.Rejected++
 	}
@@ -290,6 +311,7 @@ func (h *hearing) drop(l *leg) {
 	}
 	h.recent.remove(l)
 	h.later.remove(l)
+	h.forgetAside(l)
 	h.closed--
 }
 

@@ -31,6 +31,9 @@ type Config struct {
 	// Number writes a number as the dial plan of a trunk says, E.164 as a rule;
 	// nil leaves it as it was dialled or shown.
 	Number func(trunk, number string) string
+	// Clock is told when it is known by how much the clock of a source's agents is
+	// ahead of ours, and when that changes; nil tells nobody.
+	Clock func(source string, ahead time.Duration)
 	// KeepSIP keeps the SIP messages of calls, see [call.Message].
 	KeepSIP bool
 	// Times are those for which ingest waits for more of a call; of each that
@@ -45,6 +48,7 @@ type Ingest struct {
 	tenant func(trunk string) (call.GUID, bool)
 	number func(trunk, number string) string
 	now    func() time.Time
+	clock  func(source string, ahead time.Duration)
 	links  linker
 
 	keepSIP bool
@@ -57,7 +61,10 @@ type Ingest struct {
 
 // New returns an Ingest. There is nothing to close.
 func New(c Config) *Ingest {
-	in := &Ingest{store: c.Store, tenant: c.Tenant, now: c.Now, number: c.Number, keepSIP: c.KeepSIP}
+	in := &Ingest{store: c.Store, tenant: c.Tenant, now: c.Now, number: c.Number, clock: c.Clock, keepSIP: c.KeepSIP}
+	if in.clock == nil {
+		in.clock = func(string, time.Duration) {}
+	}
 	if in.tenant == nil {
 		in.tenant = func(string) (call.GUID, bool) { return call.Unassigned, false }
 	}

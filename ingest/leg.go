@@ -90,12 +90,14 @@ type legLife struct {
 	linked   bool     // the store knows whose messages the leg's are
 	cut      bool     // the SBC has restarted, and knows nothing of the call
 	recorded bool     // the messages were saved before, and are not heard now
+	sure     bool     // it surely faces Microsoft
 	dirty    bool     // the store does not have it as it is
 	waiting  bool     // it is in the queue of what was heard just now
 	progress Progress // what those who watch were told
 	queued   time.Time
 	due      time.Time
 	place    int      // among those that are due later, from 1; 0: not there
+	sureAt   int      // among those that surely face Microsoft and are not over, from 1
 	keys     []uint64 // by which other legs find it
 }
 

@@ -356,18 +356,22 @@ func (v *view) ended() bool {
 	return v.established() && !v.bye.at.IsZero() || v.final != nil && !v.asked
 }
 
-// again reports whether the caller may yet call again within the same dialog:
-// it was challenged, sent elsewhere, or asked for a longer session.
-func (v *view) again() bool {
+// again returns for how long the caller may yet call again within the same dialog:
+// it was challenged, sent elsewhere, or asked for a longer session; or the trunk or
+// proxy was not there, so that the next one is asked at once. After these codes
+// Teams does so (learn.microsoft.com, "Configure Direct Routing": failover), and
+// SBCs do.
+func (v *view) again(t *Times) time.Duration {
 	if v.established() || v.final == nil {
-		return false
+		return 0
 	}
-	switch code := v.final.code; code {
-	case 401, 407, 422:
-		return true
-	default:
-		return code < 400
+	switch code := v.final.code; {
+	case code < 400, code == 401, code == 407, code == 422:
+		return t.Retry
+	case code == 408, code == 503, code == 504:
+		return t.Next
 	}
+	return 0
 }
 
 // trunks returns the host names that may be the trunk's: Microsoft calls it by

@@ -239,6 +239,8 @@ type pass struct {
 	b      call.Batch
 	linked int
 	since  map[call.GUID][]byte // new values of link/TENANT
+	// offsets are those of the clocks that are off.
+	offsets []time.Duration
 	// near holds the rows that have been looked up, and those of the batch.
 	near map[nearKey][]*candidate
 	// places are those of the rows that others became part of.
@@ -260,11 +262,12 @@ type candidate struct {
 // newPass returns a pass over a copy of b.
 func newPass(in *Ingest, b call.Batch) *pass {
 	p := &pass{
-		in:     in,
-		b:      call.Batch{Rows: slices.Clone(b.Rows), State: map[string][]byte{}, If: map[string][]byte{}, Messages: b.Messages, Legs: slices.Clone(b.Legs)},
-		places: make(map[rowKey]call.Cursor),
-		since:  make(map[call.GUID][]byte),
-		near:   make(map[nearKey][]*candidate),
+		in:      in,
+		offsets: in.offsets(),
+		b:       call.Batch{Rows: slices.Clone(b.Rows), State: map[string][]byte{}, If: map[string][]byte{}, Messages: b.Messages, Legs: slices.Clone(b.Legs)},
+		places:  make(map[rowKey]call.Cursor),
+		since:   make(map[call.GUID][]byte),
+		near:    make(map[nearKey][]*candidate),
 	}
 	maps.Copy(p.b.State, b.State)
 	maps.Copy(p.b.If, b.If)
@@ -309,7 +312,9 @@ func (p *pass) linkRow(ctx context.Context, r *call.Row) error {
 	if r.ID != c.row.ID {
 		p.places[rowKey{r.Tenant, r.ID}] = c.row.Cursor()
 	}
-	r.ID = c.row.ID
+	if r.ID = c.row.ID; r.Seen.Has(call.SIP) && r.By[call.FieldDuration] > c.row.By[call.FieldDuration] {
+		place(r, c.row.Start)
+	}
 	w := *r
 	c.row.Fold(&w)
 	return nil
@@ -330,7 +335,7 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 			return c, nil
 		}
 	}
-	c := best(r, near)
+	c := best(r, near, p.offsets)
 	if c == nil {
 		return nil, nil
 	}

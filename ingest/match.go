@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,8 +42,8 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 	}
 	q := call.Query{
 		Tenant: r.Tenant,
-		From:   from.Add(-margin),
-		To:     to.Add(margin),
+		From:   from.Add(-p.margin()),
+		To:     to.Add(p.margin()),
 		Where:  call.Compare{Field: call.FieldCorrelationID, Op: call.EQ, Value: r.CorrelationID},
 	}
 	for row, err := range p.in.store.Rows(ctx, q) {
@@ -57,13 +58,23 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 	return near, nil
 }
 
+// margin is how far from the times of a row others are looked for: further than
+// usual if a clock is off by more.
+func (p *pass) margin() time.Duration {
+	far := margin
+	for _, ahead := range p.offsets {
+		far = max(far, min(ahead.Abs()+margin, longest))
+	}
+	return far
+}
+
 // best returns the row that r is most likely the same call as, of those that
 // it can be; nil if there is none.
-func best(r *call.Row, near []*candidate) *candidate {
+func best(r *call.Row, near []*candidate, offsets []time.Duration) *candidate {
 	var best *candidate
 	most := -1
 	for _, c := range near {
-		if !sameCall(&c.row, r) {
+		if !sameCall(&c.row, r, offsets) {
 			continue
 		}
 		n := alike(&c.row, r)
@@ -83,7 +94,7 @@ func best(r *call.Row, near []*candidate) *candidate {
 // case, and in the time of the INVITE, or of the start if one does not tell
 // that. Two records of Microsoft's must agree in the numbers too, because legs
 // may begin within one second; an SBC may write numbers in its own way.
-func sameCall(a, b *call.Row) bool {
+func sameCall(a, b *call.Row, offsets []time.Duration) bool {
 	switch {
 	case a.Seen&b.Seen != 0, !hasOwnID(a) && !hasOwnID(b):
 		return false
@@ -94,10 +105,19 @@ func sameCall(a, b *call.Row) bool {
 	case microsofts(a) && microsofts(b) && (otherNumber(a.Caller, b.Caller) || otherNumber(a.Callee, b.Callee)):
 		return false
 	}
+	field, at := call.FieldInvite, func(r *call.Row) time.Time { return r.Invite }
 	if a.Invite.IsZero() || b.Invite.IsZero() {
-		return start(a).Sub(start(b)).Abs() < tolerance(a, b, call.FieldStart, start)
+		field, at = call.FieldStart, start
 	}
-	return a.Invite.Sub(b.Invite).Abs() < tolerance(a, b, call.FieldInvite, func(r *call.Row) time.Time { return r.Invite })
+	apart, most := at(a).Sub(at(b)), tolerance(a, b, field, at)
+	if apart.Abs() < most {
+		return true
+	}
+	// A source may have heard one of them whose clock is known to be off.
+	heard := a.Seen.Has(call.SIP) != b.Seen.Has(call.SIP)
+	return heard && slices.ContainsFunc(offsets, func(ahead time.Duration) bool {
+		return (apart.Abs() - ahead.Abs()).Abs() < most
+	})
 }
 
 // microsofts reports whether a row is one of Microsoft's own records.
