@@ -119,6 +119,7 @@ func (h *hearing) sweep(ctx context.Context, last time.Time) error {
 // is forced to conclude and forget a leg if there are too many.
 func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force bool) error {
 	v := l.view()
+	h.follow(l)
 	if due := h.due(l, &v); due.After(now) && !force {
 		h.wake(l, due)
 		return nil
@@ -266,10 +267,6 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 			}
 		}
 		return nil
-	case !l.life.row.IsZero() && !l.life.inferred && !v.ended():
-		// It was over, and is not any more. Until it is again, its row says what
-		// was told; what is only concluded does not stand against that.
-		return nil
 	}
 	r, at, err := h.rowOf(ctx, l, v, others, siblings)
 	if err != nil {
@@ -279,14 +276,21 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 		n.what = rejected
 		return nil
 	}
+	told := r.By[call.FieldEnd] == l.told
+	if settled := settledBy(l, siblings); settled && !told {
+		return nil // what is only concluded does not stand against what was told
+	} else if settled {
+		raise(&r, l.told)
+	}
 	n.what = amendedRow
 	if l.life.row.IsZero() {
 		n.what = newRow
 		l.life.row, l.life.rowTenant = call.Cursor{Start: at, ID: r.ID}, r.Tenant
 	}
-	l.life.inferred, l.life.partOf = !v.ended(), call.GUID{}
+	l.life.inferred, l.life.settled, l.life.partOf = !v.ended(), told, call.GUID{}
 	h.batch.Rows = append(h.batch.Rows, r)
 	h.link(l, l)
+	h.claim(l, siblings)
 	for _, o := range slices.Concat(others, siblings) {
 		w := o.view()
 		if o.life.partOf == l.id || o.life.partOf.IsZero() && w.facing < v.facing && o.source == l.source && o.mainOf(&w, h.recent.partners(o)) == l {
@@ -328,8 +332,13 @@ func (h *hearing) rowOf(ctx context.Context, l *leg, v *view, others, siblings [
 	r.Tenant, r.ID = tenant, l.nameOf(v, siblings)
 	if !l.life.row.IsZero() {
 		r.Tenant, r.ID = l.life.rowTenant, l.life.row.ID
-		place(&r, l.life.row.Start)
-		return r, l.life.row.Start, nil
+		return instead(r, l.life.row.Start), l.life.row.Start, nil
+	}
+	for _, o := range siblings {
+		if have := &o.life; !have.row.IsZero() { // it may not be written yet
+			r.Tenant = have.rowTenant
+			return instead(r, have.row.Start), have.row.Start, nil
+		}
 	}
 	have, err := h.in.store.Row(ctx, r.Tenant, r.ID)
 	switch {
@@ -343,6 +352,28 @@ func (h *hearing) rowOf(ctx context.Context, l *leg, v *view, others, siblings [
 	}
 	h.join(&r, &have)
 	return r, have.Start, nil
+}
+
+// instead makes a row one that takes the place of what we have written before.
+func instead(r call.Row, start time.Time) call.Row {
+	place(&r, start)
+	r.By[call.FieldCallEndSubReason] = r.By[call.FieldDuration] // the one before may have had a subcode
+	return r
+}
+
+// settledBy reports whether a message has told how the call went whose row a leg,
+// or another source's, has made.
+func settledBy(l *leg, siblings []*leg) bool {
+	return l.life.settled || slices.ContainsFunc(siblings, func(o *leg) bool { return o.life.settled })
+}
+
+// raise gives how a call went, as a whole, the given witness: a part of it that was
+// concluded must not leave in its place what another one has told before.
+func raise(r *call.Row, w call.Witness) {
+	for _, f := range outcomes {
+		r.By[f] = w
+	}
+	r.By[call.FieldCallEndSubReason] = w
 }
 
 // nameOf returns the id of the row of a leg: that under which another source's leg

@@ -55,6 +55,31 @@ func (h *hearing) headOf(l *leg, v *view, siblings []*leg) (head *leg) {
 	return head
 }
 
+// claim notes that a leg has made the row of what the others have heard, too. They
+// may be open long after it was forgotten.
+func (h *hearing) claim(l *leg, siblings []*leg) {
+	for _, o := range siblings {
+		if o.life.partOf.IsZero() && o.life.row.IsZero() {
+			o.life.partOf = l.id
+			h.soil(o)
+		}
+	}
+}
+
+// follow notes of a leg that has no row whether another source's leg has made it.
+func (h *hearing) follow(l *leg) {
+	if len(h.legs) < 2 || !l.life.row.IsZero() || !l.life.partOf.IsZero() {
+		return
+	}
+	for _, o := range h.siblings(l) {
+		if !o.life.row.IsZero() {
+			l.life.partOf = o.id
+			h.soil(l)
+			return
+		}
+	}
+}
+
 // A standing is what makes the word of one source count for more than that of
 // another.
 type standing struct {

@@ -86,6 +86,7 @@ type legLife struct {
 	partOf    call.GUID // the leg whose call this is another leg of
 
 	inferred bool     // it was closed by a limit
+	settled  bool     // a message has told how the call of its row went
 	changed  bool     // it has facts that the row does not have
 	linked   bool     // the store knows whose messages the leg's are
 	cut      bool     // the SBC has restarted, and knows nothing of the call

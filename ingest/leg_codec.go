@@ -120,7 +120,7 @@ func (w *legWriter) life(l *legLife) {
 	w.time(l.opened)
 	w.time(l.heard)
 	w.time(l.closed)
-	w.bools(l.inferred, l.changed, l.recorded, l.cut, l.linked)
+	w.bools(l.inferred, l.changed, l.recorded, l.cut, l.linked, l.settled)
 	w.time(l.row.Start)
 	w.guid(l.row.ID)
 	w.guid(l.rowTenant)
@@ -310,7 +310,10 @@ func (r *legReader) says(m *microsoftSays) {
 
 func (r *legReader) life(l *legLife) {
 	l.opened, l.heard, l.closed = r.time(), r.time(), r.time()
-	r.bools(&l.inferred, &l.changed, &l.recorded, &l.cut, &l.linked)
+	r.bools(&l.inferred, &l.changed, &l.recorded, &l.cut, &l.linked, &l.settled)
+	if r.version < 3 {
+		l.settled = !l.inferred && !l.closed.IsZero()
+	}
 	l.row.Start, l.row.ID = r.time(), r.guid()
 	l.rowTenant, l.partOf = r.guid(), r.guid()
 	l.saved, l.learned = l.heard, l.heard

@@ -93,18 +93,17 @@ func (h *hop) microsoftEnd(ours netip.AddrPort) netip.AddrPort {
 // Microsoft's, as behind a proxy, a hop belongs to the hop with an INVITE that it
 // has most in common with.
 func (l *leg) belongs(h *hop, p *path, facing []*hop) (side, bool) {
-	if end, known := l.oneMicrosoft(h); known {
-		asked := p.invited[0]
-		if from, known := l.oneMicrosoft(asked); known {
-			if end.Addr() != from.Addr() && slices.ContainsFunc(facing, func(f *hop) bool {
-				e, _ := l.oneMicrosoft(f)
-				return e.Addr() == end.Addr()
-			}) {
-				return side{}, false
-			}
-			caller, _ := asked.ends()
-			return side{h, (h.a == end) == (caller == from), true}, true
+	asked := p.invited[0]
+	if from, told := l.oneMicrosoft(asked); told {
+		end, known := l.oneMicrosoft(h)
+		if !known || end.Addr() != from.Addr() && slices.ContainsFunc(facing, func(f *hop) bool {
+			e, _ := l.oneMicrosoft(f)
+			return e.Addr() == end.Addr()
+		}) {
+			return side{}, false
 		}
+		caller, _ := asked.ends()
+		return side{h, (h.a == end) == (caller == from), true}, true
 	}
 	best := 0
 	var at side

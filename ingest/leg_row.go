@@ -79,6 +79,10 @@ func (l *leg) numbers(outbound bool) (caller, callee string) {
 	if outbound {
 		caller, callee = callee, caller
 	}
+	if caller != "" && callee != "" {
+		return caller, callee
+	}
+	// Whoever asked for an answer may have done so within the dialog.
 	return first(l.from.s, caller), first(l.to.s, callee)
 }
 

@@ -194,6 +194,9 @@ func (l *leg) facingHops(outbound bool) []*hop {
 			end, uri = to, microsoftHost(h.invite.uriHost)
 		}
 		rank := 1 + 4*btoi(isMicrosoft(end, l.peers)) + 2*btoi(l.isEnd(i, end, outbound)) + btoi(uri)
+		if ms, one := l.oneMicrosoft(h); one && ms == end {
+			rank = 8 // nothing else is needed
+		}
 		if rank > best {
 			best, hops = rank, hops[:0]
 		}
