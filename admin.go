@@ -51,9 +51,12 @@ func (w *watch) hep() []metrics.HEP {
 			continue
 		}
 		s := src.Stats()
-		refused := map[string]uint64{}
-		for c := hep.Cause(1); int(c) < hep.NumCauses; c++ {
+		refused, unread := map[string]uint64{}, map[string]uint64{}
+		for _, c := range hep.Causes() {
 			refused[c.String()] = s.Refused[c]
+			if c.Partial() {
+				unread[c.String()] = s.Unread[c]
+			}
 		}
 		turnedAway := map[string]uint64{}
 		for r := range hep.Refusal(hep.NumRefusals) {
@@ -61,6 +64,7 @@ func (w *watch) hep() []metrics.HEP {
 		}
 		all = append(all, metrics.HEP{
 			Source: l.name, Packets: s.Packets, Bytes: s.Bytes, Messages: s.Messages, Retimed: s.Retimed,
+			Further: s.Further, Unread: unread,
 			Refused: refused, KernelDrops: s.KernelDrops,
 			Connections: s.Connections, Accepted: s.Accepted, TurnedAway: turnedAway,
 		})

@@ -51,6 +51,23 @@ type Signal struct {
 	SessionExpires int
 	// MediaPath is X-MS-MediaPath, which Teams sends with media optimisation.
 	MediaPath string
+	// Priority is that header as it stands, such as "emergency" (RFC 3261,
+	// section 20.26).
+	Priority string
+	// Attestation says how well the caller's carrier knows the caller: "A"
+	// (fully), "B" (its customer, but not the number) or "C" (it is a gateway).
+	// OriginID is a UUID by which that carrier finds where the call came in.
+	// They are the claims attest and origid of the PASSporT in Identity (RFC
+	// 8225, RFC 8588), as they stand: nobody has checked the signature.
+	Attestation, OriginID string
+	// Verstat is what a verifier of the signature found, such as
+	// "TN-Validation-Passed": the parameter verstat of P-Asserted-Identity, or
+	// else of From (3GPP TS 24.229, section 7.2A.20).
+	Verstat string
+	// SIPREC says that this is a recorder's session, not a call (RFC 7866): it
+	// requires siprec, its Contact is a recording client or server, or its body
+	// is a recording's metadata alone.
+	SIPREC bool
 
 	// Raw is the message without its body and without the headers that hold
 	// credentials, as it may be kept.

@@ -43,7 +43,9 @@ type HEP struct {
 	Source      string            // its name
 	Packets     uint64            // received
 	Bytes       uint64            // of them
+	Further     uint64            // SIP messages behind the first of a packet
 	Messages    uint64            // SIP messages that were accepted
+	Unread      map[string]uint64 // of them were taken without something that could not be read, by cause
 	Retimed     uint64            // of them had no time that could be
 	Refused     map[string]uint64 // packets of which nothing came, by cause
 	KernelDrops uint64            // datagrams that the kernel had no room for

@@ -19,6 +19,7 @@ func gauge(name, help string, labels ...string) family {
 // families are the metrics that snapshots shows.
 type families struct {
 	hepPackets, hepBytes, hepMessages, hepRetimed, hepRefused, hepDrops family
+	hepFurther, hepUnread                                               family
 	hepConnections, hepAccepted, hepTurnedAway                          family
 	pushRequests, pushRejected, pushBytes, pushActive                   family
 	rows, unassigned                                                    family
@@ -30,6 +31,8 @@ func newFamilies() families {
 		hepPackets:     counter("trunklog_hep_packets_total", "HEP packets received.", "source"),
 		hepBytes:       counter("trunklog_hep_bytes_total", "Bytes of the HEP packets received.", "source"),
 		hepMessages:    counter("trunklog_hep_messages_total", "SIP messages taken out of HEP packets and accepted.", "source"),
+		hepFurther:     counter("trunklog_hep_further_messages_total", "SIP messages that followed another one in the same HEP packet.", "source"),
+		hepUnread:      counter("trunklog_hep_unread_total", "SIP messages taken without something that could not be read, by cause.", "source", "cause"),
 		hepRetimed:     counter("trunklog_hep_retimed_total", "SIP messages without a usable time, which were given that of their arrival.", "source"),
 		hepRefused:     counter("trunklog_hep_refused_total", "HEP packets of which nothing came, by cause.", "source", "cause"),
 		hepDrops:       counter("trunklog_hep_kernel_drops_total", "Datagrams that the kernel had no room for.", "source"),
@@ -57,6 +60,7 @@ func newFamilies() families {
 func (f *families) all() []family {
 	return []family{
 		f.hepPackets, f.hepBytes, f.hepMessages, f.hepRetimed, f.hepRefused, f.hepDrops,
+		f.hepFurther, f.hepUnread,
 		f.hepConnections, f.hepAccepted, f.hepTurnedAway,
 		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
 		f.rows, f.unassigned,
@@ -123,12 +127,16 @@ func (s *snapshots) hep(out output, h HEP) {
 	out.add(s.f.hepPackets, float64(h.Packets), h.Source)
 	out.add(s.f.hepBytes, float64(h.Bytes), h.Source)
 	out.add(s.f.hepMessages, float64(h.Messages), h.Source)
+	out.add(s.f.hepFurther, float64(h.Further), h.Source)
 	out.add(s.f.hepRetimed, float64(h.Retimed), h.Source)
 	out.add(s.f.hepDrops, float64(h.KernelDrops), h.Source)
 	out.add(s.f.hepConnections, float64(h.Connections), h.Source)
 	out.add(s.f.hepAccepted, float64(h.Accepted), h.Source)
 	for cause, n := range h.TurnedAway {
 		out.add(s.f.hepTurnedAway, float64(n), h.Source, cause)
+	}
+	for cause, n := range h.Unread {
+		out.add(s.f.hepUnread, float64(n), h.Source, cause)
 	}
 	for cause, n := range h.Refused {
 		out.add(s.f.hepRefused, float64(n), h.Source, cause)

@@ -7,74 +7,167 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// scanAddress reads the address at the beginning of a header's value: a URI in
-// angle brackets with or without a name in front of it, or a URI alone (section
-// 20.10). It returns what follows, which is the header's parameters. In a list
-// of addresses it reads the first.
+// scanAddress reads the first address in a header's value: a URI in angle
+// brackets with or without a name in front of it, or a URI alone (section 20.10).
+// It returns the URI and what follows it, which is the header's parameters, and
+// clears a if there is none.
 //
-// What stands in the name or between the brackets need not be well formed: SBCs
-// put texts of all kinds there, and Microsoft shows them as they are.
-func scanAddress(v []byte, a *call.Address, list bool) (rest []byte, ok bool) {
+// What stands in the name or between the brackets need not be well formed.
+// Teams puts no quotes around names, whatever is in them, SBCs put texts of all
+// kinds between the brackets, and Microsoft shows them as they are.
+func scanAddress(v []byte, a *call.Address) (uri, rest []byte, ok bool) {
 	open := 0
 	if len(v) == 0 || v[0] != '<' {
-		if open, ok = scanName(v, a, list); !ok {
-			return nil, false
-		}
+		open, v = scanName(v, a)
 	}
 	if open >= 0 {
-		end := bytes.IndexByte(v[open:], '>')
-		if end < 0 {
-			return nil, false
+		if uri, rest = cutBrackets(v[open:]); scanURI(uri, a) {
+			return uri, rest, true
 		}
-		end += open
-		return v[end+1:], scanURI(trim(v[open+1:end]), a)
+		// The name may begin with a bracket.
+		*a = call.Address{}
+		if open = findBracket(v, open+1); open < 0 {
+			return nil, nil, false
+		}
+		a.Name = bareName(v[:open])
+		uri, rest = cutBrackets(v[open:])
+	} else {
+		// Without brackets all parameters are the header's.
+		end := bareEnd(v)
+		uri, rest = trim(v[:end]), v[end:]
+		if space := bytes.LastIndexAny(uri, " \t"); space >= 0 && hasScheme(uri[space+1:]) {
+			a.Name, uri = bareName(uri[:space]), uri[space+1:]
+		}
 	}
-	// Without brackets all parameters are the header's.
+	if !scanURI(uri, a) {
+		*a = call.Address{}
+		return nil, nil, false
+	}
+	return uri, rest, true
+}
+
+// scanName reads the name in front of a URI in brackets, and returns the place of
+// the bracket. It is -1 if there is none, and v begins with the URI then.
+func scanName(v []byte, a *call.Address) (open int, _ []byte) {
+	if len(v) > 0 && v[0] == '"' {
+		if end := EndOfString(v, 1); end >= 0 {
+			next := SkipSpace(v, end+1)
+			bracket := next < len(v) && v[next] == '<'
+			if bracket || hasScheme(v[next:]) {
+				a.Name = unquote(v[1:end])
+			}
+			switch {
+			case bracket:
+				return next, v
+			case a.Name != "":
+				return -1, v[next:]
+			}
+		}
+		// Quotes of which the last is not the name's end are part of it.
+	}
+	open = bytes.IndexByte(v, '<')
+	if open < 0 || beginsWithURI(v[:open]) {
+		return -1, v
+	}
+	if !hasScheme(v[open+1:]) { // a bracket of the name, or a URI of another scheme
+		if other := findBracket(v, open+1); other >= 0 {
+			open = other
+		}
+	}
+	a.Name = bareName(v[:open])
+	return open, v
+}
+
+// findBracket returns the place of the first bracket at or behind from that a
+// URI follows which we know, or -1.
+func findBracket(v []byte, from int) int {
+	for {
+		i := bytes.IndexByte(v[from:], '<')
+		if i < 0 {
+			return -1
+		}
+		if from += i + 1; hasScheme(v[from:]) {
+			return from - 1
+		}
+	}
+}
+
+// beginsWithURI reports whether what stands in front of a bracket is a URI
+// without one, so that the bracket is the next address's, or a parameter's.
+func beginsWithURI(before []byte) bool {
+	end := bytes.IndexByte(before, ';')
+	if end < 0 {
+		end = bytes.IndexByte(before, ',')
+	}
+	return end >= 0 && hasScheme(before[:end])
+}
+
+// cutBrackets cuts a URI in brackets off v. Those that are not closed end in
+// front of the parameters.
+func cutBrackets(v []byte) (uri, rest []byte) {
+	if end := bytes.IndexByte(v, '>'); end >= 0 {
+		return trim(v[1:end]), v[end+1:]
+	}
+	v = v[1:]
+	end := bareEnd(v)
+	return trim(v[:end]), v[end:]
+}
+
+// bareEnd returns where a URI without brackets ends: in front of the parameters,
+// or of the next address. A comma may also stand in a user.
+func bareEnd(v []byte) int {
 	end := bytes.IndexByte(v, ';')
 	if end < 0 {
 		end = len(v)
 	}
-	if list {
-		if comma := bytes.IndexByte(v[:end], ','); comma >= 0 {
-			end = comma
-		}
+	comma := bytes.IndexByte(v[:end], ',')
+	if comma < 0 || bytes.IndexByte(v[:comma], '@') < 0 && bytes.IndexByte(v[comma:end], '@') >= 0 && !hasScheme(v[comma+1:end]) {
+		return end
 	}
-	return v[end:], scanURI(trim(v[:end]), a)
+	return comma
 }
 
-// scanName reads the name in front of a URI and returns the place of the angle
-// bracket, or -1 if there is none.
-func scanName(v []byte, a *call.Address, list bool) (open int, ok bool) {
-	if len(v) > 0 && v[0] == '"' {
-		end := EndOfString(v, 1)
-		if end < 0 {
-			return 0, false
-		}
-		if open = SkipSpace(v, end+1); open == len(v) || v[open] != '<' {
-			return 0, false
-		}
-		a.Name = unquote(v[1:end])
-		return open, true
-	}
-	if len(v) > 0 && v[0] == '<' {
-		return 0, true
-	}
-	open = bytes.IndexByte(v, '<')
-	if open < 0 {
-		return open, true
-	}
-	// The bracket may be the next address's, or a parameter's.
-	before := v[:open]
-	if stop := bytes.IndexByte(before, ';'); stop >= 0 && hasScheme(before[:stop]) {
-		return -1, true
-	}
-	if list {
-		if comma := bytes.IndexByte(before, ','); comma >= 0 && hasScheme(before[:comma]) {
-			return -1, true
+// cutAddress cuts what follows an address at the comma in front of the next one.
+func cutAddress(v []byte) (params, next []byte, more bool) {
+	for i := 0; i < len(v); i++ {
+		switch v[i] {
+		case '"':
+			if end := EndOfString(v, i+1); end >= 0 {
+				i = end
+			}
+		case ',':
+			return v[:i], trim(v[i+1:]), true
 		}
 	}
-	a.Name = Text(trim(before))
-	return open, true
+	return v, nil, false
+}
+
+// bareName returns a name that is not a quoted string, as it stands. Quotes
+// around all of it are not part of it: what they enclose ended with a backslash.
+// Nor is a bracket at its end, where there were two in front of the URI.
+func bareName(v []byte) string {
+	v = trim(bytes.TrimRight(v, "<"))
+	if n := len(v); n > 1 && v[0] == '"' && v[n-1] == '"' && bytes.IndexByte(v[1:n-1], '"') < 0 {
+		v = v[1 : n-1]
+	}
+	return nameText(trim(v))
+}
+
+// nameText returns a name, in which white space of any length, such as where a
+// header was folded, is one space (section 7.3.1).
+func nameText(v []byte) string {
+	if bytes.IndexByte(v, '\t') < 0 && !bytes.Contains(v, []byte("  ")) {
+		return Text(v)
+	}
+	out := make([]byte, 0, len(v))
+	for i, c := range v {
+		if !isSpace(c) {
+			out = append(out, c)
+		} else if !isSpace(v[i-1]) { // it does not begin with one
+			out = append(out, ' ')
+		}
+	}
+	return string(out)
 }
 
 // hasScheme reports whether b begins as a URI that we know.
@@ -203,23 +296,49 @@ func uriParams(rest []byte) string {
 	return ""
 }
 
-// userText returns the user in front of an @, without a password.
+// userText returns the user in front of an @, without a password. The parameters
+// that a telephone number may have there (section 19.1.6), such as those of
+// number portability, are no part of the number.
 func userText(b []byte) string {
 	if isPlain(b) {
 		return Text(trim(b))
 	}
 	b, _, _ = bytes.Cut(b, []byte{':'})
+	if number, _, found := bytes.Cut(b, []byte{';'}); found && isNumber(number) {
+		b = number
+	}
 	if b = trim(b); bytes.IndexByte(b, '%') >= 0 {
 		return unescape(b)
 	}
 	return Text(b)
 }
 
-// isPlain reports whether a user has neither a password nor escapes.
+// isNumber reports whether b is a telephone number: digits, with or without + in
+// front and separators (RFC 3966, section 3).
+func isNumber(b []byte) bool {
+	b = trim(b)
+	for _, plus := range [...]string{"+", "%2B", "%2b"} {
+		b = bytes.TrimPrefix(b, []byte(plus))
+	}
+	digits := 0
+	for _, c := range b {
+		switch {
+		case '0' <= c && c <= '9', c == '*', c == '#':
+			digits++
+		case c == '-', c == '.', c == '(', c == ')':
+		default:
+			return false
+		}
+	}
+	return digits > 0
+}
+
+// isPlain reports whether a user has neither a password, nor parameters, nor
+// escapes.
 func isPlain(user []byte) bool {
 	if len(user) < 8 {
 		for _, c := range user {
-			if c == ':' || c == '%' {
+			if c == ':' || c == ';' || c == '%' {
 				return false
 			}
 		}
@@ -228,22 +347,20 @@ func isPlain(user []byte) bool {
 	found := uint64(0)
 	for i := 0; i < len(user); i += 8 {
 		x := eightBytes(user[min(i, len(user)-8):])
-		found |= zeroBytes(x^':'*eachByte) | zeroBytes(x^'%'*eachByte)
+		found |= bytesBetween(x, ':', ';') | zeroBytes(x^'%'*eachByte)
 	}
 	return found == 0
 }
 
 // param returns the value of the parameter with the given name, in lower case,
-// of a header whose parameters are ";name=value;name=value".
+// in what is ";name=value;name=value" from the first semicolon on.
 func param(p []byte, name string) []byte {
 	for {
-		for len(p) > 0 && p[0] != ';' {
-			p = p[1:]
-		}
-		if len(p) == 0 {
+		i := bytes.IndexByte(p, ';')
+		if i < 0 {
 			return nil
 		}
-		p = p[1:]
+		p = p[i+1:]
 		end := 0
 		for end < len(p) && p[end] != '=' && p[end] != ';' {
 			end++
@@ -276,14 +393,44 @@ func paramValue(p []byte) (value, rest []byte) {
 	if end < 0 {
 		end = len(p)
 	}
+	if comma := bytes.IndexByte(p[:end], ','); comma >= 0 { // the next address
+		end = comma
+	}
 	return trim(p[:end]), p[end:]
+}
+
+// maxVerstat is the longest verstat that is kept.
+const maxVerstat = 64
+
+// verstat returns the parameter of that name of a URI, where it stands behind the
+// number (3GPP TS 24.229, section 7.2A.20) or the host, or of what follows the
+// URI, where some carriers put it.
+func verstat(uri, params []byte) string {
+	const name = "verstat"
+	for _, p := range [...][]byte{uri, params} {
+		for {
+			i := bytes.IndexByte(p, ';')
+			if i < 0 {
+				break
+			}
+			if p = p[i+1:]; len(p) < len(name) || p[0]|0x20 != name[0] || !equalFold(p[:len(name)], name) {
+				continue // as nearly all are: the rest is slow
+			}
+			_, v, _ := bytes.Cut(p, []byte{'='})
+			v, _ = paramValue(v)
+			if v, _, _ = bytes.Cut(v, []byte{'@'}); len(v) <= maxVerstat && isToken(v) {
+				return Text(v)
+			}
+		}
+	}
+	return ""
 }
 
 // unquote returns what the inside of a quoted string stands for.
 func unquote(b []byte) string {
 	i := bytes.IndexByte(b, '\\')
 	if i < 0 {
-		return Text(trim(b))
+		return nameText(trim(b))
 	}
 	var out strings.Builder
 	for ; i >= 0 && i+1 < len(b); i = bytes.IndexByte(b, '\\') {

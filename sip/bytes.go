@@ -47,6 +47,29 @@ func indexColon(line []byte) int {
 	return -1
 }
 
+// isASCII reports whether all of b is. It looks at 64 bytes at once.
+func isASCII(b []byte) bool {
+	for ; len(b) >= 64; b = b[64:] {
+		p := (*[64]byte)(b)
+		x := eightBytes(p[:8]) | eightBytes(p[8:16]) | eightBytes(p[16:24]) | eightBytes(p[24:32]) |
+			eightBytes(p[32:40]) | eightBytes(p[40:48]) | eightBytes(p[48:56]) | eightBytes(p[56:])
+		if x&highBits != 0 {
+			return false
+		}
+	}
+	for ; len(b) >= 8; b = b[8:] {
+		if eightBytes(b)&highBits != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
 // equalFold reports whether b is, in any case, the given text in lower case.
 func equalFold(b []byte, lower string) bool {
 	if len(b) != len(lower) {

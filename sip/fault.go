@@ -7,17 +7,22 @@ import "strconv"
 // message, in which there are phone numbers.
 type Fault uint8
 
-// What can be wrong with a SIP message.
+// What can be wrong with bytes so that they are no message.
 const (
 	FaultEmpty     Fault = iota + 1 // nothing but line breaks: a keep-alive
 	FaultFirstLine                  // neither a request nor a response
 	FaultVersion                    // SIP, but not version 2.0
-	FaultCut                        // breaks off within a header
+	FaultCut                        // breaks off in front of Call-ID and CSeq, or behind them
 	FaultCallID                     // Call-ID missing, empty or endless
 	FaultCSeq                       // CSeq missing, unreadable or another method's
-	FaultFrom                       // From missing or unreadable
-	FaultTo                         // To missing or unreadable
-	FaultTwice                      // one of these four came twice
+)
+
+// What can be wrong with a message that is one all the same, as FaultCut can.
+const (
+	FaultFrom   Fault = iota + FaultCSeq + 1 // From missing or unreadable
+	FaultTo                                  // To missing or unreadable
+	FaultTwice                               // Call-ID, CSeq, From or To came again, and the first counts
+	FaultUnread                              // something of less weight is unreadable
 
 	numFaults
 )
@@ -38,12 +43,13 @@ var faults = [...]struct{ name, text string }{
 	FaultEmpty:     {"sip-empty", "the SIP message is empty"},
 	FaultFirstLine: {"sip-first-line", "the first line is neither a SIP request's nor a response's"},
 	FaultVersion:   {"sip-version", "not version 2.0 of SIP"},
-	FaultCut:       {"sip-cut", "the SIP message breaks off within a header"},
+	FaultCut:       {"sip-cut", "the SIP message breaks off within its headers"},
 	FaultCallID:    {"sip-call-id", "the Call-ID is missing, empty or longer than 1,024 bytes"},
 	FaultCSeq:      {"sip-cseq", "the CSeq is missing, not a number below 2^31 with a method, or not of the request's method"},
 	FaultFrom:      {"sip-from", "the From is missing or holds no address"},
 	FaultTo:        {"sip-to", "the To is missing or holds no address"},
-	FaultTwice:     {"sip-twice", "the Call-ID, CSeq, From or To is there twice"},
+	FaultTwice:     {"sip-twice", "the Call-ID, CSeq, From or To is there twice: the first counts"},
+	FaultUnread:    {"sip-unread", "the Request-URI, Contact, P-Asserted-Identity, Session-ID or Session-Expires cannot be read"},
 }
 
 // String returns the fault's name, a word such as "sip-call-id".

@@ -2,7 +2,10 @@ package sip
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/trunklog/trunklog/call"
@@ -22,7 +25,7 @@ func FuzzScan(f *testing.F) {
 		msg := bytes.Clone(input)
 		var s call.Signal
 		s.Agent = 7
-		fault := scan(msg, &s)
+		_, fault := scan(msg, &s)
 		if s.Agent != 7 {
 			t.Error("the agent was forgotten")
 		}
@@ -45,9 +48,85 @@ func FuzzScan(f *testing.F) {
 		for _, other := range others {
 			var again call.Signal
 			again.Agent = 7
-			if fault := scan(other, &again); fault != 0 || siptest.Dump(&again) != want {
+			if _, fault := scan(other, &again); fault != 0 || siptest.Dump(&again) != want {
 				t.Errorf("%q: %v\n%swant:\n%s", other, fault, siptest.Dump(&again), want)
 			}
 		}
 	})
+}
+
+// headerNames are those of headers that a message may have in any form without
+// being none.
+func headerNames() (all []string) {
+	for _, n := range names[1:] {
+		if n.header != headerCallID && n.header != headerCSeq {
+			all = append(all, n.text)
+		}
+	}
+	return append(all, "x-unknown")
+}
+
+// checkHarmless checks that a header costs a message nothing but what stands in
+// it, wherever it comes.
+func checkHarmless(t *testing.T, name string, value []byte) {
+	t.Helper()
+	value = bytes.ReplaceAll(value, []byte("\n"), []byte("\n ")) // else it is more than one header
+	header := append(append([]byte(name+": "), value...), "\r\n"...)
+	rest := []byte("Call-ID: id\r\nCSeq: 7 INVITE\r\n")
+	for _, msg := range [][]byte{
+		slices.Concat([]byte("INVITE sip:b SIP/2.0\r\n"), header, rest, []byte("\r\n")),
+		slices.Concat([]byte("SIP/2.0 200 OK\r\n"), rest, header),
+		slices.Concat([]byte("INVITE sip:b SIP/2.0\r\nFrom: <sip:a>\r\nTo: <sip:b>\r\n"), rest, header, header, []byte("\r\nbody")),
+		slices.Concat([]byte("INVITE sip:b SIP/2.0\r\n"), rest, header[:len(header)-2]),
+	} {
+		kept := Strip(nil, msg)
+		var s call.Signal
+		unread, err := Scan(msg, &s)
+		if err != nil || s.CallID != "id" || s.CSeq != 7 || s.CSeqMethod != "INVITE" {
+			t.Fatalf("%q: %v, Call-ID %q, CSeq %d %q", msg, err, s.CallID, s.CSeq, s.CSeqMethod)
+		}
+		if int(unread) >= NumFaults {
+			t.Errorf("%q: fault %d", msg, unread)
+		}
+		siptest.Check(t, &s)
+		if _, err := Scan(kept, &s); err != nil || s.CallID != "id" {
+			t.Fatalf("%q, of which %q is kept: %v", msg, kept, err)
+		}
+	}
+}
+
+// FuzzHeader gives bytes of all kinds to each header but Call-ID and CSeq.
+func FuzzHeader(f *testing.F) {
+	all := headerNames()
+	for _, msg := range siptest.All(f) {
+		for line := range bytes.SplitSeq(msg, []byte("\r\n")) {
+			name, value, _ := bytes.Cut(line, []byte{':'})
+			if i := slices.Index(all, strings.ToLower(string(name))); i >= 0 {
+				f.Add(uint8(i), value)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, name uint8, value []byte) {
+		checkHarmless(t, all[int(name)%len(all)], value)
+	})
+}
+
+// TestHeadersAreHarmless tries values that are made of what the grammar is made
+// of, in any order.
+func TestHeadersAreHarmless(t *testing.T) {
+	pieces := []string{
+		"<", ">", "\"", "\\", ",", ";", ":", "@", "%", "%2B", "=", "?", "[", "]", " ", "\t", "\r", "\n", "\x00", "\xfc", "ü", "*", ".", "..",
+		"sip:", "sips:", "tel:", "urn:", "Jack", "+44", "a.b", "tag", "tag=f", "verstat", ";verstat=x", "siprec", "+sip.src", "Q.850", "SIP/2.0", "eyJhdHRlc3QiOiJBIn0", "A",
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	all := headerNames()
+	for range 20_000 {
+		var value []byte
+		for range r.IntN(12) {
+			value = append(value, pieces[r.IntN(len(pieces))]...)
+		}
+		checkHarmless(t, all[r.IntN(len(all))], value)
+	}
 }

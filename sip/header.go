@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 
 	"github.com/trunklog/trunklog/call"
@@ -28,26 +29,43 @@ const (
 	headerSessionID
 	headerSessionExpires
 	headerMediaPath
+	headerPriority
+	headerIdentity
+	headerAttestation
+	headerOrigination
+	headerRequire
+	headerContentType
 	// credentials are those that [Strip] leaves out.
 	credentials
 )
 
 // headers takes the headers of one message.
 type headers struct {
-	s      *call.Signal
-	seen   uint32 // a set of headers
-	server []byte // the Server header
+	s       *call.Signal
+	seen    uint32 // a set of headers
+	unread  Fault  // what could not be read of it
+	cut     bool   // it breaks off within a header
+	server  []byte // the Server header
+	verstat string // of From
+}
+
+// odd notes what cannot be read. The first of it is told.
+func (h *headers) odd(f Fault) {
+	if h.unread == 0 {
+		h.unread = f
+	}
 }
 
 // take notes a header. Of several the first one counts, but of those that may
-// come once for each kind of URI or protocol the one that we need; those that a
-// call is known by must not come twice.
+// come once for each kind of URI, protocol or signature the one that we need.
 func (h *headers) take(n header, value []byte) Fault {
 	if h.seen&(1<<n) != 0 {
-		switch {
-		case n <= headerTo:
-			return FaultTwice
-		case n != headerAsserted && n != headerReason:
+		switch n {
+		case headerCallID, headerCSeq, headerFrom, headerTo:
+			h.odd(FaultTwice)
+			return 0
+		case headerAsserted, headerReason, headerIdentity, headerAttestation, headerOrigination, headerRequire:
+		default:
 			return 0
 		}
 	}
@@ -62,21 +80,27 @@ func (h *headers) take(n header, value []byte) Fault {
 	case headerCSeq:
 		return scanCSeq(value, s)
 	case headerFrom:
-		params, ok := scanAddress(value, &s.From, false)
-		if !ok {
-			return FaultFrom
-		}
+		uri, params := h.party(value, &s.From, FaultFrom)
 		s.FromTag = Text(param(params, "tag"))
+		h.verstat = verstat(uri, params)
 	case headerTo:
-		params, ok := scanAddress(value, &s.To, false)
-		if !ok {
-			return FaultTo
-		}
+		_, params := h.party(value, &s.To, FaultTo)
 		s.ToTag = Text(param(params, "tag"))
 	default:
 		h.takeOther(n, value)
 	}
 	return 0
+}
+
+// party reads From or To, and returns the URI and the parameters behind it. The
+// tag names the dialog even if there is no address.
+func (h *headers) party(value []byte, a *call.Address, fault Fault) (uri, params []byte) {
+	uri, params, ok := scanAddress(value, a)
+	if !ok {
+		h.odd(fault)
+		return nil, value
+	}
+	return uri, params
 }
 
 // takeOther notes a header that a message may lack, and that it lacks for us if
@@ -89,9 +113,7 @@ func (h *headers) takeOther(n header, value []byte) {
 			s.Transport = t
 		}
 	case headerContact:
-		if _, ok := scanAddress(value, &s.Contact, true); !ok {
-			s.Contact = call.Address{}
-		}
+		h.takeContact(value)
 	case headerAsserted:
 		h.takeAsserted(value)
 	case headerUserAgent:
@@ -110,11 +132,57 @@ func (h *headers) takeOther(n header, value []byte) {
 	case headerHistory:
 		s.HistoryInfo = Text(value)
 	case headerSessionID:
-		s.SessionID = sessionID(value)
+		if s.SessionID = sessionID(value); s.SessionID == "" {
+			h.odd(FaultUnread)
+		}
 	case headerSessionExpires:
-		s.SessionExpires = seconds(value)
+		if s.SessionExpires = number(value); s.SessionExpires == 0 {
+			h.odd(FaultUnread)
+		}
 	case headerMediaPath:
 		s.MediaPath = Text(value)
+	default:
+		h.takeRare(n, value)
+	}
+}
+
+// takeRare notes a header that few messages have.
+func (h *headers) takeRare(n header, value []byte) {
+	s := h.s
+	switch n {
+	case headerPriority:
+		s.Priority = Text(value)
+	case headerIdentity:
+		if s.Attestation != "" {
+			return
+		}
+		if a, ok := identityOf(value); ok {
+			s.Attestation = a.level
+			s.OriginID = cmp.Or(s.OriginID, a.origin)
+		}
+	case headerAttestation:
+		s.Attestation = cmp.Or(s.Attestation, levelOf(value))
+	case headerOrigination:
+		s.OriginID = cmp.Or(s.OriginID, originOf(value))
+	case headerRequire:
+		for option := range bytes.SplitSeq(value, []byte{','}) {
+			s.SIPREC = s.SIPREC || equalFold(trim(option), "siprec") // RFC 7866, section 11.1.1
+		}
+	case headerContentType:
+		s.SIPREC = s.SIPREC || bytes.Contains(value, []byte("rs-metadata")) // RFC 9806
+	}
+}
+
+// takeContact notes the first address of a Contact, or none if it is "*", which
+// stands for all (section 10.2.2). A recorder's says so (RFC 7866, section 11.1.2).
+func (h *headers) takeContact(value []byte) {
+	s := h.s
+	_, params, ok := scanAddress(value, &s.Contact)
+	switch {
+	case ok:
+		s.SIPREC = s.SIPREC || bytes.Contains(params, []byte("+sip.src")) || bytes.Contains(params, []byte("+sip.srs"))
+	case string(value) != "*":
+		h.odd(FaultUnread)
 	}
 }
 
@@ -123,18 +191,22 @@ func (h *headers) takeOther(n header, value []byte) {
 func (h *headers) takeAsserted(value []byte) {
 	for {
 		var a call.Address
-		rest, ok := scanAddress(value, &a, true)
+		uri, rest, ok := scanAddress(value, &a)
 		if !ok {
+			h.odd(FaultUnread)
 			return
 		}
 		if have := &h.s.Asserted; *have == (call.Address{}) || have.Host == "" && a.Host != "" {
 			*have = a
 		}
-		comma := bytes.IndexByte(rest, ',')
-		if comma < 0 {
+		params, next, more := cutAddress(rest)
+		if h.s.Verstat == "" {
+			h.s.Verstat = verstat(uri, params)
+		}
+		if !more {
 			return
 		}
-		value = trim(rest[comma+1:])
+		value = next
 	}
 }
 
@@ -147,18 +219,27 @@ func isQ850[T []byte | string](reason T) bool {
 // finish is called behind the last header.
 func (h *headers) finish() Fault {
 	s := h.s
-	switch missing := ^h.seen; {
+	const known = 1<<headerCallID | 1<<headerCSeq
+	missing := ^h.seen
+	switch {
+	case h.cut && missing&known != 0:
+		return FaultCut
 	case missing&(1<<headerCallID) != 0:
 		return FaultCallID
 	case missing&(1<<headerCSeq) != 0:
 		return FaultCSeq
-	case missing&(1<<headerFrom) != 0:
-		return FaultFrom
-	case missing&(1<<headerTo) != 0:
-		return FaultTo
 	case s.Method != "" && s.CSeqMethod != s.Method:
 		return FaultCSeq
 	}
+	switch {
+	case h.cut:
+		h.unread = FaultCut
+	case missing&(1<<headerFrom) != 0:
+		h.odd(FaultFrom)
+	case missing&(1<<headerTo) != 0:
+		h.odd(FaultTo)
+	}
+	s.Verstat = cmp.Or(s.Verstat, h.verstat)
 	// Many devices name themselves in User-Agent in responses too.
 	if len(h.server) > 0 && (s.Code != 0 || s.UserAgent == "") {
 		s.UserAgent = Text(h.server)
@@ -226,9 +307,9 @@ func sessionID(v []byte) string {
 	return Text(id)
 }
 
-// seconds reads a number that parameters may follow. What is no number, or not
-// one of seconds that anyone could wait, is 0.
-func seconds(v []byte) int {
+// number reads a number that parameters may follow. What is no number, or larger
+// than any length or time of ours, is 0.
+func number(v []byte) int {
 	n := 0
 	for i, c := range v {
 		switch {

@@ -42,22 +42,28 @@ var names = [...]name{
 	{text: "proxy-authenticate", header: credentials},
 	{text: "authentication-info", header: credentials},
 	{text: "proxy-authentication-info", header: credentials},
-	{text: "identity", header: credentials}, // RFC 8224
-	{text: "y", header: credentials},
+	{text: "identity", header: headerIdentity},
+	{text: "y", header: headerIdentity},
+	{text: "attestation-info", header: headerAttestation},
+	{text: "origination-id", header: headerOrigination},
+	{text: "priority", header: headerPriority},
+	{text: "require", header: headerRequire},
+	{text: "content-type", header: headerContentType},
+	{text: "c", header: headerContentType},
 }
 
 const longestName = len("proxy-authentication-info")
 
-// nameByEnd is the one of the names that has a given length and last letter.
-// There are no two, so that one comparison tells whether a line has a name that
-// we know.
-var nameByEnd = func() (table [longestName + 1][32]uint8) {
+// nameByEnds is the one of the names that has a given length, and first and last
+// letters that give the same number. There are no two, so that one comparison
+// tells whether a line has a name that we know.
+var nameByEnds = func() (table [longestName + 1][32]uint8) {
 	for i := 1; i < len(names); i++ {
 		n := &names[i]
 		last := len(n.text) - 1
-		slot := &table[last+1][n.text[last]&31]
+		slot := &table[last+1][ends(n.text[0], n.text[last])]
 		if *slot != 0 {
-			panic(n.text + " ends as " + names[*slot].text + " does")
+			panic(n.text + " begins and ends as " + names[*slot].text + " does")
 		}
 		*slot = uint8(i)
 		for k := range min(len(n.text), 8) {
@@ -72,6 +78,10 @@ var nameByEnd = func() (table [longestName + 1][32]uint8) {
 	return table
 }()
 
+// ends makes one number below 32 of the first and the last letter of a name, in
+// any case.
+func ends(first, last byte) byte { return (2*first + last) & 31 }
+
 // cutName returns which header a line is, and its value. Nearly all lines are
 // long enough to be compared eight bytes at a time, and have no white space
 // around their names; the others take the longer way.
@@ -81,7 +91,7 @@ func cutName(line []byte) (h header, value []byte) {
 		return otherHeader, nil
 	}
 	if 0 < colon && colon <= longestName && len(line) >= 8 {
-		n := &names[nameByEnd[colon][line[colon-1]&31]]
+		n := &names[nameByEnds[colon][ends(line[0], line[colon-1])]]
 		if n.mask != 0 && eightBytes(line)&n.mask == n.word && (colon <= 8 || equalFold(line[8:colon], n.text[8:])) {
 			return n.header, line[colon+1:]
 		}
@@ -97,7 +107,7 @@ func headerNamed(b []byte) header {
 	if len(b) == 0 || len(b) > longestName {
 		return otherHeader
 	}
-	n := &names[nameByEnd[len(b)][b[len(b)-1]&31]]
+	n := &names[nameByEnds[len(b)][ends(b[0], b[len(b)-1])]]
 	if !equalFold(b, n.text) {
 		return otherHeader
 	}

@@ -14,56 +14,77 @@ import (
 // It is generous in what is of no consequence: lines may end with LF alone,
 // header names may be of any case or in their compact form, unknown headers may
 // hold anything, and there may be no body, or another than Content-Length says.
-// It insists on what a call is known by: a first line, and Call-ID, CSeq, From
-// and To, once each. Any error is a [Fault]; s is of no use then. What could not
-// be read of a message that is one all the same is unread, or 0.
+// It insists on what a call is known by: a first line, Call-ID and CSeq. Without
+// one of these there is no message, err is a [Fault], and s is of no use.
 //
-// The texts of s lie in msg. Scan writes to msg: the line breaks of folded
-// headers become spaces, which changes nothing of what it says (section 7.3.1).
-// It allocates nothing, unless a display name or a user holds escapes: these are
-// undone, so that the same number is always the same text.
-func Scan(msg []byte, s *call.Signal) (unread Fault, err error) { return 0, scan(msg, s).err() }
+// What else cannot be read is not known, and costs nothing but itself. unread
+// says what that was, the first of it, or 0: an address that is none, a header
+// that must not come twice, a message that breaks off. What stands in the header
+// that it breaks off in is not read.
+//
+// The texts of s are UTF-8. They lie in msg, to which Scan writes: the line breaks
+// of folded headers become spaces, which changes nothing of what it says (section
+// 7.3.1). It allocates nothing, with these exceptions: escapes in a display name or
+// a user are undone, so that the same number is always the same text; wide white
+// space in a display name becomes one space; bytes that are not UTF-8 are read as
+// Windows-1252, as [UTF8] does; and the PASSporT in Identity is unpacked.
+func Scan(msg []byte, s *call.Signal) (unread Fault, err error) {
+	unread, fault := scan(msg, s)
+	return unread, fault.err()
+}
 
-func scan(msg []byte, s *call.Signal) Fault {
+func scan(msg []byte, s *call.Signal) (unread, fault Fault) {
 	clearMessage(s)
-	i := SkipSpace(msg, 0) // line breaks may precede it: section 7.5
-	if i == len(msg) {
-		return FaultEmpty
+	from := SkipSpace(msg, 0) // line breaks may precede it: section 7.5
+	if from == len(msg) {
+		return 0, FaultEmpty
 	}
-	line, i, ended := cutLine(msg, i)
-	if fault := scanFirstLine(trim(line), s); fault != 0 {
-		return fault
+	line, i, ended := cutLine(msg, from)
+	h := headers{s: s}
+	if fault := h.firstLine(trim(line)); fault != 0 {
+		return 0, fault
 	}
 	if !ended {
-		return FaultCut
+		return 0, FaultCut
 	}
-	h := headers{s: s}
 	for !atEnd(msg, i) {
 		// cutLine would do the same, but its calls take 4 % of the time.
 		end := bytes.IndexByte(msg[i:], '\n')
 		if end < 0 {
-			return FaultCut
+			h.cut = true
+			break
 		}
 		line, next := msg[i:i+end], i+end+1
 		if goesOn(msg, next) {
 			if line, next, ended = unfold(msg, i, next); !ended {
-				return FaultCut
+				h.cut = true
+				break
 			}
 		}
 		i = next
 		if n, value := cutName(line); n != otherHeader {
 			if fault := h.take(n, trim(value)); fault != 0 {
-				return fault
+				return 0, fault
 			}
 		}
 	}
-	return h.finish()
+	if fault := h.finish(); fault != 0 {
+		return 0, fault
+	}
+	if !isASCII(msg[from:i]) {
+		textsToUTF8(s)
+		if len(s.CallID) > call.MaxText {
+			return 0, FaultCallID
+		}
+	}
+	return h.unread, 0
 }
 
 // clearMessage clears what is the message's.
 func clearMessage(s *call.Signal) {
-	packet := call.Signal{At: s.At, Src: s.Src, Dst: s.Dst, Transport: s.Transport, Agent: s.Agent, Correlation: s.Correlation, Raw: s.Raw}
-	*s = packet
+	at, src, dst, transport, agent, correlation, raw := s.At, s.Src, s.Dst, s.Transport, s.Agent, s.Correlation, s.Raw
+	*s = call.Signal{}
+	s.At, s.Src, s.Dst, s.Transport, s.Agent, s.Correlation, s.Raw = at, src, dst, transport, agent, correlation, raw
 }
 
 // atEnd reports whether the headers end at i: with an empty line, or with the
@@ -77,6 +98,36 @@ func Starts(b []byte) bool {
 	line, _, _ := cutLine(b, SkipSpace(b, 0))
 	line = trim(line)
 	return isSIPVersion(firstWord(line)) || isSIPVersion(lastWord(line))
+}
+
+// Next returns what follows the message that msg begins with, if that is another
+// message, and nil otherwise. Some agents take what was read from a connection at
+// once for one message, in which there may be several (section 18.3). Only
+// Content-Length tells where a message ends that is not the last.
+func Next(msg []byte) []byte {
+	_, i, ended := cutLine(msg, SkipSpace(msg, 0))
+	length := -1
+	for ended && !atEnd(msg, i) {
+		var line []byte
+		line, i, ended = cutLine(msg, i)
+		if name, value, _ := bytes.Cut(line, []byte{':'}); length < 0 && isContentLength(trim(name)) {
+			length = number(trim(value))
+		}
+	}
+	if i < len(msg) && msg[i] == '\r' {
+		i++
+	}
+	if i++; length < 0 || length >= len(msg)-i {
+		return nil
+	}
+	if rest := msg[i+length:]; Starts(rest) {
+		return rest[SkipSpace(rest, 0):]
+	}
+	return nil
+}
+
+func isContentLength(name []byte) bool {
+	return len(name) == 1 && name[0]|0x20 == 'l' || len(name) > 1 && name[0]|0x20 == 'c' && equalFold(name, "content-length")
 }
 
 // cutLine returns the line that begins at i, what begins behind it, and whether
@@ -108,14 +159,14 @@ func unfold(msg []byte, i, next int) (line []byte, _ int, ended bool) {
 	return msg[i:next], next, ended
 }
 
-// scanFirstLine reads the line that says what kind of message it is (sections
-// 7.1 and 7.2).
-func scanFirstLine(line []byte, s *call.Signal) Fault {
+// firstLine reads the line that says what kind of message it is (sections 7.1
+// and 7.2).
+func (h *headers) firstLine(line []byte) Fault {
 	if first := firstWord(line); isSIP(first) {
 		if !isSIPVersion(first) {
 			return FaultVersion
 		}
-		return scanStatus(trim(line[len(first):]), s)
+		return scanStatus(trim(line[len(first):]), h.s)
 	}
 	method := firstWord(line)
 	version := lastWord(line)
@@ -125,12 +176,15 @@ func scanFirstLine(line []byte, s *call.Signal) Fault {
 	case !isSIPVersion(version):
 		return FaultVersion
 	}
-	// A space within the URI is none of ours to forbid.
+	// A space within the URI is none of ours to forbid, nor are brackets around it.
 	uri := trim(line[len(method) : len(line)-len(version)])
-	if !scanURI(uri, &s.URI) {
-		return FaultFirstLine
+	if !scanURI(uri, &h.s.URI) {
+		h.s.URI = call.Address{}
+		if _, _, ok := scanAddress(uri, &h.s.URI); !ok {
+			h.odd(FaultUnread)
+		}
 	}
-	s.Method = Text(method)
+	h.s.Method = Text(method)
 	return 0
 }
 

@@ -19,8 +19,12 @@ var update = flag.Bool("update", false, "write what comes out to the golden file
 // scanned says what Scan makes of a message.
 func scanned(msg []byte) string {
 	var s call.Signal
-	if fault := scan(bytes.Clone(msg), &s); fault != 0 {
+	unread, fault := scan(bytes.Clone(msg), &s)
+	if fault != 0 {
 		return "error: " + fault.String() + "\n"
+	}
+	if unread != 0 {
+		return siptest.Dump(&s) + "unread: " + unread.String() + "\n"
 	}
 	return siptest.Dump(&s)
 }

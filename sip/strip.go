@@ -8,29 +8,58 @@ import "bytes"
 // are Authorization, Proxy-Authorization, WWW-Authenticate, Proxy-Authenticate,
 // Authentication-Info, Proxy-Authentication-Info and Identity. Lines that are no
 // header go too, since they may be a body without an empty line before it, and
-// what stands behind a CR that ends no line. What remains is as it was,
+// what stands behind a CR that ends no line, and a header that breaks off. What remains is as it was,
 // Content-Length too. msg need not be a message that [Scan] accepts.
+//
+// In the place of the first Identity that says how well the caller is known
+// stands what it says, as Attestation-Info and Origination-Id (3GPP TS 24.229,
+// sections 7.2.18 and 7.2.19), unless an Attestation-Info stands in front of it.
+// So what is kept reads as the message did.
 func Strip(dst, msg []byte) []byte {
 	before := len(dst)
 	i := SkipSpace(msg, 0)
 	_, next, ended := cutLine(msg, i)
 	dst = appendLine(dst, msg[i:next], 0)
+	if n := len(dst); n > before && dst[n-1] != '\n' {
+		dst = append(dst, "\r\n"...) // of a message that is cut
+	}
+	attested := false
 	for ended && !atEnd(msg, next) {
 		from := next
 		_, next, ended = cutLine(msg, from)
 		for ended && goesOn(msg, next) {
 			_, next, ended = cutLine(msg, next)
 		}
-		line := msg[from:next]
-		name, _, isHeader := bytes.Cut(line, []byte{':'})
-		if name = trim(name); isHeader && isToken(name) && headerNamed(name) != credentials {
-			dst = appendLine(dst, line, bytes.IndexByte(line, ':'))
+		if ended {
+			dst, attested = stripLine(dst, msg[from:next], attested)
 		}
 	}
-	if n := len(dst); n > before && dst[n-1] != '\n' {
-		dst = append(dst, "\r\n"...) // of a message that is cut
-	}
 	return append(dst, "\r\n"...)
+}
+
+// stripLine appends what may be kept of a header. attested says that one in front
+// of it has told how well the caller is known, or that this one has.
+func stripLine(dst, line []byte, attested bool) ([]byte, bool) {
+	name, value, isHeader := bytes.Cut(line, []byte{':'})
+	if name = trim(name); !isHeader || !isToken(name) {
+		return dst, attested
+	}
+	switch headerNamed(name) {
+	case credentials:
+		return dst, attested
+	case headerIdentity:
+		if attested {
+			return dst, true
+		}
+		a, ok := identityOf(trim(value))
+		if ok {
+			dst = appendAttestation(dst, a)
+		}
+		return dst, ok
+	case headerAttestation:
+		attested = attested || levelOf(value) != ""
+	}
+	return appendLine(dst, line, bytes.IndexByte(line, ':')), attested
 }
 
 // appendLine appends a line, or as much of it as stands in front of a CR behind

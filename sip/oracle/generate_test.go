@@ -62,7 +62,7 @@ func (w *writer) uri(bare bool) (string, address) {
 	case 1:
 		user, a.User = "%2B49%31", "+491"
 	case 2:
-		user, a.User = "+44;npdi", "+44;npdi"
+		user, a.User = "+44;npdi", "+44"
 	case 3:
 		user, a.User = "j.doe:password", "j.doe"
 	default:
@@ -206,9 +206,9 @@ func TestGenerated(t *testing.T) {
 	w := writer{Rand: rand.New(rand.NewPCG(seed, 0))}
 	for range n {
 		msg, want := w.message()
-		got, err := ours([]byte(msg))
-		if err != nil {
-			t.Fatalf("%q: %v", msg, err)
+		got, unread, err := ours([]byte(msg))
+		if err != nil || unread != 0 {
+			t.Fatalf("%q: %v, unread: %v", msg, err, unread)
 		}
 		if d := differences(want, got); len(d) > 0 {
 			t.Fatalf("%q:\nmeant, and read: %s", msg, strings.Join(d, "\n"))

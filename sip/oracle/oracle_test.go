@@ -27,7 +27,7 @@ var (
 func messages(t testing.TB) (names []string, msgs map[string][]byte) {
 	t.Helper()
 	msgs = map[string][]byte{}
-	for _, file := range []string{"torture", "teams", "odd"} {
+	for _, file := range []string{"torture", "teams", "odd", "wild"} {
 		b, err := os.ReadFile(filepath.Join("..", "siptest", file+".txtar"))
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +69,7 @@ func wire(t testing.TB, s string) []byte {
 
 // verdict says how the two readers see a message.
 func verdict(msg []byte) string {
-	a, errA := ours(msg)
+	a, _, errA := ours(msg)
 	b, errB := theirs(msg)
 	var fault sip.Fault
 	switch {

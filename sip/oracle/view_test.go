@@ -30,11 +30,12 @@ type view struct {
 // An address is one of SIP or a telephone; of other schemes nothing is read.
 type address struct{ Name, User, Host, Params string }
 
-// ours returns what sip.Scan reads.
-func ours(msg []byte) (view, error) {
+// ours returns what sip.Scan reads, and what it cannot read of it.
+func ours(msg []byte) (view, sip.Fault, error) {
 	var s call.Signal
-	if _, err := sip.Scan(bytes.Clone(msg), &s); err != nil {
-		return view{}, err
+	unread, err := sip.Scan(bytes.Clone(msg), &s)
+	if err != nil {
+		return view{}, 0, err
 	}
 	v := view{
 		Method: strings.ToUpper(s.Method), Code: s.Code, Phrase: s.Phrase, URI: address(s.URI),
@@ -44,7 +45,7 @@ func ours(msg []byte) (view, error) {
 	}
 	v.URI.Params, v.From.Params = params(v.URI.Params), params(v.From.Params)
 	v.To.Params, v.Contact.Params = params(v.To.Params), params(v.Contact.Params)
-	return v, nil
+	return v, unread, nil
 }
 
 // params writes parameters as sipgo's are written below: name=value, with an =
@@ -125,6 +126,9 @@ func reason(m sipgo.Message) (out string) {
 	return out
 }
 
+// subscriber is a telephone number with parameters in the place of a user.
+var subscriber = regexp.MustCompile(`^((?:\+|%2B|%2b)*[-0-9*#.()]+);.*$`)
+
 func uri(u *sipgo.Uri) address {
 	if u.Scheme == "tel" {
 		number, rest, _ := strings.Cut(u.Raw(), ";")
@@ -133,7 +137,7 @@ func uri(u *sipgo.Uri) address {
 	if u.Scheme != "sip" && u.Scheme != "sips" {
 		return address{}
 	}
-	a := address{User: unescape(u.User), Host: strings.Trim(u.Host, "[] \t")}
+	a := address{User: unescape(subscriber.ReplaceAllString(u.User, "$1")), Host: strings.Trim(u.Host, "[] \t")}
 	var all []string
 	for _, p := range u.UriParams {
 		name, _, _ := strings.Cut(p.K, "?") // it takes the ? for a part of a name without a value

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/trunklog/trunklog/call"
@@ -17,7 +18,7 @@ import (
 
 // Files are the names of the files of messages that lie here: X.want in a file
 // is what comes of message X.
-var Files = []string{"torture.txtar", "teams.txtar", "odd.txtar"}
+var Files = []string{"torture.txtar", "teams.txtar", "odd.txtar", "wild.txtar"}
 
 //go:embed *.txtar
 var corpus embed.FS
@@ -143,12 +144,19 @@ func Dump(s *call.Signal) string {
 	line("history-info", s.HistoryInfo)
 	number("session-expires", s.SessionExpires)
 	line("media path", s.MediaPath)
+	line("priority", s.Priority)
+	line("attestation", s.Attestation)
+	line("origin id", s.OriginID)
+	line("verstat", s.Verstat)
+	if s.SIPREC {
+		line("siprec", "yes")
+	}
 	return out.String()
 }
 
 // Texts returns all texts of s, in one order.
 func Texts(s *call.Signal) []string {
-	out := []string{s.Method, s.Phrase, s.CallID, s.FromTag, s.ToTag, s.CSeqMethod, s.SessionID, s.UserAgent, s.Reason, s.ReferredBy, s.HistoryInfo, s.ReferTo, s.MediaPath}
+	out := []string{s.Method, s.Phrase, s.CallID, s.FromTag, s.ToTag, s.CSeqMethod, s.SessionID, s.UserAgent, s.Reason, s.ReferredBy, s.HistoryInfo, s.ReferTo, s.MediaPath, s.Priority, s.Attestation, s.OriginID, s.Verstat}
 	for _, a := range []call.Address{s.URI, s.From, s.To, s.Contact, s.Asserted} {
 		out = append(out, a.Name, a.User, a.Host, a.Params)
 	}
@@ -169,12 +177,19 @@ func Check(t testing.TB, s *call.Signal) {
 		t.Errorf("CSeq of %q in a %q", s.CSeqMethod, s.Method)
 	case s.SessionID != "" && len(s.SessionID) != 32:
 		t.Errorf("Session-ID %q", s.SessionID)
+	case !strings.Contains(" A B C ", " "+s.Attestation+" ") && s.Attestation != "":
+		t.Errorf("attestation %q", s.Attestation)
+	case s.OriginID != "" && len(s.OriginID) != 36:
+		t.Errorf("origin id %q", s.OriginID)
 	case s.SessionExpires < 0:
 		t.Errorf("Session-Expires %d", s.SessionExpires)
 	}
 	for _, x := range Texts(s) {
 		if strings.ContainsAny(x, "\n") {
 			t.Errorf("%q goes over the end of a line", x)
+		}
+		if !utf8.ValidString(x) {
+			t.Errorf("%q is not UTF-8", x)
 		}
 	}
 }

@@ -37,18 +37,37 @@ type batch struct {
 
 func newBatch(s *Source) *batch { return &batch{source: s, opener: opener{key: s.key}} }
 
-func (b *batch) full() bool { return len(b.signals) == maxBatch }
+func (b *batch) full() bool { return len(b.signals) >= maxBatch }
 
 // add takes one packet, which is counted as received.
 func (b *batch) add(packet []byte) {
-	n := len(b.signals)
-	b.signals = append(b.signals, call.Signal{})
-	s := &b.signals[n]
+	s := b.signal()
 	msg, cause := b.opener.open(packet, s)
+	b.take(s, packet, msg, cause)
+	for msg = sip.Next(msg); msg != nil; msg = sip.Next(msg) {
+		b.source.count.further.Add(1)
+		s = b.signal()
+		b.take(s, packet, msg, b.opener.read(msg, s))
+	}
+}
+
+// signal returns room for one more, which is the last of signals.
+func (b *batch) signal() *call.Signal {
+	b.signals = append(b.signals, call.Signal{})
+	return &b.signals[len(b.signals)-1]
+}
+
+// take keeps the last of signals, which is that of msg, unless there is a cause
+// why it cannot be read.
+func (b *batch) take(s *call.Signal, packet, msg []byte, cause Cause) {
 	if cause != 0 {
-		b.signals = b.signals[:n]
+		b.signals = b.signals[:len(b.signals)-1]
 		b.source.refuse(cause, b.from, packet, msg)
 		return
+	}
+	if unread := b.opener.unread; unread != 0 {
+		b.source.count.unread[unread].Add(1)
+		b.source.reject(unread, b.from, packet, msg)
 	}
 	now := b.source.o.Now()
 	if ahead := s.At.Sub(now); ahead > maxAhead || ahead < -maxBehind {

@@ -41,14 +41,15 @@ const (
 	SIPFrom
 	SIPTo
 	SIPTwice
+	SIPUnread
 )
 
 // What can happen to a packet on its way.
 const (
-	Overflow Cause = iota + SIPTwice + 1 // came by UDP while the store was behind
-	Stall                                // its sender stopped in the middle of it
-	Cut                                  // the connection ended in the middle of it
-	Stopped                              // was here, but not stored, when we had to stop
+	Overflow Cause = iota + SIPUnread + 1 // came by UDP while the store was behind
+	Stall                                 // its sender stopped in the middle of it
+	Cut                                   // the connection ended in the middle of it
+	Stopped                               // was here, but not stored, when we had to stop
 
 	numCauses
 )
@@ -81,12 +82,23 @@ func causeOf(err error) Cause {
 	}
 	var f sip.Fault
 	errors.As(err, &f) // Scan has no others
+	return causeOfFault(f)
+}
+
+func causeOfFault(f sip.Fault) Cause {
+	if f == 0 {
+		return 0
+	}
 	return SIPEmpty + Cause(f-sip.FaultEmpty)
 }
 
+// Partial reports whether c may be what could not be read of a message that was
+// taken all the same; see [Stats.Unread].
+func (c Cause) Partial() bool { return c == SIPCut || SIPFrom <= c && c <= SIPUnread }
+
 // fault returns what is wrong with the message, or 0 if c is not about that.
 func (c Cause) fault() sip.Fault {
-	if c < SIPEmpty || c > SIPTwice {
+	if c < SIPEmpty || c > SIPUnread {
 		return 0
 	}
 	return sip.FaultEmpty + sip.Fault(c-SIPEmpty)

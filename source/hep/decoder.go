@@ -18,8 +18,9 @@ import (
 //
 // A packet that cannot be read yields a [call.SyntaxError], and reading goes on
 // behind it, or, if the bytes are no packet at all, where the next one begins.
-// Packets that carry something else than SIP are left out; note is told how
-// many there were, in words for whoever imports the file. It may be nil.
+// Packets that carry something else than SIP are left out. note is told how
+// many there were, and of how many messages a header could not be read, in words
+// for whoever imports the file. It may be nil.
 //
 // Times are taken as they are, however long ago. Auth keys are not looked at:
 // whoever has the file has seen them.
@@ -31,6 +32,9 @@ func Decoder(note func(text string)) call.Decoder {
 			}
 			if f.others > 0 && note != nil {
 				note(fmt.Sprintf("%d packets carry something else than SIP and are left out", f.others))
+			}
+			if f.unread > 0 && note != nil {
+				note(fmt.Sprintf("%d messages have a header, such as From or To, that cannot be read or is there twice: they are taken without it", f.unread))
 			}
 		}
 	}
@@ -44,6 +48,7 @@ type fileReader struct {
 	at     int64 // place of the next packet
 	number int64 // of the next packet, counted from 1
 	others int   // packets that carry something else
+	unread int   // messages of which something could not be read
 }
 
 // next reads one packet and reports whether to go on.
@@ -75,24 +80,37 @@ func (f *fileReader) packet(b []byte) bool {
 	f.o.memory = nil // what is in it belongs to the receiver as well
 	s := new(call.Signal)
 	msg, cause := f.o.open(b, s)
-	if cause == 0 && s.At.IsZero() {
-		cause = Time
-	}
-	at := f.at
 	switch cause {
 	case ChunkZero, ChunkOverrun, ChunkSize:
 		return f.resync(cause) // its length may be wrong as well
 	}
+	at := f.at
 	f.skip(len(b))
-	switch cause {
-	case 0:
-		s.Raw = sip.Strip(nil, msg)
-		return f.yield(call.Event{Call: s.CallID, Signal: s}, nil)
-	case PayloadType:
+	if cause == PayloadType {
 		f.others++
 		return true
 	}
-	return f.report(at, sample(netip.AddrPort{}, b, msg), cause)
+	more := f.message(at, b, msg, s, cause)
+	for msg = sip.Next(msg); more && msg != nil; msg = sip.Next(msg) {
+		s = new(call.Signal)
+		more = f.message(at, b, msg, s, f.o.read(msg, s))
+	}
+	return more
+}
+
+// message yields one message of the packet b, which begins at the given place.
+func (f *fileReader) message(at int64, b, msg []byte, s *call.Signal, cause Cause) bool {
+	if cause == 0 && s.At.IsZero() {
+		cause = Time
+	}
+	if cause != 0 {
+		return f.report(at, sample(netip.AddrPort{}, b, msg), cause)
+	}
+	if f.o.unread != 0 {
+		f.unread++
+	}
+	s.Raw = sip.Strip(nil, msg)
+	return f.yield(call.Event{Call: s.CallID, Signal: s}, nil)
 }
 
 // resync reports bytes that are no packet and goes to the next place where one

@@ -2,6 +2,7 @@ package hep
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -138,6 +139,7 @@ func badPackets(t testing.TB) map[string][][]byte {
 		"sip-from":       {sip("From: \"Ann\" ", "From: Authorization: Digest "+digest+"\x00"), sip("From: \"Ann\" <", "From: <tel:")},
 		"sip-to":         {sip("To: <sip:+4930111@sbc1.contoso.com>", "To: a=crypto:1 inline:"+mediaKey), sip("To:", "k=clear:"+mediaKey+"\r\nTo2:")},
 		"sip-twice":      {sip("CSeq:", "Call-ID: twice\r\nCSeq:")},
+		"sip-unread":     {sip("sip:+4930111@sbc1.contoso.com SIP", "a=crypto:1 inline:"+mediaKey+" SIP"), sip("Contact: <sip:a@b?", "Contact: a=crypto:1 inline:"+mediaKey+"?")},
 	}
 }
 
@@ -212,8 +214,12 @@ func TestSampleOfNoise(t *testing.T) {
 	}
 }
 
-// refused returns the message in b if it was read, and the cause why not more.
-func (o *opener) refused(b []byte) ([]byte, Cause) { return o.open(bytes.Clone(b), new(call.Signal)) }
+// refused returns the message in b if it was read, and the cause why not all of
+// it, or nothing.
+func (o *opener) refused(b []byte) ([]byte, Cause) {
+	msg, cause := o.open(bytes.Clone(b), new(call.Signal))
+	return msg, cmp.Or(cause, o.unread)
+}
 
 // TestSampleIsOfUse checks what an operator reads in samples.
 func TestSampleIsOfUse(t *testing.T) {

@@ -168,16 +168,19 @@ func (l locked) Write(b []byte) (int, error) {
 func (r *running) balance() {
 	r.Helper()
 	s := r.Stats()
-	accounted := s.Messages
-	for _, n := range s.Refused {
-		accounted += n
-	}
-	if accounted != s.Packets {
+	if accounted := s.Messages + sum(s.Refused); accounted != s.Packets+s.Further {
 		r.Errorf("%d packets came, and %d came to something: %+v", s.Packets, accounted, s)
 	}
 	if s.Connections != 0 {
 		r.Errorf("%d connections are open at the end", s.Connections)
 	}
+}
+
+func sum(counts [NumCauses]uint64) (n uint64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
 }
 
 // until waits until f holds.

@@ -8,11 +8,17 @@ import (
 
 // Stats are counts since the [Source] was made. Every packet is counted in
 // Packets when it has been received and once more, later, in Messages or Refused.
+// So is, in Further, every message that follows another one in a packet.
 type Stats struct {
 	Packets  uint64            // received, or what came in the place of one
 	Bytes    uint64            // of them
+	Further  uint64            // SIP messages behind the first of a packet
 	Messages uint64            // SIP messages that the sink has accepted
-	Refused  [NumCauses]uint64 // by [Cause]: packets of which nothing came
+	Refused  [NumCauses]uint64 // by [Cause]: packets, or messages in them, of which nothing came
+
+	// Unread is how many messages were taken of which something could not be
+	// read, by what that was; see [Cause.Partial].
+	Unread [NumCauses]uint64
 
 	// Retimed is how many of Messages had no time, or one that was years off,
 	// and were given that of their arrival.
@@ -30,11 +36,11 @@ type Stats struct {
 
 // counters are the Stats of a source as it counts them.
 type counters struct {
-	packets, bytes, messages, retimed, drops atomic.Uint64
-	refused                                  [NumCauses]atomic.Uint64
-	accepted                                 atomic.Uint64
-	turnedAway                               [NumRefusals]atomic.Uint64
-	connections, receiveBuffer               atomic.Int64
+	packets, bytes, further, messages, retimed, drops atomic.Uint64
+	refused, unread                                   [NumCauses]atomic.Uint64
+	accepted                                          atomic.Uint64
+	turnedAway                                        [NumRefusals]atomic.Uint64
+	connections, receiveBuffer                        atomic.Int64
 }
 
 // Stats returns the counts as they are now.
@@ -51,9 +57,9 @@ func (s *Source) Stats() Stats {
 	}
 	out.Accepted = c.accepted.Load()
 	for i := range out.Refused {
-		out.Refused[i] = c.refused[i].Load()
+		out.Refused[i], out.Unread[i] = c.refused[i].Load(), c.unread[i].Load()
 	}
-	out.Packets, out.Bytes = c.packets.Load(), c.bytes.Load()
+	out.Packets, out.Bytes, out.Further = c.packets.Load(), c.bytes.Load(), c.further.Load()
 	return out
 }
 
