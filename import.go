@@ -345,6 +345,7 @@ func (in *importer) reportCalls(took time.Duration) {
 		{t.Open, "not over yet"},
 		{int64(t.OtherLegs), "other legs of the same calls"},
 		{int64(t.Elsewhere), "legs that do not face Microsoft, and are left out"},
+		{int64(t.SetAside), "legs that bear Microsoft's name beside calls that face it, and are set aside"},
 		{int64(t.Other), "messages that belong to no call"},
 		{int64(t.Rejected), "calls of which no row can be made"},
 	} {

@@ -142,6 +142,9 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		Now:     p.now,
 		Number:  func(trunk, number string) string { return tenants.Number(ctx, trunk, number) },
 		KeepSIP: s.keepsSIP(),
+		Clock: func(source string, ahead time.Duration) {
+			log.Info("clock of a source", "source", source, "ahead", ahead.Round(time.Millisecond).String())
+		},
 	})
 	key, err := masterKey(ctx, s.keyPath(data), st)
 	if err != nil {

@@ -133,7 +133,7 @@ func (w *legWriter) hop(h *hop) {
 	w.time(h.invite.at.time())
 	if v := &h.invite; !v.at.IsZero() {
 		w.number(uint64(v.cseq))
-		w.bools(v.fromA, v.agent, v.named, v.forwarded)
+		w.bools(v.fromA, v.agent, v.named, v.forwarded, v.emergency, v.recorder)
 		v.texts(func(s *string) { w.text(*s) })
 	}
 	w.number(uint64(h.lastCSeq))
@@ -324,7 +324,7 @@ func (r *legReader) hop() (h hop) {
 	h.invite.at = r.instant()
 	if v := &h.invite; !v.at.IsZero() {
 		v.cseq = uint32(r.number())
-		r.bools(&v.fromA, &v.agent, &v.named, &v.forwarded)
+		r.bools(&v.fromA, &v.agent, &v.named, &v.forwarded, &v.emergency, &v.recorder)
 		v.texts(func(s *string) { *s = r.text() })
 	}
 	h.lastCSeq = uint32(r.number())

@@ -68,6 +68,8 @@ type invite struct {
 	agent                          bool   // User-Agent is Microsoft's
 	named                          bool   // its Contact is Microsoft's
 	forwarded                      bool   // History-Info
+	emergency                      bool   // Priority (RFC 3261, section 20.26)
+	recorder                       bool   // it asks a recorder, not a callee (RFC 7866)
 	referredBy                     string
 }
 
@@ -224,6 +226,8 @@ func inviteOf(s *call.Signal, fromA bool) invite {
 		agent:      microsoftAgent(s.UserAgent),
 		named:      microsoftHost(s.Contact.Host) || param(s.Contact.Params, "x-c") != "",
 		forwarded:  s.HistoryInfo != "",
+		emergency:  strings.EqualFold(s.Priority, "emergency"),
+		recorder:   s.SIPREC,
 		referredBy: s.ReferredBy,
 	}
 }
@@ -245,7 +249,7 @@ func (v *invite) compare(w *invite) int {
 }
 
 func (v *invite) bools() int {
-	return btoi(v.fromA) | btoi(v.agent)<<1 | btoi(v.named)<<2 | btoi(v.forwarded)<<3
+	return btoi(v.fromA) | btoi(v.agent)<<1 | btoi(v.named)<<2 | btoi(v.forwarded)<<3 | btoi(v.emergency)<<4 | btoi(v.recorder)<<5
 }
 
 // inviteTexts is how many texts an invite has.

@@ -197,6 +197,8 @@ func askRow(r *call.Row, v *invite, outbound bool) {
 		r.UserPrincipalName = v.asserted + "@" + v.assertedHost
 	}
 	switch user, transferor := referrer(v.referredBy); {
+	case v.emergency:
+		r.CallType = "dr_emergency_out" // Microsoft documents no other name, see [call.CallType]
 	case v.referredBy != "":
 		r.CallType, r.UserID, r.TransferorID = "ByotOutUserTransfer", user, transferor
 	case v.forwarded:

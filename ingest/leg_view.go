@@ -75,7 +75,9 @@ func (l *leg) direction() (f facing, outbound bool) {
 			address = address || one
 			continue
 		}
-		asked = true
+		if asked = true; h.invite.recorder {
+			return notFacing, false
+		}
 		if s, out := l.signOf(h, l.peers); s > best || s == best && out {
 			best, outbound = s, out
 		}

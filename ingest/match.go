@@ -90,15 +90,15 @@ func best(r *call.Row, near []*candidate, offsets []time.Duration) *candidate {
 //
 // They cannot be if the same kind of source has seen both, because it has
 // given them different ids; nor if both have the id that Microsoft has given.
-// They must agree in the call type, by whichever name, in the trunk, in any
-// case, and in the time of the INVITE, or of the start if one does not tell
+// They must agree in the call type, or if one of them was heard in who called, in
+// the trunk, in any case, and in the time of the INVITE, or of the start if one does not tell
 // that. Two records of Microsoft's must agree in the numbers too, because legs
 // may begin within one second; an SBC may write numbers in its own way.
 func sameCall(a, b *call.Row, offsets []time.Duration) bool {
 	switch {
 	case a.Seen&b.Seen != 0, !hasOwnID(a) && !hasOwnID(b):
 		return false
-	case !strings.EqualFold(string(call.CallType(a.CallType).Graph()), string(call.CallType(b.CallType).Graph())):
+	case !sameType(a, b) && (a.Seen.Has(call.SIP) == b.Seen.Has(call.SIP) || a.Inbound() != b.Inbound()):
 		return false
 	case !strings.EqualFold(a.Trunk, b.Trunk) && a.Trunk != "" && b.Trunk != "":
 		return false
@@ -118,6 +118,12 @@ func sameCall(a, b *call.Row, offsets []time.Duration) bool {
 	return heard && slices.ContainsFunc(offsets, func(ahead time.Duration) bool {
 		return (apart.Abs() - ahead.Abs()).Abs() < most
 	})
+}
+
+// sameType reports whether two rows have the same call type, by whichever name.
+// SIP tells who called, and not all that Microsoft's types tell.
+func sameType(a, b *call.Row) bool {
+	return strings.EqualFold(string(call.CallType(a.CallType).Graph()), string(call.CallType(b.CallType).Graph()))
 }
 
 // microsofts reports whether a row is one of Microsoft's own records.
@@ -175,6 +181,7 @@ func alike(a, b *call.Row) (n int) {
 		sameNumber(a.Caller, b.Caller),
 		sameNumber(a.Callee, b.Callee),
 		a.UserID == b.UserID,
+		sameType(a, b),
 	} {
 		if same {
 			n++

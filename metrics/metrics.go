@@ -80,6 +80,12 @@ type Folding struct {
 	Amended  uint64            // rows that late messages have changed
 	Inferred uint64            // rows of calls whose end was not heard
 	Crowded  uint64            // calls that were closed because there were too many at once
+	SetAside uint64            // legs that bear Microsoft's name, beside others that surely face it
+	Echoes   uint64            // rows of legs that would have been set aside, had that been known in time
+	Another  uint64            // calls that another source told with other times when their row was there
+
+	// Clocks are by how much the clocks of sources are ahead of ours.
+	Clocks map[string]time.Duration
 }
 
 // Metrics are the metrics of one program.

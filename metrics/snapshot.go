@@ -24,6 +24,7 @@ type families struct {
 	pushRequests, pushRejected, pushBytes, pushActive                   family
 	rows, unassigned                                                    family
 	open, held, lag, heard, legs, amended, inferred, crowded            family
+	aside, echoes, another, clocks                                      family
 }
 
 func newFamilies() families {
@@ -53,6 +54,10 @@ func newFamilies() families {
 		amended:        counter("trunklog_fold_amended_total", "Rows that late SIP messages have changed."),
 		inferred:       counter("trunklog_fold_inferred_total", "Rows of calls whose end was not heard."),
 		crowded:        counter("trunklog_fold_crowded_total", "Calls that were closed because there were too many at once."),
+		aside:          counter("trunklog_legs_set_aside_total", "Legs that bear Microsoft's name and made no row, because others of their source surely face Microsoft at the same time."),
+		echoes:         counter("trunklog_fold_echoes_total", "Rows of legs that would have been set aside, had it been known in time that others surely face Microsoft."),
+		another:        counter("trunklog_fold_other_times_total", "Calls that a source told with other times than those of the row that was there, which stayed."),
+		clocks:         gauge("trunklog_source_clock_offset_seconds", "By how much the clock of a source's agents is ahead of this one, where that is steady.", "source"),
 	}
 }
 
@@ -65,6 +70,7 @@ func (f *families) all() []family {
 		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
 		f.rows, f.unassigned,
 		f.open, f.held, f.lag, f.heard, f.legs, f.amended, f.inferred, f.crowded,
+		f.aside, f.echoes, f.another, f.clocks,
 	}
 }
 
@@ -121,6 +127,12 @@ func (s *snapshots) folding(out output, x Folding) {
 	out.add(s.f.amended, float64(x.Amended))
 	out.add(s.f.inferred, float64(x.Inferred))
 	out.add(s.f.crowded, float64(x.Crowded))
+	out.add(s.f.aside, float64(x.SetAside))
+	out.add(s.f.echoes, float64(x.Echoes))
+	out.add(s.f.another, float64(x.Another))
+	for source, ahead := range x.Clocks {
+		out.add(s.f.clocks, ahead.Seconds(), source)
+	}
 }
 
 func (s *snapshots) hep(out output, h HEP) {
