@@ -145,7 +145,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 // recording of SIP messages.
 func (in *importer) open() (recording bool, err error) {
 	note := func(text string) { fmt.Fprintln(in.stderr, text) }
-	if decode, ok := source.Recording(in.format, note); ok {
+	if decode, ok := source.Recording(in.format, in.now, note); ok {
 		if in.mapFile != "" {
 			return true, usage("--map is for format csv")
 		}

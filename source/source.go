@@ -95,18 +95,20 @@ func Open(spec string, o Options) (name string, s Source, err error) {
 
 // recordings is the table of what a source's input looks like when it was
 // saved.
-var recordings = map[string]func(note func(text string)) call.Decoder{
-	"hep": hep.Decoder,
+var recordings = map[string]func(now func() time.Time, note func(text string)) call.Decoder{
+	"hep": hep.DecoderAt,
 }
 
 // Recording returns the decoder of a saved input of the given kind, and whether
-// there is such a kind. Its events are SIP messages.
-func Recording(kind string, note func(text string)) (call.Decoder, bool) {
+// there is such a kind. Its events are SIP messages. Those without a time of
+// their own are given that of now; note, which may be nil, is told what is left
+// out on purpose, in words for whoever imports it.
+func Recording(kind string, now func() time.Time, note func(text string)) (call.Decoder, bool) {
 	open, ok := recordings[kind]
 	if !ok {
 		return nil, false
 	}
-	return open(note), true
+	return open(now, note), true
 }
 
 // Recordings returns the kinds of saved inputs.
