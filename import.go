@@ -145,7 +145,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 // recording of SIP messages.
 func (in *importer) open() (recording bool, err error) {
 	note := func(text string) { fmt.Fprintln(in.stderr, text) }
-	if decode, ok := source.Recording(in.format, in.now, note); ok {
+	if decode, ok := source.Recording(in.format, in.lately, note); ok {
 		if in.mapFile != "" {
 			return true, usage("--map is for format csv")
 		}
@@ -164,6 +164,11 @@ func (in *importer) open() (recording bool, err error) {
 	}
 	return false, nil
 }
+
+// lately is when messages were sent of which a recording does not tell it: before
+// the import, by more than the 32 seconds in which SIP repeats a message, so that
+// a call that ends in the recording has ended.
+func (in *importer) lately() time.Time { return in.now().Add(-time.Minute) }
 
 // resume takes up the calls whose end an earlier recording did not have.
 func (in *importer) resume(ctx context.Context) error {

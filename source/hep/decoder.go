@@ -43,7 +43,7 @@ func DecoderAt(now func() time.Time, note func(text string)) call.Decoder {
 				note(fmt.Sprintf("%d messages have a header, such as From or To, that cannot be read or is there twice: they are taken without it", f.unread))
 			}
 			if f.timed > 0 && note != nil {
-				note(fmt.Sprintf("%d packets have no time and were given that of this import: the times of their calls are not those when they were made", f.timed))
+				note(fmt.Sprintf("%d packets have no time and were given that of this import, which is not when their calls were made", f.timed))
 			}
 		}
 	}
