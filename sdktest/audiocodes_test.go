@@ -26,8 +26,10 @@ func TestAudioCodes(t *testing.T) {
 
 	// A call that Teams makes and the carrier answers. Its INVITE has SDP and comes
 	// in one packet; between the messages come logs and the end's CDR.
-	out := dialog{id: "41ed3d7a9ef75dbbbadea940954dee52", in: true, from: `Jörg Müller<sip:+441632960002@sip.pstnhub.microsoft.com:5061;user=phone>;tag=23`, to: "<sip:+441632960000@sbc1.contoso.test:5061;user=phone>",
-		contact: "<sip:api-du-a-euno.pstnhub.microsoft.com:443;x-i=fbac95fa-1ea5-47cf-a3ae-0a1264925c07;x-c=41ed3d7a9ef75dbbbadea940954dee52/d/1/a5>"}
+	out := dialog{
+		id: "41ed3d7a9ef75dbbbadea940954dee52", in: true, from: `Jörg Müller<sip:+441632960002@sip.pstnhub.microsoft.com:5061;user=phone>;tag=23`, to: "<sip:+441632960000@sbc1.contoso.test:5061;user=phone>",
+		contact: "<sip:api-du-a-euno.pstnhub.microsoft.com:443;x-i=fbac95fa-1ea5-47cf-a3ae-0a1264925c07;x-c=41ed3d7a9ef75dbbbadea940954dee52/d/1/a5>",
+	}
 	const sdp = "v=0\r\no=- 0 0 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 6000 RTP/AVP 8\r\n"
 	send(out.request("INVITE", "", sdp))
 	send(record("(#12)Route found (3), Route by IPGroup, IP Group 1 -> 2 (Teams -> Carrier)"))
