@@ -43,6 +43,7 @@ test: deps build
 	$(MAKE) sdk
 
 sdk: deps build
+	cd sdktest/audiocodes && npm ci --no-audit --no-fund --silent
 	cd sdktest && npm ci --no-audit --no-fund --silent && go vet ./... && go test -timeout 10m ./...
 
 deps:
@@ -90,4 +91,4 @@ bench: build
 	CGO_ENABLED=0 go run ./bench
 
 clean:
-	rm -rf trunklog .bin .demo dist sdktest/node_modules
+	rm -rf trunklog .bin .demo dist sdktest/node_modules sdktest/audiocodes/node_modules

@@ -30,6 +30,8 @@ func (p *program) importCommand() *cobra.Command {
   teams   the Teams admin centre's Calls.Export.*.zip, or the CSV in it
   csv     any CSV, as --map FILE describes it
   hep     HEP packets saved one after another: SIP messages, of which calls are made
+  pcap    captures by tcpdump, Wireshark, sngrep or an SBC (pcap, pcapng, also .gz):
+          SIP over UDP and TCP, of which calls are made
 
 Importing the same thing again changes nothing. A record that cannot be read is
 written to the rejects file with its line number, the reason and its raw text;
@@ -53,7 +55,7 @@ said instead, and nothing is written.`,
 	f.BoolVar(&in.dryRun, "dry-run", false, "read everything and write nothing, no rejects file either")
 	f.StringVar(&in.rejects.path, "rejects", "", "write what cannot be read to `FILE` (default: a new file in DATA/rejects)")
 	f.StringVar(&in.mapFile, "map", "", "how to read the CSV, a YAML `FILE` (see docs/import-csv.md)")
-	f.StringVar(&in.keepSIP, "keep-sip", "off", "keep the SIP messages too, of format hep; the server deletes them after its own `PERIOD`")
+	f.StringVar(&in.keepSIP, "keep-sip", "off", "keep the SIP messages too, of formats hep and pcap; the server deletes them after its own `PERIOD`")
 	return cmd
 }
 
@@ -145,7 +147,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 // recording of SIP messages.
 func (in *importer) open() (recording bool, err error) {
 	note := func(text string) { fmt.Fprintln(in.stderr, text) }
-	if decode, ok := source.Recording(in.format, note); ok {
+	if decode, ok := source.Recording(in.format, in.lately, note); ok {
 		if in.mapFile != "" {
 			return true, usage("--map is for format csv")
 		}
@@ -164,6 +166,11 @@ func (in *importer) open() (recording bool, err error) {
 	}
 	return false, nil
 }
+
+// lately is when messages were sent of which a recording does not tell it: before
+// the import, by more than the 32 seconds in which SIP repeats a message, so that
+// a call that ends in the recording has ended.
+func (in *importer) lately() time.Time { return in.now().Add(-time.Minute) }
 
 // resume takes up the calls whose end an earlier recording did not have.
 func (in *importer) resume(ctx context.Context) error {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/source/pcap"
 )
 
 // Options are what sources need besides their URLs. The zero value works.
@@ -93,21 +94,34 @@ func Open(spec string, o Options) (name string, s Source, err error) {
 	return "", nil, fmt.Errorf("%w: source %s: unknown kind %q: hep+udp, hep+tcp and hep+tls are possible", call.ErrInvalid, name, u.Scheme)
 }
 
-// recordings is the table of what a source's input looks like when it was
-// saved.
-var recordings = map[string]func(note func(text string)) call.Decoder{
-	"hep": hep.Decoder,
+// recordings is the table of saved inputs of which SIP messages come: what a
+// source hears, and what was captured on the wire.
+var recordings = []struct {
+	kind string
+	open func(now func() time.Time, note func(text string)) call.Decoder
+}{
+	{"hep", hep.DecoderAt},
+	{"pcap", pcap.Decoder},
 }
 
 // Recording returns the decoder of a saved input of the given kind, and whether
-// there is such a kind. Its events are SIP messages.
-func Recording(kind string, note func(text string)) (call.Decoder, bool) {
-	open, ok := recordings[kind]
-	if !ok {
-		return nil, false
+// there is such a kind. Its events are SIP messages. Those without a time of
+// their own are given that of now; note, which may be nil, is told what is left
+// out on purpose, in words for whoever imports it.
+func Recording(kind string, now func() time.Time, note func(text string)) (call.Decoder, bool) {
+	for _, r := range recordings {
+		if r.kind == kind {
+			return r.open(now, note), true
+		}
 	}
-	return open(note), true
+	return nil, false
 }
 
 // Recordings returns the kinds of saved inputs.
-func Recordings() []string { return []string{"hep"} }
+func Recordings() []string {
+	kinds := make([]string, len(recordings))
+	for i, r := range recordings {
+		kinds[i] = r.kind
+	}
+	return kinds
+}

@@ -71,7 +71,9 @@ func (b *batch) take(s *call.Signal, packet, msg []byte, cause Cause) {
 	}
 	now := b.source.o.Now()
 	if ahead := s.At.Sub(now); ahead > maxAhead || ahead < -maxBehind {
-		b.source.reject(Time, b.from, packet, msg)
+		if !s.At.IsZero() { // to have none is how some agents are, and is counted
+			b.source.reject(Time, b.from, packet, msg)
+		}
 		s.At = now.Round(0).UTC()
 		b.retimed++
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"net/netip"
+	"time"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/sip"
@@ -22,12 +23,17 @@ import (
 // many there were, and of how many messages a header could not be read, in words
 // for whoever imports the file. It may be nil.
 //
-// Times are taken as they are, however long ago. Auth keys are not looked at:
-// whoever has the file has seen them.
-func Decoder(note func(text string)) call.Decoder {
+// Times are taken as they are, however long ago, and a packet without one cannot
+// be read. Auth keys are not looked at: whoever has the file has seen them.
+func Decoder(note func(text string)) call.Decoder { return DecoderAt(nil, note) }
+
+// DecoderAt is [Decoder] with a clock: a packet that has no time, as none of
+// some agents has, is given that of now when it is read, since the file does not
+// say when it arrived. note is told how many there were.
+func DecoderAt(now func() time.Time, note func(text string)) call.Decoder {
 	return func(r io.Reader) iter.Seq2[call.Event, error] {
 		return func(yield func(call.Event, error) bool) {
-			f := fileReader{r: bufio.NewReaderSize(r, 2*MaxPacket), yield: yield}
+			f := fileReader{r: bufio.NewReaderSize(r, 2*MaxPacket), now: now, yield: yield}
 			for f.next() {
 			}
 			if f.others > 0 && note != nil {
@@ -36,6 +42,9 @@ func Decoder(note func(text string)) call.Decoder {
 			if f.unread > 0 && note != nil {
 				note(fmt.Sprintf("%d messages have a header, such as From or To, that cannot be read or is there twice: they are taken without it", f.unread))
 			}
+			if f.timed > 0 && note != nil {
+				note(fmt.Sprintf("%d packets have no time and were given that of this import, which is not when their calls were made", f.timed))
+			}
 		}
 	}
 }
@@ -43,12 +52,14 @@ func Decoder(note func(text string)) call.Decoder {
 // A fileReader reads the packets of one file.
 type fileReader struct {
 	r      *bufio.Reader
+	now    func() time.Time // of packets without a time; may be nil
 	yield  func(call.Event, error) bool
 	o      opener
 	at     int64 // place of the next packet
 	number int64 // of the next packet, counted from 1
 	others int   // packets that carry something else
 	unread int   // messages of which something could not be read
+	timed  int   // packets that had no time
 }
 
 // next reads one packet and reports whether to go on.
@@ -100,8 +111,13 @@ func (f *fileReader) packet(b []byte) bool {
 
 // message yields one message of the packet b, which begins at the given place.
 func (f *fileReader) message(at int64, b, msg []byte, s *call.Signal, cause Cause) bool {
-	if cause == 0 && s.At.IsZero() {
+	switch {
+	case cause != 0 || !s.At.IsZero():
+	case f.now == nil:
 		cause = Time
+	default:
+		s.At = f.now().Round(0).UTC()
+		f.timed++
 	}
 	if cause != 0 {
 		return f.report(at, sample(netip.AddrPort{}, b, msg), cause)

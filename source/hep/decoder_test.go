@@ -140,6 +140,27 @@ func TestDecoderStops(t *testing.T) {
 	}
 }
 
+// TestDecoderAt checks that packets without a time are given that of the clock,
+// that the others keep theirs, and that it is said once.
+func TestDecoderAt(t *testing.T) {
+	now := benchTime.AddDate(1, 0, 0)
+	clock := func() time.Time { now = now.Add(time.Millisecond); return now }
+	var got, notes []string
+	file := join(draft{payload: message("a")}.bytes(), packet("b"), draft{payload: message("c")}.bytes())
+	for e, err := range DecoderAt(clock, func(s string) { notes = append(notes, s) })(bytes.NewReader(file)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.Call+" "+e.Signal.At.Format("2006-01-02T15:04:05.000"))
+	}
+	if want := "[a 2027-11-23T12:00:00.001 b 2026-11-23T12:00:00.000 c 2027-11-23T12:00:00.002]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], "2 packets have no time") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
 // TestDecoderTimes checks that times are taken as they are.
 func TestDecoderTimes(t *testing.T) {
 	for _, at := range []time.Time{time.Unix(1, 0), benchTime.AddDate(-20, 0, 0), benchTime.AddDate(20, 0, 0)} {

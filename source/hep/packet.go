@@ -12,7 +12,7 @@ type Packet struct {
 	At          time.Time // by the clock of the capture agent; zero if it gave none
 	Src, Dst    netip.AddrPort
 	Protocol    uint8  // of IP: 6 is TCP, 17 UDP; Kamailio says 22 for TLS and WebSocket
-	Type        uint8  // of the payload: 1 is SIP
+	Type        uint8  // of the payload: 1 is SIP, 0 is not said
 	Agent       uint32 // the id that was given to the capture agent
 	Key         []byte // the auth key, in clear text
 	Node        []byte // the name of the capturing node
@@ -195,7 +195,8 @@ func (p *Packet) chunk(f *fields, chunk uint16, data []byte) bool {
 }
 
 // settle puts addresses and time together. The family decides only if there
-// are addresses of both, because systems number IPv6 differently.
+// are addresses of both, because systems number IPv6 differently and hep-js sends
+// 0, and only between two that may be some host's.
 func (p *Packet) settle(f *fields) {
 	const inet = 2
 	p.Src = addrPort(f.family == inet, f.src4, f.src6, f.srcPort)
@@ -211,7 +212,7 @@ func (p *Packet) settle(f *fields) {
 
 func addrPort(prefer4 bool, a4, a6 netip.Addr, port uint16) netip.AddrPort {
 	a := a6
-	if !a6.IsValid() || prefer4 && a4.IsValid() {
+	if !a6.IsValid() || a4.IsValid() && (prefer4 || a6.IsUnspecified()) {
 		a = a4
 	}
 	if !a.IsValid() {

@@ -30,10 +30,26 @@ func (u *unwrapper) release() { u.memory = u.memory[:0] }
 
 // message returns the SIP message that p carries. It lies in the packet if it
 // was not wrapped, else in u's memory.
+//
+// What a sender says is something else is so, whatever it looks like: a log may
+// quote SIP. Of a sender that does not say, as all that use hep-js 1.0.22 (npm's
+// paStash for AudioCodes), the payload tells: the same sends its reports so.
 func (u *unwrapper) message(p *Packet) ([]byte, Cause) {
-	if p.Type != typeSIP {
-		return nil, PayloadType
+	switch p.Type {
+	case typeSIP:
+		return u.unwrap(p)
+	case 0:
+		b, cause := u.unwrap(p)
+		if cause == Compression || cause == Inflated || cause == 0 && sip.Starts(b) {
+			return b, cause
+		}
 	}
+	return nil, PayloadType
+}
+
+// unwrap returns the payload of p as it was before it was compressed, or the
+// message in its JSON.
+func (u *unwrapper) unwrap(p *Packet) ([]byte, Cause) {
 	b := p.Payload
 	if len(b) == 0 {
 		return nil, Payload

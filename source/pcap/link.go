@@ -1,0 +1,147 @@
+package pcap
+
+import "encoding/binary"
+
+// Link types (the tcpdump group's list).
+const (
+	linkNull     = 0
+	linkEthernet = 1
+	linkPPP      = 9
+	linkRaw12    = 12 // as OpenBSD counts
+	linkRaw14    = 14
+	linkPPPHDLC  = 50
+	linkRaw      = 101
+	linkLoop     = 108
+	linkSLL      = 113
+	linkIPv4     = 228
+	linkIPv6     = 229
+	linkSLL2     = 276
+)
+
+// known reports whether packets of a link type can be read.
+func known(link int) bool {
+	switch link {
+	case linkNull, linkEthernet, linkPPP, linkRaw12, linkRaw14, linkPPPHDLC, linkRaw, linkLoop, linkSLL, linkIPv4, linkIPv6, linkSLL2:
+		return true
+	}
+	return false
+}
+
+// maxDepth is how many packets may be within one another.
+const maxDepth = 8
+
+// link takes what was captured of a packet, and reports whether its link type is
+// known.
+func (d *decoder) link(link int, b []byte, depth int) bool {
+	switch link {
+	case linkEthernet:
+		d.ethernet(b, depth)
+	case linkRaw, linkRaw12, linkRaw14, linkIPv4, linkIPv6:
+		d.ip(b, depth)
+	case linkNull, linkLoop: // the family, as the machine counts that captured it
+		d.ip(behind(b, 4), depth)
+	case linkSLL:
+		if len(b) >= 16 {
+			d.network(binary.BigEndian.Uint16(b[14:]), b[16:], depth)
+		}
+	case linkSLL2:
+		if len(b) >= 20 {
+			d.network(binary.BigEndian.Uint16(b), b[20:], depth)
+		}
+	case linkPPP, linkPPPHDLC:
+		if len(b) >= 2 && b[0] == 0xff { // address and control (RFC 1662)
+			b = b[2:]
+		}
+		d.ppp(b, depth)
+	default:
+		return false
+	}
+	return true
+}
+
+// behind returns b without its first n bytes, or nothing.
+func behind(b []byte, n int) []byte { return b[min(len(b), n):] }
+
+func (d *decoder) ethernet(b []byte, depth int) {
+	if len(b) >= 14 {
+		d.network(binary.BigEndian.Uint16(b[12:]), b[14:], depth)
+	}
+}
+
+// network takes what follows a number of Ethernet's for a protocol. Tags of
+// VLANs (IEEE 802.1Q and 802.1ad, and numbers from before that) may come first.
+func (d *decoder) network(protocol uint16, b []byte, depth int) {
+	const (
+		ipv4, ipv6     = 0x0800, 0x86dd
+		mpls, mplsMany = 0x8847, 0x8848
+		pppoe          = 0x8864
+	)
+	for range maxDepth {
+		switch protocol {
+		case 0x8100, 0x88a8, 0x9100, 0x9200:
+			if len(b) < 4 {
+				return
+			}
+			protocol, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+			continue
+		case ipv4, ipv6:
+			d.ip(b, depth)
+		case mpls, mplsMany:
+			for last := false; !last && len(b) >= 4; b = b[4:] {
+				last = b[2]&1 != 0
+			}
+			d.ip(b, depth)
+		case pppoe:
+			d.ppp(behind(b, 6), depth)
+		}
+		return
+	}
+}
+
+// ppp takes a protocol of PPP's and what follows.
+func (d *decoder) ppp(b []byte, depth int) {
+	if len(b) >= 2 {
+		if p := binary.BigEndian.Uint16(b); p == 0x0021 || p == 0x0057 { // IPv4, IPv6
+			d.ip(b[2:], depth)
+		}
+	}
+}
+
+// gre takes what goes through a tunnel of GRE (RFC 2784 and 2890), also what
+// switches mirror that way (ERSPAN).
+func (d *decoder) gre(b []byte, depth int) {
+	const (
+		ethernet          = 0x6558
+		erspan2, erspan3  = 0x88be, 0x22eb
+		checksum, routing = 0x8000, 0x4000
+		key, sequence     = 0x2000, 0x1000
+	)
+	if len(b) < 4 {
+		return
+	}
+	flags, protocol := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	head := 4
+	for _, flag := range []uint16{checksum | routing, key, sequence} {
+		if flags&flag != 0 {
+			head += 4
+		}
+	}
+	b = behind(b, head)
+	switch protocol {
+	case ethernet:
+		d.ethernet(b, depth)
+	case erspan2:
+		if flags&sequence != 0 { // without one it is type I, which has no header
+			b = behind(b, 8)
+		}
+		d.ethernet(b, depth)
+	case erspan3:
+		head := 12
+		if len(b) >= 12 && b[11]&1 != 0 {
+			head += 8
+		}
+		d.ethernet(behind(b, head), depth)
+	default:
+		d.network(protocol, b, depth)
+	}
+}
