@@ -137,6 +137,8 @@ func (l *heardLedger) verify(t *testing.T, s *server, when string) int {
 		switch {
 		case want == nil:
 			t.Fatalf("%s: row %v is of no call", when, r.ID)
+		case r.Sound() != nil:
+			t.Fatalf("%s: %v", when, r.Sound())
 		case now[r.ID]:
 			t.Fatalf("%s: row %v is there twice", when, r.ID)
 		case r.Successful != want.Successful, r.Caller != want.Caller, r.Callee != want.Callee, !about(r.End, want.End), !r.Invite.IsZero() && !about(r.Invite, want.Invite):

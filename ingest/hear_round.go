@@ -120,7 +120,7 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 	if changed {
 		l.life.changed, l.life.learned = true, lastOf(l.life.learned, arrived)
 		h.recent.add(l)
-		h.notice(l, s.Method == methodBye || s.Code >= 300)
+		h.notice(l, false) // whether it is over is looked at when it has settled
 	}
 	if changed || l.life.heard.Sub(l.life.saved) > saveEvery {
 		h.soil(l)

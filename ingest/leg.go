@@ -284,10 +284,18 @@ func (l *leg) addAnswer(s *call.Signal) (changed bool) {
 	return changed || from || to
 }
 
-// isName reports whether a host is neither an address nor Microsoft's.
+// isName reports whether a host is neither an address nor Microsoft's. The last
+// part of a name is never a number (RFC 3696, section 2), and of an address it is,
+// unless that is one of IPv6.
 func isName(host string) bool {
+	if host == "" || microsoftHost(host) {
+		return false
+	}
+	if last := host[len(host)-1]; (last < '0' || last > '9') && strings.IndexByte(host, ':') < 0 {
+		return true
+	}
 	_, err := netip.ParseAddr(host)
-	return err != nil && host != "" && !microsoftHost(host)
+	return err != nil
 }
 
 // hopOf returns the hop that a message was seen on.

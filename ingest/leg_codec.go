@@ -138,8 +138,12 @@ func (w *legWriter) hop(h *hop) {
 	}
 	w.number(uint64(h.lastCSeq))
 	w.time(h.asked.time())
-	w.text(h.hosts.uri)
-	w.text(h.hosts.contact)
+	asked := inviteHosts{h.invite.uriHost, h.invite.contactHost}
+	w.bools(h.hosts != asked)
+	if h.hosts != asked { // mostly there was one INVITE
+		w.text(h.hosts.uri)
+		w.text(h.hosts.contact)
+	}
 	w.time(h.rang.time())
 	w.number(uint64(h.again[0]))
 	w.number(uint64(h.again[1]))
@@ -332,7 +336,9 @@ func (r *legReader) hop() (h hop) {
 	if r.version < 3 {
 		r.oldReplies(&h)
 	} else {
-		h.hosts = inviteHosts{shared(r.text()), shared(r.text())}
+		if h.hosts = (inviteHosts{h.invite.uriHost, h.invite.contactHost}); r.byte() != 0 {
+			h.hosts = inviteHosts{shared(r.text()), shared(r.text())}
+		}
 		h.rang = r.instant()
 		h.again = [2]uint32{uint32(r.number()), uint32(r.number())}
 		for range r.count(2 * (maxFinals + maxAnswers)) {

@@ -129,9 +129,8 @@ func (h *hop) add(s *call.Signal) (changed bool) {
 	case s.CSeqMethod != methodInvite || s.Code <= 100:
 		return false
 	case s.Code < 200:
-		rang := firstOf(h.rang, at)
-		changed, h.rang = rang != h.rang, rang
-		return changed
+		h.rang = firstOf(h.rang, at)
+		return false // no news in itself: it is kept with what is
 	case s.Code < 300:
 		return h.addReply(reply{cseq: s.CSeq, code: 200, fromA: fromA, at: at, last: at})
 	}
