@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -55,4 +56,32 @@ func BenchmarkHear(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "calls/s")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkOpen measures the memory that a call in progress takes: asked, ringing
+// and answered, seen on both hops of a proxy.
+func BenchmarkOpen(b *testing.B) {
+	const calls = 20_000
+	for b.Loop() {
+		in := New(Config{Store: nullStore{}, Tenant: func(string) (call.GUID, bool) { return tenant, true }})
+		sink := in.Sink("lab", call.GUID{})
+		before := inUse()
+		for i := range calls {
+			t := newTalk(i, true).invite().at(time.Second).answer(180, "Ringing").at(2*time.Second).answer(200, "OK").request("ACK", true).through()
+			if err := sink.Put(b.Context(), t.events()...); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(inUse()-before)/calls, "B/call")
+		runtime.KeepAlive(in)
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// inUse returns how many bytes are in use.
+func inUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
