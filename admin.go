@@ -107,7 +107,7 @@ func (w *watch) folding() metrics.Folding {
 		Messages: map[string]uint64{"call": s.Messages, "other": s.Other},
 		Legs:     map[string]uint64{"row": s.Rows, "part": s.OtherLegs, "elsewhere": s.Elsewhere, "rejected": s.Rejected},
 		Amended:  s.Amended, Inferred: s.Inferred, Crowded: s.Crowded,
-		SetAside: s.SetAside, Echoes: s.Echoes, Another: s.Another, Clocks: s.Offsets,
+		SetAside: s.SetAside, Echoes: s.Echoes, Another: s.Another, Unlinked: s.Unlinked, Clocks: s.Offsets,
 	}
 }
 

@@ -31,7 +31,7 @@ type hearing struct {
 
 	// What follows belongs to whoever does the round.
 	legs    map[string]map[string]*leg // by source and Call-ID
-	settles fifo
+	settles turns
 	later   legHeap
 	dirty   []*leg
 	recent  recent
@@ -41,11 +41,12 @@ type hearing struct {
 	more    bool      // the last round has left something that is due
 	batch   call.Batch
 	news    []news
-	asides  map[string]*aside // by source
-	clocks  map[string]*clock // by source
-	offsets []string          // the sources whose clocks are news
-	echoes  uint64            // see HearStats.Echoes
-	another uint64            // see HearStats.Another
+	trunks  map[string]map[*leg]struct{} // those that are open, by the names of trunks
+	asides  map[string]*aside            // by source
+	clocks  map[string]*clock            // by source
+	offsets []string                     // the sources whose clocks are news
+	echoes  uint64                       // see HearStats.Echoes
+	another uint64                       // see HearStats.Another
 }
 
 // openPrefix is what the names of legs in the state begin with.
@@ -150,6 +151,8 @@ type HearStats struct {
 	Echoes    uint64 // rows of legs that would have been set aside, had that been known in time
 	Another   uint64 // calls that another source told with other times when their row was there
 
+	Unlinked uint64 // rows that were not linked since too many share their correlation id
+
 	// Offsets say by how much the clocks of sources are ahead of ours, of those
 	// whose offset is steady. The map is not changed any more.
 	Offsets map[string]time.Duration
@@ -162,7 +165,9 @@ func (in *Ingest) HearStats() HearStats {
 	h := &in.hearing
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.stats
+	s := h.stats
+	s.Unlinked = uint64(in.links.crowded.Load())
+	return s
 }
 
 // heard are the messages of one Put, waiting to be written.
@@ -177,6 +182,7 @@ type heard struct {
 func (h *hearing) init(in *Ingest, t Times) {
 	h.in, h.times = in, t.orDefault()
 	h.legs = make(map[string]map[string]*leg)
+	h.trunks = make(map[string]map[*leg]struct{})
 	h.asides, h.clocks = make(map[string]*aside), make(map[string]*clock)
 	h.later = legHeap{
 		less:  func(a, b *leg) bool { return a.life.due.Before(b.life.due) },
@@ -202,10 +208,7 @@ func (h *hearing) put(ctx context.Context, p *heard) error {
 		return err
 	case <-p.lead:
 	}
-	h.mu.Lock()
-	all := h.queue
-	h.queue = nil
-	h.mu.Unlock()
+	all := h.take()
 	err := h.round(context.WithoutCancel(ctx), all)
 	h.mu.Lock()
 	if len(h.queue) > 0 {
@@ -218,6 +221,27 @@ func (h *hearing) put(ctx context.Context, p *heard) error {
 		q.done <- err
 	}
 	return <-p.done
+}
+
+// take takes out of the queue what the next round is about: all that wait, but of
+// one source no more than what it may have in a round. The first is always taken.
+func (h *hearing) take() (all []*heard) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	of := make(map[string]int)
+	rest := h.queue[:0]
+	for _, p := range h.queue {
+		if p.sink != nil && of[p.sink.source] > 0 && of[p.sink.source]+len(p.events) > maxPerSource {
+			rest = append(rest, p)
+			continue
+		}
+		if all = append(all, p); p.sink != nil {
+			of[p.sink.source] += len(p.events)
+		}
+	}
+	clear(h.queue[len(rest):])
+	h.queue = rest
+	return all
 }
 
 // Tick writes the rows of calls that have ended, or have lasted too long, by
@@ -241,7 +265,7 @@ func (in *Ingest) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			err = in.Tick(ctx)
+			err = in.tickAll(ctx)
 		case <-parts.C:
 			err = in.finishParts(ctx)
 		}
@@ -249,6 +273,21 @@ func (in *Ingest) Run(ctx context.Context) error {
 			return fmt.Errorf("close calls that have ended: %w", err)
 		}
 	}
+}
+
+// tickAll does rounds until nothing is due any more.
+func (in *Ingest) tickAll(ctx context.Context) error {
+	for {
+		if err := in.Tick(ctx); err != nil || ctx.Err() != nil || !in.hearing.hasMore() {
+			return err
+		}
+	}
+}
+
+func (h *hearing) hasMore() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.more
 }
 
 // Resume takes up the calls in progress that the store has, of the sources that
@@ -290,10 +329,7 @@ func (s *Sink) Flush(ctx context.Context) error {
 		if err := h.put(ctx, p); err != nil {
 			return fmt.Errorf("write the calls of source %s: %w", s.source, err)
 		}
-		h.mu.Lock()
-		more := h.more
-		h.mu.Unlock()
-		if !more {
+		if !h.hasMore() {
 			return nil
 		}
 	}

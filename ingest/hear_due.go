@@ -23,24 +23,30 @@ func (h *hearing) wait(l *leg) {
 }
 
 // concludeDue concludes the legs whose time has come, and reports whether there
-// are more of them than one round can take.
+// are more of them than one round can take. The sources take turns, so that the
+// calls of one that end all at once do not hold up those of others.
 func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, err error) {
-	for len(h.news) < maxPerRound {
-		l := h.settles.first()
-		if l == nil || l.life.queued.Add(h.times.Settle).After(now) {
+	settled := now.Add(-h.times.Settle)
+	for n := 0; ; n++ {
+		l := h.settles.next(settled)
+		if l == nil {
 			break
 		}
-		h.settles.pop()
+		if n == maxPerRound {
+			h.settles.putBack(l)
+			more = true
+			break
+		}
 		l.life.waiting = false
 		if err := h.consider(ctx, l, now, false); err != nil {
 			return false, err
 		}
 	}
-	for len(h.news) < maxPerRound {
+	for range maxPerRound {
 		l := h.later.first()
 		crowded := h.stats.Held > maxLegs
 		if l == nil || l.life.due.After(now) && !crowded {
-			return false, nil
+			return more, nil
 		}
 		h.later.remove(l)
 		if err := h.consider(ctx, l, now, crowded); err != nil {
@@ -48,34 +54,6 @@ func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, er
 		}
 	}
 	return true, nil
-}
-
-// restart ends the calls of an SBC that has restarted. If the trunk is named,
-// those are its calls that any source of the tenant's has heard; if not, all that
-// the source itself has.
-func (h *hearing) restart(sink *Sink, trunk string) {
-	for source, legs := range h.legs {
-		for _, l := range legs {
-			if l.life.closed.IsZero() && h.carried(l, sink, source, trunk) {
-				l.life.cut = true
-				h.soil(l)
-				h.wait(l)
-			}
-		}
-	}
-}
-
-// carried reports whether a restart that a sink tells of ends the call of a leg.
-func (h *hearing) carried(l *leg, sink *Sink, source, trunk string) bool {
-	if trunk == "" {
-		return source == sink.source
-	}
-	v := l.view()
-	if l.trunk != trunk && !slices.Contains(v.trunks, trunk) {
-		return false
-	}
-	_, tenant := h.in.trunkOf(l, v.trunks)
-	return source == sink.source || tenant == sink.tenant
 }
 
 // flush has all recorded legs of a source looked at.
@@ -143,6 +121,7 @@ func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force boo
 	h.closed += int64(btoi(!l.life.closed.IsZero())) - int64(btoi(!n.was.closed.IsZero()))
 	if n.was.closed.IsZero() {
 		h.over(l)
+		h.leaveTrunks(l)
 	}
 	if !n.forget {
 		h.soil(l)
@@ -455,26 +434,73 @@ func (in *Ingest) trunkOf(l *leg, hosts []string) (trunk string, tenant call.GUI
 	return trunk, tenant
 }
 
-// A fifo holds the legs that were heard of just now, in the order in which they
-// were.
+// A turns holds the legs that were heard of just now, of each source in the order
+// in which they were.
+type turns struct {
+	sources map[string]*fifo
+	order   []*fifo // of those that have legs
+	at      int     // whose turn it is
+}
+
+// A fifo holds legs of one source.
 type fifo struct {
 	legs []*leg
 	head int
 }
 
-func (q *fifo) push(l *leg) { q.legs = append(q.legs, l) }
-
-func (q *fifo) first() *leg {
-	if q.head == len(q.legs) {
-		return nil
+func (q *turns) push(l *leg) {
+	if q.sources == nil {
+		q.sources = make(map[string]*fifo)
 	}
-	return q.legs[q.head]
+	f := q.sources[l.source]
+	if f == nil {
+		f = &fifo{}
+		q.sources[l.source] = f
+	}
+	if f.empty() {
+		q.order = append(q.order, f)
+	}
+	f.legs = append(f.legs, l)
 }
+
+// next takes out the next leg that was heard of last at the given time or before,
+// and returns nil if no source has one.
+func (q *turns) next(until time.Time) *leg {
+	for range len(q.order) {
+		if q.at >= len(q.order) {
+			q.at = 0
+		}
+		f := q.order[q.at]
+		l := f.legs[f.head]
+		if l.life.queued.After(until) {
+			q.at++
+			continue
+		}
+		if f.pop(); f.empty() {
+			q.order = slices.Delete(q.order, q.at, q.at+1)
+		} else {
+			q.at++
+		}
+		return l
+	}
+	return nil
+}
+
+// putBack makes a leg that was taken out the next one of its source.
+func (q *turns) putBack(l *leg) {
+	f := q.sources[l.source]
+	if f.empty() {
+		q.order = append(q.order, f)
+	}
+	f.legs = slices.Insert(f.legs, f.head, l)
+}
+
+func (q *fifo) empty() bool { return q.head == len(q.legs) }
 
 func (q *fifo) pop() {
 	q.legs[q.head] = nil
 	q.head++
-	if q.head > 1024 && q.head > len(q.legs)/2 {
+	if q.empty() || q.head > 1024 && q.head > len(q.legs)/2 {
 		q.legs = append(q.legs[:0], q.legs[q.head:]...)
 		q.head = 0
 	}

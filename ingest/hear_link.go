@@ -22,12 +22,26 @@ const fewDigits = 6
 // A recent finds the legs in memory that may belong to one call.
 type recent struct {
 	seed maphash.Seed
-	legs map[uint64][]*leg
+	legs map[uint64]*near
+}
+
+// A near holds the legs that share a key, in the order in which they came. Those
+// that were taken out leave holes, never at the end and no more than there are
+// legs: many calls of one number cost no more each than others do.
+type near struct {
+	legs []*leg
+	live int
+}
+
+// A legKey is one of the keys of a leg, and its place among those that share it.
+type legKey struct {
+	key uint64
+	at  int
 }
 
 func (r *recent) init() {
 	r.seed = maphash.MakeSeed()
-	r.legs = make(map[uint64][]*leg)
+	r.legs = make(map[uint64]*near)
 }
 
 // The kinds of keys by which legs are found.
@@ -66,23 +80,64 @@ func (r *recent) keys(l *leg, f func(uint64)) {
 // add makes l be found by what it says now.
 func (r *recent) add(l *leg) {
 	r.keys(l, func(k uint64) {
-		if !slices.Contains(l.life.keys, k) {
-			l.life.keys = append(l.life.keys, k)
-			r.legs[k] = append(r.legs[k], l)
+		if slices.ContainsFunc(l.life.keys, func(have legKey) bool { return have.key == k }) {
+			return
 		}
+		n := r.legs[k]
+		if n == nil {
+			n = &near{}
+			r.legs[k] = n
+		}
+		l.life.keys = append(l.life.keys, legKey{k, len(n.legs)})
+		n.legs = append(n.legs, l)
+		n.live++
 	})
 }
 
 func (r *recent) remove(l *leg) {
 	for _, k := range l.life.keys {
-		rest := slices.DeleteFunc(r.legs[k], func(o *leg) bool { return o == l })
-		if len(rest) == 0 {
-			delete(r.legs, k)
-		} else {
-			r.legs[k] = rest
+		n := r.legs[k.key]
+		n.legs[k.at] = nil
+		if n.live--; n.live == 0 {
+			delete(r.legs, k.key)
+			continue
+		}
+		for last := len(n.legs) - 1; n.legs[last] == nil; last-- {
+			n.legs = n.legs[:last]
+		}
+		if len(n.legs) > 2*n.live+8 {
+			n.close(k.key)
 		}
 	}
 	l.life.keys = nil
+}
+
+// close takes the holes out.
+func (n *near) close(key uint64) {
+	all := n.legs
+	n.legs = n.legs[:0]
+	for _, l := range all {
+		if l == nil {
+			continue
+		}
+		for i := range l.life.keys {
+			if l.life.keys[i].key == key {
+				l.life.keys[i].at = len(n.legs)
+			}
+		}
+		n.legs = append(n.legs, l)
+	}
+	clear(all[len(n.legs):])
+}
+
+// latest calls f with the legs that came last, up to a number.
+func (n *near) latest(most int, f func(*leg)) {
+	for i := len(n.legs) - 1; i >= 0 && most > 0; i-- {
+		if l := n.legs[i]; l != nil {
+			f(l)
+			most--
+		}
+	}
 }
 
 // maxPartners bounds how many legs are looked at that share a number.
@@ -93,8 +148,7 @@ type bond uint8
 
 const (
 	noBond     bond = iota
-	calleeBond      // they ask for the same number at about the same time
-	digitsBond      // and from the same one, as far as the last digits tell
+	digitsBond      // they ask for and from the same numbers at about the same time, as far as the last digits tell
 	numberBond      // and the numbers are the same
 	namedBond       // they name each other, or share what the SBC passes on
 )
@@ -103,16 +157,15 @@ const (
 func (r *recent) bonded(l *leg, f func(o *leg, b bond)) {
 	var seen []*leg
 	for _, k := range l.life.keys {
-		near := r.legs[k]
-		for _, o := range near[max(0, len(near)-maxPartners):] {
+		r.legs[k.key].latest(maxPartners, func(o *leg) {
 			if o == l || slices.Contains(seen, o) {
-				continue
+				return
 			}
 			if b := bondOf(l, o); b > noBond {
 				seen = append(seen, o)
 				f(o, b)
 			}
-		}
+		})
 	}
 }
 
@@ -126,7 +179,7 @@ func (r *recent) partners(l *leg) []*leg {
 	}
 	var all []partner
 	r.bonded(l, func(o *leg, b bond) {
-		if b > calleeBond && !walled(l, o) {
+		if !walled(l, o) {
 			all = append(all, partner{o, b})
 		}
 	})
@@ -138,20 +191,6 @@ func (r *recent) partners(l *leg) []*leg {
 		legs[i] = all[i].leg
 	}
 	return legs
-}
-
-// echo reports whether a leg that may face Microsoft is only what an SBC passes
-// on: at about the same time another one surely faces it, with the same number
-// called. The SBC may show another caller on its other side. That is too little
-// to say which call the leg belongs to.
-func (r *recent) echo(l *leg) (found bool) {
-	r.bonded(l, func(o *leg, _ bond) {
-		if !found {
-			v := o.view()
-			found = v.facing == surelyFacing
-		}
-	})
-	return found
 }
 
 // walled reports whether two legs belong to different tenants.
@@ -202,7 +241,7 @@ func bondOf(a, b *leg) bond {
 func callerBond(v, w *invite) bond {
 	switch {
 	case !sameDigits(v.caller, w.caller) || hidden(v.caller):
-		return calleeBond
+		return noBond
 	case v.caller == w.caller && v.callee == w.callee:
 		return numberBond
 	}

@@ -15,7 +15,10 @@ const maxLegs = 1_000_000
 
 // maxPerRound is how many legs are concluded in one round, so that nobody waits
 // long for it.
-const maxPerRound = 5000
+const maxPerRound = 1000
+
+// maxPerSource is how many events of one source one round takes.
+const maxPerSource = 10_000
 
 // A news is what a round has done about a leg, and what the leg was before: if
 // the batch cannot be written, it was not done.
@@ -53,14 +56,13 @@ func (h *hearing) round(ctx context.Context, all []*heard) error {
 	var c heardCount
 	for _, p := range all {
 		for i := range p.events {
-			e := &p.events[i]
-			switch {
-			case e.Signal != nil:
-				h.hear(p.sink, e.Signal, now, &c)
-			case e.Restart:
-				h.restart(p.sink, strings.ToLower(e.Row.Trunk))
+			if s := p.events[i].Signal; s != nil {
+				h.hear(p.sink, s, now, &c)
 			}
 		}
+	}
+	for _, r := range restarts(all) {
+		h.restart(r)
 	}
 	for _, p := range all {
 		if p.flush {
@@ -121,6 +123,9 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 		l.life.changed, l.life.learned = true, lastOf(l.life.learned, arrived)
 		h.recent.add(l)
 		h.notice(l, false) // whether it is over is looked at when it has settled
+		if s.Method == methodInvite || !l.asked() {
+			h.joinTrunks(l)
+		}
 	}
 	if changed || l.life.heard.Sub(l.life.saved) > saveEvery {
 		h.soil(l)
@@ -165,6 +170,7 @@ func (h *hearing) hold(l *leg) {
 	l.peers = h.in.peersOf(l.source)
 	l.in = h.in
 	h.recent.add(l)
+	h.joinTrunks(l)
 }
 
 // soil notes that the store must be told of a leg.
@@ -213,9 +219,10 @@ func (h *hearing) undo() {
 		h.closed -= int64(btoi(!queued.closed.IsZero())) - int64(btoi(!n.was.closed.IsZero()))
 		l.life.dirty, l.life.waiting, l.life.queued = queued.dirty, queued.waiting, queued.queued
 		l.life.due, l.life.place, l.life.keys, l.life.progress = queued.due, queued.place, queued.keys, queued.progress
-		if l.life.sure, l.life.sureAt = queued.sure, queued.sureAt; l.life.sure {
+		if l.life.sure, l.life.sureAt, l.life.trunks = queued.sure, queued.sureAt, queued.trunks; l.life.sure {
 			h.notice(l, true)
 		}
+		h.joinTrunks(l)
 		h.wait(l)
 	}
 }
@@ -312,6 +319,7 @@ func (h *hearing) drop(l *leg) {
 	h.recent.remove(l)
 	h.later.remove(l)
 	h.forgetAside(l)
+	h.leaveTrunks(l)
 	h.closed--
 }
 

@@ -99,7 +99,8 @@ type legLife struct {
 	due      time.Time
 	place    int      // among those that are due later, from 1; 0: not there
 	sureAt   int      // among those that surely face Microsoft and are not over, from 1
-	keys     []uint64 // by which other legs find it
+	trunks   []string // by which a restart finds it, while it is open
+	keys     []legKey // by which other legs find it
 }
 
 // microsoftSays are the facts that only Microsoft's messages have.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -58,6 +59,9 @@ type linker struct {
 	gate sync.RWMutex
 	// calls keep two Puts of one call apart.
 	calls [64]sync.Mutex
+	// crowded counts rows that were not linked since too many share their
+	// correlation id.
+	crowded atomic.Int64
 
 	mu      sync.Mutex
 	tenants map[call.GUID]*tenantLinks

@@ -36,6 +36,10 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 	}
 	key := nearKey{r.Tenant, r.CorrelationID}
 	near := p.near[key]
+	if len(near) > crowd {
+		p.in.links.crowded.Add(1)
+		return nil, nil
+	}
 	known := make(map[call.GUID]bool, len(near))
 	for _, c := range near {
 		known[c.row.ID] = true
@@ -45,6 +49,7 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 		From:   from.Add(-p.margin()),
 		To:     to.Add(p.margin()),
 		Where:  call.Compare{Field: call.FieldCorrelationID, Op: call.EQ, Value: r.CorrelationID},
+		Limit:  crowd + 1,
 	}
 	for row, err := range p.in.store.Rows(ctx, q) {
 		if err != nil {
@@ -55,8 +60,18 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 		}
 	}
 	p.near[key] = near
+	if len(near) > crowd {
+		p.in.links.crowded.Add(1)
+		return nil, nil
+	}
 	return near, nil
 }
+
+// crowd is how many rows that start at about the same time may share a
+// correlation id. The legs of one call are a few; an id that more rows share tells
+// nothing of which belong together, and looking at all of them would take ever
+// longer.
+const crowd = 64
 
 // margin is how far from the times of a row others are looked for: further than
 // usual if a clock is off by more.

@@ -23,11 +23,20 @@ func (in *Ingest) finishParts(ctx context.Context) error {
 	return in.forgetParts(ctx)
 }
 
-// restartParts makes rows of the source's calls on a trunk whose SBC has
+// restartParts makes rows of the source's calls on the trunks whose SBCs have
 // restarted, or on all trunks.
-func (s *Sink) restartParts(ctx context.Context, trunk string) error {
+func (s *Sink) restartParts(ctx context.Context, events []call.Event) error {
+	trunks := make(map[string]bool)
+	for i := range events {
+		if events[i].Restart {
+			trunks[strings.ToLower(events[i].Row.Trunk)] = true
+		}
+	}
+	if len(trunks) == 0 {
+		return nil
+	}
 	return s.in.finishThose(ctx, partPrefix+s.source+"/", func(p *part) bool {
-		return p.row.Tenant == s.tenant && (trunk == "" || strings.EqualFold(p.row.Trunk, trunk))
+		return p.row.Tenant == s.tenant && (trunks[""] || trunks[strings.ToLower(p.row.Trunk)])
 	})
 }
 

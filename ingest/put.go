@@ -83,12 +83,8 @@ func (s *Sink) Put(ctx context.Context, events ...call.Event) error {
 		if err := s.in.hearing.put(ctx, &heard{sink: s, events: events}); err != nil {
 			return fmt.Errorf("keep %d messages of source %s: %w", n, s.source, err)
 		}
-		for i := range events {
-			if events[i].Restart {
-				if err := s.restartParts(ctx, events[i].Row.Trunk); err != nil {
-					return err
-				}
-			}
+		if err := s.restartParts(ctx, events); err != nil {
+			return err
 		}
 		if n == len(events) {
 			return nil

@@ -83,6 +83,7 @@ type Folding struct {
 	SetAside uint64            // legs that bear Microsoft's name, beside others that surely face it
 	Echoes   uint64            // rows of legs that would have been set aside, had that been known in time
 	Another  uint64            // calls that another source told with other times when their row was there
+	Unlinked uint64            // rows that were not linked since too many share their correlation id
 
 	// Clocks are by how much the clocks of sources are ahead of ours.
 	Clocks map[string]time.Duration

@@ -24,7 +24,7 @@ type families struct {
 	pushRequests, pushRejected, pushBytes, pushActive                   family
 	rows, unassigned                                                    family
 	open, held, lag, heard, legs, amended, inferred, crowded            family
-	aside, echoes, another, clocks                                      family
+	aside, echoes, another, unlinked, clocks                            family
 }
 
 func newFamilies() families {
@@ -57,6 +57,7 @@ func newFamilies() families {
 		aside:          counter("trunklog_legs_set_aside_total", "Legs that bear Microsoft's name and made no row, because others of their source surely face Microsoft at the same time."),
 		echoes:         counter("trunklog_fold_echoes_total", "Rows of legs that would have been set aside, had it been known in time that others surely face Microsoft."),
 		another:        counter("trunklog_fold_other_times_total", "Calls that a source told with other times than those of the row that was there, which stayed."),
+		unlinked:       counter("trunklog_rows_unlinked_total", "Rows that were not linked with others, because more than 64 that start at about the same time share their correlation id."),
 		clocks:         gauge("trunklog_source_clock_offset_seconds", "By how much the clock of a source's agents is ahead of this one, where that is steady.", "source"),
 	}
 }
@@ -70,7 +71,7 @@ func (f *families) all() []family {
 		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
 		f.rows, f.unassigned,
 		f.open, f.held, f.lag, f.heard, f.legs, f.amended, f.inferred, f.crowded,
-		f.aside, f.echoes, f.another, f.clocks,
+		f.aside, f.echoes, f.another, f.unlinked, f.clocks,
 	}
 }
 
@@ -130,6 +131,7 @@ func (s *snapshots) folding(out output, x Folding) {
 	out.add(s.f.aside, float64(x.SetAside))
 	out.add(s.f.echoes, float64(x.Echoes))
 	out.add(s.f.another, float64(x.Another))
+	out.add(s.f.unlinked, float64(x.Unlinked))
 	for source, ahead := range x.Clocks {
 		out.add(s.f.clocks, ahead.Seconds(), source)
 	}

@@ -1,0 +1,117 @@
+package ingest
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// When an SBC has restarted it knows nothing of its calls any more. They are found
+// by the names of trunks in their messages, so that what tells of a restart costs
+// as much as it ends, however often it is told and whoever is asked to listen.
+
+// A restart is that of a trunk, or of all trunks of the source if it is empty.
+type restart struct {
+	sink  *Sink
+	trunk string
+}
+
+// restarts returns the restarts that are told of, each once.
+func restarts(all []*heard) (out []restart) {
+	seen := make(map[restart]bool)
+	for _, p := range all {
+		for i := range p.events {
+			if e := &p.events[i]; e.Restart {
+				r := restart{p.sink, strings.ToLower(e.Row.Trunk)}
+				if !seen[r] {
+					seen[r] = true
+					out = append(out, r)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// restart ends the calls of an SBC that has restarted. If the trunk is named,
+// those are its calls that any source of the tenant's has heard; if not, all that
+// the source itself has.
+func (h *hearing) restart(r restart) {
+	cut := func(l *leg) {
+		if l.life.closed.IsZero() {
+			l.life.cut = true
+			h.soil(l)
+			h.wait(l)
+		}
+	}
+	if r.trunk == "" {
+		for _, l := range h.legs[r.sink.source] {
+			cut(l)
+		}
+		return
+	}
+	if owner, ok := h.in.tenant(r.trunk); ok && owner != r.sink.tenant && !r.sink.tenant.IsZero() {
+		return // it is another tenant's
+	}
+	for l := range h.trunks[r.trunk] {
+		if l.source == r.sink.source || h.ownerOf(l) == r.sink.tenant {
+			cut(l)
+		}
+	}
+}
+
+func (h *hearing) ownerOf(l *leg) call.GUID {
+	v := l.view()
+	_, tenant := h.in.trunkOf(l, v.trunks)
+	return tenant
+}
+
+// joinTrunks has a leg that has not ended be found by the trunks that it names.
+func (h *hearing) joinTrunks(l *leg) {
+	if !l.life.closed.IsZero() {
+		return
+	}
+	l.hosts(func(host string) {
+		if slices.Contains(l.life.trunks, host) {
+			return
+		}
+		l.life.trunks = append(l.life.trunks, host)
+		legs := h.trunks[host]
+		if legs == nil {
+			legs = make(map[*leg]struct{})
+			h.trunks[host] = legs
+		}
+		legs[l] = struct{}{}
+	})
+}
+
+func (h *hearing) leaveTrunks(l *leg) {
+	for _, host := range l.life.trunks {
+		if delete(h.trunks[host], l); len(h.trunks[host]) == 0 {
+			delete(h.trunks, host)
+		}
+	}
+	l.life.trunks = nil
+}
+
+// hosts calls f with each host name that may be the trunk's, in lower case.
+func (l *leg) hosts(f func(host string)) {
+	each := func(host string) {
+		if isName(host) {
+			f(shared(strings.ToLower(strings.TrimSuffix(host, "."))))
+		}
+	}
+	each(l.trunk)
+	for i := range l.hops {
+		if v := &l.hops[i].invite; !v.at.IsZero() {
+			for _, host := range [...]string{v.uriHost, v.toHost, v.contactHost, v.callerHost} {
+				each(host)
+			}
+		}
+	}
+	each(l.contact.s)
+	if l.parties != nil {
+		each(l.parties.host.s)
+	}
+}

@@ -1,0 +1,145 @@
+package ingest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+// busy is far more than what is measured may take on any machine; before, each took
+// tens of seconds, and ever longer.
+const busy = 5 * time.Second
+
+// TestRestartStorm: thousands of restarts, of trunks that nobody has, of another
+// tenant's, and of one that has restarted again and again, cost what they end.
+func TestRestartStorm(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	other := call.NameGUID("fabrikam")
+	s.owners["sbc2.fabrikam.com"] = other
+	const calls = 3000
+	for n := range calls {
+		s.put(newTalk(n, true).invite().at(time.Second).answer(200, "OK").events()...)
+	}
+	s.pass(time.Second)
+	storm := func(trunk func(i int) string) {
+		t.Helper()
+		events := make([]call.Event, 5000)
+		for i := range events {
+			events[i] = call.Event{Restart: true, Row: call.Row{Trunk: trunk(i)}}
+		}
+		began := time.Now()
+		if err := s.in.Sink("http/fabrikam", other).Put(t.Context(), events...); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(time.Second)
+		if took := time.Since(began); took > busy {
+			t.Errorf("it took %v", took)
+		}
+	}
+	storm(func(i int) string { return fmt.Sprintf("sbc%d.nobody.com", i) })
+	storm(func(int) string { return "sbc1.contoso.com" })
+	storm(func(int) string { return "sbc2.fabrikam.com" })
+	if got := s.in.HearStats(); got.Rows != 0 || got.Open != calls {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestOneCorrelation: rows that share a correlation id go in, however many, and
+// those of other calls are linked as ever.
+func TestOneCorrelation(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	row := func(kind call.Kind, id, correlation string, n int) call.Event {
+		r := call.Row{CorrelationID: call.NameGUID(correlation), Start: at, Invite: at, End: at.Add(time.Second), Duration: 1, Successful: true, CallType: "ByotIn", Trunk: "sbc1.contoso.com", Caller: fmt.Sprint(n)}
+		r.Settle(kind.Witness(), true)
+		return call.Event{Call: fmt.Sprint(id, n), Done: true, Row: r}
+	}
+	began := time.Now()
+	for k := range 3 {
+		events := make([]call.Event, 2000)
+		for i := range events {
+			events[i] = row(call.CDR, "crowd", "crowd", k*len(events)+i)
+		}
+		s.put(events...)
+	}
+	if took := time.Since(began); took > 2*busy {
+		t.Errorf("it took %v", took)
+	}
+	if got := s.in.HearStats().Unlinked; len(s.rows()) != 6000 || got == 0 {
+		t.Errorf("%d rows, %d not linked", len(s.rows()), got)
+	}
+	s.put(row(call.CDR, "one", "one", 1))
+	export := row(call.AdminExport, "export", "one", 1)
+	s.put(export)
+	if n := len(s.rows()); n != 6001 {
+		t.Errorf("%d rows, want 6001", n)
+	}
+}
+
+// TestNear: what shares a key is found, the latest first, whatever was taken out.
+func TestNear(t *testing.T) {
+	seed := seedOf(t)
+	rnd := rand.New(rand.NewPCG(seed, 19))
+	var r recent
+	r.init()
+	var want []*leg
+	for n := range 5000 {
+		if rnd.IntN(5) < 3 || len(want) == 0 {
+			l := &leg{source: "lab", callID: fmt.Sprint(n), correlation: least{"one"}}
+			r.add(l)
+			want = append(want, l)
+		} else {
+			i := rnd.IntN(len(want))
+			if rnd.IntN(2) == 0 {
+				i = len(want) - 1 - rnd.IntN(min(len(want), 3))
+			}
+			r.remove(want[i])
+			want = slices.Delete(want, i, i+1)
+		}
+		var got []*leg
+		if near := r.legs[r.key("lab", keyCorrelation, "one")]; near != nil {
+			near.latest(10, func(l *leg) { got = append(got, l) })
+			if len(near.legs) > 2*near.live+8 {
+				t.Fatalf("seed %d: %d places for %d legs", seed, len(near.legs), near.live)
+			}
+		}
+		last := slices.Clone(want[max(0, len(want)-10):])
+		slices.Reverse(last)
+		if !slices.Equal(got, last) {
+			t.Fatalf("seed %d, step %d: got %d legs, want %d", seed, n, len(got), len(last))
+		}
+	}
+	for _, l := range want {
+		r.remove(l)
+	}
+	if len(r.legs) != 0 {
+		t.Errorf("%d keys are left", len(r.legs))
+	}
+}
+
+// TestTurns: a source whose calls end all at once does not hold up another's.
+func TestTurns(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	for n := range 3 * maxPerRound {
+		s.put(newTalk(n, true).invite().at(time.Second).answer(404, "Not Found").events()...)
+	}
+	other := newTalk(5*maxPerRound, true).invite().at(time.Second).answer(486, "Busy Here")
+	if err := s.in.Sink("other", call.GUID{}).Put(t.Context(), other.events()...); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(time.Second) // one round
+	if _, err := s.in.store.Row(t.Context(), tenant, other.xc); err != nil {
+		t.Errorf("the other source's call: %v", err)
+	}
+	for range 4 {
+		s.pass(time.Millisecond)
+	}
+	if got := s.in.HearStats(); got.Rows != 3*maxPerRound+1 {
+		t.Errorf("%+v", got)
+	}
+}
