@@ -64,7 +64,7 @@ func (w *watch) hep() []metrics.HEP {
 		}
 		all = append(all, metrics.HEP{
 			Source: l.name, Packets: s.Packets, Bytes: s.Bytes, Messages: s.Messages, Retimed: s.Retimed,
-			Further: s.Further, Unread: unread,
+			Lost: s.Lost, Further: s.Further, Unread: unread,
 			Refused: refused, KernelDrops: s.KernelDrops,
 			Connections: s.Connections, Accepted: s.Accepted, TurnedAway: turnedAway,
 		})

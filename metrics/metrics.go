@@ -43,6 +43,7 @@ type HEP struct {
 	Source      string            // its name
 	Packets     uint64            // received
 	Bytes       uint64            // of them
+	Lost        uint64            // of Bytes, over TCP: part of no packet
 	Further     uint64            // SIP messages behind the first of a packet
 	Messages    uint64            // SIP messages that were accepted
 	Unread      map[string]uint64 // of them were taken without something that could not be read, by cause

@@ -19,7 +19,7 @@ func gauge(name, help string, labels ...string) family {
 // families are the metrics that snapshots shows.
 type families struct {
 	hepPackets, hepBytes, hepMessages, hepRetimed, hepRefused, hepDrops family
-	hepFurther, hepUnread                                               family
+	hepLost, hepFurther, hepUnread                                      family
 	hepConnections, hepAccepted, hepTurnedAway                          family
 	pushRequests, pushRejected, pushBytes, pushActive                   family
 	rows, unassigned                                                    family
@@ -32,6 +32,7 @@ func newFamilies() families {
 		hepPackets:     counter("trunklog_hep_packets_total", "HEP packets received.", "source"),
 		hepBytes:       counter("trunklog_hep_bytes_total", "Bytes of the HEP packets received.", "source"),
 		hepMessages:    counter("trunklog_hep_messages_total", "SIP messages taken out of HEP packets and accepted.", "source"),
+		hepLost:        counter("trunklog_hep_lost_bytes_total", "Bytes that came over TCP between HEP packets and are part of none.", "source"),
 		hepFurther:     counter("trunklog_hep_further_messages_total", "SIP messages that followed another one in the same HEP packet.", "source"),
 		hepUnread:      counter("trunklog_hep_unread_total", "SIP messages taken without something that could not be read, by cause.", "source", "cause"),
 		hepRetimed:     counter("trunklog_hep_retimed_total", "SIP messages without a usable time, which were given that of their arrival.", "source"),
@@ -66,7 +67,7 @@ func newFamilies() families {
 func (f *families) all() []family {
 	return []family{
 		f.hepPackets, f.hepBytes, f.hepMessages, f.hepRetimed, f.hepRefused, f.hepDrops,
-		f.hepFurther, f.hepUnread,
+		f.hepLost, f.hepFurther, f.hepUnread,
 		f.hepConnections, f.hepAccepted, f.hepTurnedAway,
 		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
 		f.rows, f.unassigned,
@@ -141,6 +142,7 @@ func (s *snapshots) hep(out output, h HEP) {
 	out.add(s.f.hepPackets, float64(h.Packets), h.Source)
 	out.add(s.f.hepBytes, float64(h.Bytes), h.Source)
 	out.add(s.f.hepMessages, float64(h.Messages), h.Source)
+	out.add(s.f.hepLost, float64(h.Lost), h.Source)
 	out.add(s.f.hepFurther, float64(h.Further), h.Source)
 	out.add(s.f.hepRetimed, float64(h.Retimed), h.Source)
 	out.add(s.f.hepDrops, float64(h.KernelDrops), h.Source)

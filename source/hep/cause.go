@@ -107,7 +107,7 @@ func (c Cause) fault() sip.Fault {
 var causes = [...]struct{ name, text string }{
 	Short:        {"short", "shorter than the header of a HEP packet"},
 	Magic:        {"magic", "not a HEP packet: it does not begin with HEP3"},
-	Version:      {"version", "not version 3 of HEP: set the sender to HEPv3"},
+	Version:      {"version", "not version 3 of HEP: set the sender to HEPv3, as hep=3 does in FreeSWITCH"},
 	Length:       {"length", "not as long as the packet says it is"},
 	ChunkZero:    {"chunk-zero", "a chunk's length is less than that of its header"},
 	ChunkOverrun: {"chunk-overrun", "a chunk goes beyond the end of the packet"},

@@ -91,16 +91,38 @@ func frame(b []byte) (int, Cause) {
 	return n, 0
 }
 
-// notHEP3 says what b is instead. Versions 1 and 2 began with their number and
-// the length of their header.
+// notHEP3 says what b is instead, or 0 if it is too short to tell.
 func notHEP3(b []byte) Cause {
-	if len(b) > 3 && string(b[:3]) == magic[:3] {
+	if len(b) > 3 && string(b[:3]) == magic[:3] || oldVersion(b) != 0 {
 		return Version
 	}
-	if len(b) > 1 && (b[0] == 1 || b[0] == 2) && (b[1] == 16 || b[1] == 40) {
-		return Version
+	if len(b) < oldHeader && (b[0] == 1 || b[0] == 2) {
+		return 0
 	}
 	return Magic
+}
+
+// oldHeader is how much of a packet of HEP 1 or 2 tells that it is one.
+const oldHeader = 4
+
+// oldVersion returns 1 or 2 if b begins as a packet of that version of HEP does:
+// with its number, the length of a header, and the family and protocol of IP. The
+// length is 16 or 40 in version 1, for IPv4 and IPv6, and 12 more in version 2,
+// or 10 (Kamailio, FreeSWITCH); what sngrep has there is part of another length.
+func oldVersion(b []byte) int {
+	if len(b) < oldHeader || b[0] != 1 && b[0] != 2 {
+		return 0
+	}
+	switch b[2] { // 2 is IPv4 everywhere, the others are IPv6 of Linux, Windows and BSD
+	case 2, 10, 23, 24, 28, 30:
+	default:
+		return 0
+	}
+	switch b[3] {
+	case 6, 17, 22, 132:
+		return int(b[0])
+	}
+	return 0
 }
 
 // Decode takes b apart, which is one whole packet and nothing else. Chunks of

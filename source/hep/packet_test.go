@@ -280,7 +280,7 @@ func TestFrame(t *testing.T) {
 			t.Errorf("%d bytes: %d, %v, want %d", n, got, cause, want)
 		}
 	}
-	for s, want := range map[string]Cause{"x": Magic, "HX": Magic, "HEPX": Version, "HEP2\x00\x10": Version, "HEP3\x00\x05": Length, "HEP3\x00\x06": 0, "\x01\x10": Version, "\x02\x28xx": Version, "\x02\x11": Magic} {
+	for s, want := range map[string]Cause{"x": Magic, "HX": Magic, "HEPX": Version, "HEP2\x00\x10": Version, "HEP3\x00\x05": Length, "HEP3\x00\x06": 0, "\x01\x10": 0, "\x01\x10\x02\x11": Version, "\x01\x28\x0a\x06": Version, "\x02\x1c\x02\x16": Version, "\x02\x34\x1e\x11": Version, "\x02\x1a\x02\x84": Version, "\x02\x02\x02\x11": Version, "\x02\x28xx": Magic, "\x02": 0, "\x03\x10\x02\x11": Magic, "\x01\x01\x00\x08": Magic} {
 		if _, cause := frame([]byte(s)); cause != want {
 			t.Errorf("%q: %v, want %v", s, cause, want)
 		}

@@ -27,6 +27,7 @@ const (
 	NoAgreement                   // no version or cipher of TLS that both have, or another failure
 	HandshakeStall                // the sender stopped in the middle of the handshake, or never began
 	HandshakeCut                  // the sender closed the connection in the middle of it, or at once
+	SenderName                    // its certificate is good, but for none of the URL's sender-name
 
 	numRefusals
 )
@@ -37,6 +38,7 @@ const NumRefusals = int(numRefusals)
 var refusals = [...]string{
 	Crowded: "crowded", NoTLS: "no-tls", NoCertificate: "no-certificate", Certificate: "certificate",
 	Alert: "alert", NoAgreement: "no-agreement", HandshakeStall: "stall", HandshakeCut: "cut",
+	SenderName: "sender-name",
 }
 
 // String returns the refusal's name, a word such as "no-certificate".
@@ -54,6 +56,8 @@ func refusalOf(err error) Refusal {
 	var certificate *tls.CertificateVerificationError
 	var op *net.OpError
 	switch {
+	case errors.Is(err, errSender):
+		return SenderName
 	case errors.As(err, &header):
 		return NoTLS
 	case errors.As(err, &certificate):

@@ -58,8 +58,7 @@ func appendPacket(out, b []byte) (described, payload []byte) {
 			break
 		}
 		vendor, kind, n := binary.BigEndian.Uint16(rest), binary.BigEndian.Uint16(rest[2:]), int(binary.BigEndian.Uint16(rest[4:]))
-		if vendor > 0xff || kind > 0xff {
-			// Numbers like these are text: what was in front had a wrong length.
+		if isText(vendor, kind) { // what was in front had a wrong length
 			chunks = fmt.Appendf(chunks, ", %d bytes that are no chunk", len(rest))
 			break
 		}
@@ -86,6 +85,10 @@ func appendPacket(out, b []byte) (described, payload []byte) {
 	}
 	return out, p.Payload
 }
+
+// isText reports whether what should be a chunk's vendor and type must be text,
+// since there are none with such numbers.
+func isText(vendor, kind uint16) bool { return vendor > 0xff || kind > 0xff }
 
 // appendChunkName tells a chunk's vendor, type and length. How long an auth key
 // is nobody needs to know.
@@ -117,7 +120,7 @@ func appendFields(out []byte, p *Packet) []byte {
 }
 
 // headSize is how many bytes are shown of what is no packet. They tell TLS
-// (16 03) and older versions of HEP (02 10).
+// (16 03).
 const headSize = 8
 
 // appendHead shows the first bytes of what is no packet in hexadecimal. Those
@@ -130,6 +133,8 @@ func appendHead(out, b []byte) []byte {
 		return append(out, ", begins with HEP"...)
 	case isHTTP(b):
 		return append(out, ", a request by HTTP"...)
+	case oldVersion(b) != 0:
+		return fmt.Appendf(out, ", sends HEP version %d: set it to 3, as hep=3 does in FreeSWITCH", oldVersion(b))
 	}
 	out = append(out, ", begins with"...)
 	for _, c := range b[:min(len(b), headSize)] {

@@ -102,7 +102,7 @@ func badPackets(t testing.TB) map[string][][]byte {
 		t.Fatal(err)
 	}
 	v1 := append([]byte{1, 16, 2, 17, 0x13, 0xc4, 0x13, 0xc4, 10, 0, 0, 65, 10, 0, 0, 66}, msg...)
-	v2 := append([]byte{2, 16, 2, 17, 0x13, 0xc4, 0x13, 0xc4, 10, 0, 0, 65, 10, 0, 0, 66, 1, 2, 3, 4, 1, 2, 3, 4, 0xd1, 7, 0, 0}, msg...)
+	v2 := append([]byte{2, 28, 2, 17, 0x13, 0xc4, 0x13, 0xc4, 10, 0, 0, 65, 10, 0, 0, 66, 1, 2, 3, 4, 1, 2, 3, 4, 0xd1, 7, 0, 0}, msg...)
 	compressed := zlibbed(msg)
 	return map[string][][]byte{
 		"short": {[]byte("HEP3"), {}},
@@ -248,8 +248,8 @@ Content-Length: 200
 chunks: 0x1 (1), 0x2 (1), 0x3 (4), 0x7 (2), 0x4 (4), 0x8 (2), 0x9 (4), 0xa (4), 0xb (1), 0xc (4), 0xe (auth key), 0xf (787)
 ` + message},
 		{"a wrong key, in JSON", bad["auth"][2], message},
-		{"HEP version 1", bad["version"][0], ", begins with 01 10 02 11 13 c4 13 c4 (.. is text)\n" + message},
-		{"HEP version 2", bad["version"][1], ", begins with 02 10 02 11 13 c4 13 c4 (.. is text)\n" + message},
+		{"HEP version 1", bad["version"][0], ", sends HEP version 1: set it to 3, as hep=3 does in FreeSWITCH\n" + message},
+		{"HEP version 2", bad["version"][1], ", sends HEP version 2: set it to 3, as hep=3 does in FreeSWITCH\n" + message},
 		{"no HEP", bad["magic"][0], ", begins with .. .. .. .. .. .. .. .. (.. is text)\n" + message},
 		{"TLS", bad["magic"][9], ", begins with 16 03 01 .. .. .. .. .. (.. is text)\n"},
 		{"HTTP", bad["magic"][8], ", a request by HTTP\n"},

@@ -80,6 +80,9 @@ type Source struct {
 //	cert, key    files with the server's certificate and its key, for TLS
 //	client-ca    a file with the authorities of clients' certificates, for TLS
 //	client-cert  required, which it is by default, or optional
+//	sender-name  DNS names and addresses with commas between them: only senders
+//	             connect whose certificate is for one of these. It may be one of
+//	             a server. Without client-ca the system's authorities count
 //
 // Errors wrap [call.ErrInvalid] if the URL is to blame. They do not quote the
 // auth key.
@@ -119,7 +122,7 @@ func (s *Source) Microsoft() []netip.Prefix { return s.microsoft }
 // Authenticated reports whether senders have proved who they are, which they do
 // by a certificate. The auth key is no proof: it travels in clear text, in every
 // packet.
-func (s *Source) Authenticated() bool { return s.clientCAs != nil && s.certRequired }
+func (s *Source) Authenticated() bool { return s.certRequired }
 
 // Listen opens the socket, so that it is known before [Source.Run] whether that
 // is possible. Run does it otherwise.

@@ -46,7 +46,7 @@ func parameters(network string) []string {
 		all = append(all, "connections", "idle")
 	}
 	if network == "tls" {
-		all = append(all, "cert", "client-ca", "client-cert", "key")
+		all = append(all, "cert", "client-ca", "client-cert", "key", "sender-name")
 	}
 	slices.Sort(all)
 	return all
@@ -205,30 +205,55 @@ func keyPair(certFile, keyFile string, o *Options) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
+// parseClientCA reads whose certificates are wanted of senders.
 func (c *settings) parseClientCA(values map[string]string, o *Options) error {
 	c.tls = c.tls.Clone()
 	c.tls.NextProtos = nil // of HTTP, if it is the server's own
-	mode, file := values["client-cert"], values["client-ca"]
+	mode, file, names := values["client-cert"], values["client-ca"], values["sender-name"]
 	switch {
-	case file == "" && mode != "":
-		return invalid("client-cert needs client-ca")
-	case file == "":
+	case file == "" && names == "" && mode != "":
+		return invalid("client-cert needs client-ca or sender-name")
+	case file == "" && names == "":
 		return nil
 	case mode == "" || mode == "required":
 		c.certRequired, c.tls.ClientAuth = true, tls.RequireAndVerifyClientCert
-	case mode == "optional":
-		c.tls.ClientAuth = tls.VerifyClientCertIfGiven
-	default:
+	case mode != "optional":
 		return invalid("client-cert: %q is neither required nor optional", mode)
+	case names != "":
+		return invalid("sender-name and client-cert=optional exclude each other: without a certificate there is no name")
+	default:
+		c.tls.ClientAuth = tls.VerifyClientCertIfGiven
 	}
-	b, err := o.ReadFile(file)
+	if file != "" {
+		b, err := o.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("client-ca: %w", err)
+		}
+		c.clientCAs = x509.NewCertPool()
+		if !c.clientCAs.AppendCertsFromPEM(b) {
+			return invalid("client-ca: %s holds no certificate in PEM", file)
+		}
+		c.tls.ClientCAs = c.clientCAs
+	}
+	return c.parseSenderNames(names)
+}
+
+// parseSenderNames takes the names that senders must have, if any.
+func (c *settings) parseSenderNames(list string) error {
+	if list == "" {
+		return nil
+	}
+	names, err := senderNames(list)
 	if err != nil {
-		return fmt.Errorf("client-ca: %w", err)
+		return err
 	}
-	c.clientCAs = x509.NewCertPool()
-	if !c.clientCAs.AppendCertsFromPEM(b) {
-		return invalid("client-ca: %s holds no certificate in PEM", file)
+	if c.clientCAs == nil {
+		// They are read now, so that it is known at the start if there are none.
+		if system, err := x509.SystemCertPool(); err != nil || system.Equal(x509.NewCertPool()) {
+			return invalid("sender-name: this machine has no certificates of authorities: install them (ca-certificates), or name a file by client-ca")
+		}
 	}
-	c.tls.ClientCAs = c.clientCAs
+	check := &senderCheck{names: names, roots: c.clientCAs, tls: c.tls}
+	c.tls.ClientAuth, c.tls.VerifyConnection = tls.RequireAnyClientCert, check.verify
 	return nil
 }

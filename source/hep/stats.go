@@ -12,6 +12,7 @@ import (
 type Stats struct {
 	Packets  uint64            // received, or what came in the place of one
 	Bytes    uint64            // of them
+	Lost     uint64            // of Bytes, over TCP: between packets, and part of none
 	Further  uint64            // SIP messages behind the first of a packet
 	Messages uint64            // SIP messages that the sink has accepted
 	Refused  [NumCauses]uint64 // by [Cause]: packets, or messages in them, of which nothing came
@@ -36,11 +37,11 @@ type Stats struct {
 
 // counters are the Stats of a source as it counts them.
 type counters struct {
-	packets, bytes, further, messages, retimed, drops atomic.Uint64
-	refused, unread                                   [NumCauses]atomic.Uint64
-	accepted                                          atomic.Uint64
-	turnedAway                                        [NumRefusals]atomic.Uint64
-	connections, receiveBuffer                        atomic.Int64
+	packets, bytes, lost, further, messages, retimed, drops atomic.Uint64
+	refused, unread                                         [NumCauses]atomic.Uint64
+	accepted                                                atomic.Uint64
+	turnedAway                                              [NumRefusals]atomic.Uint64
+	connections, receiveBuffer                              atomic.Int64
 }
 
 // Stats returns the counts as they are now.
@@ -59,6 +60,7 @@ func (s *Source) Stats() Stats {
 	for i := range out.Refused {
 		out.Refused[i], out.Unread[i] = c.refused[i].Load(), c.unread[i].Load()
 	}
+	out.Lost = c.lost.Load()
 	out.Packets, out.Bytes, out.Further = c.packets.Load(), c.bytes.Load(), c.further.Load()
 	return out
 }

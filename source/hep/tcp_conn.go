@@ -47,6 +47,7 @@ type conn struct {
 	full    bool          // the last read filled the buffer
 	silent  bool          // nothing came for a while
 	patient time.Duration // how long we still wait for the rest of a packet
+	noise   int           // bytes since the last packet that are none
 
 	mu      sync.Mutex // of what both goroutines need
 	quiet   sync.Cond  // nothing is being put
@@ -64,8 +65,8 @@ func newConn(l *listener, nc net.Conn) *conn {
 	return c
 }
 
-// serve reads packets until ctx is done, the connection ends, or what comes is
-// no packet.
+// serve reads packets until ctx is done, the connection ends, or nothing comes
+// that is one: what is none is passed over, but not for ever.
 func (c *conn) serve(ctx context.Context) {
 	if !c.handshake(ctx) {
 		return
@@ -81,8 +82,7 @@ func (c *conn) serve(ctx context.Context) {
 		c.have += n
 		c.full = c.have == len(c.buf)
 		c.silent = n == 0
-		if cause := c.frame(); cause != 0 {
-			c.giveUp(cause)
+		if !c.frame() {
 			return
 		}
 		switch {
@@ -90,7 +90,7 @@ func (c *conn) serve(ctx context.Context) {
 			c.giveUp(Stopped)
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if c.part() > 0 && c.patient <= 0 {
+			if c.waiting() && c.patient <= 0 {
 				c.giveUp(Stall)
 				return
 			}
@@ -104,6 +104,10 @@ func (c *conn) serve(ctx context.Context) {
 // part returns how many bytes there are of a packet that is not whole.
 func (c *conn) part() int { return c.have - c.whole }
 
+// waiting reports whether a packet must come to its end now, or come at all
+// behind bytes that were none.
+func (c *conn) waiting() bool { return c.part() > 0 || c.noise > 0 }
+
 // read reads once. It waits for a packet for as long as it takes, but for the
 // rest of one no longer than the sender has been given; the time that we make
 // the sender wait does not count. These are deadlines of the network, which
@@ -112,7 +116,7 @@ func (c *conn) read(ctx context.Context) (int, error) {
 	begin := time.Now()
 	var deadline time.Time
 	switch {
-	case c.part() > 0:
+	case c.waiting():
 		deadline = begin.Add(c.patient)
 	case len(c.buf) > smallBuffer:
 		deadline = begin.Add(linger)
@@ -122,7 +126,7 @@ func (c *conn) read(ctx context.Context) (int, error) {
 		return 0, err // listener.interrupt may have come in between
 	}
 	n, err := c.net.Read(c.buf[c.have:])
-	if c.part() > 0 {
+	if c.waiting() {
 		c.patient -= time.Since(begin)
 	} else {
 		c.patient = c.l.idle
@@ -130,32 +134,52 @@ func (c *conn) read(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// frame finds out where packets end in what was read, and hands on those that
-// are whole.
-func (c *conn) frame() Cause {
-	from, whole, packets := c.whole, c.whole, 0
-	var cause Cause
-	for {
-		var n int
-		if n, cause = frame(c.buf[whole:c.have]); cause != 0 || n == 0 || whole+n > c.have {
+// frame finds out where packets end in what was read, leaves out what is no
+// packet, and hands on those that are whole. It reports false if there was too
+// much that is none.
+func (c *conn) frame() bool {
+	from, to, packets := c.whole, c.whole, 0 // to is where the next packet belongs
+	at := c.whole                            // and at where it is
+	for at < c.have {
+		b := c.buf[at:c.have]
+		next := frame
+		if c.noise > 0 {
+			next = resumed
+		}
+		n, cause := next(b)
+		if cause != 0 {
+			at += c.pass(b, cause)
+			continue
+		}
+		if n == 0 || n > len(b) {
 			break
 		}
-		whole += n
-		packets++
+		c.noise = 0
+		if to != at {
+			copy(c.buf[to:], b[:n])
+		}
+		at, to, packets = at+n, to+n, packets+1
 	}
-	if packets == 0 {
-		return cause
+	if to != at {
+		c.have = to + copy(c.buf[to:], c.buf[at:c.have])
 	}
+	if packets > 0 {
+		c.handOn(packets, from, to)
+	}
+	return c.noise <= maxNoise
+}
+
+// handOn has the packets put that are in the buffer between the two places.
+func (c *conn) handOn(packets, from, to int) {
 	c.patient = c.l.idle // the next packet has begun, or will
-	c.l.received(packets, whole-from)
+	c.l.received(packets, to-from)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.whole = whole
+	c.whole = to
 	if !c.putting {
 		c.putting = true
 		go c.putAll()
 	}
-	return cause
 }
 
 // giveUp counts what is there of a packet that will not become whole.

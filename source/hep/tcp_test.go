@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
@@ -89,33 +90,148 @@ func TestLongMessages(t *testing.T) {
 	}
 }
 
-// TestGarbage sends bytes that are no packets, after a packet that is one, which
-// must be put all the same.
+// TestGarbage sends bytes that are no packets between two that are, which must
+// both be put.
 func TestGarbage(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
 	other := r.dial()
 	r.send(other, packet("other"))
+	r.messages(1)
+	lost := uint64(0)
 	for i, test := range []struct {
 		bytes string
 		want  Cause
 	}{
 		{"GET / HTTP/1.1\r\n\r\n", Magic},
 		{"X", Magic},
+		{"\r\n\r\n", Magic},
 		{"HEP2\x00\x10", Version},
+		{"\x02\x1c\x02\x16\x13\xc5\x13\xc5 and what HEP 2 has behind it", Version},
 		{"HEP3\x00\x05", Length},
 		{"\x16\x03\x01\x02\x00\x01", Magic},
 		{strings.Repeat("\x00", 100_000), Magic},
+		{"HEHEPHEP", Magic},
+		{"xHEP3\x01\x00 is no packet", Magic},
+		{"xHEP3\x00\x20\x00\x00\x00\x01\x00\x09abc", Magic},
+		{"x" + string(packet("cut")[:50]), Magic},
 	} {
 		c := r.dial()
-		before := r.Stats().Refused[test.want]
-		r.send(c, packet(fmt.Sprint("garbage ", i)))
-		_, _ = c.Write([]byte(test.bytes))
-		closed(t, c)
-		r.until(test.want.String(), func(s Stats) bool { return s.Refused[test.want] == before+1 })
+		before := r.Stats()
+		r.send(c, packet(fmt.Sprint("garbage ", i)), []byte(test.bytes), packet(fmt.Sprint("behind ", i)))
+		r.until(fmt.Sprintf("%.20q", test.bytes), func(s Stats) bool { return s.Messages == before.Messages+2 })
+		s := r.Stats()
+		if s.Refused[test.want] != before.Refused[test.want]+1 {
+			t.Errorf("%.20q: refused %s", test.bytes, r.refused())
+		}
+		if lost += uint64(len(test.bytes)); s.Lost != lost {
+			t.Errorf("%.20q: %d bytes lost, want %d", test.bytes, s.Lost, lost)
+		}
 	}
 	r.send(other, packet("other still"))
-	r.messages(8)
-	if got := r.refused(); got != "magic 4, version 1, length 1" {
+	r.messages(26)
+	if got := r.refused(); got != "magic 9, version 2, length 1" {
+		t.Errorf("refused: %s", got)
+	}
+}
+
+// noisePacket is one of a kind that is no packet.
+func noisePacket(r *rand.Rand) []byte {
+	b := make([]byte, 1+r.IntN(900))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	switch r.IntN(5) {
+	case 0:
+		return []byte(message("noise"))
+	case 1:
+		return append([]byte{2, 28, 2, 22, 0x13, 0xc5, 0x13, 0xc5}, message("noise")...)
+	case 2:
+		return append(append([]byte(magic), "\x00\xff is text"...), b...)
+	case 3:
+		return bytes.Repeat([]byte(magic), 1+r.IntN(20))
+	}
+	return b
+}
+
+// TestMuchNoise sends 13,000 packets of noise, then good ones.
+func TestMuchNoise(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
+	c := r.dial()
+	size := 0
+	for range 13_000 {
+		b := append([]byte("no"), noisePacket(rnd)...)
+		size += len(b)
+		r.send(c, b)
+	}
+	for i := range 100 {
+		r.send(c, packet(strconv.Itoa(i)))
+	}
+	r.messages(100)
+	if s := r.Stats(); s.Lost != uint64(size) || sum(s.Refused) != 1 || s.Bytes < s.Lost {
+		t.Errorf("%d bytes lost, want %d; refused: %s", s.Lost, size, r.refused())
+	}
+}
+
+// TestNoiseAnywhere sends packets with noise between them in parts of all sizes.
+func TestNoiseAnywhere(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
+	c := r.dial()
+	var stream []byte
+	runs, lost := 0, 0
+	n := scale(3_000)
+	for i := range n {
+		if rnd.IntN(3) == 0 {
+			noise := append([]byte("no"), noisePacket(rnd)...)
+			stream = append(stream, noise...)
+			runs, lost = runs+1, lost+len(noise)
+		}
+		stream = append(stream, packet(strconv.Itoa(i))...)
+	}
+	for len(stream) > 0 {
+		part := min(len(stream), 1+rnd.IntN([]int{5, 50, 500, 5_000, 50_000}[rnd.IntN(5)]))
+		r.send(c, stream[:part])
+		stream = stream[part:]
+	}
+	r.messages(uint64(n))
+	if s := r.Stats(); s.Lost != uint64(lost) || sum(s.Refused) != uint64(runs) {
+		t.Errorf("%d bytes lost, want %d; refused: %s, want %d", s.Lost, lost, r.refused(), runs)
+	}
+}
+
+// TestEndlessNoise checks that a connection is closed on which there is only
+// noise, fast or slow, before a packet or behind one.
+func TestEndlessNoise(t *testing.T) {
+	r := run(t, "hep+tcp://127.0.0.1:0?idle=200ms", newRecorder())
+	begin := time.Now()
+	fast, slow, silent := r.dial(), r.dial(), r.dial()
+	r.send(slow, packet("slow"))
+	r.messages(1)
+	r.send(silent, []byte("GET / HTTP/1.1\r\n\r\n"))
+	closed(t, silent)
+	write := func(c net.Conn, noise []byte, pause time.Duration) (sent int) {
+		for {
+			n, err := c.Write(noise)
+			if sent += n; err != nil {
+				return sent
+			}
+			if time.Since(begin) > 60*time.Second {
+				t.Fatal("the sender is still listened to")
+			}
+			time.Sleep(pause)
+		}
+	}
+	write(slow, []byte("noise"), 20*time.Millisecond)
+	if sent := write(fast, bytes.Repeat([]byte("noise"), 100_000), 0); sent < maxNoise {
+		t.Errorf("closed after %d bytes", sent)
+	}
+	r.until("the end", func(s Stats) bool { return s.Connections == 0 })
+	if got := r.refused(); got != "magic 3" {
 		t.Errorf("refused: %s", got)
 	}
 }

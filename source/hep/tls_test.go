@@ -39,8 +39,8 @@ func newPKI(t testing.TB) pki {
 		t.Fatal(err)
 	}
 	p := pki{
-		ca:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw}),
-		cert:     pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Raw}),
+		ca:       pemOf(ca),
+		cert:     pemOf(server),
 		key:      pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
 		roots:    x509.NewCertPool(),
 		client:   tls.Certificate{Certificate: [][]byte{client.Raw}, PrivateKey: clientKey},
@@ -50,8 +50,12 @@ func newPKI(t testing.TB) pki {
 	return p
 }
 
+func pemOf(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+}
+
 // issue makes a certificate, of an authority if there is no parent.
-func issue(t testing.TB, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+func issue(t testing.TB, parent *x509.Certificate, signer *ecdsa.PrivateKey, change ...func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -66,6 +70,9 @@ func issue(t testing.TB, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	for _, f := range change {
+		f(c)
 	}
 	if parent == nil {
 		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
@@ -232,7 +239,7 @@ func TestRefusals(t *testing.T) {
 	for r := range Refusal(NumRefusals) {
 		names[r.String()] = true
 	}
-	if len(names) != NumRefusals || names[""] || Refusal(NumRefusals).String() != "refusal-8" {
+	if len(names) != NumRefusals || names[""] || Refusal(NumRefusals).String() != "refusal-9" {
 		t.Errorf("%v", names)
 	}
 }
