@@ -45,8 +45,8 @@ func TestScenarios(t *testing.T) {
 				}
 			}
 			p := s.plan(1, "seed")
-			for _, caller := range []bool{true, false} {
-				script, err := (&side{plan: p, Teams: caller == s.fromTeams, caller: caller, Transport: "UDP"}).script()
+			for _, r := range []role{caller, callee} {
+				script, err := (&side{plan: p, Teams: p.isTeams(r), role: r, caller: r == caller, Transport: "UDP"}).script()
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,18 +111,19 @@ func (p *process) until(ctx context.Context, what string, ok func() bool) error 
 	return nil
 }
 
-// bound reports whether a program has a UDP or TCP port of this machine, so
-// that what is sent there arrives. It looks without using the port.
-func bound(network string, port int) bool {
+// bound reports whether a program has a UDP or TCP port of an address of this
+// machine, so that what is sent there arrives. It looks without using the port.
+func bound(network, address string, port int) bool {
 	b, err := os.ReadFile("/proc/net/" + network)
 	if err != nil {
 		return true // not Linux: hope
 	}
-	suffix := fmt.Sprintf(":%04X", port)
+	a := netip.MustParseAddr(address).As4()
+	local := fmt.Sprintf("%02X%02X%02X%02X:%04X", a[3], a[2], a[1], a[0], port)
 	for line := range strings.Lines(string(b)) {
 		f := strings.Fields(line)
 		const listening, unconnected = "0A", "07"
-		if len(f) > 3 && strings.HasSuffix(f[1], suffix) && (f[3] == listening || f[3] == unconnected) {
+		if len(f) > 3 && f[1] == local && (f[3] == listening || f[3] == unconnected) {
 			return true
 		}
 	}
@@ -127,29 +131,56 @@ func bound(network string, port int) bool {
 }
 
 // freeBlock returns the first of n free ports in a row, outside of the range
-// from which the system gives ports away.
-func freeBlock(from, n int) (int, error) {
-	for first := from; first+n < 32768; first += n {
-		if blockIsFree(first, n) {
-			return first, nil
+// from which the system gives ports away. They are the caller's until claim is
+// closed: the last of them is taken, and whoever wants the block tries it first.
+func freeBlock(n int) (first int, claim io.Closer, err error) {
+	const from, to = 10240, 32768
+	begin := rand.IntN(to) // so that labs seldom look at the same ones
+	for i := range (to - from) / n {
+		first := from + (begin+i)%((to-from)/n)*n
+		l, err := net.Listen("tcp", net.JoinHostPort(sbcAddress, strconv.Itoa(first+n-1)))
+		if err != nil {
+			continue
 		}
+		if blockIsFree(first, n-1) {
+			return first, l, nil
+		}
+		_ = l.Close()
 	}
-	return 0, fmt.Errorf("no %d free ports in a row", n)
+	return 0, nil, fmt.Errorf("no %d free ports in a row", n)
 }
 
 func blockIsFree(first, n int) bool {
 	for port := first; port < first+n; port++ {
-		address := "127.0.0.1:" + strconv.Itoa(port)
-		u, err := net.ListenPacket("udp", address)
-		if err != nil {
-			return false
+		for _, address := range addresses {
+			if !isFree(net.JoinHostPort(address, strconv.Itoa(port))) {
+				return false
+			}
 		}
-		_ = u.Close()
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return false
-		}
-		_ = l.Close()
 	}
 	return true
+}
+
+func isFree(address string) bool {
+	u, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return false
+	}
+	_ = u.Close()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}
+
+// sleep waits, or returns what has ended ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -11,6 +11,7 @@ import (
 type side struct {
 	plan
 	Teams     bool
+	role      role
 	caller    bool
 	Transport string // of its SIP, as a Via names it
 }
@@ -18,8 +19,13 @@ type side struct {
 // script returns the SIPp scenario of a side, complete.
 func (s *side) script() ([]byte, error) {
 	name := s.plan.callee
-	if s.caller {
+	switch s.role {
+	case caller:
 		name = s.plan.caller
+	case second:
+		name = s.plan.second
+	case left, right:
+		name = "core-" + s.core + "-" + string(s.role)
 	}
 	t, err := template.ParseFS(files, "sipp/parts.tmpl", "sipp/"+name+".xml")
 	if err != nil {
