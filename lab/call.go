@@ -63,6 +63,9 @@ func (s *sbc) call(ctx context.Context, p plan) (facts, error) {
 			return f, err
 		}
 	}
+	if p.sbc == recorded {
+		return f, nil
+	}
 	messages, err := s.messages(&p)
 	if err != nil {
 		return f, err
@@ -91,6 +94,9 @@ func (s *sbc) messages(p *plan) ([]message, error) {
 	return all, nil
 }
 
+// recorded is the service of an SBC that records; Teams has no part in it.
+const recorded = "records"
+
 // isTeams reports whether it is Teams whom a SIPp plays. Another callee is one of
 // Teams' proxies only where an SBC asks one after the other.
 func (p *plan) isTeams(r role) bool {
@@ -98,7 +104,7 @@ func (p *plan) isTeams(r role) bool {
 	case caller:
 		return p.fromTeams
 	case callee:
-		return !p.fromTeams
+		return !p.fromTeams && p.sbc != recorded
 	case second:
 		return !p.fromTeams && p.sbc == "hunts"
 	}
@@ -114,7 +120,7 @@ func (p *plan) address(r role) string {
 		return rightAddress
 	case r == second && p.isTeams(r):
 		return otherTeams
-	case r == second:
+	case r == second, r == callee && p.sbc == recorded:
 		return otherCarrier
 	case p.isTeams(r):
 		return teamsAddress

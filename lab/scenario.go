@@ -34,7 +34,7 @@ var files embed.FS
 //	expires: the Session-Expires of Teams' INVITE, if it is not 3600
 //	with: the scenario whose caller calls here, and goes on calling there
 //	delay: how much later than others the call begins, such as 1s
-//	header: a header that Teams' INVITE has besides the usual ones
+//	header: a header that the caller's INVITE has besides the usual ones
 //	-- row --
 //	PROPERTY: VALUE     for every property of Graph's directRoutingLogRow
 //
@@ -62,7 +62,7 @@ type scenario struct {
 
 // services are what an SBC does about a call, by the number that stands for it in
 // the number that is called.
-var services = []string{"", "hunts", "is impatient", "forks", "follows", "signs in", "challenges"}
+var services = []string{"", "hunts", "is impatient", "forks", "follows", "signs in", "challenges", "records"}
 
 // A property is a line of the part "row".
 type property struct{ name, value string }

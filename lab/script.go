@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -67,6 +68,9 @@ func (s *side) Code() string {
 	return code
 }
 
+// Number is the scenario's.
+func (s *side) Number() int { return s.plan.scenario.number }
+
 // number is who the side is.
 func (s *side) number() string {
 	if s.caller {
@@ -108,6 +112,15 @@ func (s *side) calleeAddress() string {
 	return "<sip:" + s.Callee + "@sbc1.contoso.test:5061;user=phone>"
 }
 
+// Expires is the session timer that Teams' INVITE offers, and a carrier's if the
+// scenario says so.
+func (s *side) Expires() string {
+	if s.expires == "" && s.Teams {
+		return "3600"
+	}
+	return s.expires
+}
+
 // A request is a request that a side sends.
 type request struct {
 	*side
@@ -117,6 +130,7 @@ type request struct {
 	SameBranch bool // as the INVITE: an ACK of a refusal, a CANCEL
 	Headers    []string
 	SDP        string // the direction of the media; empty for no body
+	Fragment   string // of SIP, which a NOTIFY tells
 }
 
 // Request returns a request of the caller's or callee's side.
@@ -125,9 +139,7 @@ func (s *side) Request(method string, cseq int) *request {
 	switch method {
 	case "INVITE":
 		r.InDialog, r.SDP = false, "sendrecv"
-		if s.Teams {
-			r.Headers = s.headers
-		}
+		r.Headers = slices.Clone(s.headers)
 	case "CANCEL":
 		r.InDialog, r.SameBranch = false, true
 	}
@@ -137,6 +149,12 @@ func (s *side) Request(method string, cseq int) *request {
 // Failed makes an ACK that of a refusal.
 func (r *request) Failed() *request {
 	r.SameBranch, r.InDialog = true, false
+	return r
+}
+
+// Refused makes an ACK that of a refusal within the dialog.
+func (r *request) Refused() *request {
+	r.SameBranch = true
 	return r
 }
 
@@ -158,10 +176,38 @@ func (r *request) Again() *request {
 	return r
 }
 
+// Longer makes an INVITE offer a longer session.
+func (r *request) Longer() *request {
+	longer := *r.side
+	longer.expires = "1800"
+	r.side = &longer
+	return r
+}
+
+// Refresh makes a request refresh the session.
+func (r *request) Refresh() *request {
+	r.Headers = append(r.Headers, r.H("Session-Expires")+": "+r.Expires()+";refresher=uac")
+	return r
+}
+
+// Tells makes a NOTIFY tell what became of a REFER.
+func (r *request) Tells(status, state string) *request {
+	r.Headers = append(r.Headers, "Event: refer", "Subscription-State: "+state)
+	r.Fragment = "SIP/2.0 " + status
+	return r
+}
+
 // Transfer makes a REFER ask for a call to somebody else.
-func (r *request) Transfer() *request {
+func (r *request) Transfer() *request { return r.refer("") }
+
+// Replace makes a REFER ask for a call that takes the place of another one.
+func (r *request) Replace() *request {
+	return r.refer("?Replaces=3d2c4b7e9a8f4f8d8d2c4b7e9a8f4f8d%3Bto-tag%3D11aa%3Bfrom-tag%3D22bb")
+}
+
+func (r *request) refer(headers string) *request {
 	r.Headers = append(r.Headers,
-		"REFER-TO: <sip:+14255550100@sip.pstnhub.microsoft.com:5061;user=phone>",
+		"REFER-TO: <sip:+14255550100@sip.pstnhub.microsoft.com:5061;user=phone"+headers+">",
 		"REFERRED-BY: <sip:sip.pstnhub.microsoft.com:5061;x-m=8:orgid:5d1c3e6b-7a7c-4c48-9f05-2a6a29c2b9d1;x-t=1a2b3c4d-0000-4000-8000-00000000c0de;x-ti="+r.XI+">")
 	return r
 }
@@ -207,7 +253,11 @@ type response struct {
 	Headers []string
 	SDP     string
 	fork    string
+	once    bool // sent once, whether it is acknowledged or not
 }
+
+// Fragment is what only a request tells.
+func (r *response) Fragment() string { return "" }
 
 // Response returns the response to the last request of a method.
 func (s *side) Response(status, method string) *response {
@@ -227,9 +277,44 @@ func (r *response) After() *response {
 	return r
 }
 
+// Once makes it one that is not sent again.
+func (r *response) Once() *response {
+	r.once = true
+	return r
+}
+
+// WithMedia makes it describe the media.
+func (r *response) WithMedia() *response {
+	r.SDP = "sendrecv"
+	return r
+}
+
+// Elsewhere names another number to call.
+func (r *response) Elsewhere() *response {
+	to := r.Callee[:len(r.Callee)-2] + "99"
+	r.Headers = append(r.Headers, "Contact: <sip:"+to+"@sip.carrier.test;user=phone>")
+	return r
+}
+
+// AtLeast says how long a session must be.
+func (r *response) AtLeast() *response {
+	r.Headers = append(r.Headers, "Min-SE: 1800")
+	return r
+}
+
+// Timed agrees to the session timer that the request offered.
+func (r *response) Timed() *response {
+	r.Headers = append(r.Headers, r.H("Require")+": timer", r.H("Session-Expires")+": "+r.expires+";refresher=uac")
+	return r
+}
+
 // Challenge asks for a password.
 func (r *response) Challenge() *response {
-	r.Headers = append(r.Headers, `WWW-Authenticate: Digest realm="sip.carrier.test", nonce="7d2e53f6c4f14a7f", algorithm=MD5`)
+	name := "WWW-Authenticate"
+	if strings.HasPrefix(r.Status, "407") {
+		name = "Proxy-Authenticate"
+	}
+	r.Headers = append(r.Headers, name+`: Digest realm="sip.carrier.test", nonce="7d2e53f6c4f14a7f", algorithm=MD5`)
 	return r
 }
 
@@ -259,4 +344,4 @@ func (r *response) To() string {
 func (r *response) Named() bool { return r.Method == "INVITE" && r.Status[0] <= '2' }
 
 // Repeats reports whether the response is sent again until it is acknowledged.
-func (r *response) Repeats() bool { return r.Method == "INVITE" && r.Status[0] > '1' }
+func (r *response) Repeats() bool { return r.Method == "INVITE" && r.Status[0] > '1' && !r.once }
