@@ -97,7 +97,7 @@ func (p *process) complaints() []byte {
 
 // until waits until ok holds or p ends.
 func (p *process) until(ctx context.Context, what string, ok func() bool) error {
-	look := time.NewTicker(5 * time.Millisecond)
+	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	for !ok() {
 		select {
@@ -111,19 +111,39 @@ func (p *process) until(ctx context.Context, what string, ok func() bool) error 
 	return nil
 }
 
+// The states of a socket, as the kernel writes them.
+const (
+	established = "01"
+	unconnected = "07"
+	listening   = "0A"
+)
+
 // bound reports whether a program has a UDP or TCP port of an address of this
 // machine, so that what is sent there arrives. It looks without using the port.
 func bound(network, address string, port int) bool {
+	a := netip.MustParseAddr(address).As4()
+	name := fmt.Sprintf("%02X%02X%02X%02X:%04X", a[3], a[2], a[1], a[0], port)
+	return anySocket(network, func(local, _, state string) bool {
+		return local == name && (state == listening || state == unconnected)
+	})
+}
+
+// connected reports whether there is a TCP connection to a port.
+func connected(port int) bool {
+	suffix := fmt.Sprintf(":%04X", port)
+	return anySocket("tcp", func(_, remote, state string) bool {
+		return state == established && strings.HasSuffix(remote, suffix)
+	})
+}
+
+// anySocket reports whether ok holds for the addresses and the state of a socket.
+func anySocket(network string, ok func(local, remote, state string) bool) bool {
 	b, err := os.ReadFile("/proc/net/" + network)
 	if err != nil {
 		return true // not Linux: hope
 	}
-	a := netip.MustParseAddr(address).As4()
-	local := fmt.Sprintf("%02X%02X%02X%02X:%04X", a[3], a[2], a[1], a[0], port)
 	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line)
-		const listening, unconnected = "0A", "07"
-		if len(f) > 3 && f[1] == local && (f[3] == listening || f[3] == unconnected) {
+		if f := strings.Fields(line); len(f) > 3 && ok(f[1], f[2], f[3]) {
 			return true
 		}
 	}

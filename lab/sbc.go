@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func startSBC(ctx context.Context, c config, dir string) (_ *sbc, err error) {
 		more []string
 	}{
 		{c.network == "tls", []string{"WITH_HEP_TLS", fmt.Sprintf("HEP_TLS=%d", own+2)}},
-		{teams == "tls", []string{fmt.Sprintf("TEAMS_PROXY=%d", proxyTLS)}},
+		{teams == "tls", []string{fmt.Sprintf("TEAMS_PROXY=%d", proxyTLS), fmt.Sprintf("TEAMS_LIST=%q", filepath.Join(dir, "teams.list"))}},
 		{c.rport, []string{"WITH_RPORT"}},
 		{c.b2bua, []string{"WITH_TOPOH"}},
 		{c.b2bua && !c.from, []string{"WITH_OWN_FROM"}},
@@ -123,14 +124,24 @@ func startSBC(ctx context.Context, c config, dir string) (_ *sbc, err error) {
 		return s, err
 	}
 	return s, s.until(ctx, "it listens", func() bool {
+		if teams == "tls" && !(connected(proxyTLS) && connected(s.teamsSide)) {
+			return false // what calls come over is there before them
+		}
 		return bound("udp", sbcAddress, s.carrierSide) && bound("tcp", sbcAddress, s.carrierSide)
 	})
 }
 
 // startProxy starts Microsoft's proxy.
 func (s *sbc) startProxy(ctx context.Context, port int) error {
+	lists := errors.Join(
+		writeList(filepath.Join(s.dir, "teams.list"), sbcAddress, s.teamsSide, port, teamsAddress, otherTeams),
+		writeList(filepath.Join(s.dir, "sbc.list"), teamsAddress, port, s.teamsSide, sbcAddress),
+	)
+	if lists != nil {
+		return lists
+	}
 	p, err := kamailio(
-		s.dir, "teams", "-A", fmt.Sprintf("PROXY_TLS=%d", port), "-A", fmt.Sprintf("PROXY=%d", s.proxy),
+		s.dir, "teams", "-A", fmt.Sprintf("SBC_LIST=%q", filepath.Join(s.dir, "sbc.list")), "-A", fmt.Sprintf("PROXY_TLS=%d", port), "-A", fmt.Sprintf("PROXY=%d", s.proxy),
 		"-A", fmt.Sprintf("SBC=%d", s.teamsSide), "-A", fmt.Sprintf("CALLEES=%d", s.first),
 		"-A", fmt.Sprintf("TLS_CFG=%q", filepath.Join(s.dir, "teams-tls.cfg")),
 	)
@@ -139,6 +150,15 @@ func (s *sbc) startProxy(ctx context.Context, port int) error {
 	}
 	s.beside = append(s.beside, p)
 	return p.until(ctx, "it listens", func() bool { return bound("tcp", otherTeams, s.proxy) })
+}
+
+// writeList writes whom Kamailio's dispatcher, at an address, asks for OPTIONS.
+func writeList(file, address string, own, port int, whom ...string) error {
+	var b bytes.Buffer
+	for _, w := range whom {
+		fmt.Fprintf(&b, "1 sip:%s:%d;transport=tls 0 0 socket=tls:%s:%d\n", w, port, address, own)
+	}
+	return os.WriteFile(file, b.Bytes(), 0o600)
 }
 
 // kamailio starts a Kamailio with the settings NAME.cfg.

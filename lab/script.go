@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 )
@@ -249,6 +250,7 @@ type response struct {
 	*side
 	Status  string
 	Method  string // of the request
+	CSeq    string
 	Late    bool
 	Headers []string
 	SDP     string
@@ -261,7 +263,7 @@ func (r *response) Fragment() string { return "" }
 
 // Response returns the response to the last request of a method.
 func (s *side) Response(status, method string) *response {
-	r := &response{side: s, Status: status, Method: method}
+	r := &response{side: s, Status: status, Method: method, CSeq: "[last_cseq_number]"}
 	if method == "INVITE" && strings.HasPrefix(status, "200") {
 		r.SDP = "sendrecv"
 	}
@@ -305,6 +307,13 @@ func (r *response) AtLeast() *response {
 // Timed agrees to the session timer that the request offered.
 func (r *response) Timed() *response {
 	r.Headers = append(r.Headers, r.H("Require")+": timer", r.H("Session-Expires")+": "+r.expires+";refresher=uac")
+	return r
+}
+
+// Of makes it the response to the request with a number, which is not the last
+// that has come.
+func (r *response) Of(cseq int) *response {
+	r.CSeq = strconv.Itoa(cseq)
 	return r
 }
 
