@@ -137,6 +137,9 @@ func (s *sbc) transport() string {
 }
 
 func (s *sbc) listens(p *plan, r role) bool {
+	if r == right {
+		return bound("tcp", rightAddress, s.first+controlPorts+p.number)
+	}
 	return bound(s.transport(), p.address(r), s.first+sipPorts+p.number)
 }
 
@@ -145,7 +148,7 @@ func (p *plan) file(r role) string { return p.name + "." + string(r) }
 
 // sipp starts the SIPp of one side, for one call if there are no more arguments.
 func (s *sbc) sipp(p plan, r role, more ...string) (*process, error) {
-	side := side{plan: p, Teams: p.isTeams(r), role: r, caller: r == caller, Transport: "[transport]"}
+	side := p.sideOf(r)
 	script, err := side.script()
 	if err != nil {
 		return nil, err
@@ -167,6 +170,9 @@ func (s *sbc) sipp(p plan, r role, more ...string) (*process, error) {
 		more = []string{"-m", "1", "-timeout", "40s", "-timeout_error", "-trace_msg", "-message_file", name + ".messages"}
 	}
 	args = append(args, more...)
+	if r == left || r == right {
+		args = append(args, "-3pcc", rightAddress+":"+port(controlPorts, 1)) // how the legs tell each other
+	}
 	switch {
 	case r == caller && side.Teams && s.proxy > 0:
 		args = append(args, teamsAddress+":"+strconv.Itoa(s.proxy))

@@ -45,8 +45,11 @@ func TestScenarios(t *testing.T) {
 				}
 			}
 			p := s.plan(1, "seed")
-			for _, r := range []role{caller, callee} {
-				script, err := (&side{plan: p, Teams: p.isTeams(r), role: r, caller: r == caller, Transport: "UDP"}).script()
+			for _, r := range []role{caller, callee, second, left, right} {
+				if r == second && s.second == "" || (r == left || r == right) && s.core == "" {
+					continue
+				}
+				script, err := p.sideOf(r).script()
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -122,9 +122,9 @@ const (
 // machine, so that what is sent there arrives. It looks without using the port.
 func bound(network, address string, port int) bool {
 	a := netip.MustParseAddr(address).As4()
-	name := fmt.Sprintf("%02X%02X%02X%02X:%04X", a[3], a[2], a[1], a[0], port)
+	name, any := fmt.Sprintf("%02X%02X%02X%02X:%04X", a[3], a[2], a[1], a[0], port), fmt.Sprintf("00000000:%04X", port)
 	return anySocket(network, func(local, _, state string) bool {
-		return local == name && (state == listening || state == unconnected)
+		return (local == name || local == any) && (state == listening || state == unconnected)
 	})
 }
 

@@ -18,6 +18,19 @@ type side struct {
 	Transport string // of its SIP, as a Via names it
 }
 
+// sideOf returns the side of a call that a SIPp plays.
+func (p plan) sideOf(r role) *side {
+	// A back-to-back user agent is whom it calls, and by whom it is called, with
+	// tags of its own.
+	switch r {
+	case left:
+		p.CalleeTag += "l"
+	case right:
+		p.CallerTag += "r"
+	}
+	return &side{plan: p, Teams: p.isTeams(r), role: r, caller: r == caller || r == right, Transport: "[transport]"}
+}
+
 // script returns the SIPp scenario of a side, complete.
 func (s *side) script() ([]byte, error) {
 	name := s.plan.callee
@@ -51,8 +64,11 @@ func (s *side) H(name string) string {
 
 // Agent says which software sends.
 func (s *side) Agent() string {
-	if s.Teams {
+	switch {
+	case s.Teams:
 		return "Microsoft.PSTNHub.SIPProxy v.2026.10.20.1 i.EUNO.7"
+	case s.role == left || s.role == right:
+		return "Core 1.0"
 	}
 	return "Carrier 1.0"
 }
@@ -132,6 +148,7 @@ type request struct {
 	Headers    []string
 	SDP        string // the direction of the media; empty for no body
 	Fragment   string // of SIP, which a NOTIFY tells
+	Prefix     string // of the Call-ID
 }
 
 // Request returns a request of the caller's or callee's side.
@@ -150,6 +167,14 @@ func (s *side) Request(method string, cseq int) *request {
 // Failed makes an ACK that of a refusal.
 func (r *request) Failed() *request {
 	r.SameBranch, r.InDialog = true, false
+	return r
+}
+
+// Leg makes it a request of a leg of a back-to-back user agent's, which has a
+// Call-ID of its own; SIPp knows what belongs together by what is behind the
+// slashes.
+func (r *request) Leg(number int) *request {
+	r.Prefix = fmt.Sprintf("core-%d///", number)
 	return r
 }
 
