@@ -70,24 +70,42 @@ func newTestTrunklog(t *testing.T) *trunklog {
 	return tl
 }
 
-// TestCalls makes all calls through Kamailio, over each network that HEP can
-// come over, and compares every field of every row.
+// ways are those in which calls are made: what HEP comes over, what SIP comes
+// over, where the answers to Teams go, and what the SBC does with Call-ID and
+// From.
+var ways = []struct {
+	name string
+	config
+}{
+	{"udp", config{network: "udp", sip: "udp"}},
+	{"tcp", config{network: "tcp", sip: "tcp"}},
+	{"tls", config{network: "tls", sip: "tls"}},
+	{"udp-rport", config{network: "tcp", sip: "udp", rport: true}},
+	{"tcp-rport", config{network: "udp", sip: "tcp", rport: true}},
+	{"tls-rport", config{network: "tcp", sip: "tls", rport: true}},
+	{"b2bua", config{network: "tcp", sip: "tcp", b2bua: true}},
+	{"b2bua-udp", config{network: "tcp", sip: "udp", b2bua: true, from: true}},
+	{"b2bua-tls", config{network: "tcp", sip: "tls", b2bua: true}},
+	{"b2bua-tls-rport", config{network: "tcp", sip: "tls", b2bua: true, from: true, rport: true}},
+	{"sipp-udp", config{network: "tcp", sip: "udp", through: "sipp"}},
+	{"sipp-tcp", config{network: "tcp", sip: "tcp", through: "sipp", rport: true}},
+	{"sipp-tls", config{network: "tls", sip: "tls", through: "sipp"}},
+	{"sipp-tls-rport", config{network: "tcp", sip: "tls", through: "sipp", rport: true}},
+}
+
+// TestCalls makes all calls through Kamailio, in each of the ways, and compares
+// every field of every row.
 func TestCalls(t *testing.T) {
 	needPrograms(t)
-	for i, c := range []struct {
-		network, sip string
-		b2bua        bool
-	}{{"udp", "udp", false}, {"tcp", "tcp", false}, {"tls", "tcp", false}, {"tcp", "tcp", true}} {
-		name := c.network
-		if c.b2bua {
-			name = "b2bua"
-		}
-		t.Run(name, func(t *testing.T) {
+	for i, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
 			tl := newTestTrunklog(t)
-			if err := tl.serve(t.Context(), c.network); err != nil {
+			if err := tl.serve(t.Context(), w.network); err != nil {
 				t.Fatal(err)
 			}
-			all, err := makeCalls(t.Context(), tl.config(config{b2bua: c.b2bua, sip: c.sip, run: 1 + i, seed: t.TempDir()}, c.network))
+			w.run, w.seed = 1+i, t.TempDir()
+			all, err := makeCalls(t.Context(), tl.config(w.config, w.network))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -32,7 +32,7 @@ const longest = 60 * time.Second
 
 // between is the pause between the beginnings of two calls. Programs that all
 // start at once keep each other waiting, and that shows in the times.
-const between = 60 * time.Millisecond
+const between = 80 * time.Millisecond
 
 // selected returns the scenarios that are to be run.
 func (c *config) selected() ([]scenario, error) {
