@@ -67,7 +67,7 @@ func TestRecordings(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					checkCalls(t, tl, all, 20*time.Millisecond)
+					checkCalls(t, tl, all, slack/2)
 				})
 			}
 		})
