@@ -14,7 +14,8 @@ import (
 // Teams gave it, and the times that Teams noted.
 type facts struct {
 	Scenario string
-	// Values are texts by name: id, correlation, caller, callee.
+	// Values are texts by name: id, correlation, caller, callee; phrase, behind the
+	// code that Teams sent or was sent.
 	Values map[string]string
 	// Times are moments by name: invite, answer, final, end. One that did not
 	// come is not there.
@@ -107,6 +108,7 @@ func (f *facts) learn(all []message) error {
 			first("answer", m.at)
 		case c > '2' && m.method == "INVITE" && m.cseq+m.via != refused:
 			f.Times["final"], refused = m.at, m.cseq+m.via
+			_, f.Values["phrase"], _ = strings.Cut(strings.TrimPrefix(m.start, "SIP/2.0 "), " ")
 		case c == 0 && m.method == "BYE":
 			first("end", m.at)
 		}

@@ -42,7 +42,7 @@ func (c *config) selected() ([]scenario, error) {
 	}
 	var out []scenario
 	for _, s := range all {
-		if strings.Contains(s.name, c.only) && (c.through != "sipp" || s.core != "") {
+		if strings.Contains(s.name, c.only) && (c.through == "" || s.core != "") {
 			out = append(out, s)
 		}
 	}

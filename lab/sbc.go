@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -95,6 +97,7 @@ func startSBC(ctx context.Context, c config, dir string) (_ *sbc, err error) {
 		{c.b2bua, []string{"WITH_TOPOH"}},
 		{c.b2bua && !c.from, []string{"WITH_OWN_FROM"}},
 		{c.through != "", []string{"WITH_CORE"}},
+		{c.through == "baresip", []string{fmt.Sprintf("CORE_PORT=%d", first)}},
 	} {
 		for _, name := range d.more {
 			if d.on {
@@ -117,6 +120,11 @@ func startSBC(ctx context.Context, c config, dir string) (_ *sbc, err error) {
 	if teams == "tls" {
 		s.proxy = own + 4
 		if err := s.startProxy(ctx, proxyTLS); err != nil {
+			return s, err
+		}
+	}
+	if c.through == "baresip" {
+		if err := s.startBaresip(ctx); err != nil {
 			return s, err
 		}
 	}
@@ -150,6 +158,48 @@ func (s *sbc) startProxy(ctx context.Context, port int) error {
 	}
 	s.beside = append(s.beside, p)
 	return p.until(ctx, "it listens", func() bool { return bound("tcp", otherTeams, s.proxy) })
+}
+
+// baresipConfig is that of baresip with its module b2bua, which calls whom it is
+// called for with the From that it was called with. It has no sound card, and
+// speaks UDP.
+const baresipConfig = `sip_listen %[1]s
+audio_source aubridge,lab
+audio_player aubridge,lab
+audio_alert aubridge,lab
+call_local_timeout 120
+call_max_calls 100
+module_path /usr/lib/baresip/modules
+module g711.so
+module aubridge.so
+module srtp.so
+module_app account.so
+module_app b2bua.so
+`
+
+// baresipAccounts are the one that is called and the one that calls on.
+const baresipAccounts = `<sip:in@%[1]s>;regint=0;b2bua=inbound;answermode=manual;mediaenc=srtp-mand
+<sip:out@%[1]s>;regint=0;b2bua=outbound;mediaenc=srtp-mand;outbound="sip:%[2]s;transport=udp"
+`
+
+// startBaresip starts baresip as a back-to-back user agent behind the SBC.
+func (s *sbc) startBaresip(ctx context.Context) error {
+	dir := filepath.Join(s.dir, "baresip")
+	own, edge := net.JoinHostPort(leftAddress, strconv.Itoa(s.first)), net.JoinHostPort(sbcAddress, strconv.Itoa(s.carrierSide))
+	err := errors.Join(
+		os.MkdirAll(dir, 0o700),
+		os.WriteFile(filepath.Join(dir, "config"), fmt.Appendf(nil, baresipConfig, own), 0o600),
+		os.WriteFile(filepath.Join(dir, "accounts"), fmt.Appendf(nil, baresipAccounts, leftAddress, edge), 0o600),
+	)
+	if err != nil {
+		return err
+	}
+	p, err := start(s.dir, "baresip", "baresip", "-f", dir)
+	if err != nil {
+		return err
+	}
+	s.beside = append(s.beside, p)
+	return p.until(ctx, "it listens", func() bool { return bound("udp", leftAddress, s.first) })
 }
 
 // writeList writes whom Kamailio's dispatcher, at an address, asks for OPTIONS.

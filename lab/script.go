@@ -107,6 +107,9 @@ func (s *side) contactURI() string {
 // Contact is the header's value.
 func (s *side) Contact() string { return "<" + s.contactURI() + ">" }
 
+// peerTag is the tag that the other side has given itself.
+const peerTag = "[peer_tag_param]"
+
 // From names the caller.
 func (s *side) From() string {
 	if s.fromTeams {
@@ -262,10 +265,8 @@ func (r *request) Remote() string {
 	switch {
 	case !r.caller:
 		return r.From()
-	case r.InDialog:
-		return r.calleeAddress() + ";tag=" + r.CalleeTag
-	case r.Method == "ACK":
-		return r.calleeAddress() + "[peer_tag_param]" // whoever refused
+	case r.InDialog, r.Method == "ACK":
+		return r.calleeAddress() + peerTag // of whoever answered or refused
 	}
 	return r.calleeAddress()
 }
@@ -286,9 +287,12 @@ type response struct {
 // Fragment is what only a request tells.
 func (r *response) Fragment() string { return "" }
 
+// lastCSeq is the number of the request that has come last.
+const lastCSeq = "[last_cseq_number]"
+
 // Response returns the response to the last request of a method.
 func (s *side) Response(status, method string) *response {
-	r := &response{side: s, Status: status, Method: method, CSeq: "[last_cseq_number]"}
+	r := &response{side: s, Status: status, Method: method, CSeq: lastCSeq}
 	if method == "INVITE" && strings.HasPrefix(status, "200") {
 		r.SDP = "sendrecv"
 	}
@@ -358,12 +362,15 @@ func (r *response) Fork(place string) *response {
 	return r
 }
 
-// From names whoever sent the request.
+// From is the header that names whoever sent the request, as it was sent.
 func (r *response) From() string {
-	if r.caller {
-		return r.calleeAddress() + ";tag=" + r.CalleeTag
+	switch {
+	case r.caller:
+		return r.H("From") + ": " + r.calleeAddress() + peerTag
+	case r.CSeq != lastCSeq: // something else has come since
+		return r.H("From") + ": " + r.side.From()
 	}
-	return r.side.From()
+	return "[last_From:]"
 }
 
 // To names whoever answers it, the callee by the tag of the place that does.
