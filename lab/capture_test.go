@@ -16,7 +16,7 @@ import (
 // which calls are made: the facts, and the packets one after another. clock is one
 // call of an older recording, which does not come again by itself: Kamailio stamped
 // an INVITE a millisecond later than the answer to it.
-var recordings = []string{"udp", "tcp", "tls", "tls-rport", "b2bua", "b2bua-tls-rport", "sipp-tls", "clock"}
+var recordings = []string{"udp", "tcp", "tls", "tls-rport", "b2bua", "b2bua-tls-rport", "sipp-tls", "baresip-tls", "clock"}
 
 func saved(name string) (factsFile, packetsFile string) {
 	return filepath.Join("testdata", name+".facts.jsonl"), filepath.Join("testdata", name+".hep")

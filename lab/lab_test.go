@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 // where nothing may be missing.
 func needPrograms(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"/usr/sbin/kamailio", "sipp"} {
+	for _, name := range []string{"/usr/sbin/kamailio", "sipp", "baresip"} {
 		if _, err := exec.LookPath(name); err == nil {
 			continue
 		}
@@ -91,6 +91,8 @@ var ways = []struct {
 	{"sipp-tcp", config{network: "tcp", sip: "tcp", through: "sipp", rport: true}},
 	{"sipp-tls", config{network: "tls", sip: "tls", through: "sipp"}},
 	{"sipp-tls-rport", config{network: "tcp", sip: "tls", through: "sipp", rport: true}},
+	{"baresip-udp", config{network: "udp", sip: "udp", through: "baresip"}},
+	{"baresip-tls", config{network: "tcp", sip: "tls", through: "baresip"}},
 }
 
 // TestCalls makes all calls through Kamailio, in each of the ways, and compares

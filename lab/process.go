@@ -34,7 +34,7 @@ func start(dir, name, program string, args ...string) (*process, error) {
 	if err != nil {
 		// Debian keeps servers out of the way of the PATH.
 		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil {
-			return nil, fmt.Errorf("%s is not installed: the lab needs the Debian packages kamailio, kamailio-extra-modules, kamailio-tls-modules and sip-tester", program)
+			return nil, fmt.Errorf("%s is not installed: the lab needs the Debian packages kamailio, kamailio-extra-modules, kamailio-tls-modules, sip-tester and, for --through baresip, baresip-core", program)
 		}
 	}
 	p := &process{name: name, gone: make(chan struct{})}
