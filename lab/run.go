@@ -24,6 +24,7 @@ type config struct {
 	only    string
 	run     int
 	seed    string
+	slowly  bool   // with fewer calls at once, so that they do not wait for each other
 	keep    string // the folder for what the programs write, which is kept; empty for none
 }
 
@@ -77,7 +78,11 @@ func makeCalls(ctx context.Context, c config) (_ []facts, err error) {
 	all := make([]facts, len(todo))
 	errs := make([]error, len(todo))
 	var wg sync.WaitGroup
-	next := time.NewTicker(between)
+	pause := between
+	if c.slowly {
+		pause *= 3
+	}
+	next := time.NewTicker(pause)
 	defer next.Stop()
 	for i := range todo {
 		select {

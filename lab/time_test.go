@@ -78,7 +78,7 @@ func TestTimePasses(t *testing.T) {
 						for _, name := range p.later {
 							want.Times[name] = f.Times[name].Add(p.by)
 						}
-						results, err := compare([]facts{want}, r.rows(), slack/2)
+						results, err := compare([]facts{want}, r.rows(), 20*time.Millisecond)
 						if err != nil {
 							t.Fatal(err)
 						}
