@@ -78,7 +78,7 @@ func TestTimePasses(t *testing.T) {
 						for _, name := range p.later {
 							want.Times[name] = f.Times[name].Add(p.by)
 						}
-						results, err := compare([]facts{want}, r.rows(), 20*time.Millisecond)
+						results, err := compare([]facts{want}, r.rows(), exact)
 						if err != nil {
 							t.Fatal(err)
 						}
