@@ -2,7 +2,8 @@
 # make test   everything that CI runs; installs the Debian packages it needs when it may
 # make check  format, vet, lint, known vulnerabilities, clean tree
 # make bench  measure beside the yardsticks and write docs/benchmarks.md
-# make lab    telephone calls through Kamailio and SIPp, and the rows that come of them (HEP=udp|tcp|tls)
+# make lab    telephone calls through Kamailio and SIPp, and the rows that come of them (HEP and SIP=udp|tcp|tls,
+#             LAB='--rport', '--b2bua', '--b2bua --pass-from', '--through sipp' or '--through baresip')
 # make torture  the long tiers of the tests (SCALE=20 by default)
 
 SHELL := /bin/bash
@@ -47,14 +48,15 @@ sdk: deps build
 	cd sdktest && npm ci --no-audit --no-fund --silent && go vet ./... && go test -timeout 10m ./...
 
 deps:
-	@.ci/deps node npm curl gcc nginx postgres tshark kamailio sipp
+	@.ci/deps node npm curl gcc nginx postgres tshark kamailio sipp baresip
 
 # A fresh trunklog, an SBC, Microsoft Teams on its one side and a carrier on the
 # other; see lab/main.go.
 HEP ?= tcp
+SIP ?= tls
 lab: build
-	@.ci/deps kamailio sipp
-	@go run ./lab --trunklog ./trunklog --hep $(HEP)
+	@.ci/deps kamailio sipp baresip
+	@go run ./lab --trunklog ./trunklog --hep $(HEP) --sip $(SIP) $(LAB)
 
 # Every fuzz target of the house, each for a while.
 FUZZTIME ?= 30s

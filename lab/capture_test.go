@@ -12,15 +12,14 @@ import (
 	"time"
 )
 
-// recordings are what was saved of the lab by -update: the facts, and the
-// packets one after another, of an SBC that is a proxy, whose Call-IDs are the
-// same on both sides, with SIP over UDP and over TCP; and of one that hides them.
-// clock is one call of an older recording, which does not come again by itself:
-// Kamailio stamped an INVITE a millisecond later than the answer to it.
-var recordings = []struct {
-	name, sip string
-	b2bua     bool
-}{{"udp", "udp", false}, {"tcp", "tcp", false}, {"b2bua", "tcp", true}, {"clock", "", false}}
+// recordings are what was saved of the lab by -update, in some of the ways in
+// which calls are made: the facts, and the packets one after another. clock is one
+// call of an older recording, which does not come again by itself: Kamailio stamped
+// an INVITE a millisecond later than the answer to it.
+var recordings = []string{"udp", "tcp", "tls", "tls-rport", "b2bua", "b2bua-tls-rport", "sipp-tls", "baresip-tls", "clock"}
+
+// exact is how far the clocks of Kamailio and of SIPp are apart in a recording.
+const exact = 20 * time.Millisecond
 
 func saved(name string) (factsFile, packetsFile string) {
 	return filepath.Join("testdata", name+".facts.jsonl"), filepath.Join("testdata", name+".hep")
@@ -29,12 +28,15 @@ func saved(name string) (factsFile, packetsFile string) {
 // TestRecordings imports what was recorded, in many orders: the rows are the
 // same, and what they must be. It needs neither Kamailio nor SIPp.
 func TestRecordings(t *testing.T) {
-	for _, r := range recordings {
-		t.Run(r.name, func(t *testing.T) {
-			if *update && r.sip != "" {
-				saveRecording(t, r.name, config{b2bua: r.b2bua, sip: r.sip, run: 1, seed: r.name})
+	for _, name := range recordings {
+		t.Run(name, func(t *testing.T) {
+			for _, w := range ways {
+				if w.name == name && *update {
+					w.run, w.seed, w.slowly = 1, name, true
+					saveRecording(t, name, w.config)
+				}
 			}
-			factsFile, packetsFile := saved(r.name)
+			factsFile, packetsFile := saved(name)
 			f, err := os.ReadFile(factsFile)
 			if err != nil {
 				t.Fatal(err)
@@ -68,7 +70,7 @@ func TestRecordings(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					checkCalls(t, tl, all, 20*time.Millisecond)
+					checkCalls(t, tl, all, exact)
 				})
 			}
 		})

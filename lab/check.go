@@ -122,7 +122,7 @@ func (r *result) holds(value string, got any, slack time.Duration) (want string,
 		return want, err == nil && n >= int((took-slack)/time.Second) && n <= int((took+slack)/time.Second)
 	}
 	if v, known := r.facts.Values[name]; known {
-		return v, got == v
+		return v, got == v || v == "" && got == nil
 	}
 	t, known := r.facts.Times[name]
 	if !known {

@@ -45,8 +45,11 @@ func TestScenarios(t *testing.T) {
 				}
 			}
 			p := s.plan(1, "seed")
-			for _, caller := range []bool{true, false} {
-				script, err := (&side{plan: p, Teams: caller == s.fromTeams, caller: caller, Transport: "UDP"}).script()
+			for _, r := range []role{caller, callee, second, left, right} {
+				if r == second && s.second == "" || (r == left || r == right) && s.core == "" {
+					continue
+				}
+				script, err := p.sideOf(r).script()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -69,6 +72,7 @@ func made(t *testing.T) (all []facts, rows []map[string]any) {
 	for i := range known {
 		p := known[i].plan(7, "seed")
 		f := p.facts()
+		f.Values["phrase"] = "Busy Here"
 		f.Times = map[string]time.Time{
 			"invite": at, "answer": at.Add(time.Second), "final": at.Add(1500 * time.Millisecond), "end": at.Add(3600 * time.Millisecond),
 		}
@@ -194,7 +198,7 @@ CSeq: 2 INVITE
 	if len(all) != 5 {
 		t.Fatalf("%d messages are read, not 5", len(all))
 	}
-	var f facts
+	f := facts{Values: map[string]string{}}
 	if err := f.learn(all); err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +206,18 @@ CSeq: 2 INVITE
 	want := map[string]time.Time{"invite": at(100), "final": at(400)}
 	if !maps.Equal(f.Times, want) {
 		t.Errorf("times are %v, not %v", f.Times, want)
+	}
+	if phrase := f.Values["phrase"]; phrase != "Busy Here" {
+		t.Errorf("the phrase is %q", phrase)
+	}
+	// Another proxy is asked with the same number, by another Via; what is sent
+	// again has the same.
+	other := all[3]
+	other.via, other.at = "SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK2", at(600)
+	again := other
+	again.at = at(700)
+	if err := f.learn(append(all, other, again)); err != nil || !f.Times["final"].Equal(at(600)) {
+		t.Errorf("the final answer is of %v (%v)", f.Times["final"], err)
 	}
 	if err := f.learn(nil); err == nil {
 		t.Error("a call without an INVITE is taken")
@@ -217,6 +233,8 @@ func TestParse(t *testing.T) {
 		"-- call --\ncolour: blue\n",
 		"-- call --\ncaller\n",
 		"-- rows --\nid: x\n",
+		"-- call --\ncaller: calls\ncallee: answers\nsbc: sings\n",
+		"-- call --\ncaller: calls\ncallee: answers\ndelay: long\n",
 	} {
 		if _, err := parseScenario([]byte(text)); err == nil {
 			t.Errorf("%q is taken for a scenario", text)

@@ -14,7 +14,8 @@ import (
 // Teams gave it, and the times that Teams noted.
 type facts struct {
 	Scenario string
-	// Values are texts by name: id, correlation, caller, callee.
+	// Values are texts by name: id, correlation, caller, callee; phrase, behind the
+	// code that Teams sent or was sent.
 	Values map[string]string
 	// Times are moments by name: invite, answer, final, end. One that did not
 	// come is not there.
@@ -27,7 +28,8 @@ type message struct {
 	start    string
 	method   string // of CSeq
 	cseq     string
-	inDialog bool // there is a To-tag
+	via      string // the first
+	inDialog bool   // there is a To-tag
 }
 
 var (
@@ -71,6 +73,10 @@ func (m *message) header(line string) {
 	switch strings.ToLower(strings.TrimSpace(name)) {
 	case "cseq":
 		m.cseq, m.method, _ = strings.Cut(strings.TrimSpace(value), " ")
+	case "via":
+		if m.via == "" {
+			m.via = strings.TrimSpace(value)
+		}
 	case "to", "t":
 		m.inDialog = strings.Contains(value, ";tag=")
 	}
@@ -92,7 +98,7 @@ func (f *facts) learn(all []message) error {
 			f.Times[name] = at
 		}
 	}
-	refused := "" // CSeq of the answer that final is the time of
+	refused := "" // the INVITE whose answer final is the time of
 	for i := range all {
 		m := &all[i]
 		switch c := m.class(); {
@@ -100,8 +106,9 @@ func (f *facts) learn(all []message) error {
 			first("invite", m.at)
 		case c == '2' && m.method == "INVITE":
 			first("answer", m.at)
-		case c > '2' && m.method == "INVITE" && m.cseq != refused:
-			f.Times["final"], refused = m.at, m.cseq
+		case c > '2' && m.method == "INVITE" && m.cseq+m.via != refused:
+			f.Times["final"], refused = m.at, m.cseq+m.via
+			_, f.Values["phrase"], _ = strings.Cut(strings.TrimPrefix(m.start, "SIP/2.0 "), " ")
 		case c == 0 && m.method == "BYE":
 			first("end", m.at)
 		}

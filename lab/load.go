@@ -82,7 +82,7 @@ func makeLoad(ctx context.Context, c config, rate, calls int) (err error) {
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.close()
 	return s.load(ctx, todo[0].plan(c.run, c.seed), rate, calls)
 }
 
@@ -101,22 +101,21 @@ func (s *sbc) load(ctx context.Context, p plan, rate, calls int) error {
 	p.XI, p.XC = "[field0]", "[field1]"
 	p.CallID = "%u-" + p.CallID
 	count := []string{"-m", strconv.Itoa(calls), "-l", strconv.Itoa(calls), "-inf", "ids.csv"}
-	callee, err := s.sipp(p, false, count...)
+	answers, err := s.sipp(p, callee, count...)
 	if err != nil {
 		return err
 	}
-	defer callee.stop()
-	port := s.port(!p.fromTeams, p.number)
-	if err := callee.until(ctx, "it listens", func() bool { return bound(s.sip, port) }); err != nil {
+	defer answers.stop()
+	if err := answers.until(ctx, "it listens", func() bool { return s.listens(&p, callee) }); err != nil {
 		return err
 	}
-	caller, err := s.sipp(p, true, append(count, "-r", strconv.Itoa(rate))...)
+	calling, err := s.sipp(p, caller, append(count, "-r", strconv.Itoa(rate))...)
 	if err != nil {
 		return err
 	}
-	defer caller.stop()
-	if err := caller.wait(ctx); err != nil {
+	defer calling.stop()
+	if err := calling.wait(ctx); err != nil {
 		return fmt.Errorf("%w (%s)", err, filepath.Base(s.dir))
 	}
-	return callee.wait(ctx)
+	return answers.wait(ctx)
 }

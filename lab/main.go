@@ -2,8 +2,8 @@
 // trunklog makes of them.
 //
 // Kamailio is the SBC, and SIPp is Microsoft Teams on its one side and a carrier
-// on the other; everything is on loopback. Kamailio mirrors its SIP as HEP to a
-// trunklog. Each call is a file in scenarios/: who does what (sipp/), and the
+// on the other; over TLS, a second Kamailio is Microsoft's proxy in front of
+// SIPp. Everything is on loopback. The SBC mirrors its SIP as HEP to a trunklog. Each call is a file in scenarios/: who does what (sipp/), and the
 // row that must come of it, field by field. What SIPp has noted of the messages
 // that it sent and received as Teams is the witness for the times; HEP has no
 // part in it.
@@ -14,7 +14,7 @@
 //	lab load --rate 60 --for 5s     many calls, and whether all of them have rows
 //
 // It needs the Debian packages kamailio, kamailio-extra-modules,
-// kamailio-tls-modules and sip-tester.
+// kamailio-tls-modules and sip-tester, and baresip-core for --through baresip.
 package main
 
 import (
@@ -51,7 +51,10 @@ func command(ctx context.Context, args []string, in io.Reader, out io.Writer) er
 	hep := f.String("hep", "tcp", "mirror over `NETWORK`, udp, tcp or tls; for run NETWORK:HOST:PORT")
 	f.StringVar(&c.ca, "ca", "", "for tls: the `FILE` with the certificate that trunklog is trusted by")
 	f.BoolVar(&c.b2bua, "b2bua", false, "hide the Call-ID of either side from the other")
-	f.StringVar(&c.sip, "sip", "tcp", "let SIP itself come over `NETWORK`, udp or tcp")
+	f.BoolVar(&c.from, "pass-from", false, "with -b2bua: pass From on as it is")
+	f.StringVar(&c.through, "through", "", "let calls go through the back-to-back user agent `NAME`, sipp or baresip")
+	f.StringVar(&c.sip, "sip", "tls", "let SIP itself come over `NETWORK`, udp, tcp or tls")
+	f.BoolVar(&c.rport, "rport", false, "let the SBC answer to the port that a request came from, not to that in its Via")
 	f.StringVar(&c.only, "only", "", "make the calls with this `TEXT` in their name")
 	f.IntVar(&c.run, "run", 1, "the `NUMBER` of the run, 1 to 99, which the telephone numbers hold")
 	f.StringVar(&c.seed, "seed", fmt.Sprint(time.Now().UnixNano()), "the `TEXT` that ids are made of")

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +34,7 @@ func start(dir, name, program string, args ...string) (*process, error) {
 	if err != nil {
 		// Debian keeps servers out of the way of the PATH.
 		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil {
-			return nil, fmt.Errorf("%s is not installed: the lab needs the Debian packages kamailio, kamailio-extra-modules, kamailio-tls-modules and sip-tester", program)
+			return nil, fmt.Errorf("%s is not installed: the lab needs the Debian packages kamailio, kamailio-extra-modules, kamailio-tls-modules, sip-tester and, for --through baresip, baresip-core", program)
 		}
 	}
 	p := &process{name: name, gone: make(chan struct{})}
@@ -94,7 +97,7 @@ func (p *process) complaints() []byte {
 
 // until waits until ok holds or p ends.
 func (p *process) until(ctx context.Context, what string, ok func() bool) error {
-	look := time.NewTicker(5 * time.Millisecond)
+	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	for !ok() {
 		select {
@@ -108,18 +111,39 @@ func (p *process) until(ctx context.Context, what string, ok func() bool) error 
 	return nil
 }
 
-// bound reports whether a program has a UDP or TCP port of this machine, so
-// that what is sent there arrives. It looks without using the port.
-func bound(network string, port int) bool {
+// The states of a socket, as the kernel writes them.
+const (
+	established = "01"
+	unconnected = "07"
+	listening   = "0A"
+)
+
+// bound reports whether a program has a UDP or TCP port of an address of this
+// machine, so that what is sent there arrives. It looks without using the port.
+func bound(network, address string, port int) bool {
+	a := netip.MustParseAddr(address).As4()
+	name, any := fmt.Sprintf("%02X%02X%02X%02X:%04X", a[3], a[2], a[1], a[0], port), fmt.Sprintf("00000000:%04X", port)
+	return anySocket(network, func(local, _, state string) bool {
+		return (local == name || local == any) && (state == listening || state == unconnected)
+	})
+}
+
+// connected reports whether there is a TCP connection to a port.
+func connected(port int) bool {
+	suffix := fmt.Sprintf(":%04X", port)
+	return anySocket("tcp", func(_, remote, state string) bool {
+		return state == established && strings.HasSuffix(remote, suffix)
+	})
+}
+
+// anySocket reports whether ok holds for the addresses and the state of a socket.
+func anySocket(network string, ok func(local, remote, state string) bool) bool {
 	b, err := os.ReadFile("/proc/net/" + network)
 	if err != nil {
 		return true // not Linux: hope
 	}
-	suffix := fmt.Sprintf(":%04X", port)
 	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line)
-		const listening, unconnected = "0A", "07"
-		if len(f) > 3 && strings.HasSuffix(f[1], suffix) && (f[3] == listening || f[3] == unconnected) {
+		if f := strings.Fields(line); len(f) > 3 && ok(f[1], f[2], f[3]) {
 			return true
 		}
 	}
@@ -127,29 +151,56 @@ func bound(network string, port int) bool {
 }
 
 // freeBlock returns the first of n free ports in a row, outside of the range
-// from which the system gives ports away.
-func freeBlock(from, n int) (int, error) {
-	for first := from; first+n < 32768; first += n {
-		if blockIsFree(first, n) {
-			return first, nil
+// from which the system gives ports away. They are the caller's until claim is
+// closed: the last of them is taken, and whoever wants the block tries it first.
+func freeBlock(n int) (first int, claim io.Closer, err error) {
+	const from, to = 10240, 32768
+	begin := rand.IntN(to) // so that labs seldom look at the same ones
+	for i := range (to - from) / n {
+		first := from + (begin+i)%((to-from)/n)*n
+		l, err := net.Listen("tcp", net.JoinHostPort(sbcAddress, strconv.Itoa(first+n-1)))
+		if err != nil {
+			continue
 		}
+		if blockIsFree(first, n-1) {
+			return first, l, nil
+		}
+		_ = l.Close()
 	}
-	return 0, fmt.Errorf("no %d free ports in a row", n)
+	return 0, nil, fmt.Errorf("no %d free ports in a row", n)
 }
 
 func blockIsFree(first, n int) bool {
 	for port := first; port < first+n; port++ {
-		address := "127.0.0.1:" + strconv.Itoa(port)
-		u, err := net.ListenPacket("udp", address)
-		if err != nil {
-			return false
+		for _, address := range addresses {
+			if !isFree(net.JoinHostPort(address, strconv.Itoa(port))) {
+				return false
+			}
 		}
-		_ = u.Close()
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return false
-		}
-		_ = l.Close()
 	}
 	return true
+}
+
+func isFree(address string) bool {
+	u, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return false
+	}
+	_ = u.Close()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}
+
+// sleep waits, or returns what has ended ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

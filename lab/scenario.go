@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
+	"time"
 )
 
-//go:embed scenarios/*.txt sipp/*.xml sipp/parts.tmpl kamailio.cfg
+//go:embed scenarios/*.txt sipp/*.xml sipp/parts.tmpl kamailio.cfg teams.cfg
 var files embed.FS
 
 // A scenario is one call: who does what, and the row that is to come of it.
@@ -23,9 +25,16 @@ var files embed.FS
 //	from: teams or carrier
 //	caller: the SIPp scenario of the caller, without .xml
 //	callee: that of the callee
+//	second: that of another one who may take the call: Teams' second proxy, if
+//	    the SBC hunts, or a carrier or a telephone in the office
+//	sbc: what the SBC does about the call, see services
+//	core: the SIPp scenarios core-NAME-left and -right of a back-to-back user agent
 //	refusal: the status that the callee refuses with, if it does
 //	refused: the code that the caller then sees, if it is another
-//	header: a header that Teams' INVITE has besides the usual ones
+//	expires: the Session-Expires of Teams' INVITE, if it is not 3600
+//	with: the scenario whose caller calls here, and goes on calling there
+//	delay: how much later than others the call begins, such as 1s
+//	header: a header that the caller's INVITE has besides the usual ones
 //	-- row --
 //	PROPERTY: VALUE     for every property of Graph's directRoutingLogRow
 //
@@ -35,14 +44,25 @@ var files embed.FS
 type scenario struct {
 	name           string
 	number         int // from 1
+	outside        int // the number of the scenario whose number outside of Teams it has
 	about          string
 	fromTeams      bool
 	caller, callee string
+	second         string
+	sbc            string
+	core           string
 	refusal        string
 	refused        string
+	expires        string
+	with           string
+	delay          time.Duration
 	headers        []string
 	row            []property // nil if there is to be no row
 }
+
+// services are what an SBC does about a call, by the number that stands for it in
+// the number that is called.
+var services = []string{"", "hunts", "is impatient", "forks", "follows", "signs in", "challenges", "records"}
 
 // A property is a line of the part "row".
 type property struct{ name, value string }
@@ -65,6 +85,18 @@ func scenarios() ([]scenario, error) {
 		}
 		s.name, s.number = strings.TrimSuffix(path.Base(name), ".txt"), i+1
 		all = append(all, s)
+	}
+	for i := range all {
+		s := &all[i]
+		s.outside = s.number
+		if s.with == "" {
+			continue
+		}
+		j := slices.IndexFunc(all, func(o scenario) bool { return o.name == s.with })
+		if j < 0 {
+			return nil, fmt.Errorf("%s: there is no scenario %q", s.name, s.with)
+		}
+		s.outside = all[j].number
 	}
 	return all, nil
 }
@@ -120,6 +152,25 @@ func (s *scenario) set(name, value string) error {
 		s.caller = value
 	case "callee":
 		s.callee = value
+	case "second":
+		s.second = value
+	case "sbc":
+		s.sbc = value
+		if slices.Index(services, value) < 1 {
+			return fmt.Errorf("%q is nothing that the SBC does", value)
+		}
+	case "core":
+		s.core = value
+	case "expires":
+		s.expires = value
+	case "with":
+		s.with = value
+	case "delay":
+		d, err := time.ParseDuration(value)
+		if err != nil {
+			return err
+		}
+		s.delay = d
 	case "refusal":
 		s.refusal = value
 	case "refused":
@@ -144,7 +195,8 @@ type plan struct {
 
 // plan plans the scenario for a run.
 func (s *scenario) plan(run int, seed string) plan {
-	user, outside := fmt.Sprintf("+49301%02d00%02d", run, s.number), fmt.Sprintf("+4420%02d4600%02d", run, s.number)
+	service := max(0, slices.Index(services, s.sbc))
+	user, outside := fmt.Sprintf("+49301%02d%02d%02d", run, service, s.number), fmt.Sprintf("+4420%02d46%02d%02d", run, service, s.outside)
 	p := plan{
 		scenario:  s,
 		Caller:    user,

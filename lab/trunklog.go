@@ -24,6 +24,7 @@ type trunklog struct {
 	dir    string
 	server *process       // nil if it does not run
 	hep    map[string]int // port by network
+	more   string         // of the sources' URLs
 }
 
 // build builds trunklog from the module that the working directory is in.
@@ -91,7 +92,7 @@ func (t *trunklog) tryServe(ctx context.Context, networks []string) (err error) 
 		if t.hep[network], err = freePort(); err != nil {
 			return err
 		}
-		args = append(args, "--source", fmt.Sprintf("%s=hep+%s://127.0.0.1:%d?tenant=contoso", network, network, t.hep[network]))
+		args = append(args, "--source", fmt.Sprintf("%s=hep+%s://127.0.0.1:%d?tenant=contoso%s", network, network, t.hep[network], t.more))
 	}
 	if t.server, err = start(filepath.Dir(t.dir), "serve", t.binary, args...); err != nil {
 		return err
