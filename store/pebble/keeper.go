@@ -158,6 +158,10 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 	if err := s.db.Checkpoint(part, pebble.WithFlushedWAL()); err != nil {
 		return err
 	}
+	// The list of tables was copied as it is on the disk.
+	if err := s.verifyListed(func(problem error) error { return problem }); err != nil {
+		return err
+	}
 	if s.opts.FS == vfs.Default {
 		if err := os.Chmod(part, 0o700); err != nil { // there are telephone numbers in it
 			return err

@@ -95,12 +95,17 @@ func (s *Store) openDB() error {
 	if !desc.Exists && s.readOnly {
 		return fmt.Errorf("there is no store in the folder: %w", call.ErrNotFound)
 	}
-	marks, err := s.verify()
+	logs, err := s.verify()
 	if err != nil {
 		return err
 	}
+	names, err := namesNow(s.guard.FS, s.dir, !s.readOnly)
+	if err != nil {
+		return err
+	}
+	s.guard.marks.marks = append(logs, names...)
 	if !s.readOnly {
-		if err := s.guard.marks.open(s.guard.FS, s.dir, marks); err != nil {
+		if err := s.guard.marks.open(s.guard.FS, s.dir); err != nil {
 			return err
 		}
 		if err := breakSeal(s.fs, s.dir); err != nil {
@@ -114,22 +119,28 @@ func (s *Store) openDB() error {
 	return err
 }
 
-// verify compares the files with what is known of them: after an orderly close
-// by their seal, else of the logs alone.
+// verify compares the files with what is known of them, before anything is
+// removed: after an orderly close by their seal, else by the watermark. It
+// returns what is known of the logs.
 func (s *Store) verify() ([]mark, error) {
 	sealed := verifySeal(s.fs, s.dir)
-	switch {
-	case sealed == nil || sealed == errNoSeal: //nolint:errorlint // the bare one is the ordinary case
-	case errors.Is(sealed, errNoSeal):
-		s.opts.Log.Warn("the store's files could not be compared with their seal", "dir", s.dir, "err", sealed)
-	default:
+	if sealed != nil && !errors.Is(sealed, errNoSeal) {
 		return nil, sealed
 	}
-	marks, err := verifyLogs(s.fs, s.dir)
-	if err != nil && sealed == nil {
-		return nil, nil // the logs are as they were, so it is the watermark that is not
+	if sealed != nil && sealed != errNoSeal { //nolint:errorlint // the bare one is the ordinary case
+		s.opts.Log.Warn("the store's files could not be compared with their seal", "dir", s.dir, "err", sealed)
 	}
-	return marks, err
+	logs, err := verifyMarks(s.fs, s.dir)
+	switch {
+	case err != nil && sealed == nil:
+		return nil, nil // the files are as they were, so it is the watermark that is not
+	case err == errNoMarks: //nolint:errorlint // there is none, as after an orderly close
+		return nil, nil
+	case errors.Is(err, errNoMarks):
+		s.opts.Log.Warn("the store's files could not be compared with their watermark", "dir", s.dir, "err", err)
+		return nil, nil
+	}
+	return logs, err
 }
 
 // openPebble is pebble.Open, which answers a sync that fails on the way with a
