@@ -279,3 +279,72 @@ func (p *past) sweepOnce(t *testing.T, name string, h harm) (told bool) {
 	}
 	return true
 }
+
+// TestManifestTail ends the process at any moment under load and harms the last
+// record of the list of tables: an error names it, or everything that was
+// confirmed is there. Without what the watermark says of it, Pebble takes that
+// for the torn end of a crash, and deletes the tables of which it tells.
+func TestManifestTail(t *testing.T) {
+	rng := rand.New(rand.NewPCG(storetest.Seed(t), 8))
+	told, harmless := 0, 0
+	for range storetest.Scale(12) {
+		x := &stress{disk: vfs.NewCrashableMem(), rows: storetest.Rows(rng.Uint64(), 300)}
+		left := 20
+		x.run(t, 1+rng.IntN(4), 40, func() {
+			acked := x.told.copy()
+			if left == 0 || len(acked) < 5*(20-left) {
+				return // they come one after the other
+			}
+			left--
+			clone := x.crash(rng, 100)
+			found, err := newest(clone, "store")
+			m, there := found[manifestMark]
+			if err != nil || !there || verifySeal(clone, "store") == nil {
+				return
+			}
+			name := m.file()
+			what := harmLastRecord(t, clone, name, rng)
+			s, err := Open("store", testOptions(t, clone))
+			if err != nil {
+				told++
+				saysWhere(t, err, name, "")
+				return
+			}
+			harmless++
+			verifyBatches(t, s, x.rows, int(x.next.Load()), acked)
+			if t.Failed() {
+				t.Logf("%s, %s", name, what)
+			}
+			_ = s.Close()
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d harms were told of, %d were none", told, harmless)
+	if told == 0 {
+		t.Error("no harm was noticed")
+	}
+}
+
+// harmLastRecord flips a bit of the last record of a list of tables, or cuts off
+// its last 20 bytes.
+func harmLastRecord(t *testing.T, disk vfs.FS, name string, rng *rand.Rand) (what string) {
+	t.Helper()
+	data, err := readFile(disk, "store/"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := records(t, disk, name, data)
+	last := places[len(places)-1]
+	if what = "20 bytes fewer"; rng.IntN(2) == 0 {
+		data = data[:max(len(data)-20, 0)]
+	} else {
+		what = "a bit flipped"
+		data[last[0]+rng.IntN(last[1]-last[0])] ^= 1 << rng.IntN(8)
+	}
+	if err := writeFile(disk, "store", name, data); err != nil {
+		t.Fatal(err)
+	}
+	return what
+}
