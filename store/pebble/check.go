@@ -41,7 +41,7 @@ func (s *Store) check(ctx context.Context, report func(problem string)) error {
 		}
 		return nil
 	}
-	if err := firstError(s.checkTables(ctx, say), s.verifyListed(say), s.checkManifest(say)); err != nil {
+	if err := firstError(s.checkTables(ctx, say), s.verifyListed(say)); err != nil {
 		return err
 	}
 	snapshot := s.db.NewSnapshot()
@@ -171,29 +171,6 @@ func reported(err error, stands bool, found func(problem error) error) error {
 		return found(err)
 	}
 	return err
-}
-
-// checkManifest reads the list of tables to its end. Of a list that no watermark
-// spoke of, damage is seen only here, and may be the trace of a loss of power.
-func (s *Store) checkManifest(found func(problem error) error) error {
-	for _, m := range s.guard.marks.list() {
-		if m.kind != manifestMark {
-			continue
-		}
-		data, err := readFile(s.fs, s.fs.PathJoin(s.dir, m.file()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // another one has taken its place meanwhile, or it was told of
-		}
-		if err != nil {
-			return err
-		}
-		if at, why := illegible(data); at >= 0 {
-			if err := found(&call.CorruptError{File: m.file(), Offset: at, Err: why}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // A checker compares what is derived with what it is derived from, in one

@@ -17,27 +17,22 @@ import (
 )
 
 // verifyMarks compares the files of dir with its watermark before Pebble
-// believes them, and returns what it says of the logs. An error that is
-// [errNoMarks] means that nothing is known.
-func verifyMarks(fsys vfs.FS, dir string) ([]mark, error) {
+// believes them, and returns what it says. An error that is [errNoMarks] means
+// that nothing is known.
+func verifyMarks(fsys vfs.FS, dir string) (statement, error) {
 	st, err := readMarks(fsys, dir)
 	if err != nil {
-		return nil, err
+		return st, err
 	}
-	var logs []mark
-	for _, m := range st.marks {
-		if !m.isLog() {
-			continue
-		}
+	for _, m := range st.logs() {
 		if err := verifyLog(fsys, dir, m); err != nil {
-			return nil, err
+			return st, err
 		}
-		logs = append(logs, m)
 	}
 	if st.names {
 		err = verifyNames(fsys, dir, st.marks)
 	}
-	return logs, err
+	return st, err
 }
 
 // verifyLog returns a [call.CorruptError] if a log is missing or cannot be read
@@ -182,7 +177,9 @@ func verifySum(fsys vfs.FS, dir string, m mark) error {
 		c.Err = fmt.Errorf("the file has %d bytes and was written with %d, says %s", len(data), m.bytes, watermarkName)
 	case crc32.Checksum(data[:m.bytes], castagnoli()) != m.sum:
 		if m.kind == manifestMark {
-			c.Offset, _ = illegible(data[:m.bytes])
+			if good, why := legibleList(data[:m.bytes]); why != nil {
+				c.Offset = good
+			}
 		}
 		c.Err = fmt.Errorf("the file is not as it was written: its checksum is not what %s says", watermarkName)
 	default:
@@ -191,9 +188,9 @@ func verifySum(fsys vfs.FS, dir string, m mark) error {
 	return c
 }
 
-// illegible returns where a list of tables cannot be read, and why; -1 if it can
-// be read to its end, which a crash may have torn.
-func illegible(data []byte) (at int64, why error) {
+// legibleList returns how much of a list of tables Pebble reads, and why no more;
+// nil if that is all, or all but what a crash has torn.
+func legibleList(data []byte) (good int64, why error) {
 	r := record.NewReader(bytes.NewReader(data), 0)
 	for {
 		rec, err := r.Next()
@@ -202,18 +199,20 @@ func illegible(data []byte) (at int64, why error) {
 		}
 		switch {
 		case err == nil:
+			good = r.Offset()
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, record.ErrUnexpectedEOF):
-			return -1, nil
+			return good, nil
 		default:
-			return r.Offset(), errors.New(plainText(err))
+			return good, errors.New(plainText(err))
 		}
 	}
 }
 
 // namesNow returns the marks of what names the tables as it is, for a store
-// whose files were believed. Pebble adds nothing to what it has read; but what
-// was written before a process was killed may not be on the disk yet, and is
-// synced where that is asked for.
+// whose files were believed: of a list of tables, what Pebble reads. It adds
+// nothing to what it has read; but what was written before a process was killed
+// may not be on the disk yet, and is synced where that is asked for. (OPTIONS are
+// on the disk before they have their name.)
 //
 // A folder with a FORMAT of ours was opened once, so both markers were there:
 // without them Pebble would begin a new store beside the tables.
@@ -235,7 +234,7 @@ func namesNow(fsys vfs.FS, dir string, durably bool) (marks []mark, err error) {
 			continue
 		}
 		if kind == manifestMark || kind == optionsMark {
-			if m, err = summed(fsys, dir, m, durably); err != nil {
+			if m, err = summed(fsys, dir, m, durably && kind == manifestMark); err != nil {
 				return nil, err
 			}
 		}
@@ -256,6 +255,10 @@ func summed(fsys vfs.FS, dir string, m mark, durably bool) (mark, error) {
 		}
 	}
 	data, err := readFile(fsys, path)
+	if m.kind == manifestMark {
+		good, _ := legibleList(data)
+		data = data[:good]
+	}
 	m.bytes, m.sum = int64(len(data)), crc32.Checksum(data, castagnoli())
 	return m, missing(err, m.file())
 }

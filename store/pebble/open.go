@@ -119,6 +119,16 @@ func (s *Store) openDB() error {
 	return err
 }
 
+// markFormat tells the watermark of the marker of Pebble's format, which is on
+// the disk and does not move any more.
+func (s *Store) markFormat() error {
+	found, err := newest(s.fs, s.dir)
+	if m, there := found[formatMarker]; there {
+		return s.guard.marks.settle(m)
+	}
+	return err
+}
+
 // verify compares the files with what is known of them, before anything is
 // removed: after an orderly close by their seal, else by the watermark. It
 // returns what is known of the logs.
@@ -130,17 +140,42 @@ func (s *Store) verify() ([]mark, error) {
 	if sealed != nil && sealed != errNoSeal { //nolint:errorlint // the bare one is the ordinary case
 		s.opts.Log.Warn("the store's files could not be compared with their seal", "dir", s.dir, "err", sealed)
 	}
-	logs, err := verifyMarks(s.fs, s.dir)
+	st, err := verifyMarks(s.fs, s.dir)
 	switch {
-	case err != nil && sealed == nil:
+	case sealed == nil && err != nil:
 		return nil, nil // the files are as they were, so it is the watermark that is not
-	case err == errNoMarks: //nolint:errorlint // there is none, as after an orderly close
-		return nil, nil
 	case errors.Is(err, errNoMarks):
-		s.opts.Log.Warn("the store's files could not be compared with their watermark", "dir", s.dir, "err", err)
-		return nil, nil
+		st = statement{}
+		if err != errNoMarks { //nolint:errorlint // the bare one is the ordinary case
+			s.opts.Log.Warn("the store's files could not be compared with their watermark", "dir", s.dir, "err", err)
+		}
+	case err != nil:
+		return nil, err
 	}
-	return logs, err
+	if sealed == nil || st.names {
+		return st.logs(), nil
+	}
+	return st.logs(), s.warnOfList()
+}
+
+// warnOfList tells of a list of tables that ends in what cannot be read, where
+// nothing is known of it, as of a store that the first release wrote: that may
+// be the trace of a loss of power, and may be damage.
+func (s *Store) warnOfList() error {
+	found, err := newest(s.fs, s.dir)
+	m, there := found[manifestMark]
+	if err != nil || !there {
+		return err
+	}
+	data, err := readFile(s.fs, s.fs.PathJoin(s.dir, m.file()))
+	if err != nil {
+		return missing(err, m.file())
+	}
+	if good, why := legibleList(data); why != nil {
+		s.opts.Log.Warn("the list of tables ends in what cannot be read; if there was no loss of power, it is damaged",
+			"dir", s.dir, "file", m.file(), "offset", good, "err", why)
+	}
+	return nil
 }
 
 // openPebble is pebble.Open, which answers a sync that fails on the way with a
@@ -180,7 +215,7 @@ func (s *Store) begin() error {
 		}
 	}
 	if !s.readOnly {
-		if err := keepFormatFile(s.fs, s.dir); err != nil {
+		if err := firstError(s.markFormat(), keepFormatFile(s.fs, s.dir)); err != nil {
 			return err
 		}
 	}

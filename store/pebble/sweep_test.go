@@ -28,14 +28,14 @@ type past struct {
 // process, with so many percent of what was not synced; or in order, for -1.
 func livedStore(t *testing.T, seed uint64, percent int) *past {
 	t.Helper()
-	p := &past{rows: storetest.Rows(seed, 1200)}
+	p := &past{rows: storetest.Rows(seed, 800)}
 	disk := vfs.NewCrashableMem()
 	crash := func(percent int) *vfs.MemFS {
 		return disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: newRand(seed)})
 	}
 	for life := range 3 {
 		o := testOptions(t, disk)
-		o.memTable, o.CacheBytes = 64<<10, 1<<20
+		o.memTable, o.CacheBytes, o.Reserve = 64<<10, 1<<20, 64<<10
 		s, err := Open("store", o)
 		if err != nil {
 			t.Fatal(err)

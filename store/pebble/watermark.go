@@ -110,6 +110,16 @@ type statement struct {
 	marks []mark
 }
 
+// logs returns the marks of logs.
+func (st statement) logs() (logs []mark) {
+	for _, m := range st.marks {
+		if m.isLog() {
+			logs = append(logs, m)
+		}
+	}
+	return logs
+}
+
 // parseSlot returns what a slot says; ok is false if it is not whole.
 func parseSlot(b []byte) (st statement, ok bool) {
 	if len(b) < slotHeader {
@@ -222,6 +232,9 @@ const spareMarks = 8
 // marker has moved: whichever it names after a crash is listed.
 func (w *watermark) settle(m mark) error {
 	return w.change(func(marks []mark) []mark {
+		if slices.Contains(marks, m) {
+			return marks
+		}
 		return append(slices.DeleteFunc(marks, func(old mark) bool {
 			switch m.kind {
 			case manifestMark:

@@ -179,11 +179,11 @@ func TestEveryBitOfALog(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	writeAll(t, s, rows)
 	clone := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: newRand(1)})
-	marks, err := verifyMarks(clone, "store")
-	if err != nil || len(marks) == 0 {
-		t.Fatalf("%v, %v", marks, err)
+	st, err := verifyMarks(clone, "store")
+	if err != nil || len(st.logs()) == 0 {
+		t.Fatalf("%v, %v", st, err)
 	}
-	last := marks[len(marks)-1]
+	last := st.logs()[len(st.logs())-1]
 	path := "store/" + last.file()
 	data, err := readFile(clone, path)
 	if err != nil {
