@@ -84,8 +84,10 @@ func parseName(name string) (m mark, ok bool) {
 		kind       markKind
 		begin, mid string
 	}{
-		{manifestMark, manifestPrefix, ""}, {optionsMark, optionsPrefix, ""},
-		{manifestMarker, manifestPointer, manifestPrefix}, {formatMarker, formatPointer, ""},
+		{manifestMark, manifestPrefix, ""},
+		{optionsMark, optionsPrefix, ""},
+		{manifestMarker, manifestPointer, manifestPrefix},
+		{formatMarker, formatPointer, ""},
 	} {
 		rest, is := strings.CutPrefix(name, k.begin)
 		if !is {
@@ -315,4 +317,3 @@ func legible(fsys vfs.FS, path string, m mark) (good int64, err error) {
 func newReader[N ~uint64](make func(io.Reader, N) *record.Reader, r io.Reader, n uint64) *record.Reader {
 	return make(r, N(n))
 }
-

@@ -119,11 +119,11 @@ func (s *Store) openDB() error {
 	return err
 }
 
-// markFormat tells the watermark of the marker of Pebble's format, which is on
-// the disk and does not move any more.
+// markFormat tells the watermark of the marker of Pebble's format, which does not
+// move any more. It is on the disk, unless opening has failed.
 func (s *Store) markFormat() error {
 	found, err := newest(s.fs, s.dir)
-	if m, there := found[formatMarker]; there {
+	if m, there := found[formatMarker]; there && !s.guard.frozen() {
 		return s.guard.marks.settle(m)
 	}
 	return err
