@@ -143,7 +143,7 @@ func (s *Store) verify() ([]mark, error) {
 	st, err := verifyMarks(s.fs, s.dir)
 	switch {
 	case sealed == nil && err != nil:
-		return nil, nil // the files are as they were, so it is the watermark that is not
+		return nil, nil //nolint:nilerr // the files are as they were, so it is the watermark that is not
 	case errors.Is(err, errNoMarks):
 		st = statement{}
 		if err != errNoMarks { //nolint:errorlint // the bare one is the ordinary case
