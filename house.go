@@ -138,12 +138,15 @@ const unassigned = "unassigned"
 
 // masterKey returns the 32 bytes from which all other keys are derived. They
 // lie in a file of their own, so that who has the store alone can neither sign
-// nor check anything. A key is made if there is none and the store, st, holds
-// nothing that was sealed under one.
+// nor check anything. It must be the one under which the store, st, has sealed
+// what it has. A key is made if there is none and st holds nothing of that kind.
 func masterKey(ctx context.Context, path string, st call.Store) ([]byte, error) {
 	key, err := readKey(path)
+	if err == nil {
+		return key, fits(ctx, st, path, key)
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
+		return nil, err
 	}
 	needed, err := auth.NeedsKey(ctx, stateKV{st})
 	if err != nil {
@@ -196,7 +199,16 @@ func checkKey(ctx context.Context, st call.Store, what, dir, apart string) error
 	if err != nil {
 		return err
 	}
-	return auth.CheckKey(ctx, stateKV{st}, key)
+	return fits(ctx, st, path, key)
+}
+
+// fits fails if st holds what was sealed under another master key than this one,
+// which is in the file path. That may be another installation's, or damaged.
+func fits(ctx context.Context, st call.Store, path string, key []byte) error {
+	if err := auth.CheckKey(ctx, stateKV{st}, key); err != nil {
+		return fmt.Errorf("master key: %s: %w", path, err)
+	}
+	return nil
 }
 
 // writeNew writes a file that only its owner can read, in full or not at all.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -29,7 +30,7 @@ func TestPushKill(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	data := filepath.Join(t.TempDir(), "data")
 	token := newCollector(t, data, "contoso", contosoID)
-	l := &pushLedger{token: token, acked: map[string]bool{}, answers: map[string]delivery{}}
+	l := newPushLedger(token)
 	for cycle := range cycles {
 		s := start(t, data)
 		if cycle%10 == 0 { // all of it takes longer each time
@@ -98,6 +99,12 @@ type pushLedger struct {
 	open    [8]*delivery        // by sender: got no answer yet
 	cut     int
 	odd     []string // answers that no sender should get
+
+	over atomic.Bool // the power fails: what is answered does not count
+}
+
+func newPushLedger(token string) *pushLedger {
+	return &pushLedger{token: token, acked: map[string]bool{}, answers: map[string]delivery{}}
 }
 
 // count returns how many rows were acknowledged.
@@ -153,8 +160,8 @@ func (l *pushLedger) send(ctx context.Context, s *server, sender int) {
 		}
 		status, answer, _, err := s.deliver(ctx, l.token, d.body, "Idempotency-Key", d.key)
 		l.mu.Lock()
-		if err != nil || status != http.StatusOK {
-			if err == nil { // a server that is killed says nothing
+		if over := l.over.Load(); over || err != nil || status != http.StatusOK {
+			if err == nil && !over { // a server that is killed says nothing
 				l.odd = append(l.odd, fmt.Sprintf("%s: status %d: %s", d.key, status, answer))
 			}
 			l.open[sender] = d

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -97,25 +98,9 @@ func (b *lockedBuffer) String() string {
 // start starts a server on the data folder and waits until it is ready.
 func start(t testing.TB, data string, args ...string) *server {
 	t.Helper()
-	s := &server{data: data, addr: "127.0.0.1:" + strconv.Itoa(freePort(t)), log: new(lockedBuffer), exited: make(chan error, 1)}
-	s.cmd = exec.Command("trunklog", append([]string{"serve", "--data", data, "--listen", s.addr}, args...)...)
-	s.cmd.Env = cleanEnv()
-	s.cmd.Stderr = s.log
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { s.exited <- s.cmd.Wait() }()
-	t.Cleanup(s.kill)
-	for deadline := time.Now().Add(patience); !strings.Contains(s.log.String(), "trunklog is ready"); {
-		select {
-		case err := <-s.exited:
-			s.exited <- err
-			t.Fatalf("the server has stopped: %v\n%s", err, s.log)
-		case <-time.After(5 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the server is not ready after %v:\n%s", patience, s.log)
-		}
+	s, err := tryStart(t, data, args...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, s.log)
 	}
 	pem, err := os.ReadFile(filepath.Join(data, "tls", "ca.pem"))
 	if err != nil {
@@ -129,6 +114,32 @@ func start(t testing.TB, data string, args ...string) *server {
 	t.Cleanup(transport.CloseIdleConnections)
 	s.http = &http.Client{Transport: transport, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return s
+}
+
+// tryStart is start for a server that may have reason not to.
+func tryStart(t testing.TB, data string, args ...string) (*server, error) {
+	t.Helper()
+	s := &server{data: data, addr: "127.0.0.1:" + strconv.Itoa(freePort(t)), log: new(lockedBuffer), exited: make(chan error, 1)}
+	s.cmd = exec.Command("trunklog", append([]string{"serve", "--data", data, "--listen", s.addr}, args...)...)
+	s.cmd.Env = cleanEnv()
+	s.cmd.Stderr = s.log
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { s.exited <- s.cmd.Wait() }()
+	t.Cleanup(s.kill)
+	for deadline := time.Now().Add(patience); !strings.Contains(s.log.String(), "trunklog is ready"); {
+		select {
+		case err := <-s.exited:
+			s.exited <- err
+			return s, fmt.Errorf("the server has stopped: %w", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return s, fmt.Errorf("the server is not ready after %v", patience)
+		}
+	}
+	return s, nil
 }
 
 // kill ends the server as a power cut would, as far as a process can tell.

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/trunklog/trunklog/call"
 )
@@ -42,7 +41,7 @@ func (s *Store) check(ctx context.Context, report func(problem string)) error {
 		}
 		return nil
 	}
-	if err := firstError(s.checkTables(ctx, say), s.checkManifest(say)); err != nil {
+	if err := firstError(s.checkTables(ctx, say), s.verifyListed(say)); err != nil {
 		return err
 	}
 	snapshot := s.db.NewSnapshot()
@@ -135,30 +134,43 @@ func (s *Store) checkTable(ctx context.Context, name string) error {
 	return firstError(r.ValidateBlockChecksums(), r.Close())
 }
 
-// checkManifest reads the list of tables.
-func (s *Store) checkManifest(found func(problem error) error) error {
-	desc, err := pebble.Peek(s.dir, s.fs)
-	if err != nil {
-		return err
-	}
-	data, err := readFile(s.fs, desc.ManifestFilename)
-	if err != nil {
-		return err
-	}
-	r := record.NewReader(bytes.NewReader(data), 0)
-	for {
-		rec, err := r.Next()
-		if err == nil {
-			_, err = io.Copy(io.Discard, rec)
-		}
-		switch {
-		case err == nil:
+// verifyListed compares the files with what the watermark says of them, which
+// goes on meanwhile: what is not true any more when it is looked at again is no
+// damage.
+func (s *Store) verifyListed(found func(problem error) error) error {
+	w := &s.guard.marks
+	for _, m := range w.list() {
+		if !m.isLog() {
 			continue
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, record.ErrUnexpectedEOF):
-			return nil
 		}
-		return found(&call.CorruptError{File: s.fs.PathBase(desc.ManifestFilename), Offset: r.Offset(), Err: errors.New(plainText(err))})
+		err := verifyLog(s.fs, s.dir, m)
+		listed := func(now mark) bool { return now.isLog() && now.number == m.number }
+		if err = reported(err, slices.ContainsFunc(w.list(), listed), found); err != nil {
+			return err
+		}
 	}
+	names := func() []mark { return slices.DeleteFunc(w.list(), mark.isLog) }
+	for tries := 10; ; tries-- {
+		listed := names()
+		err := verifyNames(s.fs, s.dir, listed)
+		if err != nil && tries > 0 && !slices.Equal(listed, names()) {
+			continue
+		}
+		return firstError(reported(err, true, found), reported(w.verify(s.fs, s.dir), true, found))
+	}
+}
+
+// reported tells found of a problem with a file if that still stands, and
+// returns any other error.
+func reported(err error, stands bool, found func(problem error) error) error {
+	var corrupt *call.CorruptError
+	switch {
+	case err == nil, errors.As(err, &corrupt) && !stands:
+		return nil
+	case corrupt != nil:
+		return found(err)
+	}
+	return err
 }
 
 // A checker compares what is derived with what it is derived from, in one

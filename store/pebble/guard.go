@@ -2,12 +2,12 @@ package pebble
 
 import (
 	"errors"
+	"hash/crc32"
 	"strings"
 	"sync/atomic"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/wal"
 )
 
 // A guard stands between Pebble and the file system. Pebble meets a failed
@@ -25,6 +25,9 @@ import (
 // again without end, to go on with a list of tables that no start will find, or
 // to give up while its own compactions run. So opening comes to its end, and
 // [Open] returns the fault. Only a table that finds no space is tried again.
+//
+// What names the tables is told to the watermark before Pebble hears that it is
+// on the disk, and logs are taken out of it before they go; see [watermarkName].
 //
 // Files elsewhere, those of a backup, are no concern of the guard.
 type guard struct {
@@ -90,7 +93,13 @@ func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := syncDir(g.FS, g.dir); err != nil {
+		err = syncDir(g.FS, g.dir)
+		// That of Pebble's format moves eight times in a new store, and is told of
+		// when that is over.
+		if m, ok := parseName(g.FS.PathBase(name)); ok && m.kind == manifestMarker && err == nil && g.mine(name) {
+			err = g.marks.settle(m)
+		}
+		if err != nil {
 			return nil, firstError(err, f.Close())
 		}
 		return f, nil
@@ -109,11 +118,11 @@ func (g *guard) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.Fil
 
 // forget takes a log, if it is one, out of the watermark.
 func (g *guard) forget(name string) error {
-	log, _, ok := wal.ParseLogFilename(g.FS.PathBase(name))
-	if !ok || !g.mine(name) {
+	m, ok := parseName(g.FS.PathBase(name))
+	if !ok || !m.isLog() || !g.mine(name) {
 		return nil
 	}
-	return g.marks.forget(func(n wal.NumWAL) bool { return n == log })
+	return g.marks.forget(func(log uint64) bool { return log == m.number })
 }
 
 func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, error) {
@@ -124,8 +133,8 @@ func (g *guard) create(name string, create func() (vfs.File, error)) (vfs.File, 
 	if !g.frozen() {
 		f, err := create()
 		if err == nil {
-			number, _, _ := wal.ParseLogFilename(g.FS.PathBase(name))
-			return &guardedFile{File: f, guard: g, role: r, number: number}, nil
+			m, _ := parseName(g.FS.PathBase(name))
+			return &guardedFile{File: f, guard: g, role: r, kind: m.kind, number: m.number}, nil
 		}
 		if !g.failed(err, r) || !g.pretends(r) {
 			return nil, err
@@ -191,9 +200,22 @@ func (g *guard) RemoveAll(name string) error {
 	return g.change(name, func() error { return g.FS.RemoveAll(name) })
 }
 
-// Rename implements [vfs.FS].
+// Rename implements [vfs.FS]. It is how OPTIONS get their name.
 func (g *guard) Rename(from, to string) error {
-	return g.place(to, func() error { return g.FS.Rename(from, to) })
+	return g.place(to, func() error {
+		if err := g.FS.Rename(from, to); err != nil {
+			return err
+		}
+		m, ok := parseName(g.FS.PathBase(to))
+		if !ok || m.kind != optionsMark || !g.mine(to) {
+			return nil
+		}
+		m, err := summed(g.FS, g.dir, m, false) // Pebble has synced it
+		if err = firstError(err, syncDir(g.FS, g.dir)); err != nil {
+			return err
+		}
+		return g.marks.settle(m)
+	})
 }
 
 // Unwrap implements [vfs.FS].
@@ -205,8 +227,10 @@ type guardedFile struct {
 	guard *guard
 	role  role
 
-	number  wal.NumWAL   // of a log; else 0
+	kind    markKind     // of a log or a list of tables; else something else
+	number  uint64       // of the same
 	written atomic.Int64 // bytes, from its beginning on
+	sum     uint32       // of what was written to a list of tables, by one goroutine at a time
 }
 
 // change does what changes the file. For a log it always works.
@@ -230,6 +254,9 @@ func (f *guardedFile) Write(p []byte) (n int, err error) {
 	err = f.change(func() (err error) {
 		n, err = f.File.Write(p)
 		f.written.Add(int64(n))
+		if f.kind == manifestMark {
+			f.sum = crc32.Update(f.sum, castagnoli(), p[:n])
+		}
 		return err
 	})
 	if err == nil {
@@ -261,11 +288,16 @@ func (f *guardedFile) SyncData() error { return f.sync(f.File.SyncData) }
 func (f *guardedFile) sync(sync func() error) error {
 	return f.change(func() error {
 		written := f.written.Load()
-		err := sync()
-		if err == nil && f.number != 0 {
-			f.guard.marks.note(f.number, written)
+		if err := sync(); err != nil {
+			return err
 		}
-		return err
+		switch f.kind {
+		case logMark:
+			f.guard.marks.note(f.number, written)
+		case manifestMark:
+			return f.guard.marks.settle(mark{manifestMark, f.number, written, f.sum})
+		}
+		return nil
 	})
 }
 

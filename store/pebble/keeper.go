@@ -155,7 +155,10 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 			return err
 		}
 	}
-	if err := s.db.Checkpoint(part, pebble.WithFlushedWAL()); err != nil {
+	// The list of tables is copied as it is on the disk. If it is damaged, that
+	// says more than what Pebble makes of it.
+	copied := s.db.Checkpoint(part, pebble.WithFlushedWAL())
+	if err := firstError(s.verifyListed(func(problem error) error { return problem }), copied); err != nil {
 		return err
 	}
 	if s.opts.FS == vfs.Default {

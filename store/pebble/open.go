@@ -95,12 +95,17 @@ func (s *Store) openDB() error {
 	if !desc.Exists && s.readOnly {
 		return fmt.Errorf("there is no store in the folder: %w", call.ErrNotFound)
 	}
-	marks, err := s.verify()
+	logs, err := s.verify()
 	if err != nil {
 		return err
 	}
+	names, err := namesNow(s.guard.FS, s.dir, !s.readOnly)
+	if err != nil {
+		return err
+	}
+	s.guard.marks.marks = append(logs, names...)
 	if !s.readOnly {
-		if err := s.guard.marks.open(s.guard.FS, s.dir, marks); err != nil {
+		if err := s.guard.marks.open(s.guard.FS, s.dir); err != nil {
 			return err
 		}
 		if err := breakSeal(s.fs, s.dir); err != nil {
@@ -114,22 +119,63 @@ func (s *Store) openDB() error {
 	return err
 }
 
-// verify compares the files with what is known of them: after an orderly close
-// by their seal, else of the logs alone.
+// markFormat tells the watermark of the marker of Pebble's format, which does not
+// move any more. It is on the disk, unless opening has failed.
+func (s *Store) markFormat() error {
+	found, err := newest(s.fs, s.dir)
+	if m, there := found[formatMarker]; there && !s.guard.frozen() {
+		return s.guard.marks.settle(m)
+	}
+	return err
+}
+
+// verify compares the files with what is known of them, before anything is
+// removed: after an orderly close by their seal, else by the watermark. It
+// returns what is known of the logs.
 func (s *Store) verify() ([]mark, error) {
 	sealed := verifySeal(s.fs, s.dir)
-	switch {
-	case sealed == nil || sealed == errNoSeal: //nolint:errorlint // the bare one is the ordinary case
-	case errors.Is(sealed, errNoSeal):
-		s.opts.Log.Warn("the store's files could not be compared with their seal", "dir", s.dir, "err", sealed)
-	default:
+	if sealed != nil && !errors.Is(sealed, errNoSeal) {
 		return nil, sealed
 	}
-	marks, err := verifyLogs(s.fs, s.dir)
-	if err != nil && sealed == nil {
-		return nil, nil // the logs are as they were, so it is the watermark that is not
+	if sealed != nil && sealed != errNoSeal { //nolint:errorlint // the bare one is the ordinary case
+		s.opts.Log.Warn("the store's files could not be compared with their seal", "dir", s.dir, "err", sealed)
 	}
-	return marks, err
+	st, err := verifyMarks(s.fs, s.dir)
+	switch {
+	case sealed == nil && err != nil:
+		return nil, nil //nolint:nilerr // the files are as they were, so it is the watermark that is not
+	case errors.Is(err, errNoMarks):
+		st = statement{}
+		if err != errNoMarks { //nolint:errorlint // the bare one is the ordinary case
+			s.opts.Log.Warn("the store's files could not be compared with their watermark", "dir", s.dir, "err", err)
+		}
+	case err != nil:
+		return nil, err
+	}
+	if sealed == nil || st.names {
+		return st.logs(), nil
+	}
+	return st.logs(), s.warnOfList()
+}
+
+// warnOfList tells of a list of tables that ends in what cannot be read, where
+// nothing is known of it, as of a store that the first release wrote: that may
+// be the trace of a loss of power, and may be damage.
+func (s *Store) warnOfList() error {
+	found, err := newest(s.fs, s.dir)
+	m, there := found[manifestMark]
+	if err != nil || !there {
+		return err
+	}
+	data, err := readFile(s.fs, s.fs.PathJoin(s.dir, m.file()))
+	if err != nil {
+		return missing(err, m.file())
+	}
+	if good, why := legibleList(data); why != nil {
+		s.opts.Log.Warn("the list of tables ends in what cannot be read; if there was no loss of power, it is damaged",
+			"dir", s.dir, "file", m.file(), "offset", good, "err", why)
+	}
+	return nil
 }
 
 // openPebble is pebble.Open, which answers a sync that fails on the way with a
@@ -169,7 +215,7 @@ func (s *Store) begin() error {
 		}
 	}
 	if !s.readOnly {
-		if err := keepFormatFile(s.fs, s.dir); err != nil {
+		if err := firstError(s.markFormat(), keepFormatFile(s.fs, s.dir)); err != nil {
 			return err
 		}
 	}

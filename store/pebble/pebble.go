@@ -130,20 +130,32 @@ func (s *Store) Close() error {
 	s.cache.Unref()
 	failed = firstError(failed, s.fault.err())
 	if failed == nil && err == nil && !s.readOnly {
-		if flushed && s.guard.marks.forget(func(wal.NumWAL) bool { return true }) == nil {
-			dropLogs(s.fs, s.dir)
-			_ = s.guard.marks.close() // what it says is on the disk
-			_ = s.fs.Remove(s.fs.PathJoin(s.dir, watermarkName))
-			s.room.rest()
-		}
-		err = seal(s.fs, s.dir, used)
-		disown(s.fs, s.dir)
+		err = s.leave(flushed, used)
 	}
 	err = firstError(failed, err, s.fault.err(), s.guard.marks.close(), s.lock.Close())
 	if err != nil {
 		return s.readError("close", err)
 	}
 	return nil
+}
+
+// leave seals the folder of a store that was closed without a fault, and gives
+// back what only an open one needs. What was damaged meanwhile is not sealed, and
+// the watermark stays and tells of it at the next start.
+func (s *Store) leave(flushed bool, used []string) error {
+	forgotten := flushed && s.guard.marks.forget(func(uint64) bool { return true }) == nil
+	if err := s.verifyListed(func(problem error) error { return problem }); err != nil {
+		return err
+	}
+	if forgotten {
+		dropLogs(s.fs, s.dir)
+		_ = s.guard.marks.close() // what it says is on the disk
+		_ = s.fs.Remove(s.fs.PathJoin(s.dir, watermarkName))
+		s.room.rest()
+	}
+	err := seal(s.fs, s.dir, used)
+	disown(s.fs, s.dir)
+	return err
 }
 
 // flush writes what is in memory to tables and reports whether all of it is

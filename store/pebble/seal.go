@@ -153,11 +153,11 @@ func verifySeal(fsys vfs.FS, dir string) error {
 			return err
 		}
 		if err != nil {
-			return &call.CorruptError{File: name, Offset: -1, Err: errMissing}
+			return &call.CorruptError{File: name, Offset: -1, Err: fmt.Errorf("%w; it was there when the store was closed, says %s", errMissing, sealName)}
 		}
 		if have != want {
 			return &call.CorruptError{File: name, Offset: -1, Err: fmt.Errorf(
-				"the file is not as it was when the store was closed: %s instead of %s", details(have), details(want))}
+				"the file is not as it was when the store was closed: %s instead of %s, says %s", details(have), details(want), sealName)}
 		}
 	}
 	return nil

@@ -5,50 +5,81 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"slices"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/wal"
 	"github.com/trunklog/trunklog/call"
 )
 
-// watermarkName is the file that says of each log how many of its bytes are on
-// the disk. Pebble takes what it cannot read in its newest log for the torn end
-// that a crash leaves, and would go on without the rows; and it does not miss a
-// log that is gone.
+// watermarkName is the file that says what must be in the folder: how many
+// bytes of each log are on the disk, and which files name the tables and what
+// is in them. Pebble takes what it cannot read at the end of its newest log or
+// of its list of tables for the torn end that a crash leaves, and would go on
+// without the rows; and it does not miss a log that is gone, nor a marker.
 //
-// What it says is a lower bound, whatever happens: it is written after a sync of
-// the log has worked, and is not synced itself. What a loss of power leaves of
-// it is older than the truth, not wrong. A log is taken out, and that is synced,
-// before it is removed or written over; so one that is listed must be there.
+// It is never ahead of what it speaks of: a statement is written after the sync
+// that it tells of has worked. And where it is behind, nothing was done yet
+// that relies on what it does not know of:
+//
+//   - Of a log it is not synced itself. What a loss of power leaves of it is
+//     older than the truth, not wrong.
+//   - Of the list of tables (MANIFEST), its marker and OPTIONS it is synced
+//     before Pebble is told that its own sync has worked. Only then may Pebble
+//     remove or write over the logs and tables that the new list no longer
+//     needs. So a list that ends before what is not stated yet is whole.
+//   - A log is taken out, and that is synced, before it is removed or written
+//     over; so one that is listed must be there.
 //
 // It holds two slots, written in turn, so that one is whole when the other is
-// torn. A slot is, little endian: version (8 bytes), how many statements there
-// were before (8), number of logs (8), for each log its number (8) and its
-// bytes (8), and a checksum of all that (4).
+// torn. What is synced is written to both. A slot is, little endian: version (8
+// bytes), how many statements there were before (8), number of marks (8), the
+// marks, and a checksum of all that (4). A mark is, in version 2: kind (4),
+// checksum (4), number (8), bytes (8). In version 1, which the first release
+// wrote, all are of logs: number (8), bytes (8).
 const watermarkName = "WATERMARK"
 
 const (
-	slotVersion = 1
+	slotVersion = 2
 	slotSize    = 4096
 	slotHeader  = 24
-	slotLogs    = (slotSize - slotHeader - 4) / 16 // more than Pebble ever has; one that has no place is not listed
+	markSize    = 24
+	slotMarks   = (slotSize - slotHeader - 4) / markSize // many times what there is; a log that has no place is not listed
 )
 
-// A mark says that so many bytes of a log are on the disk.
+// A markKind says what a mark speaks of, and what its fields are.
+type markKind uint32
+
+const (
+	// logMark: the log's number, and how much of it is on the disk.
+	logMark markKind = 1 + iota
+	// manifestMark: the list's number, how much of it is on the disk, and the
+	// checksum of that.
+	manifestMark
+	// optionsMark: the number of the newest OPTIONS, its size and checksum.
+	optionsMark
+	// manifestMarker: how often the marker has moved, and the number of the list
+	// that it names.
+	manifestMarker
+	// formatMarker: how often the marker has moved, and the version that it names.
+	formatMarker
+)
+
+// A mark says what must be there.
 type mark struct {
-	log   wal.NumWAL
-	bytes int64
+	kind   markKind
+	number uint64
+	bytes  int64
+	sum    uint32
 }
+
+func (m mark) isLog() bool { return m.kind == logMark }
 
 // A watermark is the open file. The zero value notes nothing.
 type watermark struct {
 	mu    sync.Mutex
-	file  vfs.File
+	file  vfs.File // nil of a store that is only read
 	seq   uint64
 	marks []mark // all that the file may list
 	buf   []byte
@@ -64,126 +95,98 @@ func appendSlot(b []byte, seq uint64, marks []mark) []byte {
 	b = binary.LittleEndian.AppendUint64(b, seq)
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(marks)))
 	for _, m := range marks {
-		b = binary.LittleEndian.AppendUint64(b, uint64(m.log))
+		b = binary.LittleEndian.AppendUint32(b, uint32(m.kind))
+		b = binary.LittleEndian.AppendUint32(b, m.sum)
+		b = binary.LittleEndian.AppendUint64(b, m.number)
 		b = binary.LittleEndian.AppendUint64(b, uint64(m.bytes))
 	}
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli()))
 }
 
+// A statement is what a slot says.
+type statement struct {
+	seq   uint64
+	names bool // it speaks of what names the tables
+	marks []mark
+}
+
+// logs returns the marks of logs.
+func (st statement) logs() (logs []mark) {
+	for _, m := range st.marks {
+		if m.isLog() {
+			logs = append(logs, m)
+		}
+	}
+	return logs
+}
+
 // parseSlot returns what a slot says; ok is false if it is not whole.
-func parseSlot(b []byte) (seq uint64, marks []mark, ok bool) {
-	if len(b) < slotHeader || binary.LittleEndian.Uint64(b) != slotVersion {
-		return 0, nil, false
+func parseSlot(b []byte) (st statement, ok bool) {
+	if len(b) < slotHeader {
+		return st, false
+	}
+	size, read := markSize, func(m []byte) mark {
+		return mark{
+			markKind(binary.LittleEndian.Uint32(m)), binary.LittleEndian.Uint64(m[8:]),
+			int64(binary.LittleEndian.Uint64(m[16:])), binary.LittleEndian.Uint32(m[4:]),
+		}
+	}
+	switch binary.LittleEndian.Uint64(b) {
+	case slotVersion:
+		st.names = true
+	case 1:
+		size, read = 16, func(m []byte) mark {
+			return mark{logMark, binary.LittleEndian.Uint64(m), int64(binary.LittleEndian.Uint64(m[8:])), 0}
+		}
+	default:
+		return st, false
 	}
 	n := binary.LittleEndian.Uint64(b[16:])
-	if n > slotLogs || len(b) < slotHeader+int(n)*16+4 {
-		return 0, nil, false
+	if n > uint64(len(b)-slotHeader)/uint64(size) || len(b) < slotHeader+int(n)*size+4 {
+		return st, false
 	}
 	for i := range int(n) {
-		m := b[slotHeader+i*16:]
-		marks = append(marks, mark{wal.NumWAL(binary.LittleEndian.Uint64(m)), int64(binary.LittleEndian.Uint64(m[8:]))})
+		st.marks = append(st.marks, read(b[slotHeader+i*size:]))
 	}
-	end := slotHeader + int(n)*16
-	return binary.LittleEndian.Uint64(b[8:]), marks, binary.LittleEndian.Uint32(b[end:]) == crc32.Checksum(b[:end], castagnoli())
+	end := slotHeader + int(n)*size
+	st.seq = binary.LittleEndian.Uint64(b[8:])
+	return st, binary.LittleEndian.Uint32(b[end:]) == crc32.Checksum(b[:end], castagnoli())
 }
 
-// readMarks returns what the file in dir says last; nothing if there is none or
-// both slots are torn.
-func readMarks(fsys vfs.FS, dir string) (last []mark, err error) {
+// errNoMarks says that there is no watermark that can be read.
+var errNoMarks = errors.New("no watermark")
+
+// readMarks returns what the file in dir says last.
+func readMarks(fsys vfs.FS, dir string) (last statement, err error) {
 	data, err := readFile(fsys, fsys.PathJoin(dir, watermarkName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return last, errNoMarks
 	}
-	var newest uint64
+	if err != nil {
+		return last, err
+	}
+	found := false
 	for at := 0; at < min(len(data), 2*slotSize); at += slotSize {
-		if seq, marks, ok := parseSlot(data[at:min(at+slotSize, len(data))]); ok && seq >= newest {
-			newest, last = seq, marks
+		if st, ok := parseSlot(data[at:min(at+slotSize, len(data))]); ok && (!found || st.seq >= last.seq) {
+			found, last = true, st
 		}
 	}
-	return last, err
+	if !found {
+		return last, fmt.Errorf("%w: %s is damaged", errNoMarks, watermarkName)
+	}
+	return last, nil
 }
 
-// verifyLogs returns what is known of the logs in dir, and a
-// [call.CorruptError] if a log is missing or cannot be read as far as it must
-// be.
-func verifyLogs(fsys vfs.FS, dir string) ([]mark, error) {
-	marks, err := readMarks(fsys, dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range marks {
-		name := logName(m.log)
-		good, err := legible(fsys, fsys.PathJoin(dir, name), m)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, &call.CorruptError{File: name, Offset: -1, Err: fmt.Errorf("the log is missing; %d bytes of it were written and confirmed", m.bytes)}
-		case err != nil:
-			return nil, err
-		case good < m.bytes:
-			return nil, &call.CorruptError{File: name, Offset: good, Err: fmt.Errorf("the log cannot be read from here on; %d bytes of it were written and confirmed", m.bytes)}
-		}
-	}
-	return marks, nil
-}
-
-// logName is wal's, which does not export it.
-func logName(n wal.NumWAL) string { return n.String() + ".log" }
-
-const (
-	logBlock = 32 << 10 // what a log is divided into
-	logChunk = 19       // with fewer bytes left in a block no chunk begins there
-	logEnd   = 11       // ends a log that was closed, and holds nothing
-)
-
-// legible returns how much of a log Pebble can read, or m.bytes if that is
-// enough. It looks at chunks, not at records: the end of a record may have been
-// on its way when what came before was synced.
-func legible(fsys vfs.FS, path string, m mark) (good int64, err error) {
-	f, err := fsys.Open(path, vfs.SequentialReadsOption)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = firstError(err, f.Close()) }()
-	r := newReader(record.NewReader, f, m.log)
-	buf := make([]byte, logBlock)
-	enough := func() bool {
-		if good = r.Offset(); logBlock-good%logBlock < logChunk {
-			good += logBlock - good%logBlock
-		}
-		return good+logEnd >= m.bytes
-	}
-	for !enough() {
-		rec, err := r.Next()
-		for err == nil && !enough() {
-			_, err = rec.Read(buf) // a chunk
-		}
-		switch {
-		case err == nil, errors.Is(err, io.EOF) && rec != nil: // the end of the record
-		case errors.Is(err, io.EOF), errors.Is(err, record.ErrZeroedChunk), errors.Is(err, record.ErrInvalidChunk), errors.Is(err, record.ErrUnexpectedEOF):
-			return good, nil
-		default:
-			return 0, err
-		}
-	}
-	return m.bytes, nil
-}
-
-// newReader calls make, which wants the number in a type that has no public
-// name.
-func newReader[N ~uint64](make func(io.Reader, N) *record.Reader, r io.Reader, n wal.NumWAL) *record.Reader {
-	return make(r, N(n))
-}
-
-// open puts a new file in place that says what is known. Its size does not
-// change any more, so that a full disk does not matter.
-func (w *watermark) open(fsys vfs.FS, dir string, marks []mark) (err error) {
+// open puts a new file in place that says what is known, which is in marks. Its
+// size does not change any more, so that a full disk does not matter.
+func (w *watermark) open(fsys vfs.FS, dir string) (err error) {
 	data := make([]byte, 2*slotSize)
-	copy(data, appendSlot(nil, 1, marks))
-	copy(data[slotSize:], appendSlot(nil, 2, marks))
+	copy(data, appendSlot(nil, 1, w.marks))
+	copy(data[slotSize:], appendSlot(nil, 2, w.marks))
 	if err := writeFile(fsys, dir, watermarkName, data); err != nil {
 		return err
 	}
-	w.seq, w.marks = 2, marks
+	w.seq = 2
 	w.file, err = fsys.OpenReadWrite(fsys.PathJoin(dir, watermarkName), vfs.WriteCategoryUnspecified)
 	return err
 }
@@ -200,16 +203,16 @@ func (w *watermark) write() error {
 
 // note says that so many bytes of a log are on the disk. If it cannot be
 // written, an older statement stays, which is true, too.
-func (w *watermark) note(log wal.NumWAL, bytes int64) {
+func (w *watermark) note(log uint64, bytes int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file == nil || w.failed != nil {
 		return
 	}
-	i := slices.IndexFunc(w.marks, func(m mark) bool { return m.log == log })
+	i := slices.IndexFunc(w.marks, func(m mark) bool { return m.isLog() && m.number == log })
 	switch {
-	case i < 0 && len(w.marks) < slotLogs:
-		w.marks = append(w.marks, mark{log, bytes})
+	case i < 0 && len(w.marks) < slotMarks-spareMarks:
+		w.marks = append(w.marks, mark{kind: logMark, number: log, bytes: bytes})
 	case i >= 0 && w.marks[i].bytes < bytes:
 		w.marks[i].bytes = bytes
 	default:
@@ -218,23 +221,81 @@ func (w *watermark) note(log wal.NumWAL, bytes int64) {
 	_ = w.write()
 }
 
+// spareMarks is the place that logs leave to what names the tables.
+const spareMarks = 8
+
+// settle says, for good, what is on the disk of a file that names the tables;
+// it takes the place of what was said of another one of the kind. Until it has
+// returned nil, what that file made needless must be left as it is.
+//
+// A list of tables is said of beside the one that the marker names, until the
+// marker has moved: whichever it names after a crash is listed.
+func (w *watermark) settle(m mark) error {
+	return w.change(func(marks []mark) []mark {
+		if slices.Contains(marks, m) {
+			return marks
+		}
+		return append(slices.DeleteFunc(marks, func(old mark) bool {
+			switch m.kind {
+			case manifestMark:
+				return old.kind == manifestMark && old.number == m.number
+			case manifestMarker:
+				return old.kind == manifestMarker || old.kind == manifestMark && old.number != uint64(m.bytes)
+			}
+			return old.kind == m.kind
+		}), m)
+	})
+}
+
 // forget takes logs out, for good. Until it has returned nil they must be left
 // as they are.
-func (w *watermark) forget(gone func(wal.NumWAL) bool) error {
+func (w *watermark) forget(gone func(log uint64) bool) error {
+	return w.change(func(marks []mark) []mark {
+		return slices.DeleteFunc(marks, func(m mark) bool { return m.isLog() && gone(m.number) })
+	})
+}
+
+// change writes what do makes of the marks to both slots, so that neither
+// brings back what was said before, and syncs it.
+func (w *watermark) change(do func([]mark) []mark) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := slices.Clone(w.marks)
-	w.marks = slices.DeleteFunc(w.marks, func(m mark) bool { return gone(m.log) })
-	if len(w.marks) == len(before) {
+	marks := do(slices.Clone(w.marks))
+	if w.file == nil || slices.Equal(marks, w.marks) {
 		return nil
 	}
-	if firstError(w.write(), w.write()) == nil { // no slot must bring them back
+	before := w.marks
+	w.marks = marks
+	if firstError(w.write(), w.write()) == nil {
 		w.failed = w.file.SyncData()
 	}
 	if w.failed != nil {
 		w.marks = before
 	}
 	return w.failed
+}
+
+// list returns what is said.
+func (w *watermark) list() []mark {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.marks)
+}
+
+// verify returns a [call.CorruptError] if the file that was opened is not in
+// the folder any more, or does not say what was written to it.
+func (w *watermark) verify(fsys vfs.FS, dir string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file == nil || w.failed != nil {
+		return nil
+	}
+	st, err := readMarks(fsys, dir)
+	switch {
+	case errors.Is(err, errNoMarks), err == nil && (st.seq != w.seq || !slices.Equal(st.marks, w.marks)):
+		return &call.CorruptError{File: watermarkName, Offset: -1, Err: errors.New("the file is missing, or does not hold what was written to it")}
+	}
+	return err
 }
 
 func (w *watermark) close() error {

@@ -12,30 +12,29 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
-	"github.com/cockroachdb/pebble/v2/wal"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
 // TestSlot reads slots back, and takes nothing that is not whole.
 func TestSlot(t *testing.T) {
-	for _, want := range [][]mark{nil, {{7, 1 << 40}}, {{1, 2}, {3, 4}, {5, 6}}, make([]mark, slotLogs)} {
+	for _, want := range [][]mark{nil, {{logMark, 7, 1 << 40, 0}}, {{logMark, 1, 2, 0}, {manifestMark, 3, 4, 5}, {formatMarker, 6, 7, 8}}, make([]mark, slotMarks)} {
 		slot := appendSlot(nil, 9, want)
-		if seq, got, ok := parseSlot(append(bytes.Clone(slot), 1, 2, 3)); !ok || seq != 9 || !slices.Equal(got, want) {
-			t.Errorf("%d, %v, %v", seq, got, ok)
+		if got, ok := parseSlot(append(bytes.Clone(slot), 1, 2, 3)); !ok || got.seq != 9 || !got.names || !slices.Equal(got.marks, want) {
+			t.Errorf("%+v, %v", got, ok)
 		}
 		for i := range min(len(slot), 100) {
-			if _, _, ok := parseSlot(slot[:i]); ok {
+			if _, ok := parseSlot(slot[:i]); ok {
 				t.Errorf("%d of %d bytes are taken for a slot", i, len(slot))
 			}
 			flipped := bytes.Clone(slot)
 			flipped[i] ^= 1 << (i % 8)
-			if _, _, ok := parseSlot(flipped); ok {
+			if _, ok := parseSlot(flipped); ok {
 				t.Errorf("a slot with byte %d changed is taken for one", i)
 			}
 		}
 		if len(slot) > slotSize {
-			t.Errorf("%d bytes for %d logs", len(slot), len(want))
+			t.Errorf("%d bytes for %d marks", len(slot), len(want))
 		}
 	}
 }
@@ -105,8 +104,10 @@ func verifyClone(disk vfs.FS) error {
 	if sealed := verifySeal(disk, "store"); !errors.Is(sealed, errNoSeal) {
 		return sealed
 	}
-	_, err := verifyLogs(disk, "store")
-	return err
+	if _, err := verifyMarks(disk, "store"); !errors.Is(err, errNoMarks) {
+		return err
+	}
+	return nil
 }
 
 // TestLogDamage ends the process at any moment and then harms a log: an error
@@ -178,12 +179,12 @@ func TestEveryBitOfALog(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	writeAll(t, s, rows)
 	clone := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: newRand(1)})
-	marks, err := verifyLogs(clone, "store")
-	if err != nil || len(marks) == 0 {
-		t.Fatalf("%v, %v", marks, err)
+	st, err := verifyMarks(clone, "store")
+	if err != nil || len(st.logs()) == 0 {
+		t.Fatalf("%v, %v", st, err)
 	}
-	last := marks[len(marks)-1]
-	path := "store/" + logName(last.log)
+	last := st.logs()[len(st.logs())-1]
+	path := "store/" + last.file()
 	data, err := readFile(clone, path)
 	if err != nil {
 		t.Fatal(err)
@@ -194,11 +195,11 @@ func TestEveryBitOfALog(t *testing.T) {
 	for at := int64(0); at < last.bytes; at += 1 + last.bytes/20 { // each takes Pebble 0.1 s
 		bad := bytes.Clone(data)
 		bad[at] ^= 1 << (at % 8)
-		if err := writeFile(clone, "store", logName(last.log), bad); err != nil {
+		if err := writeFile(clone, "store", last.file(), bad); err != nil {
 			t.Fatal(err)
 		}
 		var corrupt *call.CorruptError
-		if _, err := verifyLogs(clone, "store"); !errors.As(err, &corrupt) || corrupt.Offset > at || corrupt.Offset < at-logBlock {
+		if _, err := verifyMarks(clone, "store"); !errors.As(err, &corrupt) || corrupt.Offset > at || corrupt.Offset < at-logBlock {
 			// The end of a block that holds nothing may change.
 			if logBlock-at%logBlock >= logChunk {
 				t.Errorf("byte %d: %v", at, err)
@@ -206,11 +207,11 @@ func TestEveryBitOfALog(t *testing.T) {
 		}
 	}
 	// The number of the next log in the header of a chunk says that the log ends.
-	copy(data[7:11], []byte{byte(last.log + 1), byte((last.log + 1) >> 8), 0, 0})
-	if err := writeFile(clone, "store", logName(last.log), data); err != nil {
+	copy(data[7:11], []byte{byte(last.number + 1), byte((last.number + 1) >> 8), 0, 0})
+	if err := writeFile(clone, "store", last.file(), data); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verifyLogs(clone, "store"); err == nil {
+	if _, err := verifyMarks(clone, "store"); err == nil {
 		t.Error("a log that seems to end at its beginning")
 	}
 }
@@ -226,10 +227,10 @@ func TestWatermarkFails(t *testing.T) {
 		}
 		return nil
 	}))
-	if err := w.open(fs, "", nil); err != nil {
+	if err := w.open(fs, ""); err != nil {
 		t.Fatal(err)
 	}
-	one := func(n wal.NumWAL) bool { return n == 1 }
+	one := func(n uint64) bool { return n == 1 }
 	w.note(1, 10)
 	w.note(2, 20)
 	bad.Store(true)
@@ -241,10 +242,10 @@ func TestWatermarkFails(t *testing.T) {
 		t.Errorf("the second time: %v", err)
 	}
 	w.note(3, 30)
-	if err := w.forget(func(n wal.NumWAL) bool { return n == 3 }); err != nil {
+	if err := w.forget(func(n uint64) bool { return n == 3 }); err != nil {
 		t.Errorf("what was never listed: %v", err)
 	}
-	if want := fmt.Sprint([]mark{{1, 10}, {2, 20}}); fmt.Sprint(w.marks) != want {
+	if want := fmt.Sprint([]mark{{logMark, 1, 10, 0}, {logMark, 2, 20, 0}}); fmt.Sprint(w.marks) != want {
 		t.Errorf("%v, want %v", w.marks, want)
 	}
 	if err := w.close(); err != nil {
