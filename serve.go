@@ -107,6 +107,11 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err := dataFolder(data, true); err != nil {
 		return err
 	}
+	folder, err := os.OpenRoot(data)
+	if err != nil {
+		return noFolder(data, err)
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	roots, err := newRoots(s.publicURL, s.listen, s.tlsHosts)
 	if err != nil {
 		return err
@@ -132,6 +137,12 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := sameFolder(folder, data); err != nil {
+		return err
+	}
+	for _, warning := range openFolders(data, storeFolder(spec, data)) {
+		log.Warn(warning)
+	}
 	tenants, err := tenant.Open(ctx, st, p.now)
 	if err != nil {
 		return err
@@ -143,7 +154,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		Number:  func(trunk, number string) string { return tenants.Number(ctx, trunk, number) },
 		KeepSIP: s.keepsSIP(),
 	})
-	key, err := masterKey(ctx, s.keyPath(data), st)
+	key, err := masterKey(ctx, keyPlace{folder, data, s.masterKeyFile}, st)
 	if err != nil {
 		return err
 	}
@@ -175,7 +186,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		PageTimeout: s.pageTimeout,
 		Limits:      s.limits(),
 	})
-	pushed := p.openPush(data, s, st, in, authority, api, log)
+	pushed := p.openPush(folder, s, st, in, authority, api, log)
 	defer pushed.close()
 	admin, err := openAdmin(data, s.adminListen)
 	if err != nil {
@@ -183,11 +194,11 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	}
 	defer admin.close()
 	if s.demo {
-		if err := p.prepareDemo(ctx, data, st, tenants, authority); err != nil {
+		if err := p.prepareDemo(ctx, folder, st, tenants, authority); err != nil {
 			return err
 		}
 	}
-	sources, err := p.openSources(ctx, data, s, in, tenants, certs, log)
+	sources, err := p.openSources(ctx, folder, s, in, tenants, certs, log)
 	if err != nil {
 		return err
 	}
@@ -260,13 +271,6 @@ func (s *serving) limits() graph.Limits {
 		l.Tenant = graph.Limit{Requests: s.tenantRateLimit, Per: limitTime}
 	}
 	return l
-}
-
-func (s *serving) keyPath(data string) string {
-	if s.masterKeyFile != "" {
-		return s.masterKeyFile
-	}
-	return keyPath(data)
 }
 
 // logger returns the log of the server: text for people, JSON for programs.

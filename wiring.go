@@ -154,7 +154,7 @@ func trimTenant(ctx context.Context, in *ingest.Ingest, t tenant.Tenant, keep te
 	if !t.Keep.IsZero() {
 		keep = t.Keep
 	}
-	if keep.IsZero() {
+	if keep.Forever() {
 		return nil
 	}
 	n, err := in.Trim(ctx, t.ID, keep.Before(now))

@@ -30,7 +30,7 @@ type Tenant struct {
 	// Plans are dial plans by the trunk that they hold for, as Trunks has it; that
 	// of "" holds for all others.
 	Plans map[string]Plan `json:"plans,omitempty"`
-	// Keep is how long rows are kept; zero is what the server was told.
+	// Keep is how long rows are kept; zero is as the server is told for all.
 	Keep Period `json:"keep,omitzero"`
 }
 
