@@ -11,16 +11,22 @@ import (
 
 // A storedClient is the value of auth/client/TENANT/CLIENT.
 type storedClient struct {
-	Version  int            `json:"v"`
-	ID       string         `json:"id"`
-	Tenant   string         `json:"tenant"`
-	Object   string         `json:"object"` // GUID: the oid and sub of its tokens
-	Name     string         `json:"name"`
-	Roles    []string       `json:"roles"`
-	Created  time.Time      `json:"created"`
-	Disabled bool           `json:"disabled,omitempty"`
-	Since    int64          `json:"since,omitempty"` // tokens issued up to this Unix time are void
-	Secrets  []storedSecret `json:"secrets,omitempty"`
+	Version  int       `json:"v"`
+	ID       string    `json:"id"`
+	Tenant   string    `json:"tenant"`
+	Object   string    `json:"object"` // GUID: the oid and sub of its tokens
+	Name     string    `json:"name"`
+	Roles    []string  `json:"roles"`
+	Created  time.Time `json:"created"`
+	Disabled bool      `json:"disabled,omitempty"`
+	// Epoch counts how often all tokens of the client were voided: each one names
+	// the epoch that it was issued in, and is good in no other. A time could not
+	// tell what was issued in the same second, or before the clock was set back.
+	Epoch int64 `json:"epoch,omitempty"`
+	// Since is the Unix time of the last time that they were. It decides where
+	// Epoch is 0, because an earlier version has done it.
+	Since   int64          `json:"since,omitempty"`
+	Secrets []storedSecret `json:"secrets,omitempty"`
 
 	Keys []storedClientKey `json:"keys,omitempty"`
 }
@@ -44,6 +50,18 @@ type storedClientKey struct {
 }
 
 const clientVersion = 1
+
+// void voids all tokens that the client has.
+func (c *storedClient) void(now time.Time) {
+	c.Epoch++
+	c.Since = now.Unix()
+}
+
+// voided reports whether a token of that epoch, issued at the Unix time iat, has
+// been voided.
+func (c *storedClient) voided(epoch, iat int64) bool {
+	return epoch != c.Epoch || c.Epoch == 0 && iat <= c.Since
+}
 
 func parseClient(name string, raw []byte) (storedClient, error) {
 	var c storedClient
