@@ -13,6 +13,7 @@
 //	datetime.go   the two parameters
 //	accept.go     Accept, Accept-Encoding, Prefer, $format
 //	limit.go      requests per client and tenant
+//	turn.go       whose page is next
 //	page.go       the query, the rows, the body; page_token.go, page_link.go
 //	row.go        one row in JSON; row_value.go
 //	page_pack.go  the page in gzip; deflate.go
@@ -29,6 +30,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -75,6 +77,8 @@ type Config struct {
 type Handler struct {
 	conf    Config
 	limiter *limiter
+	limited atomic.Uint64
+	turns   *turns
 	codes   *codes
 	bodies  sync.Pool // of *[]byte
 	packers sync.Pool // of *packer
@@ -100,7 +104,7 @@ func New(c Config) *Handler {
 	if c.Strict && c.Limits == (Limits{}) {
 		c.Limits = microsoftLimits()
 	}
-	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), codes: newCodes()}
+	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), turns: newTurns(), codes: newCodes()}
 }
 
 // ServeHTTP implements [http.Handler].
@@ -169,6 +173,7 @@ func (x *exchange) serve() error {
 	}
 	x.caller = caller
 	if wait := x.h.limiter.take(caller); wait > 0 {
+		x.h.limited.Add(1)
 		return TooManyRequests(wait)
 	}
 	if err != nil {

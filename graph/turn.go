@@ -1,0 +1,218 @@
+package graph
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Making a page is work for a processor. So that the clients of one tenant do
+// not take what those of others need, a page is made when its tenant has a turn:
+// a tenant has as many at once as there are processors, all together twice as
+// many, and they come in the order in which they are asked for. So whoever asks
+// waits for a page or two of every other tenant, however many requests those
+// have sent.
+//
+// A page with a $filter may have to read millions of rows and find nothing. One
+// that has not come to its end after freeScan gives its turn back and goes on as
+// a scan, in slices: of a client and of a tenant one scan goes on at a time, of
+// all together on half of the processors, and after each slice the one that has
+// waited longest is next.
+const (
+	freeScan  = 10 * time.Millisecond
+	scanSlice = 5 * time.Millisecond
+)
+
+// Turns are what pages wait for.
+type turns struct {
+	pages, scans, clients *shares
+
+	pagesHeld, scansHeld atomic.Uint64
+}
+
+func newTurns() *turns {
+	n := int64(runtime.GOMAXPROCS(0))
+	return &turns{
+		pages:   newShares(2*n, n),
+		scans:   newShares(max(n/2, 1), 1),
+		clients: newShares(0, 1),
+	}
+}
+
+// Shares let a number of holders in at once, and of them no more than each with
+// the same key. Holders beyond wait, and come in the order in which they came.
+type shares struct {
+	all  *semaphore.Weighted // nil is no limit
+	each int64
+
+	mu   sync.Mutex
+	keys map[Caller]*share
+}
+
+type share struct {
+	*semaphore.Weighted
+	users int // who have it or wait for it; guarded by shares.mu
+}
+
+func newShares(all, each int64) *shares {
+	s := &shares{each: each, keys: map[Caller]*share{}}
+	if all > 0 {
+		s.all = semaphore.NewWeighted(all)
+	}
+	return s
+}
+
+// take waits for a share, and reports whether it had to. If ctx is done first
+// its error is returned.
+func (s *shares) take(ctx context.Context, key Caller) (waited bool, err error) {
+	s.mu.Lock()
+	own := s.keys[key]
+	if own == nil {
+		own = &share{Weighted: semaphore.NewWeighted(s.each)}
+		s.keys[key] = own
+	}
+	own.users++
+	s.mu.Unlock()
+	if waited, err = acquire(ctx, own.Weighted); err != nil {
+		s.forget(key, own)
+		return waited, err
+	}
+	if s.all == nil {
+		return waited, nil
+	}
+	more, err := acquire(ctx, s.all)
+	if err != nil {
+		own.Release(1)
+		s.forget(key, own)
+	}
+	return waited || more, err
+}
+
+func acquire(ctx context.Context, w *semaphore.Weighted) (waited bool, err error) {
+	if w.TryAcquire(1) {
+		return false, nil
+	}
+	return true, w.Acquire(ctx, 1)
+}
+
+// give gives back what take has taken.
+func (s *shares) give(key Caller) {
+	if s.all != nil {
+		s.all.Release(1)
+	}
+	s.mu.Lock()
+	own := s.keys[key]
+	s.mu.Unlock()
+	own.Release(1)
+	s.forget(key, own)
+}
+
+func (s *shares) forget(key Caller, own *share) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if own.users--; own.users == 0 {
+		delete(s.keys, key)
+	}
+}
+
+// A turn is the context in which the rows of one page are read. Engines ask it
+// now and then whether to go on, while they pass rows over: that is where a scan
+// waits. It belongs to one goroutine.
+type turn struct {
+	context.Context //nolint:containedctx // it is one
+	turns           *turns
+	caller          Caller
+	filtered        bool
+
+	began    time.Time // of the page, or of the slice
+	page     bool      // it has a turn of a page
+	scan     bool      // it has one of a scan
+	scanning bool
+	failed   error
+}
+
+// begin waits for the turn of a page.
+func (t *turns) begin(ctx context.Context, c Caller, filtered bool) (*turn, error) {
+	x := &turn{Context: ctx, turns: t, caller: c, filtered: filtered}
+	waited, err := t.pages.take(ctx, x.tenant())
+	if waited {
+		t.pagesHeld.Add(1)
+	}
+	x.page, x.began = err == nil, time.Now()
+	return x, err
+}
+
+func (x *turn) tenant() Caller { return Caller{Tenant: x.caller.Tenant} }
+
+// Err implements [context.Context]. It may wait until the scan may go on.
+func (x *turn) Err() error {
+	if x.failed != nil {
+		return x.failed
+	}
+	if err := x.Context.Err(); err != nil || !x.filtered {
+		return err
+	}
+	switch since := time.Since(x.began); {
+	case !x.scanning && since < freeScan, x.scanning && since < scanSlice:
+		if x.scanning {
+			runtime.Gosched() // others may have become ready
+		}
+		return nil
+	case !x.scanning:
+		x.scanning = true
+	}
+	x.end()
+	x.failed = x.takeScan()
+	x.began = time.Now()
+	return x.failed
+}
+
+func (x *turn) takeScan() error {
+	first, err := x.turns.clients.take(x.Context, x.caller)
+	if err != nil {
+		return err
+	}
+	second, err := x.turns.scans.take(x.Context, x.tenant())
+	if err != nil {
+		x.turns.clients.give(x.caller)
+		return err
+	}
+	x.scan = true
+	if first || second {
+		x.turns.scansHeld.Add(1)
+	}
+	return nil
+}
+
+// end gives back what the page has. It may be called more than once.
+func (x *turn) end() {
+	if x.page {
+		x.page = false
+		x.turns.pages.give(x.tenant())
+	}
+	if x.scan {
+		x.scan = false
+		x.turns.scans.give(x.tenant())
+		x.turns.clients.give(x.caller)
+	}
+}
+
+// Stats are counts since the [Handler] was made.
+type Stats struct {
+	PagesHeld uint64 // pages that had to wait for those of others
+	ScansHeld uint64 // slices of scans that had to
+	Limited   uint64 // requests that were told to come back; see [Limits]
+}
+
+// Stats returns the counts as they are now.
+func (h *Handler) Stats() Stats {
+	return Stats{
+		PagesHeld: h.turns.pagesHeld.Load(),
+		ScansHeld: h.turns.scansHeld.Load(),
+		Limited:   h.limited.Load(),
+	}
+}
