@@ -18,6 +18,7 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/store"
@@ -41,6 +42,8 @@ type serving struct {
 	logFormat                     string
 	cacheMiB                      int64
 	sources                       []string
+	maxConnections                int
+	trustedProxies                []string
 	demo, printCA                 bool
 }
 
@@ -66,6 +69,8 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.logFormat, "log-format", "auto", "write the log as `FORM`: text, json, or auto (text on a terminal)")
 	f.Int64Var(&s.cacheMiB, "cache", 128, "use `MIB` mebibytes of memory for blocks of the store")
 	f.StringArrayVar(&s.sources, "source", nil, "hear calls at `NAME=URL`, such as sbc1=hep+tcp://:9060?tenant=contoso (may be repeated)")
+	f.IntVar(&s.maxConnections, "max-connections", 0, "take `N` connections at once, of clients and of SBCs; 0 is as many as the files that may be open allow, and 16,384 at most")
+	f.StringArrayVar(&s.trustedProxies, "trusted-proxy", nil, "believe the proxies in `CIDR`, such as 10.0.0.0/8, where a request comes from: X-Forwarded-For or Forwarded (may be repeated)")
 	f.BoolVar(&s.demo, "demo", false, "begin with a tenant, a client and 20,000 generated calls if there is none")
 	f.BoolVar(&s.printCA, "print-ca", false, "print the certificate of our own CA to stdout and exit")
 }
@@ -158,7 +163,11 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
-	listeners, err := s.listeners(certs)
+	entrance, err := s.door(log)
+	if err != nil {
+		return err
+	}
+	listeners, err := s.listeners(certs, entrance)
 	if err != nil {
 		return err
 	}
@@ -198,7 +207,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 			return err
 		}
 	}
-	sources, err := p.openSources(ctx, folder, s, in, tenants, certs, log)
+	sources, err := p.openSources(ctx, folder, s, entrance, in, tenants, certs, log)
 	if err != nil {
 		return err
 	}
@@ -208,11 +217,13 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		log.Info("taking up calls in progress", "legs", n)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	handler := routes(api, authority.Handler(), pushed, roots.prefix(), log)
+	heads := &headLimit{}
+	handler := heads.limit(routes(api, authority.Handler(), pushed, roots.prefix(), log), api)
 	for _, l := range listeners {
 		g.Go(func() error { return serveHTTP(ctx, l, handler, log) })
 	}
 	watch.in, watch.push, watch.sources = in, pushed, sources
+	watch.door, watch.heads, watch.api, watch.authority = entrance, heads, api, authority
 	ready := newReadiness(st)
 	g.Go(func() error { return ready.run(ctx) })
 	admin.serve(ctx, g, announce(st, in, authority.Changed, tenants.Changed), watch, ready, log)
@@ -285,12 +296,12 @@ func (p *program) logger(form string) (*slog.Logger, error) {
 }
 
 // listeners opens the ports: HTTPS, and plain HTTP if asked for.
-func (s *serving) listeners(certs certificates) ([]net.Listener, error) {
+func (s *serving) listeners(certs certificates, d *door.Door) ([]net.Listener, error) {
 	l, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
-	all := []net.Listener{&tlsListener{l, certs}}
+	all := []net.Listener{&tlsListener{d.Listener(l), certs}}
 	if s.listenHTTP == "" {
 		return all, nil
 	}
@@ -298,7 +309,7 @@ func (s *serving) listeners(certs certificates) ([]net.Listener, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--listen-http: %w", err), l.Close())
 	}
-	return append(all, plain), nil
+	return append(all, d.Listener(plain)), nil
 }
 
 // A tlsListener marks a listener whose connections are to speak TLS. The
@@ -316,10 +327,13 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Lo
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       0, // the admin socket reads batches of any length; routes bounds the others
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    1 << 20, // longer than graph takes, so that the refusal is in Graph's words
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
-		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		MaxHeaderBytes:    2 * maxHead, // so that the refusal is in Graph's words, mostly
+		ConnState: func(c net.Conn, state http.ConnState) {
+			door.Waiting(c, state == http.StateNew || state == http.StateIdle)
+		},
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: 100},
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	done := make(chan error, 1)
 	go func() {

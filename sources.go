@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/cert"
+	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/tenant"
@@ -28,7 +29,7 @@ type listening struct {
 
 // openSources opens the inputs that --source names, so that what is wrong with
 // one of them is known before the server says that it is ready.
-func (p *program) openSources(ctx context.Context, folder *os.Root, s *serving, in *ingest.Ingest, tenants *tenant.Directory, certs certificates, log *slog.Logger) (all []listening, err error) {
+func (p *program) openSources(ctx context.Context, folder *os.Root, s *serving, d *door.Door, in *ingest.Ingest, tenants *tenant.Directory, certs certificates, log *slog.Logger) (all []listening, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeSources(all))
@@ -42,6 +43,9 @@ func (p *program) openSources(ctx context.Context, folder *os.Root, s *serving, 
 			Raw:    s.keepsSIP(),
 			Reject: samples.add,
 			TLS:    sourceTLS(certs, p.now, log),
+			// A source has a bound of its own, and strangers among its senders make
+			// room for others.
+			Listener: d.Listener,
 		})
 		if err != nil {
 			return all, invalid(err)

@@ -12,6 +12,9 @@ const (
 	eachShare = 8
 )
 
+// GoodFiles is how many files a server should be allowed to have open.
+const GoodFiles = 4_096
+
 // ServerLimits returns the limits of a server that may have so many files open
 // (0 if nobody knows) and was told to take so many connections (0 if it was told
 // nothing). What it was told is never more than what leaves the store its files.
@@ -20,7 +23,7 @@ func ServerLimits(files, told int) Limits {
 	if files > 0 {
 		room = files - storeFiles
 		if files < 2*storeFiles {
-			room = files / 2 // too few for both; see [Files]
+			room = files / 2 // too few for both; see [GoodFiles]
 		}
 	}
 	all := min(room, mostConnections)

@@ -3,11 +3,11 @@ package graph
 import (
 	"context"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/share"
 )
 
 // Making a page is work for a processor. So that the clients of one tenant do
@@ -29,7 +29,8 @@ const (
 
 // Turns are what pages wait for.
 type turns struct {
-	pages, scans, clients *shares
+	pages, scans *share.Shares[call.GUID] // of tenants
+	clients      *share.Shares[Caller]
 
 	pagesHeld, scansHeld atomic.Uint64
 }
@@ -37,85 +38,9 @@ type turns struct {
 func newTurns() *turns {
 	n := int64(runtime.GOMAXPROCS(0))
 	return &turns{
-		pages:   newShares(2*n, n),
-		scans:   newShares(max(n/2, 1), 1),
-		clients: newShares(0, 1),
-	}
-}
-
-// Shares let a number of holders in at once, and of them no more than each with
-// the same key. Holders beyond wait, and come in the order in which they came.
-type shares struct {
-	all  *semaphore.Weighted // nil is no limit
-	each int64
-
-	mu   sync.Mutex
-	keys map[Caller]*share
-}
-
-type share struct {
-	*semaphore.Weighted
-	users int // who have it or wait for it; guarded by shares.mu
-}
-
-func newShares(all, each int64) *shares {
-	s := &shares{each: each, keys: map[Caller]*share{}}
-	if all > 0 {
-		s.all = semaphore.NewWeighted(all)
-	}
-	return s
-}
-
-// take waits for a share, and reports whether it had to. If ctx is done first
-// its error is returned.
-func (s *shares) take(ctx context.Context, key Caller) (waited bool, err error) {
-	s.mu.Lock()
-	own := s.keys[key]
-	if own == nil {
-		own = &share{Weighted: semaphore.NewWeighted(s.each)}
-		s.keys[key] = own
-	}
-	own.users++
-	s.mu.Unlock()
-	if waited, err = acquire(ctx, own.Weighted); err != nil {
-		s.forget(key, own)
-		return waited, err
-	}
-	if s.all == nil {
-		return waited, nil
-	}
-	more, err := acquire(ctx, s.all)
-	if err != nil {
-		own.Release(1)
-		s.forget(key, own)
-	}
-	return waited || more, err
-}
-
-func acquire(ctx context.Context, w *semaphore.Weighted) (waited bool, err error) {
-	if w.TryAcquire(1) {
-		return false, nil
-	}
-	return true, w.Acquire(ctx, 1)
-}
-
-// give gives back what take has taken.
-func (s *shares) give(key Caller) {
-	if s.all != nil {
-		s.all.Release(1)
-	}
-	s.mu.Lock()
-	own := s.keys[key]
-	s.mu.Unlock()
-	own.Release(1)
-	s.forget(key, own)
-}
-
-func (s *shares) forget(key Caller, own *share) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if own.users--; own.users == 0 {
-		delete(s.keys, key)
+		pages:   share.New[call.GUID](2*n, n),
+		scans:   share.New[call.GUID](max(n/2, 1), 1),
+		clients: share.New[Caller](0, 1),
 	}
 }
 
@@ -138,15 +63,13 @@ type turn struct {
 // begin waits for the turn of a page.
 func (t *turns) begin(ctx context.Context, c Caller, filtered bool) (*turn, error) {
 	x := &turn{Context: ctx, turns: t, caller: c, filtered: filtered}
-	waited, err := t.pages.take(ctx, x.tenant())
+	waited, err := t.pages.Take(ctx, c.Tenant)
 	if waited {
 		t.pagesHeld.Add(1)
 	}
 	x.page, x.began = err == nil, time.Now()
 	return x, err
 }
-
-func (x *turn) tenant() Caller { return Caller{Tenant: x.caller.Tenant} }
 
 // Err implements [context.Context]. It may wait until the scan may go on.
 func (x *turn) Err() error {
@@ -172,13 +95,13 @@ func (x *turn) Err() error {
 }
 
 func (x *turn) takeScan() error {
-	first, err := x.turns.clients.take(x.Context, x.caller)
+	first, err := x.turns.clients.Take(x.Context, x.caller)
 	if err != nil {
 		return err
 	}
-	second, err := x.turns.scans.take(x.Context, x.tenant())
+	second, err := x.turns.scans.Take(x.Context, x.caller.Tenant)
 	if err != nil {
-		x.turns.clients.give(x.caller)
+		x.turns.clients.Give(x.caller)
 		return err
 	}
 	x.scan = true
@@ -192,12 +115,12 @@ func (x *turn) takeScan() error {
 func (x *turn) end() {
 	if x.page {
 		x.page = false
-		x.turns.pages.give(x.tenant())
+		x.turns.pages.Give(x.caller.Tenant)
 	}
 	if x.scan {
 		x.scan = false
-		x.turns.scans.give(x.tenant())
-		x.turns.clients.give(x.caller)
+		x.turns.scans.Give(x.caller.Tenant)
+		x.turns.clients.Give(x.caller)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/share"
 )
 
 var (
@@ -22,7 +23,7 @@ var (
 
 // testTurns are those of two processors.
 func testTurns() *turns {
-	return &turns{pages: newShares(4, 2), scans: newShares(1, 1), clients: newShares(0, 1)}
+	return &turns{pages: share.New[call.GUID](4, 2), scans: share.New[call.GUID](1, 1), clients: share.New[Caller](0, 1)}
 }
 
 // TestPageTurns: however many pages the clients of one tenant ask for, those of
@@ -55,7 +56,7 @@ func TestPageTurns(t *testing.T) {
 		}
 		held = append(held, h)
 	}
-	for x.pages.waiting(noisy) < 102 {
+	for x.pages.Users(noisy.Tenant) < 102 {
 		time.Sleep(time.Millisecond)
 	}
 	cancel()
@@ -64,19 +65,9 @@ func TestPageTurns(t *testing.T) {
 		h.end()
 		h.end()
 	}
-	if len(x.pages.keys) != 0 || x.pagesHeld.Load() != 100 {
-		t.Errorf("%d tenants are remembered, %d pages were held", len(x.pages.keys), x.pagesHeld.Load())
+	if n := x.pages.Users(noisy.Tenant) + x.pages.Users(quiet.Tenant); n != 0 || x.pagesHeld.Load() != 100 {
+		t.Errorf("%d have a turn, %d pages were held", n, x.pagesHeld.Load())
 	}
-}
-
-// waiting returns how many have a share of a tenant's or wait for one.
-func (s *shares) waiting(c Caller) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if own := s.keys[Caller{Tenant: c.Tenant}]; own != nil {
-		return own.users
-	}
-	return 0
 }
 
 // TestScanTurns: scans of a tenant go on one at a time, and do not keep its pages
@@ -123,7 +114,7 @@ func TestScanTurns(t *testing.T) {
 	}
 	cancel()
 	scans.Wait()
-	if len(x.pages.keys)+len(x.scans.keys)+len(x.clients.keys) != 0 {
+	if x.pages.Users(noisy.Tenant)+x.scans.Users(noisy.Tenant)+x.clients.Users(noisy)+x.clients.Users(other) != 0 {
 		t.Error("somebody has kept a turn")
 	}
 }

@@ -64,7 +64,7 @@ type Directory struct {
 // An index is what is known of the tenants. It does not change.
 type index struct {
 	read   time.Time
-	told   int64    // what Directory.told was before it was read
+	told   int64 // what Directory.told was before it was read
 	raw    map[string][]byte
 	all    []Tenant // sorted by name
 	byName map[string]int

@@ -35,7 +35,7 @@ func (h *Handler) newBody(x *exchange) *body {
 	now := time.Now() // deadlines of connections are the system's, not Config.Now's
 	raw := &rawBody{
 		r: x.r.Body, control: http.NewResponseController(x.w),
-		idle: h.c.IdleTimeout, until: now.Add(h.c.BodyTimeout), most: h.c.MaxBody,
+		idle: h.c.IdleTimeout, rate: h.c.LeastRate, until: now.Add(h.c.BodyTimeout), most: h.c.MaxBody,
 	}
 	// What the sender has to do takes up to then; the answer comes behind it.
 	_ = raw.control.SetWriteDeadline(raw.until.Add(answerTime))
@@ -70,8 +70,12 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	b.bytes += int64(n)
-	if b.bytes > b.most {
+	switch {
+	case b.bytes > b.most:
 		b.err = tooLarge(b.most)
+		return 0, b.err
+	case b.zip != nil && b.bytes > freeBytes+mostRatio*b.raw.n:
+		b.err = tooDense()
 		return 0, b.err
 	}
 	if b.sum != nil {
@@ -117,10 +121,12 @@ type rawBody struct {
 	control *http.ResponseController
 	idle    time.Duration
 	until   time.Time
+	rate    int64
 	most    int64
 
-	n   int64
-	err error // *Error
+	n     int64
+	spent time.Duration // waiting for them
+	err   error         // *Error
 }
 
 // Read implements [io.Reader].
@@ -128,13 +134,17 @@ func (b *rawBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	deadline := time.Now().Add(b.idle)
+	began := time.Now()
+	// What has come so far may have taken so long.
+	owed := slowStart + time.Duration(b.n)*time.Second/time.Duration(b.rate) - b.spent
+	deadline := began.Add(min(b.idle, owed))
 	if deadline.After(b.until) {
 		deadline = b.until
 	}
 	_ = b.control.SetReadDeadline(deadline) // a recorder in a test has none
 	n, err := b.r.Read(p)
 	b.n += int64(n)
+	b.spent += time.Since(began)
 	switch {
 	case b.n > b.most:
 		b.err = tooLarge(b.most)

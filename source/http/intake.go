@@ -15,7 +15,7 @@ const (
 	// mostBatch and leastBatch are how many calls are put at once, and
 	// mostHeld how many all requests together hold at the same time, about.
 	mostBatch  = 5_000
-	leastBatch = 500
+	leastBatch = 50
 	mostHeld   = 20_000
 )
 
@@ -24,6 +24,7 @@ type intake struct {
 	h      *Handler
 	ctx    context.Context //nolint:containedctx // it is one request's
 	slot   *slot
+	tenant call.GUID
 	sink   Sink
 	kind   call.Kind
 	lines  *lines
@@ -175,10 +176,15 @@ func (in *intake) wait() (Outcome, error) {
 		err error
 	}
 	ctx, cancel := context.WithTimeout(in.ctx, in.h.c.PutTimeout)
+	if err := in.h.takePut(ctx, in.tenant); err != nil {
+		cancel()
+		return Outcome{}, errors.Join(errNoTurn, err)
+	}
 	done := make(chan result, 1)
 	in.slot.hold()
 	go func(batch []call.Event) {
 		defer in.slot.release()
+		defer in.h.puts.Give(in.tenant)
 		defer cancel()
 		out, err := in.sink.Put(ctx, batch)
 		done <- result{out, err}
@@ -196,6 +202,9 @@ func (in *intake) wait() (Outcome, error) {
 	}
 }
 
+// errNoTurn says that a batch has waited in vain for others to be put.
+var errNoTurn = errors.New("too many batches are being put")
+
 // putError returns the answer to an error of the sink.
 func (in *intake) putError(err error) error {
 	switch {
@@ -203,6 +212,8 @@ func (in *intake) putError(err error) error {
 		return full(err).soFar(in.answer)
 	case in.ctx.Err() != nil:
 		return brokenBody("The sender has gone before its end.", err)
+	case errors.Is(err, errNoTurn):
+		return busy().soFar(in.answer)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return slow(err).soFar(in.answer)
 	}
