@@ -3,10 +3,13 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync/atomic"
 
+	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/share"
 )
 
 // door returns what all connections come in by.
@@ -63,4 +66,12 @@ func headSize(r *http.Request) int {
 		}
 	}
 	return n
+}
+
+// processorTurns are what tenants share while their pages are made and what they
+// deliver is read: one has as many turns at once as there are processors, all
+// together twice as many.
+func processorTurns() *share.Shares[call.GUID] {
+	n := int64(runtime.GOMAXPROCS(0))
+	return share.New[call.GUID](2*n, n)
 }

@@ -184,6 +184,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
+	turns := processorTurns()
 	api := graph.New(graph.Config{
 		Store:       st,
 		Strict:      s.strict,
@@ -194,8 +195,9 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		Log:         log,
 		PageTimeout: s.pageTimeout,
 		Limits:      s.limits(),
+		Turns:       turns,
 	})
-	pushed := p.openPush(folder, s, st, in, authority, api, log)
+	pushed := p.openPush(folder, s, st, in, turns, authority, api, log)
 	defer pushed.close()
 	admin, err := openAdmin(data, s.adminListen)
 	if err != nil {

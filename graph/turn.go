@@ -35,10 +35,13 @@ type turns struct {
 	pagesHeld, scansHeld atomic.Uint64
 }
 
-func newTurns() *turns {
+func newTurns(pages *share.Shares[call.GUID]) *turns {
 	n := int64(runtime.GOMAXPROCS(0))
+	if pages == nil {
+		pages = share.New[call.GUID](2*n, n)
+	}
 	return &turns{
-		pages:   share.New[call.GUID](2*n, n),
+		pages:   pages,
 		scans:   share.New[call.GUID](max(n/2, 1), 1),
 		clients: share.New[Caller](0, 1),
 	}

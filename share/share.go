@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Shares let a number of holders in at once, and of them no more than some with
-// the same key. Holders beyond wait, first for their key and then for all, and
-// come in the order in which they came. So who waits behind all waits for no more
-// of each other key than it may have.
+// Shares divide a number of units among holders, of which those with the same key
+// have no more than some at once. Whoever wants more waits, first for its key and
+// then for all, in the order of asking. So who waits behind all waits for no more
+// of each other key than that may have.
 type Shares[K comparable] struct {
 	all  *semaphore.Weighted // nil is no limit
 	each int64
@@ -29,8 +29,8 @@ type keyShare struct {
 	users int // who have it or wait for it; guarded by Shares.mu
 }
 
-// New returns shares for all holders at once, 0 being no limit, and each for
-// those with one key, which is 1 or more.
+// New returns shares of so many units for all together, 0 being no limit, and
+// each for those with one key, which is 1 or more and no more than all.
 func New[K comparable](all, each int64) *Shares[K] {
 	s := &Shares[K]{each: each, keys: map[K]*keyShare{}}
 	if all > 0 {
@@ -39,9 +39,18 @@ func New[K comparable](all, each int64) *Shares[K] {
 	return s
 }
 
-// Take waits for a share, and reports whether it had to. If ctx is done first
-// its error is returned, and there is nothing to give back.
+// Take waits for a unit, and reports whether it had to. If ctx is done first its
+// error is returned, and there is nothing to give back.
 func (s *Shares[K]) Take(ctx context.Context, key K) (waited bool, err error) {
+	return s.TakeN(ctx, key, 1)
+}
+
+// Give gives back what Take has taken.
+func (s *Shares[K]) Give(key K) { s.GiveN(key, 1) }
+
+// TakeN waits for n units, or for all that one key may have if they are fewer.
+func (s *Shares[K]) TakeN(ctx context.Context, key K, n int64) (waited bool, err error) {
+	n = min(n, s.each)
 	s.mu.Lock()
 	own := s.keys[key]
 	if own == nil {
@@ -50,37 +59,38 @@ func (s *Shares[K]) Take(ctx context.Context, key K) (waited bool, err error) {
 	}
 	own.users++
 	s.mu.Unlock()
-	if waited, err = acquire(ctx, own.Weighted); err != nil {
+	if waited, err = acquire(ctx, own.Weighted, n); err != nil {
 		s.forget(key, own)
 		return waited, err
 	}
 	if s.all == nil {
 		return waited, nil
 	}
-	more, err := acquire(ctx, s.all)
+	more, err := acquire(ctx, s.all, n)
 	if err != nil {
-		own.Release(1)
+		own.Release(n)
 		s.forget(key, own)
 	}
 	return waited || more, err
 }
 
-func acquire(ctx context.Context, w *semaphore.Weighted) (waited bool, err error) {
-	if w.TryAcquire(1) {
+func acquire(ctx context.Context, w *semaphore.Weighted, n int64) (waited bool, err error) {
+	if w.TryAcquire(n) {
 		return false, nil
 	}
-	return true, w.Acquire(ctx, 1)
+	return true, w.Acquire(ctx, n)
 }
 
-// Give gives back what Take has taken.
-func (s *Shares[K]) Give(key K) {
+// GiveN gives back what TakeN has taken.
+func (s *Shares[K]) GiveN(key K, n int64) {
+	n = min(n, s.each)
 	if s.all != nil {
-		s.all.Release(1)
+		s.all.Release(n)
 	}
 	s.mu.Lock()
 	own := s.keys[key]
 	s.mu.Unlock()
-	own.Release(1)
+	own.Release(n)
 	s.forget(key, own)
 }
 

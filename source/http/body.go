@@ -34,7 +34,7 @@ type body struct {
 func (h *Handler) newBody(x *exchange) *body {
 	now := time.Now() // deadlines of connections are the system's, not Config.Now's
 	raw := &rawBody{
-		r: x.r.Body, control: http.NewResponseController(x.w),
+		r: x.r.Body, x: x, control: http.NewResponseController(x.w),
 		idle: h.c.IdleTimeout, rate: h.c.LeastRate, until: now.Add(h.c.BodyTimeout), most: h.c.MaxBody,
 	}
 	// What the sender has to do takes up to then; the answer comes behind it.
@@ -118,6 +118,7 @@ func (b *body) words(err error) error {
 // anew, so that a sender that goes on has time and one that does not has none.
 type rawBody struct {
 	r       io.Reader
+	x       *exchange // whose turn is given back while nothing comes; nil is nobody's
 	control *http.ResponseController
 	idle    time.Duration
 	until   time.Time
@@ -142,6 +143,9 @@ func (b *rawBody) Read(p []byte) (int, error) {
 		deadline = b.until
 	}
 	_ = b.control.SetReadDeadline(deadline) // a recorder in a test has none
+	if b.x != nil {
+		b.x.pause()
+	}
 	n, err := b.r.Read(p)
 	b.n += int64(n)
 	b.spent += time.Since(began)
@@ -149,7 +153,7 @@ func (b *rawBody) Read(p []byte) (int, error) {
 	case b.n > b.most:
 		b.err = tooLarge(b.most)
 	case err == nil:
-		return n, nil
+		return n, b.resume()
 	case errors.Is(err, io.EOF):
 		// From here on the deadline would end the request while it is kept.
 		_ = b.control.SetReadDeadline(time.Time{})
@@ -160,4 +164,13 @@ func (b *rawBody) Read(p []byte) (int, error) {
 		b.err = brokenBody("The body ends before its end.", err)
 	}
 	return 0, b.err
+}
+
+// resume waits for a turn to read what has come.
+func (b *rawBody) resume() error {
+	if b.x == nil {
+		return nil
+	}
+	b.err = b.x.work()
+	return b.err
 }

@@ -125,9 +125,13 @@ type Config struct {
 	// slowStart and not counting the time in which the store makes the sender
 	// wait; 0 is 1,024.
 	LeastRate int64
-	// Concurrent is how many batches are put at once, of which one tenant may have
-	// half; 0 is 64. A batch beyond waits for PutTimeout.
+	// Concurrent is how many calls are put at once, of which one tenant may have
+	// half; 0 is 20,000, which are four batches of many or hundreds of few. A batch
+	// beyond waits for PutTimeout.
 	Concurrent int
+	// Turns are what tenants share while bodies are read that have come: processors,
+	// more or less. Nil is no limit.
+	Turns *share.Shares[call.GUID]
 	// Bodies is how many bodies are read at once; 0 is 1,024. One tenant may have
 	// a quarter of them.
 	Bodies int
@@ -161,7 +165,7 @@ func (c *Config) defaults() {
 	orElse(&c.IdleTimeout, 30*time.Second)
 	orElse(&c.BodyTimeout, 5*time.Minute)
 	orElse(&c.LeastRate, 1<<10)
-	orElse(&c.Concurrent, 64)
+	orElse(&c.Concurrent, 20_000)
 	orElse(&c.Bodies, 1024)
 }
 
@@ -220,10 +224,11 @@ type exchange struct {
 	r     *http.Request
 	began time.Time
 
-	caller Caller
-	head   head
-	body   *body
-	answer Answer
+	caller  Caller
+	head    head
+	body    *body
+	answer  Answer
+	working bool // has a turn
 }
 
 // serve answers the request, or returns the error to answer with.
@@ -253,6 +258,10 @@ func (x *exchange) serve() (err error) {
 		}
 		defer unpacking.release()
 	}
+	if err := x.work(); err != nil {
+		return err
+	}
+	defer x.pause()
 	x.body = h.newBody(x)
 	defer x.body.close()
 	if x.head.key == "" {
@@ -272,7 +281,7 @@ func (x *exchange) take(slot *slot) error {
 // intake reads the body and hands its calls on.
 func (x *exchange) intake(slot *slot) error {
 	in := intake{
-		h: x.h, ctx: x.r.Context(), slot: slot, tenant: x.caller.Tenant, answer: &x.answer,
+		x: x, h: x.h, ctx: x.r.Context(), slot: slot, tenant: x.caller.Tenant, answer: &x.answer,
 		sink:  x.h.c.Sink(x.caller),
 		kind:  x.head.kind,
 		lines: newLines(x.body, x.head.lines),

@@ -21,6 +21,7 @@ const (
 
 // An intake hands the calls of one body on.
 type intake struct {
+	x      *exchange
 	h      *Handler
 	ctx    context.Context //nolint:containedctx // it is one request's
 	slot   *slot
@@ -151,6 +152,9 @@ func (in *intake) put() error {
 	if err != nil {
 		return in.putError(err)
 	}
+	if err := in.x.work(); err != nil {
+		return err
+	}
 	a := in.answer
 	a.New += int64(out.New)
 	a.Changed += int64(out.Changed)
@@ -176,7 +180,9 @@ func (in *intake) wait() (Outcome, error) {
 		err error
 	}
 	ctx, cancel := context.WithTimeout(in.ctx, in.h.c.PutTimeout)
-	if err := in.h.takePut(ctx, in.tenant); err != nil {
+	in.x.pause()
+	n := len(in.batch)
+	if err := in.h.takePut(ctx, in.tenant, n); err != nil {
 		cancel()
 		return Outcome{}, errors.Join(errNoTurn, err)
 	}
@@ -184,7 +190,7 @@ func (in *intake) wait() (Outcome, error) {
 	in.slot.hold()
 	go func(batch []call.Event) {
 		defer in.slot.release()
-		defer in.h.puts.Give(in.tenant)
+		defer in.h.puts.GiveN(in.tenant, int64(n))
 		defer cancel()
 		out, err := in.sink.Put(ctx, batch)
 		done <- result{out, err}

@@ -8,11 +8,11 @@ import (
 	"github.com/trunklog/trunklog/share"
 )
 
-// Two things are shared out by tenant. A body that is being read has a slot,
+// Three things are shared out by tenant. A body that is being read has a slot,
 // which costs little: whoever sends slowly takes one from those of its own
 // tenant. A batch that is put has a share of the store, which is taken when the
 // batch is full and given back when it is durable: whoever sends much waits for
-// its own.
+// its own. And between the two, what has come is unpacked and read in turns.
 
 // Slots limit how many bodies are read at once. One tenant can have no more than
 // some of them.
@@ -91,14 +91,38 @@ func (t *slot) release() {
 	}
 }
 
-// putShares are how many batches are put at once.
+// work waits until the tenant has a turn of a processor, and pause gives it back:
+// while the body is waited for, or the store.
+func (x *exchange) work() error {
+	if x.working || x.h.c.Turns == nil {
+		return nil
+	}
+	waited, err := x.h.c.Turns.Take(x.r.Context(), x.caller.Tenant)
+	if waited {
+		x.h.count.held.Add(1)
+	}
+	if err != nil {
+		return brokenBody("The sender has gone before its end.", err)
+	}
+	x.working = true
+	return nil
+}
+
+func (x *exchange) pause() {
+	if x.working {
+		x.working = false
+		x.h.c.Turns.Give(x.caller.Tenant)
+	}
+}
+
+// putShares are how many calls are put at once.
 func putShares(most int) *share.Shares[call.GUID] {
 	return share.New[call.GUID](int64(most), int64(max(1, most/2)))
 }
 
-// takePut waits for the share of a batch, as long as ctx.
-func (h *Handler) takePut(ctx context.Context, tenant call.GUID) error {
-	waited, err := h.puts.Take(ctx, tenant)
+// takePut waits for the share of n calls, as long as ctx.
+func (h *Handler) takePut(ctx context.Context, tenant call.GUID, n int) error {
+	waited, err := h.puts.TakeN(ctx, tenant, int64(n))
 	if waited {
 		h.count.held.Add(1)
 	}
