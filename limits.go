@@ -69,9 +69,7 @@ func headSize(r *http.Request) int {
 }
 
 // processorTurns are what tenants share while their pages are made and what they
-// deliver is read: one has as many turns at once as there are processors, all
-// together twice as many.
-func processorTurns() *share.Shares[call.GUID] {
-	n := int64(runtime.GOMAXPROCS(0))
-	return share.New[call.GUID](2*n, n)
+// deliver is read.
+func processorTurns() *share.Turns[call.GUID] {
+	return share.NewTurns[call.GUID](runtime.GOMAXPROCS(0))
 }

@@ -33,7 +33,7 @@ type pushing struct {
 }
 
 // openPush makes what takes calls by POST for the tenant of each token.
-func (p *program) openPush(folder *os.Root, s *serving, st call.Store, in *ingest.Ingest, turns *share.Shares[call.GUID], authority *auth.Authority, api *graph.Handler, log *slog.Logger) *pushing {
+func (p *program) openPush(folder *os.Root, s *serving, st call.Store, in *ingest.Ingest, turns *share.Turns[call.GUID], authority *auth.Authority, api *graph.Handler, log *slog.Logger) *pushing {
 	x := &pushing{samples: &samplesFile{folder: folder, name: samplesName(pushSource), now: p.now}}
 	verify := authorize(authority, auth.RoleIngest)
 	x.Handler = push.New(push.Config{

@@ -70,7 +70,7 @@ type Config struct {
 	// Turns are what tenants share while pages are made: processors, more or less.
 	// Nil is a share of its own; a server that does other work for tenants shares
 	// it with that.
-	Turns *share.Shares[call.GUID]
+	Turns *share.Turns[call.GUID]
 	// Limits are the requests that callers may make. Zero is no limit; in
 	// strict mode it stands for Microsoft's.
 	Limits Limits

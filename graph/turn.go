@@ -11,11 +11,9 @@ import (
 )
 
 // Making a page is work for a processor. So that the clients of one tenant do
-// not take what those of others need, a page is made when its tenant has a turn:
-// a tenant has as many at once as there are processors, all together twice as
-// many, and they come in the order in which they are asked for. So whoever asks
-// waits for a page or two of every other tenant, however many requests those
-// have sent.
+// not take what those of others need, a page is made when its tenant has a turn,
+// see [share.Turns]: whoever asks waits for a page or two of every other tenant,
+// however many requests those have sent.
 //
 // A page with a $filter may have to read millions of rows and find nothing. One
 // that has not come to its end after freeScan gives its turn back and goes on as
@@ -29,16 +27,17 @@ const (
 
 // Turns are what pages wait for.
 type turns struct {
-	pages, scans *share.Shares[call.GUID] // of tenants
-	clients      *share.Shares[Caller]
+	pages   *share.Turns[call.GUID]  // of tenants
+	scans   *share.Shares[call.GUID] // of tenants
+	clients *share.Shares[Caller]
 
 	pagesHeld, scansHeld atomic.Uint64
 }
 
-func newTurns(pages *share.Shares[call.GUID]) *turns {
+func newTurns(pages *share.Turns[call.GUID]) *turns {
 	n := int64(runtime.GOMAXPROCS(0))
 	if pages == nil {
-		pages = share.New[call.GUID](2*n, n)
+		pages = share.NewTurns[call.GUID](int(n))
 	}
 	return &turns{
 		pages:   pages,
@@ -57,8 +56,8 @@ type turn struct {
 	filtered        bool
 
 	began    time.Time // of the page, or of the slice
-	page     bool      // it has a turn of a page
-	scan     bool      // it has one of a scan
+	page     share.Turn[call.GUID]
+	scan     bool // it has one of a scan
 	scanning bool
 	failed   error
 }
@@ -66,11 +65,11 @@ type turn struct {
 // begin waits for the turn of a page.
 func (t *turns) begin(ctx context.Context, c Caller, filtered bool) (*turn, error) {
 	x := &turn{Context: ctx, turns: t, caller: c, filtered: filtered}
-	waited, err := t.pages.Take(ctx, c.Tenant)
+	page, waited, err := t.pages.Take(ctx, c.Tenant)
 	if waited {
 		t.pagesHeld.Add(1)
 	}
-	x.page, x.began = err == nil, time.Now()
+	x.page, x.began = page, time.Now()
 	return x, err
 }
 
@@ -116,10 +115,7 @@ func (x *turn) takeScan() error {
 
 // end gives back what the page has. It may be called more than once.
 func (x *turn) end() {
-	if x.page {
-		x.page = false
-		x.turns.pages.Give(x.caller.Tenant)
-	}
+	x.page.Give()
 	if x.scan {
 		x.scan = false
 		x.turns.scans.Give(x.caller.Tenant)

@@ -131,7 +131,7 @@ type Config struct {
 	Concurrent int
 	// Turns are what tenants share while bodies are read that have come: processors,
 	// more or less. Nil is no limit.
-	Turns *share.Shares[call.GUID]
+	Turns *share.Turns[call.GUID]
 	// Bodies is how many bodies are read at once; 0 is 1,024. One tenant may have
 	// a quarter of them.
 	Bodies int
@@ -228,7 +228,8 @@ type exchange struct {
 	head    head
 	body    *body
 	answer  Answer
-	working bool // has a turn
+	turn    share.Turn[call.GUID]
+	working bool // has it
 }
 
 // serve answers the request, or returns the error to answer with.

@@ -97,22 +97,20 @@ func (x *exchange) work() error {
 	if x.working || x.h.c.Turns == nil {
 		return nil
 	}
-	waited, err := x.h.c.Turns.Take(x.r.Context(), x.caller.Tenant)
+	turn, waited, err := x.h.c.Turns.Take(x.r.Context(), x.caller.Tenant)
 	if waited {
 		x.h.count.held.Add(1)
 	}
 	if err != nil {
 		return brokenBody("The sender has gone before its end.", err)
 	}
-	x.working = true
+	x.turn, x.working = turn, true
 	return nil
 }
 
 func (x *exchange) pause() {
-	if x.working {
-		x.working = false
-		x.h.c.Turns.Give(x.caller.Tenant)
-	}
+	x.turn.Give()
+	x.working = false
 }
 
 // putShares are how many calls are put at once.
