@@ -290,7 +290,7 @@ func writeNew(path string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	defer folder.Close()
+	defer func() { _ = folder.Close() }() // nothing is written by it
 	return writeNewIn(folder, filepath.Base(path), b)
 }
 
@@ -306,7 +306,7 @@ func writeNewIn(folder *os.Root, name string, b []byte) error {
 		}
 		return err
 	}
-	defer folder.Remove(part)
+	defer func() { _ = folder.Remove(part) }() // it has another name by then
 	_, err = f.Write(b)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err

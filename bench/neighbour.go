@@ -87,13 +87,17 @@ func (b *bench) neighbours(ctx context.Context, n neighbourly, only func(name st
 		if err != nil {
 			return lines, err
 		}
+		lead := min(n.slice, time.Second) // until the abuse is under way
 		var attempts attempts
 		g, abusing := errgroup.WithContext(ctx)
 		g.Go(func() error {
-			_, err := child(abusing, "abuse", abuse{Name: a.name, Street: q.street, For: n.slice + 2*time.Second}, &attempts)
+			_, err := child(abusing, "abuse", abuse{Name: a.name, Street: q.street, For: lead + n.slice + lead/2}, &attempts)
 			return err
 		})
-		time.Sleep(time.Second) // until the abuse is under way
+		select {
+		case <-time.After(lead):
+		case <-abusing.Done():
+		}
 		loud, err := q.measure(ctx, n.slice)
 		if err = errors.Join(err, g.Wait()); err != nil {
 			return lines, fmt.Errorf("%s: %w", a.name, err)
@@ -178,8 +182,8 @@ func (b *bench) newQuarter(ctx context.Context, n neighbourly) (*quarter, error)
 		return nil, err
 	}
 	from, to := (crowd{Rows: n.rows}).span()
-	for day := range int(to.Sub(from).Hours()/24) - 1 {
-		q.pages = append(q.pages, pagePath(from.AddDate(0, 0, day), to, 0))
+	for i := range 24 { // hours or more apart, with full pages behind them
+		q.pages = append(q.pages, pagePath(from.Add(to.Sub(from)/48*time.Duration(i)), to, 0))
 	}
 	q.street.HTTP, q.street.HTTPS = q.server.http, q.server.https
 	q.street.Reader, q.street.Pusher = tokens["bad-reader"], tokens["bad-pusher"]
