@@ -132,7 +132,7 @@ type Config struct {
 	// Turns are what tenants share while bodies are read that have come: processors,
 	// more or less. Nil is no limit.
 	Turns *share.Turns[call.GUID]
-	// Bodies is how many bodies are read at once; 0 is 1,024. One tenant may have
+	// Bodies is how many bodies are read at once; 0 is 512. One tenant may have
 	// a quarter of them.
 	Bodies int
 }
@@ -166,7 +166,7 @@ func (c *Config) defaults() {
 	orElse(&c.BodyTimeout, 5*time.Minute)
 	orElse(&c.LeastRate, 1<<10)
 	orElse(&c.Concurrent, 20_000)
-	orElse(&c.Bodies, 1024)
+	orElse(&c.Bodies, 512)
 }
 
 func orElse[T int | int64 | time.Duration](p *T, value T) {

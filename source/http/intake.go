@@ -15,7 +15,7 @@ const (
 	// mostBatch and leastBatch are how many calls are put at once, and
 	// mostHeld how many all requests together hold at the same time, about.
 	mostBatch  = 5_000
-	leastBatch = 50
+	leastBatch = 500
 	mostHeld   = 20_000
 )
 
