@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-
 	"path/filepath"
 	"regexp"
 	"strconv"

@@ -89,7 +89,7 @@ func routes(api *graph.Handler, issuer, pushed http.Handler, prefix string, log 
 		}()
 		deadline := http.NewResponseController(w)
 		_ = deadline.SetWriteDeadline(time.Now().Add(responseTime))
-		_ = deadline.SetReadDeadline(time.Now().Add(formTime))
+		_ = deadline.SetReadDeadline(time.Now().Add(time.Minute)) // while a page is made, too: then it ends the request
 		if prefix != "" {
 			r = withoutPrefix(r, prefix)
 		}
@@ -98,6 +98,7 @@ func routes(api *graph.Handler, issuer, pushed http.Handler, prefix string, log 
 			pushed.ServeHTTP(w, r)
 			return
 		case isIssuerPath(r.URL.Path):
+			_ = deadline.SetReadDeadline(time.Now().Add(formTime))
 			issuer.ServeHTTP(w, r)
 			return
 		}

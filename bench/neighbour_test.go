@@ -22,7 +22,7 @@ func TestNeighbours(t *testing.T) {
 	if err := build(ctx, b.program); err != nil {
 		t.Fatal(err)
 	}
-	lines, err := b.neighbours(ctx, neighbourly{rows: 100_000, tenants: 100, slice: 1500 * time.Millisecond}, nil)
+	lines, err := b.neighbours(ctx, neighbourly{rows: 100_000, tenants: 100, slice: time.Second}, nil)
 	for _, l := range lines {
 		t.Log(strings.Join(l, " | "))
 	}
