@@ -34,7 +34,7 @@ func TestBadRequests(t *testing.T) {
 		{"7 KB of query", logPath + "?x=" + long[:7<<10], http.StatusOK},
 		{"8 KB of query", logPath + "?x=" + long, http.StatusRequestURITooLong},
 		{"6 KB of filter", logPath + "?$filter=" + long[:6<<10], http.StatusBadRequest},
-		{"100,000 options", logPath + "?" + many[1:], http.StatusRequestURITooLong},
+		{"10,000 options", logPath + "?" + many[1:40_000], http.StatusRequestURITooLong},
 		{"many options", logPath + "?" + many[1:8000], http.StatusBadRequest},
 		{"an option twice", logPath + "?$top=1&$top=2", http.StatusBadRequest},
 		{"month 13", "/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=2026-13-01,toDateTime=2027-01-01)", http.StatusBadRequest},
@@ -88,12 +88,13 @@ func TestRawRequests(t *testing.T) {
 	s := start(t, data)
 	tokenPath := "/" + contosoID + "/oauth2/v2.0/token"
 	for name, text := range map[string]string{
-		"noise":           "\x00\x01\x02\r\n\r\n",
-		"bad escapes":     "GET /v1.0/%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
-		"no host":         "GET / HTTP/1.1\r\n\r\n",
-		"2 MB of headers": "GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 2<<20) + "\r\n\r\n",
-		"truncated body":  "POST " + tokenPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ngrant_type=client",
-		"two lengths":     "POST " + tokenPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+		"noise":             "\x00\x01\x02\r\n\r\n",
+		"bad escapes":       "GET /v1.0/%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"no host":           "GET / HTTP/1.1\r\n\r\n",
+		"400 KB of options": "GET " + logPath + "?" + strings.Repeat("&a=1", 100_000) + " HTTP/1.1\r\nHost: x\r\n\r\n",
+		"2 MB of headers":   "GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 2<<20) + "\r\n\r\n",
+		"truncated body":    "POST " + tokenPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ngrant_type=client",
+		"two lengths":       "POST " + tokenPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
 	} {
 		conn, err := tls.Dial("tcp", s.addr, &tls.Config{InsecureSkipVerify: true})
 		if err != nil {

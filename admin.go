@@ -13,7 +13,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/door"
+	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/metrics"
 	"github.com/trunklog/trunklog/source/hep"
@@ -25,20 +28,27 @@ import (
 // look.
 type watch struct {
 	*metrics.Metrics
-	in      *ingest.Ingest
-	push    *pushing
-	sources []listening
+	in        *ingest.Ingest
+	push      *pushing
+	sources   []listening
+	authority *auth.Authority
+	api       *graph.Handler
+	door      *door.Door
+	heads     *headLimit
 }
 
 func newWatch(log *slog.Logger) *watch {
 	w := &watch{}
 	w.Metrics = metrics.New(metrics.Config{
-		Version: version(),
-		HEP:     w.hep,
-		Push:    func() metrics.Push { return pushCounts(w.push.Stats()) },
-		Rows:    w.rows,
-		Folding: w.folding,
-		Log:     log,
+		Version:     version(),
+		HEP:         w.hep,
+		Push:        func() metrics.Push { return pushCounts(w.push.Stats()) },
+		Rows:        w.rows,
+		Auth:        func() metrics.Auth { return authCounts(w.authority.Stats()) },
+		Limits:      func() map[string]uint64 { return w.limits().counts() },
+		Connections: func() int64 { return w.door.Stats().Open },
+		Folding:     func() metrics.Folding { return foldingCounts(w.in.HearStats()) },
+		Log:         log,
 	})
 	return w
 }
@@ -50,26 +60,69 @@ func (w *watch) hep() []metrics.HEP {
 		if !ok {
 			continue
 		}
-		s := src.Stats()
-		refused, unread := map[string]uint64{}, map[string]uint64{}
-		for _, c := range hep.Causes() {
-			refused[c.String()] = s.Refused[c]
-			if c.Partial() {
-				unread[c.String()] = s.Unread[c]
-			}
-		}
-		turnedAway := map[string]uint64{}
-		for r := range hep.Refusal(hep.NumRefusals) {
-			turnedAway[r.String()] = s.TurnedAway[r]
-		}
-		all = append(all, metrics.HEP{
-			Source: l.name, Packets: s.Packets, Bytes: s.Bytes, Messages: s.Messages, Retimed: s.Retimed,
-			Lost: s.Lost, Further: s.Further, Unread: unread,
-			Refused: refused, KernelDrops: s.KernelDrops,
-			Connections: s.Connections, Accepted: s.Accepted, TurnedAway: turnedAway,
-		})
+		all = append(all, hepCounts(l.name, src.Stats()))
 	}
 	return all
+}
+
+func hepCounts(source string, s hep.Stats) metrics.HEP {
+	refused, unread := map[string]uint64{}, map[string]uint64{}
+	for _, c := range hep.Causes() {
+		refused[c.String()] = s.Refused[c]
+		if c.Partial() {
+			unread[c.String()] = s.Unread[c]
+		}
+	}
+	turnedAway := map[string]uint64{}
+	for r := range hep.Refusal(hep.NumRefusals) {
+		turnedAway[r.String()] = s.TurnedAway[r]
+	}
+	return metrics.HEP{
+		Source: source, Packets: s.Packets, Bytes: s.Bytes, Messages: s.Messages, Retimed: s.Retimed,
+		Lost: s.Lost, Further: s.Further, Unread: unread,
+		Refused: refused, KernelDrops: s.KernelDrops,
+		Connections: s.Connections, Accepted: s.Accepted, TurnedAway: turnedAway,
+	}
+}
+
+func authCounts(s auth.Stats) metrics.Auth {
+	return metrics.Auth{
+		Issued: uint64(s.Issued),
+		Refused: map[string]uint64{
+			"limited": uint64(s.Limited), "replayed": uint64(s.Replayed),
+			"other": uint64(max(s.Refused-s.Limited-s.Replayed, 0)),
+		},
+		Requests: map[string]uint64{"allowed": uint64(s.Allowed), "denied": uint64(s.Denied), "unavailable": uint64(s.Unavailable)},
+		Keys:     map[string]uint64{"read": uint64(s.JWKSFetched), "failed": uint64(s.JWKSFailed)},
+		Failed:   map[string]uint64{"last-use": uint64(s.UseNotSaved), "round": uint64(s.RoundFailed)},
+	}
+}
+
+// A limiting is what limits count.
+type limiting struct {
+	door  door.Stats
+	pages graph.Stats
+	push  push.Stats
+	heads uint64
+}
+
+func (w *watch) limits() limiting {
+	return limiting{w.door.Stats(), w.api.Stats(), w.push.Stats(), w.heads.refused.Load()}
+}
+
+// counts returns them by the names that docs/limits.md has. Requests that were
+// refused while they delivered calls are counted with those, by cause.
+func (l limiting) counts() map[string]uint64 {
+	return map[string]uint64{
+		"connections-of-address": l.door.Address,
+		"connections":            l.door.All,
+		"idle-connections":       l.door.Evicted,
+		"headers":                l.heads,
+		"requests":               l.pages.Limited,
+		"pages":                  l.pages.PagesHeld,
+		"scans":                  l.pages.ScansHeld,
+		"batches":                l.push.Held,
+	}
 }
 
 func pushCounts(s push.Stats) metrics.Push {
@@ -97,11 +150,10 @@ func (w *watch) rows() []metrics.Rows {
 }
 
 func rowsOf(name string, t ingest.Totals) metrics.Rows {
-	return metrics.Rows{Source: name, New: t.New, Changed: t.Changed, Same: t.Same, Rejected: t.Rejected, Unassigned: t.Unassigned}
+	return metrics.Rows{Source: name, New: t.New, Changed: t.Changed, Same: t.Same, Rejected: t.Rejected, Linked: t.Linked, Unassigned: t.Unassigned}
 }
 
-func (w *watch) folding() metrics.Folding {
-	s := w.in.HearStats()
+func foldingCounts(s ingest.HearStats) metrics.Folding {
 	return metrics.Folding{
 		Open: s.Open, Held: s.Held, Lag: s.Lag,
 		Messages: map[string]uint64{"call": s.Messages, "other": s.Other},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/trunklog/trunklog/auth"
+	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/tenant"
 )
@@ -39,6 +40,12 @@ func (s *serving) check(p *program) error {
 	}
 	if _, err := newRoots(s.publicURL, s.listen, s.tlsHosts); err != nil {
 		return err
+	}
+	if _, err := door.ParseProxies(s.trustedProxies); err != nil {
+		return usage("--trusted-proxy: %w", err)
+	}
+	if s.maxConnections < 0 {
+		return usage("--max-connections %d: a number above 0 is needed, or 0 for as many as possible", s.maxConnections)
 	}
 	if (s.tlsCert == "") != (s.tlsKey == "") {
 		return usage("--tls-cert and --tls-key belong together")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -69,11 +70,8 @@ func (p *program) desk(cmd *cobra.Command, tenantName string, f func(ctx context
 // commandAuthority makes an authority whose tokens the server of this house
 // takes.
 func (p *program) commandAuthority(ctx context.Context, cmd *cobra.Command, h *house) (*auth.Authority, error) {
-	path, _ := cmd.Flags().GetString("master-key-file")
-	if path == "" {
-		path = keyPath(h.dir)
-	}
-	key, err := masterKey(ctx, path, h.store)
+	apart, _ := cmd.Flags().GetString("master-key-file")
+	key, err := masterKey(ctx, keyPlace{h.folder, h.dir, apart}, h.store)
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +134,38 @@ type newSecret struct {
 	ClientSecret string `json:"clientSecret,omitempty"`
 }
 
-// printSecret prints what a client has just been given.
-func (p *program) printSecret(form string, c auth.Client, s auth.Secret) error {
+// secretOutFlag lets a new secret go to a file rather than to the screen.
+func secretOutFlag(cmd *cobra.Command, out *string) {
+	cmd.Flags().StringVar(out, "secret-out", "", "write the secret to a new `FILE` that only you can read, for --secret-file, and do not show it")
+}
+
+// newSecretFile fails if a secret cannot be written to a new file at path,
+// before there is one that would be lost.
+func newSecretFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return usage("--secret-out %s is there already, and nothing is written over: name a new file", path)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return usage("--secret-out %s: there is no folder %s", path, filepath.Dir(path))
+	}
+	return nil
+}
+
+// printSecret prints what a client has just been given. The secret goes to the
+// file out, if there is one.
+func (p *program) printSecret(form, out string, c auth.Client, s auth.Secret) error {
 	n := newSecret{TenantID: c.Tenant, ClientID: c.ID}
-	if !s.IsZero() {
+	switch {
+	case s.IsZero():
+	case out != "":
+		if err := writeNew(out, []byte(s.Reveal()+"\n")); err != nil {
+			return fmt.Errorf("--secret-out: the secret could not be written and nobody knows it now; make another with 'trunklog client rotate %s': %w", c.ID, err)
+		}
+		fmt.Fprintf(p.stderr, "the secret is in %s\n", out)
+	default:
 		n.ClientSecret = s.Reveal()
 		fmt.Fprintln(p.stderr, "the secret is shown this once: keep it now")
 	}
@@ -153,7 +179,7 @@ func (p *program) printSecret(form string, c auth.Client, s auth.Secret) error {
 }
 
 func (p *program) clientCreateCommand() *cobra.Command {
-	var tenantName, form, expires, certificate string
+	var tenantName, form, expires, certificate, out string
 	var roles []string
 	cmd := &cobra.Command{
 		Use:   "create NAME --tenant TENANT",
@@ -161,6 +187,9 @@ func (p *program) clientCreateCommand() *cobra.Command {
 		Args:  exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkForm(form); err != nil {
+				return err
+			}
+			if err := newSecretFile(out); err != nil {
 				return err
 			}
 			options := auth.ClientOptions{Roles: roles}
@@ -178,13 +207,14 @@ func (p *program) clientCreateCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.printSecret(form, c, s)
+				return p.printSecret(form, out, c, s)
 			})
 		},
 	}
 	clientFlags(cmd, &tenantName, &form)
 	cmd.Flags().StringArrayVar(&roles, "role", nil, "what it may do: CallRecords.Read.All (the default), CallRecords.Ingest (may be repeated)")
 	cmd.Flags().StringVar(&certificate, "cert", "", "it signs in with the certificate or public key in `FILE` (PEM) instead of a secret")
+	secretOutFlag(cmd, &out)
 	cmd.Flags().StringVar(&expires, "expires", "2y", "its secret is good for `PERIOD`, such as 90d, 2y or forever")
 	return cmd
 }
@@ -195,7 +225,7 @@ func (p *program) expiry(s string) (time.Duration, error) {
 	if err != nil {
 		return 0, usage("--expires: %w", err)
 	}
-	if period.IsZero() {
+	if period.Forever() {
 		return -1, nil
 	}
 	now := p.now()
@@ -266,7 +296,7 @@ func describeClient(c auth.Client) clientLine {
 }
 
 func (p *program) clientRotateCommand() *cobra.Command {
-	var tenantName, form, expires string
+	var tenantName, form, expires, out string
 	var leaked bool
 	cmd := &cobra.Command{
 		Use:   "rotate CLIENT",
@@ -280,6 +310,9 @@ func (p *program) clientRotateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := newSecretFile(out); err != nil {
+				return err
+			}
 			return p.desk(cmd, tenantName, func(ctx context.Context, d *desk) error {
 				id, err := d.find(ctx, args[0])
 				if err != nil {
@@ -289,11 +322,12 @@ func (p *program) clientRotateCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.printSecret(form, c, s)
+				return p.printSecret(form, out, c, s)
 			})
 		},
 	}
 	clientFlags(cmd, &tenantName, &form)
+	secretOutFlag(cmd, &out)
 	cmd.Flags().StringVar(&expires, "expires", "2y", "the new secret is good for `PERIOD`, such as 90d, 2y or forever")
 	cmd.Flags().BoolVar(&leaked, "leaked", false, "the older secrets and all tokens end now")
 	return cmd
@@ -334,14 +368,14 @@ func (p *program) clientSwitch(verb, short string, do func(*auth.Authority, cont
 func (p *program) tokenCommand() *cobra.Command {
 	var tenantName, client string
 	cmd := &cobra.Command{
-		Use:     "token --tenant TENANT --client CLIENT --secret SECRET",
+		Use:     "token --tenant TENANT --client CLIENT --secret-file FILE",
 		Short:   "Print an access token, as the server would issue it",
 		Example: `  curl -H "Authorization: Bearer $(trunklog token --tenant contoso --client reporter --secret-file reporter.secret)" …`,
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			secret, _ := cmd.Flags().GetString("secret")
 			if client == "" || secret == "" {
-				return usage("--client and --secret are needed: 'trunklog client create' gives both")
+				return usage("--client and --secret-file are needed: 'trunklog client create NAME --secret-out FILE' gives both")
 			}
 			return p.desk(cmd, tenantName, func(ctx context.Context, d *desk) error {
 				id, err := d.find(ctx, client)

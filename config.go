@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,18 +55,63 @@ func (p *program) configShowCommand() *cobra.Command {
 	return cmd
 }
 
+// hidden stands for a secret that is not shown.
+const hidden = "(hidden)"
+
 // describe returns a setting's value and origin. Secrets are not shown.
 func (s *settings) describe(f *pflag.Flag) setting {
-	value := f.Value.String()
+	values := []string{f.Value.String()}
 	if list, ok := f.Value.(pflag.SliceValue); ok {
-		value = strings.Join(list.GetSlice(), ", ")
+		values = slices.Clone(list.GetSlice())
 	}
+	for i := range values {
+		values[i] = withoutSecrets(values[i])
+	}
+	value := strings.Join(values, ", ")
 	if isSecret(f) && value != "" {
-		value = "(hidden)"
+		value = hidden
 	}
 	origin := s.origin[f.Name]
 	if origin == "" {
 		origin = "default"
 	}
 	return setting{f.Name, value, origin}
+}
+
+// withoutSecrets returns a setting without the secrets that are parts of a URL:
+// what stands before its host, and the values of all parameters but those that
+// are known to be none. A parameter that is misspelled may be a secret, too.
+func withoutSecrets(value string) string {
+	front, rest, ok := strings.Cut(value, "://")
+	if !ok {
+		return value
+	}
+	rest, query, has := strings.Cut(rest, "?")
+	host, path, slash := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = hidden + host[i:]
+	}
+	var b strings.Builder
+	b.WriteString(front + "://" + host)
+	if slash {
+		b.WriteString("/" + path)
+	}
+	if !has {
+		return b.String()
+	}
+	for i, pair := range strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' }) {
+		b.WriteByte("?&"[min(i, 1)])
+		name, v, _ := strings.Cut(pair, "=")
+		if !slices.Contains(openParameters, name) && v != "" {
+			pair = name + "=" + hidden
+		}
+		b.WriteString(pair)
+	}
+	return b.String()
+}
+
+// openParameters are the parameters of sources and stores that are no secrets.
+// Those that end in -file, and cert, key and client-ca, are names of files.
+var openParameters = []string{
+	"auth-file", "cert", "client-ca", "client-cert", "connections", "idle", "key", "microsoft", "tenant", "trunk",
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -27,11 +28,16 @@ var demoTenant = tenant.Tenant{
 	Trunks: []string{"*.contoso.com"},
 }
 
-func demoClientPath(data string) string { return filepath.Join(data, "demo-client") }
-func demoSecretPath(data string) string { return filepath.Join(data, "demo-secret") }
+func demoClientPath(data string) string { return filepath.Join(data, demoClientName) }
+func demoSecretPath(data string) string { return filepath.Join(data, demoSecretName) }
+
+const (
+	demoClientName = "demo-client"
+	demoSecretName = "demo-secret" //nolint:gosec // the name of a file
+)
 
 // prepareDemo fills a store that has no tenant yet. It leaves any other alone.
-func (p *program) prepareDemo(ctx context.Context, data string, st call.Store, tenants *tenant.Directory, authority *auth.Authority) error {
+func (p *program) prepareDemo(ctx context.Context, folder *os.Root, st call.Store, tenants *tenant.Directory, authority *auth.Authority) error {
 	if all, err := tenants.List(ctx); err != nil || len(all) > 0 {
 		return err
 	}
@@ -43,8 +49,8 @@ func (p *program) prepareDemo(ctx context.Context, data string, st call.Store, t
 		return fmt.Errorf("demo: %w", err)
 	}
 	err = errors.Join(
-		writeNew(demoClientPath(data), []byte(client.ID)),
-		writeNew(demoSecretPath(data), []byte(secret.Reveal())),
+		writeNewIn(folder, demoClientName, []byte(client.ID)),
+		writeNewIn(folder, demoSecretName, []byte(secret.Reveal())),
 		p.demoCalls(ctx, st),
 	)
 	if err != nil {

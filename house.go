@@ -25,64 +25,119 @@ import (
 // A house is what a command works in: the data folder, the store, and the
 // tenants in it.
 type house struct {
-	dir     string // the data folder
+	dir     string   // the data folder
+	folder  *os.Root // the same, opened: what is done in it is done in that one, wherever its name leads by then
 	store   call.Store
 	tenants *tenant.Directory
 	served  bool // the store belongs to a running server and is spoken to through its socket
 }
 
-func (h *house) close(err *error) { *err = errors.Join(*err, h.store.Close()) }
+func (h *house) close(err *error) { *err = errors.Join(*err, h.store.Close(), h.folder.Close()) }
 
 // The places in a data folder.
 func socketPath(data string) string { return filepath.Join(data, "admin.sock") }
 func tlsPath(data string) string    { return filepath.Join(data, "tls") }
-func keyPath(data string) string    { return filepath.Join(data, "master.key") }
+func keyPath(data string) string    { return filepath.Join(data, keyName) }
 func storePath(data string) string  { return filepath.Join(data, "store") }
 
+const (
+	keyName     = "master.key"
+	rejectsName = "rejects" // the folder of what could not be read
+)
+
 // enter opens the house for a command: through the socket of the server that
-// owns it, or else the folder itself. If create is not set, there must be
-// something in it already.
+// owns it, or else the folder itself. If create is not set, there must be a
+// store in it already.
 func (p *program) enter(ctx context.Context, cmd *cobra.Command, create bool) (*house, error) {
 	dir, _ := cmd.Flags().GetString("data")
 	spec, _ := cmd.Flags().GetString("store")
-	if spec == "" {
+	if spec == "" || create {
 		if err := dataFolder(dir, create); err != nil {
 			return nil, err
 		}
-		spec = "pebble:" + storePath(dir)
 	}
 	h := &house{dir: dir}
+	var err error
+	if h.folder, err = os.OpenRoot(dir); err != nil {
+		return nil, noFolder(dir, err)
+	}
+	if h.store, h.served, err = p.openStore(ctx, dir, spec, create); err != nil {
+		return nil, errors.Join(err, h.folder.Close())
+	}
+	if err = sameFolder(h.folder, dir); err == nil {
+		h.tenants, err = tenant.Open(ctx, h.store, p.now)
+	}
+	if err != nil {
+		h.close(&err)
+		return nil, err
+	}
+	if create && !h.served {
+		for _, warning := range openFolders(dir, storeFolder(spec, dir)) {
+			fmt.Fprintf(p.stderr, "warning: %s\n", warning)
+		}
+	}
+	return h, nil
+}
+
+// openStore opens the store of the data folder dir, as enter does.
+func (p *program) openStore(ctx context.Context, dir, spec string, create bool) (st call.Store, served bool, err error) {
+	if spec == "" {
+		spec = "pebble:" + storePath(dir)
+	}
 	deadline := p.now().Add(5 * time.Second)
 	for {
-		st, err := socket.Dial(ctx, socketPath(dir), version())
-		if err == nil {
-			h.store, h.served = st, true
-			break
+		if st, err = socket.Dial(ctx, socketPath(dir), version()); err == nil {
+			return st, true, nil
 		}
 		if !noServer(err) {
-			return nil, err
+			return nil, false, err
 		}
-		h.store, err = store.Open(ctx, spec, store.Options{Log: slog.New(slog.DiscardHandler)})
-		if err == nil {
-			break
+		st, err = store.Open(ctx, spec, store.Options{Log: slog.New(slog.DiscardHandler), Existing: !create})
+		switch {
+		case err == nil:
+			return st, false, nil
+		case !create && errors.Is(err, call.ErrNotFound):
+			return nil, false, noStore(dir)
 		}
 		// A server that has just started owns the folder before it answers, and
 		// another command gives it back when it is done.
 		if !errors.Is(err, call.ErrInUse) || p.now().After(deadline) {
-			return nil, err
+			return nil, false, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, false, context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	var err error
-	if h.tenants, err = tenant.Open(ctx, h.store, p.now); err != nil {
-		h.close(&err)
-		return nil, err
+}
+
+// noStore says that there is nothing yet, and what to do about it. Only 'tenant
+// add' and 'serve' begin a store: with a folder that is misspelled, any other
+// command would do its work where nobody looks for it.
+func noStore(dir string) error {
+	return fmt.Errorf("there is no store in %s: name the data folder with --data, or begin one with 'trunklog tenant add'", dir)
+}
+
+// noFolder returns what is wrong with a data folder that cannot be opened.
+func noFolder(dir string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no data folder %s: name it with --data, or begin one with 'trunklog tenant add'", dir)
 	}
-	return h, nil
+	return fmt.Errorf("data folder: %w", err)
+}
+
+// sameFolder fails if the name dir leads to another folder by now than the one
+// that was opened.
+func sameFolder(folder *os.Root, dir string) error {
+	opened, err := folder.Stat(".")
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if named, err := os.Stat(dir); err != nil || !os.SameFile(opened, named) {
+		return fmt.Errorf("data folder: %s was replaced while it was being opened: try again", dir)
+	}
+	return nil
 }
 
 // noServer reports whether err of dialling says that nobody listens.
@@ -101,7 +156,7 @@ func dataFolder(dir string, create bool) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("data folder: %w", err)
 	case !create:
-		return fmt.Errorf("there is no data folder %s: name it with --data, or begin one with 'trunklog tenant add'", dir)
+		return noFolder(dir, err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
@@ -136,14 +191,43 @@ func (h *house) tenant(ctx context.Context, name string) (tenant.Tenant, error) 
 // unassigned names the tenant of rows whose tenant cannot be told.
 const unassigned = "unassigned"
 
+// A keyPlace is where the master key lies: in the data folder or, if apart is
+// not empty, in a file of its own elsewhere.
+type keyPlace struct {
+	folder *os.Root
+	dir    string // the folder's name, for people
+	apart  string
+}
+
+func (k keyPlace) String() string {
+	if k.apart != "" {
+		return k.apart
+	}
+	return keyPath(k.dir)
+}
+
+func (k keyPlace) read() ([]byte, error) {
+	if k.apart != "" {
+		return readKey(k.apart, os.ReadFile)
+	}
+	return readKey(k.String(), func(string) ([]byte, error) { return k.folder.ReadFile(keyName) })
+}
+
+func (k keyPlace) writeNew(b []byte) error {
+	if k.apart != "" {
+		return writeNew(k.apart, b)
+	}
+	return writeNewIn(k.folder, keyName, b)
+}
+
 // masterKey returns the 32 bytes from which all other keys are derived. They
 // lie in a file of their own, so that who has the store alone can neither sign
 // nor check anything. It must be the one under which the store, st, has sealed
 // what it has. A key is made if there is none and st holds nothing of that kind.
-func masterKey(ctx context.Context, path string, st call.Store) ([]byte, error) {
-	key, err := readKey(path)
+func masterKey(ctx context.Context, place keyPlace, st call.Store) ([]byte, error) {
+	key, err := place.read()
 	if err == nil {
-		return key, fits(ctx, st, path, key)
+		return key, fits(ctx, st, place.String(), key)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -154,24 +238,24 @@ func masterKey(ctx context.Context, path string, st call.Store) ([]byte, error) 
 	}
 	if needed {
 		// Whoever has just begun on an empty store made the file first.
-		if key, err = readKey(path); errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("master key: %s is missing, and the store has clients that cannot sign in without it: put it back from where it was kept, or name it with --master-key-file", path)
+		if key, err = place.read(); errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("master key: %s is missing, and the store has clients that cannot sign in without it: put it back from where it was kept, or name it with --master-key-file", place)
 		}
 		return key, err
 	}
 	key = make([]byte, 32)
 	rand.Read(key)
-	switch err := writeNew(path, key); {
+	switch err := place.writeNew(key); {
 	case errors.Is(err, fs.ErrExist):
-		return readKey(path)
+		return place.read()
 	case err != nil:
 		return nil, fmt.Errorf("master key: %w", err)
 	}
 	return key, nil
 }
 
-func readKey(path string) ([]byte, error) {
-	key, err := os.ReadFile(path)
+func readKey(path string, read func(string) ([]byte, error)) ([]byte, error) {
+	key, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("master key: %w", err)
 	}
@@ -192,7 +276,7 @@ func checkKey(ctx context.Context, st call.Store, what, dir, apart string) error
 	if path == "" {
 		path = keyPath(dir)
 	}
-	key, err := readKey(path)
+	key, err := readKey(path, os.ReadFile)
 	if errors.Is(err, fs.ErrNotExist) && apart == "" {
 		return fmt.Errorf("the %s has no master key: %s is missing, and without it no client can sign in: put it there or, if it is kept elsewhere, name it with --master-key-file", what, path)
 	}
@@ -214,19 +298,30 @@ func fits(ctx context.Context, st call.Store, path string, key []byte) error {
 // writeNew writes a file that only its owner can read, in full or not at all.
 // It fails with fs.ErrExist if there is one.
 func writeNew(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	folder, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = folder.Close() }() // nothing is written by it
+	return writeNewIn(folder, filepath.Base(path), b)
+}
+
+// writeNewIn is writeNew in a folder that was opened.
+func writeNewIn(folder *os.Root, name string, b []byte) error {
+	part := ".new-" + rand.Text()
+	f, err := folder.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) {
-			if _, statErr := os.Stat(path); statErr == nil {
+			if _, statErr := folder.Lstat(name); statErr == nil {
 				return fs.ErrExist
 			}
 		}
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = folder.Remove(part) }() // it has another name by then
 	_, err = f.Write(b)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Link(f.Name(), path)
+	return folder.Link(part, name)
 }

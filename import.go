@@ -53,7 +53,7 @@ said instead, and nothing is written.`,
 	f := cmd.Flags()
 	f.StringVar(&in.tenant, "tenant", "", "the `NAME` or GUID of the tenant whose calls these are (default: found by the trunk of each call)")
 	f.BoolVar(&in.dryRun, "dry-run", false, "read everything and write nothing, no rejects file either")
-	f.StringVar(&in.rejects.path, "rejects", "", "write what cannot be read to `FILE` (default: a new file in DATA/rejects)")
+	f.StringVar(&in.rejects.path, "rejects", "", "write what cannot be read to a new `FILE` (default: one in DATA/rejects)")
 	f.StringVar(&in.mapFile, "map", "", "how to read the CSV, a YAML `FILE` (see docs/import-csv.md)")
 	f.StringVar(&in.keepSIP, "keep-sip", "off", "keep the SIP messages too, of formats hep and pcap; the server deletes them after its own `PERIOD`")
 	return cmd
@@ -83,14 +83,14 @@ type importer struct {
 
 func (in *importer) run(cmd *cobra.Command) (err error) {
 	ctx := cmd.Context()
-	if err := in.rejects.check(in.stdin, in.files, in.mapFile); err != nil {
+	if err := in.rejects.check(in.stdin, in.files, in.mapFile, in.dryRun); err != nil {
 		return err
 	}
 	recording, err := in.open()
 	if err != nil {
 		return err
 	}
-	h, err := in.enter(ctx, cmd, !in.dryRun)
+	h, err := in.enter(ctx, cmd, false)
 	if err != nil {
 		return err
 	}
@@ -116,8 +116,9 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 			return err
 		}
 	}
-	in.rejects.dry = in.dryRun
-	in.rejects.fallback = filepath.Join(h.dir, "rejects", fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
+	in.rejects.dry, in.rejects.stderr = in.dryRun, in.stderr
+	in.rejects.folder, in.rejects.dir = h.folder, h.dir
+	in.rejects.fallback = filepath.Join(rejectsName, fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
 	defer func() { err = errors.Join(err, in.rejects.close()) }()
 
 	began := in.now()

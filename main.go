@@ -23,6 +23,7 @@ func main() { os.Exit(run()) }
 
 // run runs the program in its real environment and returns its exit code.
 func run() int {
+	private()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p := &program{

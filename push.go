@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
+	"os"
 	"sync"
 
 	"github.com/trunklog/trunklog/auth"
@@ -14,6 +14,7 @@ import (
 	"github.com/trunklog/trunklog/format/graphjson"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
+	"github.com/trunklog/trunklog/share"
 	push "github.com/trunklog/trunklog/source/http"
 )
 
@@ -32,8 +33,8 @@ type pushing struct {
 }
 
 // openPush makes what takes calls by POST for the tenant of each token.
-func (p *program) openPush(data string, s *serving, st call.Store, in *ingest.Ingest, authority *auth.Authority, api *graph.Handler, log *slog.Logger) *pushing {
-	x := &pushing{samples: &samplesFile{path: filepath.Join(data, "rejects", "source-"+pushSource+".jsonl"), now: p.now}}
+func (p *program) openPush(folder *os.Root, s *serving, st call.Store, in *ingest.Ingest, turns *share.Turns[call.GUID], authority *auth.Authority, api *graph.Handler, log *slog.Logger) *pushing {
+	x := &pushing{samples: &samplesFile{folder: folder, name: samplesName(pushSource), now: p.now}}
 	verify := authorize(authority, auth.RoleIngest)
 	x.Handler = push.New(push.Config{
 		Decode: graphjson.Decode,
@@ -54,6 +55,7 @@ func (p *program) openPush(data string, s *serving, st call.Store, in *ingest.In
 		Log:        log,
 		Reject:     func(s push.Sample) { x.samples.add(fmt.Sprintf("%s: line %d: %s", s.Cause, s.Line, s.Reason), s.Raw) },
 		PutTimeout: s.pushTimeout,
+		Turns:      turns,
 	})
 	return x
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,11 +17,15 @@ import (
 // A rejectsFile holds the records that could not be read, one JSON object a
 // line. It is made when there is one, but not in a dry run.
 type rejectsFile struct {
-	path     string // as asked for
-	fallback string // if it was not asked for
-	dry      bool   // keep the first in words, and make no file
+	path     string   // as asked for
+	fallback string   // if it was not asked for: in folder, whose name is dir
+	folder   *os.Root // the data folder
+	dir      string
+	dry      bool // keep the first in words, and make no file
 	first    []string
-	f        *os.File
+	f        *os.File  // what close has to close
+	to       io.Writer // nil until there is a reject
+	stderr   io.Writer // what /dev/stderr stands for
 	n        int
 }
 
@@ -35,11 +40,16 @@ type reject struct {
 	Raw    string `json:"raw"` // as it was read; what is not UTF-8 is escaped as \x…
 }
 
-// check refuses a path that is one of the inputs, or the map: it would be
-// emptied while it is read, and then never end.
-func (r *rejectsFile) check(stdin io.Reader, inputs []string, mapFile string) error {
+// stderrName stands for our own stderr, which may be a file that others write to.
+const stderrName = "/dev/stderr"
+
+// check refuses a path that is one of the inputs, or the map, or any file that
+// is there: nothing is ever written over. A dry run writes nothing.
+func (r *rejectsFile) check(stdin io.Reader, inputs []string, mapFile string, dry bool) error {
 	switch r.path {
 	case "":
+		return nil
+	case stderrName:
 		return nil
 	case "-":
 		return usage("--rejects -: a file is needed; /dev/stderr is one")
@@ -60,7 +70,48 @@ func (r *rejectsFile) check(stdin io.Reader, inputs []string, mapFile string) er
 			return usage("--rejects %s is the input %s: name another file", r.path, name)
 		}
 	}
+	if info, err := os.Lstat(r.path); err == nil && !dry && !isDevice(r.path, info) {
+		return usage("--rejects %s is there already, and nothing is written over: name a new file, or remove it", r.path)
+	}
 	return nil
+}
+
+// isDevice reports whether what is at path can be written to again and again: a
+// terminal, a pipe, or a link to one that the system itself has made.
+func isDevice(path string, info os.FileInfo) bool {
+	if info.Mode().Type() == fs.ModeSymlink && strings.HasPrefix(filepath.Clean(path), "/dev/") {
+		var err error
+		if info, err = os.Stat(path); err != nil {
+			return false
+		}
+	}
+	return info.Mode().Type()&(fs.ModeDevice|fs.ModeNamedPipe) != 0
+}
+
+// open makes the file, or opens the terminal or pipe that was named. A file that
+// is there is left as it is, and a link is not followed.
+func (r *rejectsFile) open(stderr io.Writer) (io.Writer, error) {
+	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
+	var err error
+	switch r.path {
+	case "":
+		r.path = filepath.Join(r.dir, r.fallback)
+		if err = r.folder.MkdirAll(filepath.Dir(r.fallback), 0o700); err == nil {
+			r.f, err = r.folder.OpenFile(r.fallback, flags, 0o600)
+		}
+	case stderrName:
+		return stderr, nil
+	default:
+		if info, statErr := os.Lstat(r.path); statErr == nil && isDevice(r.path, info) {
+			r.f, err = os.OpenFile(r.path, os.O_WRONLY, 0)
+		} else {
+			r.f, err = os.OpenFile(r.path, flags|noFollow, 0o600)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("rejects file: %w", err)
+	}
+	return r.f, nil
 }
 
 // sameFile reports whether path, of which info is known, and name are one file,
@@ -85,21 +136,15 @@ func (r *rejectsFile) add(file string, e *call.SyntaxError) (err error) {
 		}
 		return nil
 	}
-	if r.f == nil {
-		if r.path == "" {
-			r.path = r.fallback
-			if err := os.MkdirAll(filepath.Dir(r.path), 0o700); err != nil {
-				return fmt.Errorf("rejects file: %w", err)
-			}
-		}
-		if r.f, err = os.OpenFile(r.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
-			return fmt.Errorf("rejects file: %w", err)
+	if r.to == nil {
+		if r.to, err = r.open(r.stderr); err != nil {
+			return err
 		}
 	}
 	r.n++
 	b, err := json.Marshal(reject{file, e.Line, words(e.Err), rawText(e.Raw)})
 	if err == nil {
-		_, err = r.f.Write(append(b, '\n'))
+		_, err = r.to.Write(append(b, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("rejects file: %w", err)
@@ -148,5 +193,9 @@ func (r *rejectsFile) close() error {
 	if r.f == nil {
 		return nil
 	}
-	return errors.Join(r.f.Sync(), r.f.Close())
+	err := r.f.Sync()
+	if info, statErr := r.f.Stat(); statErr == nil && !info.Mode().IsRegular() {
+		err = nil // a terminal or a pipe keeps nothing
+	}
+	return errors.Join(err, r.f.Close())
 }

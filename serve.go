@@ -18,6 +18,7 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/store"
@@ -41,6 +42,8 @@ type serving struct {
 	logFormat                     string
 	cacheMiB                      int64
 	sources                       []string
+	maxConnections                int
+	trustedProxies                []string
 	demo, printCA                 bool
 }
 
@@ -66,6 +69,8 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.logFormat, "log-format", "auto", "write the log as `FORM`: text, json, or auto (text on a terminal)")
 	f.Int64Var(&s.cacheMiB, "cache", 128, "use `MIB` mebibytes of memory for blocks of the store")
 	f.StringArrayVar(&s.sources, "source", nil, "hear calls at `NAME=URL`, such as sbc1=hep+tcp://:9060?tenant=contoso (may be repeated)")
+	f.IntVar(&s.maxConnections, "max-connections", 0, "take `N` connections at once, of clients and of SBCs; 0 is as many as the files that may be open allow, and 16,384 at most")
+	f.StringArrayVar(&s.trustedProxies, "trusted-proxy", nil, "believe the proxies in `CIDR`, such as 10.0.0.0/8, where a request comes from: X-Forwarded-For or Forwarded (may be repeated)")
 	f.BoolVar(&s.demo, "demo", false, "begin with a tenant, a client and 20,000 generated calls if there is none")
 	f.BoolVar(&s.printCA, "print-ca", false, "print the certificate of our own CA to stdout and exit")
 }
@@ -107,6 +112,11 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err := dataFolder(data, true); err != nil {
 		return err
 	}
+	folder, err := os.OpenRoot(data)
+	if err != nil {
+		return noFolder(data, err)
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	roots, err := newRoots(s.publicURL, s.listen, s.tlsHosts)
 	if err != nil {
 		return err
@@ -132,6 +142,12 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := sameFolder(folder, data); err != nil {
+		return err
+	}
+	for _, warning := range openFolders(data, storeFolder(spec, data)) {
+		log.Warn(warning)
+	}
 	tenants, err := tenant.Open(ctx, st, p.now)
 	if err != nil {
 		return err
@@ -146,11 +162,15 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 			log.Info("clock of a source", "source", source, "ahead", ahead.Round(time.Millisecond).String())
 		},
 	})
-	key, err := masterKey(ctx, s.keyPath(data), st)
+	key, err := masterKey(ctx, keyPlace{folder, data, s.masterKeyFile}, st)
 	if err != nil {
 		return err
 	}
-	listeners, err := s.listeners(certs)
+	entrance, err := s.door(log)
+	if err != nil {
+		return err
+	}
+	listeners, err := s.listeners(certs, entrance)
 	if err != nil {
 		return err
 	}
@@ -167,6 +187,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
+	turns := processorTurns()
 	api := graph.New(graph.Config{
 		Store:       st,
 		Strict:      s.strict,
@@ -177,8 +198,9 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		Log:         log,
 		PageTimeout: s.pageTimeout,
 		Limits:      s.limits(),
+		Turns:       turns,
 	})
-	pushed := p.openPush(data, s, st, in, authority, api, log)
+	pushed := p.openPush(folder, s, st, in, turns, authority, api, log)
 	defer pushed.close()
 	admin, err := openAdmin(data, s.adminListen)
 	if err != nil {
@@ -186,11 +208,11 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	}
 	defer admin.close()
 	if s.demo {
-		if err := p.prepareDemo(ctx, data, st, tenants, authority); err != nil {
+		if err := p.prepareDemo(ctx, folder, st, tenants, authority); err != nil {
 			return err
 		}
 	}
-	sources, err := p.openSources(ctx, data, s, in, tenants, certs, log)
+	sources, err := p.openSources(ctx, folder, s, entrance, in, tenants, certs, log)
 	if err != nil {
 		return err
 	}
@@ -200,11 +222,13 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		log.Info("taking up calls in progress", "legs", n)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	handler := routes(api, authority.Handler(), pushed, roots.prefix(), log)
+	heads := &headLimit{}
+	handler := heads.limit(routes(api, authority.Handler(), pushed, roots.prefix(), log), api)
 	for _, l := range listeners {
 		g.Go(func() error { return serveHTTP(ctx, l, handler, log) })
 	}
 	watch.in, watch.push, watch.sources = in, pushed, sources
+	watch.door, watch.heads, watch.api, watch.authority = entrance, heads, api, authority
 	ready := newReadiness(st)
 	g.Go(func() error { return ready.run(ctx) })
 	admin.serve(ctx, g, announce(st, in, authority.Changed, tenants.Changed), watch, ready, log)
@@ -265,13 +289,6 @@ func (s *serving) limits() graph.Limits {
 	return l
 }
 
-func (s *serving) keyPath(data string) string {
-	if s.masterKeyFile != "" {
-		return s.masterKeyFile
-	}
-	return keyPath(data)
-}
-
 // logger returns the log of the server: text for people, JSON for programs.
 func (p *program) logger(form string) (*slog.Logger, error) {
 	switch {
@@ -284,12 +301,12 @@ func (p *program) logger(form string) (*slog.Logger, error) {
 }
 
 // listeners opens the ports: HTTPS, and plain HTTP if asked for.
-func (s *serving) listeners(certs certificates) ([]net.Listener, error) {
+func (s *serving) listeners(certs certificates, d *door.Door) ([]net.Listener, error) {
 	l, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
-	all := []net.Listener{&tlsListener{l, certs}}
+	all := []net.Listener{&tlsListener{d.Listener(l), certs}}
 	if s.listenHTTP == "" {
 		return all, nil
 	}
@@ -297,7 +314,7 @@ func (s *serving) listeners(certs certificates) ([]net.Listener, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--listen-http: %w", err), l.Close())
 	}
-	return append(all, plain), nil
+	return append(all, d.Listener(plain)), nil
 }
 
 // A tlsListener marks a listener whose connections are to speak TLS. The
@@ -315,10 +332,13 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Lo
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       0, // the admin socket reads batches of any length; routes bounds the others
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    1 << 20, // longer than graph takes, so that the refusal is in Graph's words
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
-		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		MaxHeaderBytes:    2 * maxHead, // so that the refusal is in Graph's words, mostly
+		ConnState: func(c net.Conn, state http.ConnState) {
+			door.Waiting(c, state == http.StateNew || state == http.StateIdle)
+		},
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: 100},
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	done := make(chan error, 1)
 	go func() {

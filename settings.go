@@ -171,9 +171,9 @@ func knownSettings(cmd *cobra.Command) []string {
 const secretNote = "trunklog_secret"
 
 func secretFlag(flags *pflag.FlagSet, name, usage string) {
-	flags.String(name, "", usage)
+	flags.String(name, "", usage+"; others on this machine can read it while the command runs, so rather use --"+name+"-file")
 	_ = flags.SetAnnotation(name, secretNote, []string{"true"})
-	flags.String(name+"-file", "", "the same, read from `FILE`")
+	flags.String(name+"-file", "", "read it from `FILE`")
 }
 
 func isSecret(f *pflag.Flag) bool { return f.Annotations[secretNote] != nil }

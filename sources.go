@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/cert"
+	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/tenant"
@@ -28,20 +29,23 @@ type listening struct {
 
 // openSources opens the inputs that --source names, so that what is wrong with
 // one of them is known before the server says that it is ready.
-func (p *program) openSources(ctx context.Context, data string, s *serving, in *ingest.Ingest, tenants *tenant.Directory, certs certificates, log *slog.Logger) (all []listening, err error) {
+func (p *program) openSources(ctx context.Context, folder *os.Root, s *serving, d *door.Door, in *ingest.Ingest, tenants *tenant.Directory, certs certificates, log *slog.Logger) (all []listening, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeSources(all))
 		}
 	}()
 	for _, spec := range s.sources {
-		samples := &samplesFile{now: p.now}
+		samples := &samplesFile{folder: folder, now: p.now}
 		name, src, err := source.Open(spec, source.Options{
 			Log:    log,
 			Now:    p.now,
 			Raw:    s.keepsSIP(),
 			Reject: samples.add,
 			TLS:    sourceTLS(certs, p.now, log),
+			// A source has a bound of its own, and strangers among its senders make
+			// room for others.
+			Listener: d.Listener,
 		})
 		if err != nil {
 			return all, invalid(err)
@@ -51,7 +55,7 @@ func (p *program) openSources(ctx context.Context, data string, s *serving, in *
 				return all, usage("--source: there are two of the name %s", name)
 			}
 		}
-		samples.path = filepath.Join(data, "rejects", "source-"+name+".jsonl")
+		samples.name = samplesName(name)
 		input := ingest.Input{Source: name, Trunk: src.Trunk(), Microsoft: src.Microsoft(), Hearsay: !src.Authenticated()}
 		if t := src.Tenant(); t != "" {
 			owner, err := tenants.Find(ctx, t)
@@ -112,12 +116,18 @@ const maxSamples = 8 << 20
 // line, so that an operator can see what its sender does. It is made when there
 // is one. What does not fit is left out: the source counts them all.
 type samplesFile struct {
-	path string
-	now  func() time.Time
+	folder *os.Root // the data folder
+	name   string   // in it
+	now    func() time.Time
 
 	mu   sync.Mutex
 	f    *os.File
 	size int64
+}
+
+// samplesName returns the file of a source in the data folder.
+func samplesName(source string) string {
+	return filepath.Join(rejectsName, "source-"+source+".jsonl")
 }
 
 type sample struct {
@@ -142,10 +152,10 @@ func (s *samplesFile) add(cause string, raw []byte) {
 }
 
 func (s *samplesFile) open() error {
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
+	if err := s.folder.MkdirAll(filepath.Dir(s.name), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := s.folder.OpenFile(s.name, os.O_CREATE|os.O_WRONLY|os.O_APPEND|noFollow, 0o600)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func when(s string, now time.Time) (time.Time, error) {
 		if d, err := time.ParseDuration(back); err == nil {
 			return now.UTC().Add(-d), nil
 		}
-		if p, err := tenant.ParsePeriod(back); err == nil && !p.IsZero() {
+		if p, err := tenant.ParsePeriod(back); err == nil && !p.Forever() {
 			return p.Before(now.UTC()), nil
 		}
 	}

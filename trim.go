@@ -32,7 +32,7 @@ func sipPeriod(period string) (tenant.Period, error) {
 // trimMessages deletes the SIP messages that need not be kept any longer, day
 // by day, until ctx is done.
 func trimMessages(ctx context.Context, st call.Store, keep tenant.Period, now func() time.Time, log *slog.Logger) error {
-	if keep.IsZero() {
+	if keep.Forever() {
 		return nil
 	}
 	tick := time.NewTicker(trimEvery)

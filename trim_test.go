@@ -5,6 +5,8 @@ import (
 	"context"
 	"log/slog"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,5 +112,34 @@ func TestKeepSIPSetting(t *testing.T) {
 		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), c.says) {
 			t.Errorf("import %s with %s: %s; want %q", c.format, c.period, out, c.says)
 		}
+	}
+}
+
+// TestKeepForever: a tenant whose rows are kept for ever keeps them, whatever
+// the server was told for those of others.
+func TestKeepForever(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	old := `{"id":"00000001-0000-4000-8000-000000000001","startDateTime":"2001-10-01T00:00:00Z"}`
+	for name, add := range map[string][]string{
+		"contoso":  {"--id", contosoID, "--keep", "forever"},
+		"fabrikam": {"--id", fabrikamID},
+	} {
+		must(t, "", append([]string{"tenant", "add", name, "--data", data}, add...)...)
+		must(t, old, "import", "graph", "--data", data, "--tenant", name, "-")
+	}
+	if list := must(t, "", "tenant", "list", "--data", data); !regexp.MustCompile(`(?m)^contoso .* forever `).MatchString(list) || !regexp.MustCompile(`(?m)^fabrikam .* server's `).MatchString(list) {
+		t.Errorf("tenant list says\n%s", list)
+	}
+	start(t, data, "--keep", "1y")
+	count := func(name string) string {
+		return strings.TrimSpace(must(t, "", "calls", "count", "--data", data, "--tenant", name))
+	}
+	for deadline := time.Now().Add(patience); count("fabrikam") != "0"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the row of the other tenant is still there")
+		}
+	}
+	if n := count("contoso"); n != "1" {
+		t.Errorf("%s rows of the tenant that keeps them for ever; want 1", n)
 	}
 }

@@ -14,27 +14,31 @@ import (
 // welcome prints what a new user needs: lines that can be pasted.
 func (p *program) welcome(ctx context.Context, data string, s *serving, roots *roots, tenants *tenant.Directory) {
 	w := welcome{
-		program: quoted(executable()),
-		data:    quoted(absolute(data)),
-		ca:      quoted(caPath(absolute(data))),
-		root:    roots.canonical,
-		own:     s.tlsCert == "",
-		from:    p.now().UTC().AddDate(0, 0, -28).Format(time.DateOnly),
-		to:      p.now().UTC().AddDate(0, 0, 1).Format(time.DateOnly),
-		tenant:  "TENANT",
-		client:  "CLIENT",
-		secret:  `--secret "$SECRET"`,
+		program:    quoted(executable()),
+		data:       quoted(absolute(data)),
+		ca:         quoted(caPath(absolute(data))),
+		root:       roots.canonical,
+		own:        s.tlsCert == "",
+		from:       p.now().UTC().AddDate(0, 0, -28).Format(time.DateOnly),
+		to:         p.now().UTC().AddDate(0, 0, 1).Format(time.DateOnly),
+		tenant:     "TENANT",
+		client:     "CLIENT",
+		secretFile: exampleSecret,
 	}
 	if all, err := tenants.List(ctx); err == nil && len(all) > 0 {
 		w.tenant, w.tenantID = all[0].Name, all[0].ID.String()
 	}
 	if s.demo {
 		if client, err := os.ReadFile(demoClientPath(data)); err == nil {
-			w.client, w.secret = string(client), "--secret-file "+quoted(demoSecretPath(absolute(data)))
+			w.client, w.secretFile = string(client), demoSecretPath(absolute(data))
 		}
 	}
 	fmt.Fprint(p.stderr, w.text())
 }
+
+// exampleSecret is the file for a secret in examples. On the command line or in
+// the environment others on the machine could read it.
+const exampleSecret = "reporter.secret"
 
 // A welcome holds the words of the lines.
 type welcome struct {
@@ -42,7 +46,7 @@ type welcome struct {
 	own                     bool // the certificate is of our own CA
 	from, to                string
 	tenant, tenantID        string
-	client, secret          string
+	client, secretFile      string
 }
 
 func (w *welcome) text() string {
@@ -53,8 +57,8 @@ func (w *welcome) text() string {
 There is no tenant yet. Add one, with a client that may read its calls:
 
   %[1]s tenant add contoso --data %[2]s --id GUID --trunk sbc1.contoso.com
-  %[1]s client create reporter --data %[2]s --tenant contoso -o json
-`, w.program, w.data)
+  %[1]s client create reporter --data %[2]s --tenant contoso --secret-out %[3]s
+`, w.program, w.data, exampleSecret)
 	}
 	curlCA, goCA, psCA := "", "", ""
 	if w.own {
@@ -62,7 +66,7 @@ There is no tenant yet. Add one, with a client that may read its calls:
 		goCA = fmt.Sprintf("  // run with SSL_CERT_FILE=%s\n", w.ca)
 		psCA = fmt.Sprintf("  # on Windows first: Import-Certificate -FilePath %s -CertStoreLocation Cert:\\CurrentUser\\Root\n", w.ca)
 	}
-	token := fmt.Sprintf("%s token --data %s --tenant %s --client %s %s", w.program, w.data, w.tenant, w.client, w.secret)
+	token := fmt.Sprintf("%s token --data %s --tenant %s --client %s --secret-file %s", w.program, w.data, w.tenant, w.client, quoted(w.secretFile))
 	calls := fmt.Sprintf("%s/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=%s,toDateTime=%s)", w.root, w.from, w.to)
 	fmt.Fprintf(&b, `
 curl:
@@ -78,20 +82,21 @@ curl:
 	fmt.Fprintf(&b, `
 Go (msgraph-sdk-go, azidentity):
 
-%s  cred, err := azidentity.NewClientSecretCredential(%q, %q, os.Getenv("SECRET"), &azidentity.ClientSecretCredentialOptions{
+%s  secret, err := os.ReadFile(%q)
+  cred, err := azidentity.NewClientSecretCredential(%q, %q, strings.TrimSpace(string(secret)), &azidentity.ClientSecretCredentialOptions{
       ClientOptions:            azcore.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: %q}},
       DisableInstanceDiscovery: true,
   })
   client, err := msgraphsdk.NewGraphServiceClientWithCredentialsAndHosts(cred, []string{"api://trunklog/.default"}, []string{%q})
   client.GetAdapter().SetBaseUrl(%q)
-`, goCA, id, w.client, w.root, name, w.root+"/v1.0")
+`, goCA, w.secretFile, id, w.client, w.root, name, w.root+"/v1.0")
 	fmt.Fprintf(&b, `
 PowerShell:
 
 %s  $token = & %s
   Invoke-RestMethod -Headers @{Authorization = "Bearer $token"} -Uri '%s'
 
-`, psCA, strings.ReplaceAll(token, "$SECRET", "$env:SECRET"), calls)
+`, psCA, token, calls)
 	return b.String()
 }
 

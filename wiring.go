@@ -17,6 +17,7 @@ import (
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/cert"
+	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
 	push "github.com/trunklog/trunklog/source/http"
@@ -35,13 +36,18 @@ func derive(master []byte, purpose string) []byte {
 // authority makes what issues and checks tokens. A nil s stands for a command
 // that works on the store without serving it.
 func (p *program) authority(ctx context.Context, st call.Store, tenants *tenant.Directory, key []byte, roots *roots, s *serving, log *slog.Logger) (*auth.Authority, error) {
+	var proxies door.Proxies
+	if s != nil {
+		proxies = s.proxies()
+	}
 	c := auth.Config{
-		KV:     stateKV{st},
-		Key:    key,
-		Now:    p.now,
-		Log:    log,
-		Issuer: roots.of,
-		Known:  roots.known,
+		KV:      stateKV{st},
+		Key:     key,
+		Now:     p.now,
+		Log:     log,
+		Issuer:  roots.of,
+		Known:   roots.known,
+		Address: proxies.Client,
 		Tenant: func(ctx context.Context, nameOrID string) (string, bool, error) {
 			t, err := tenants.Find(ctx, nameOrID)
 			if errors.Is(err, call.ErrNotFound) {
@@ -59,6 +65,10 @@ func (p *program) authority(ctx context.Context, st call.Store, tenants *tenant.
 // responseTime is how long an answer may take to be sent. It is generous: what
 // it stops are clients that read one byte now and then.
 const responseTime = 2 * time.Minute
+
+// formTime is how long the body of a request for a token may take to come. Who
+// delivers calls has deadlines of its own.
+const formTime = 10 * time.Second
 
 // routes leads each request to the part that answers it. Whatever nobody else
 // wants goes to the API, which refuses it in Graph's words.
@@ -79,7 +89,7 @@ func routes(api *graph.Handler, issuer, pushed http.Handler, prefix string, log 
 		}()
 		deadline := http.NewResponseController(w)
 		_ = deadline.SetWriteDeadline(time.Now().Add(responseTime))
-		_ = deadline.SetReadDeadline(time.Now().Add(time.Minute))
+		_ = deadline.SetReadDeadline(time.Now().Add(time.Minute)) // while a page is made, too: then it ends the request
 		if prefix != "" {
 			r = withoutPrefix(r, prefix)
 		}
@@ -88,6 +98,7 @@ func routes(api *graph.Handler, issuer, pushed http.Handler, prefix string, log 
 			pushed.ServeHTTP(w, r)
 			return
 		case isIssuerPath(r.URL.Path):
+			_ = deadline.SetReadDeadline(time.Now().Add(formTime))
 			issuer.ServeHTTP(w, r)
 			return
 		}
@@ -154,7 +165,7 @@ func trimTenant(ctx context.Context, in *ingest.Ingest, t tenant.Tenant, keep te
 	if !t.Keep.IsZero() {
 		keep = t.Keep
 	}
-	if keep.IsZero() {
+	if keep.Forever() {
 		return nil
 	}
 	n, err := in.Trim(ctx, t.ID, keep.Before(now))

@@ -150,7 +150,9 @@ func TestAssertionForms(t *testing.T) {
 	}
 }
 
-func unlimited(c *Config) { c.TokenRate = TokenRate{Rate{Requests: -1}, Rate{Requests: -1}} }
+func unlimited(c *Config) {
+	c.TokenRate = TokenRate{PerClient: Rate{Requests: -1}, Failures: Rate{Requests: -1}}
+}
 
 // TestReplay uses one assertion twice: at once, after a restart, in another
 // process, and when it has expired.

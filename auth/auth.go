@@ -20,6 +20,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -84,6 +85,9 @@ type Config struct {
 	Every time.Duration
 	// TokenRate limits the token endpoint.
 	TokenRate TokenRate
+	// Address returns where a request comes from; nil takes the other end of its
+	// connection. Behind a proxy that is the proxy's.
+	Address func(r *http.Request) netip.Addr
 	// PSTNRole makes CallRecord-PstnCalls.Read.All as good as
 	// CallRecords.Read.All, as it once was at Microsoft.
 	PSTNRole bool
@@ -123,7 +127,8 @@ type Authority struct {
 	used    *usedCache
 	entra   *entra
 	byID    *limiter
-	byAddr  *limiter
+	failed  *limiter
+	address func(r *http.Request) netip.Addr
 	counts  counters
 }
 
@@ -186,7 +191,10 @@ func (c Config) authority() (*Authority, error) {
 	a.seen = newSeen()
 	a.used = newUsedCache()
 	a.byID = newLimiter(c.TokenRate.PerClient, defaultPerClient)
-	a.byAddr = newLimiter(c.TokenRate.PerAddress, defaultPerAddress)
+	a.failed = newLimiter(c.TokenRate.Failures, defaultFailures)
+	if a.address = c.Address; a.address == nil {
+		a.address = remoteAddress
+	}
 	return a, nil
 }
 

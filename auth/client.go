@@ -144,7 +144,7 @@ func (a *Authority) RotateSecret(ctx context.Context, tenant, client string, o R
 		keep := 1
 		if o.Leaked {
 			keep = 0
-			c.Since = a.now().Unix()
+			c.void(a.now())
 		}
 		c.Secrets = slices.Clone(c.Secrets[max(0, len(c.Secrets)-keep):])
 		s, err = a.addSecret(c, o.Expiry)
@@ -160,7 +160,8 @@ func (a *Authority) RotateSecret(ctx context.Context, tenant, client string, o R
 // [Authority.Enable] does not bring them back.
 func (a *Authority) Disable(ctx context.Context, tenant, client string) (Client, error) {
 	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
-		c.Disabled, c.Since = true, a.now().Unix()
+		c.Disabled = true
+		c.void(a.now())
 		return nil
 	})
 }
@@ -206,7 +207,7 @@ func (a *Authority) DeleteClient(ctx context.Context, tenant, client string) err
 		if err != nil {
 			return err
 		}
-		set := map[string][]byte{nameClient(c.Tenant, c.ID): nil}
+		set := map[string][]byte{nameClient(c.Tenant, c.ID): nil, prefixSwept + c.ID: nil}
 		for _, name := range c.usedNames() {
 			set[name] = nil
 		}

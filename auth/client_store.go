@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,16 +12,22 @@ import (
 
 // A storedClient is the value of auth/client/TENANT/CLIENT.
 type storedClient struct {
-	Version  int            `json:"v"`
-	ID       string         `json:"id"`
-	Tenant   string         `json:"tenant"`
-	Object   string         `json:"object"` // GUID: the oid and sub of its tokens
-	Name     string         `json:"name"`
-	Roles    []string       `json:"roles"`
-	Created  time.Time      `json:"created"`
-	Disabled bool           `json:"disabled,omitempty"`
-	Since    int64          `json:"since,omitempty"` // tokens issued up to this Unix time are void
-	Secrets  []storedSecret `json:"secrets,omitempty"`
+	Version  int       `json:"v"`
+	ID       string    `json:"id"`
+	Tenant   string    `json:"tenant"`
+	Object   string    `json:"object"` // GUID: the oid and sub of its tokens
+	Name     string    `json:"name"`
+	Roles    []string  `json:"roles"`
+	Created  time.Time `json:"created"`
+	Disabled bool      `json:"disabled,omitempty"`
+	// Epoch counts how often all tokens of the client were voided: each one names
+	// the epoch that it was issued in, and is good in no other. A time could not
+	// tell what was issued in the same second, or before the clock was set back.
+	Epoch int64 `json:"epoch,omitempty"`
+	// Since is the Unix time of the last time that they were. It decides where
+	// Epoch is 0, because an earlier version has done it.
+	Since   int64          `json:"since,omitempty"`
+	Secrets []storedSecret `json:"secrets,omitempty"`
 
 	Keys []storedClientKey `json:"keys,omitempty"`
 }
@@ -44,6 +51,18 @@ type storedClientKey struct {
 }
 
 const clientVersion = 1
+
+// void voids all tokens that the client has.
+func (c *storedClient) void(now time.Time) {
+	c.Epoch++
+	c.Since = now.Unix()
+}
+
+// voided reports whether a token of that epoch, issued at the Unix time iat, has
+// been voided.
+func (c *storedClient) voided(epoch, iat int64) bool {
+	return epoch != c.Epoch || c.Epoch == 0 && iat <= c.Since
+}
 
 func parseClient(name string, raw []byte) (storedClient, error) {
 	var c storedClient
@@ -140,11 +159,16 @@ func (a *Authority) saveClient(ctx context.Context, c storedClient, old []byte) 
 }
 
 // A clientCache keeps clients for up to ClientStale, because every request of
-// every client asks for one.
+// every client asks for one, and the names of all, because strangers ask for
+// those that do not exist.
 type clientCache struct {
 	mu      sync.Mutex
 	clients map[string]cachedClient
-	forgot  int // how often forget was called
+	forgot  int                 // how often forget was called
+	names   map[string]struct{} // of clients that there may be; there are no others
+	read    time.Time           // when names was
+
+	reading sync.Mutex // held while the names are read
 }
 
 type cachedClient struct {
@@ -155,42 +179,106 @@ type cachedClient struct {
 // maxCached bounds what is kept in memory for the sake of speed.
 const maxCached = 10_000
 
-func newClientCache() *clientCache { return &clientCache{clients: map[string]cachedClient{}} }
+func newClientCache() *clientCache {
+	return &clientCache{clients: map[string]cachedClient{}, names: map[string]struct{}{}}
+}
 
 // forget makes the next look at the client of that name a fresh one.
 func (m *clientCache) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.clients, name)
+	m.names[name] = struct{}{}
 	m.forgot++
 }
 
+// look returns the client if it is known and read less than ClientStale ago,
+// and whether there may be one of that name at all.
+func (m *clientCache) look(name string, now time.Time) (c storedClient, fresh, maybe bool, forgot int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.clients[name]
+	_, maybe = m.names[name]
+	return known.client, ok && !now.Before(known.loaded) && now.Sub(known.loaded) < ClientStale, maybe, m.forgot
+}
+
 // client returns the client as it is now or was at most ClientStale ago. It
-// returns ErrNotFound if there is none; that is never taken from memory, so that
-// a new client can begin at once.
+// returns ErrNotFound if there is none: for this it looks into its memory, which
+// has the names of all, and reads them again at most every ClientStale. One that
+// was made through this Authority, or of which Changed was told, is there at
+// once.
 func (a *Authority) client(ctx context.Context, tenant, id string) (storedClient, error) {
 	m, now, name := a.clients, a.now(), nameClient(tenant, id)
-	m.mu.Lock()
-	c, ok := m.clients[name]
-	forgot := m.forgot
-	m.mu.Unlock()
-	if ok && !now.Before(c.loaded) && now.Sub(c.loaded) < ClientStale {
-		return c.client, nil
+	c, ok, maybe, _ := m.look(name, now)
+	if ok {
+		return c, nil
 	}
+	if !maybe {
+		if err := a.readNames(ctx, now); err != nil {
+			return storedClient{}, err
+		}
+		if _, _, maybe, _ = m.look(name, now); !maybe {
+			return storedClient{}, fmt.Errorf("auth: there is no client %s in tenant %s: %w", shown(id), tenant, ErrNotFound)
+		}
+	}
+	_, _, _, forgot := m.look(name, now)
 	fresh, _, err := a.loadClient(ctx, tenant, id)
-	if err != nil {
-		return storedClient{}, err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	// What was read while somebody saved may be old already.
-	if m.forgot == forgot {
+	current := m.forgot == forgot
+	if errors.Is(err, ErrNotFound) && current {
+		delete(m.names, name)
+	}
+	if err != nil {
+		return storedClient{}, err
+	}
+	if current {
 		if len(m.clients) >= maxCached {
 			clear(m.clients)
 		}
 		m.clients[name] = cachedClient{fresh, now}
 	}
 	return fresh, nil
+}
+
+// readNames reads the names of all clients, if that was last done ClientStale
+// ago and nobody is at it. Only the first time all wait for it.
+func (a *Authority) readNames(ctx context.Context, now time.Time) error {
+	m := a.clients
+	due := func() (due, first bool, forgot int) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.read.IsZero() || now.Before(m.read) || now.Sub(m.read) >= ClientStale, m.read.IsZero(), m.forgot
+	}
+	is, first, _ := due()
+	switch {
+	case !is:
+		return nil
+	case first:
+		m.reading.Lock()
+	case !m.reading.TryLock():
+		return nil
+	}
+	defer m.reading.Unlock()
+	is, _, forgot := due()
+	if !is {
+		return nil
+	}
+	all, err := a.kv.Load(ctx, prefixClient)
+	if err != nil {
+		return fmt.Errorf("auth: reading the names of the clients: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.forgot == forgot {
+		clear(m.names)
+	}
+	for name := range all {
+		m.names[name] = struct{}{}
+	}
+	m.read = now
+	return nil
 }
 
 // A usedCache remembers when this process has last written that a secret or key

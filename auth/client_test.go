@@ -312,7 +312,7 @@ func TestConflict(t *testing.T) {
 func TestReadWhileSaved(t *testing.T) {
 	w := newWorld(t)
 	c, token := w.token(contoso)
-	slow := &slowKV{memKV: w.kv, prefix: prefixClient}
+	slow := &slowKV{memKV: w.kv, prefix: nameClient(contoso, c.ID)}
 	conf := w.conf
 	conf.KV = slow
 	a, err := New(t.Context(), conf)
@@ -391,4 +391,45 @@ func TestStoredClient(t *testing.T) {
 	if _, err := w.Clients(t.Context(), "odd"); err == nil || !strings.Contains(err.Error(), "not a GUID") {
 		t.Errorf("odd tenant: %v", err)
 	}
+}
+
+// TestUnknownIsCheap: who asks for clients that do not exist costs a look into
+// memory, whatever their ids. A client that another process has made is there at
+// once if that is told, and else after ClientStale.
+func TestUnknownIsCheap(t *testing.T) {
+	w := newWorld(t)
+	c, s := w.create(contoso, ClientOptions{})
+	ask := func(id string, secret Secret, want int) {
+		t.Helper()
+		if rec := do(w.Handler(), "POST", tokenPath(contoso), secretForm(id, secret)); rec.Code != want {
+			t.Fatalf("client %s: %d: %s", id, rec.Code, rec.Body)
+		}
+	}
+	ask(c.ID, s, 200)
+	ask(nobody, s, 400)
+	loads := w.kv.loads
+	for i := range 50 { // more would be told to wait
+		ask(fmt.Sprintf("99999999-9999-4999-8999-%012d", i), s, 400)
+	}
+	if n := w.kv.loads - loads; n > 0 {
+		t.Errorf("the store was read %d times", n)
+	}
+	other := w.another()
+	d, sd, err := other.CreateClient(t.Context(), contoso, "second", ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Changed(nameClient(contoso, d.ID))
+	ask(d.ID, sd, 200)
+	e, se, err := other.CreateClient(t.Context(), contoso, "third", ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Add(ClientStale)
+	ask(e.ID, se, 200)
+	if err := other.DeleteClient(t.Context(), contoso, e.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.Changed(nameClient(contoso, e.ID))
+	ask(e.ID, se, 400)
 }

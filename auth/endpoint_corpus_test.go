@@ -93,7 +93,7 @@ func reverse(s string) string {
 }
 
 func TestEndpointCorpus(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.TokenRate.PerAddress.Requests = -1 })
+	w := newWorld(t, func(c *Config) { c.TokenRate.Failures.Requests = -1 })
 	c, s := w.create(contoso, ClientOptions{})
 	h := w.Handler()
 	if rec := do(h, "POST", tokenPath(contoso), secretForm(c.ID, s)); rec.Code != 200 {

@@ -209,7 +209,7 @@ func TestOtherRoot(t *testing.T) {
 
 func TestTokenRate(t *testing.T) {
 	w := newWorld(t, func(c *Config) {
-		c.TokenRate = TokenRate{PerClient: Rate{3, time.Minute}, PerAddress: Rate{10, time.Minute}}
+		c.TokenRate = TokenRate{PerClient: Rate{3, time.Minute}, Failures: Rate{10, time.Minute}}
 	})
 	h := w.Handler()
 	c, s := w.create(contoso, ClientOptions{})
@@ -237,11 +237,20 @@ func TestTokenRate(t *testing.T) {
 	}
 	want("fourth of the client", ask("192.0.2.2:1", secretForm(c.ID, s)), 429, "20")
 	want("another client", ask("192.0.2.2:1", secretForm(d.ID, sd)), 200, "")
-	want("tenth of the address", ask("192.0.2.66:2", "x"), 400, "")
-	want("eleventh of the address", ask("192.0.2.66:3", secretForm(d.ID, sd)), 429, "6")
+	want("tenth failure", ask("192.0.2.66:2", secretForm(c.ID, NewSecret("x"))), 401, "")
+	want("eleventh failure", ask("192.0.2.66:3", secretForm(c.ID, NewSecret("x"))), 429, "6")
+	want("a failure with another client from there", ask("192.0.2.66:3", secretForm(d.ID, NewSecret("x"))), 401, "")
+	want("a failure without a client from there", ask("192.0.2.66:3", "x"), 400, "")
+	want("a failure from elsewhere", ask("192.0.2.67:3", secretForm(c.ID, NewSecret("x"))), 401, "")
+	// Good credentials are good, whatever else comes from the same address.
+	want("good, of another client", ask("192.0.2.66:3", secretForm(d.ID, sd)), 200, "")
 	w.clock.Add(20 * time.Second)
-	want("later", ask("192.0.2.2:1", secretForm(c.ID, s)), 200, "")
-	if got := w.Stats(); got.Limited != 2 || got.Issued != 5 || got.Refused != 12 {
+	want("good, of the same client, later", ask("192.0.2.66:2", secretForm(c.ID, s)), 200, "")
+	for range 5 {
+		_ = ask("192.0.2.66:3", secretForm(c.ID, NewSecret("x")))
+	}
+	want("over the failures still", ask("192.0.2.66:3", secretForm(c.ID, NewSecret("x"))), 429, "4")
+	if got := w.Stats(); got.Limited != 5 || got.Issued != 6 || got.Refused != 21 {
 		t.Errorf("the counts are %+v", got)
 	}
 	_, _, err := w.Mint(t.Context(), contoso, c.ID, s)

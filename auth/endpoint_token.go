@@ -38,24 +38,34 @@ type tokenBody struct {
 }
 
 func (a *Authority) serveToken(w http.ResponseWriter, r *http.Request, tenant string) {
-	if wait := a.byAddr.take(sender(r), a.now()); wait > 0 {
-		a.counts.limited.Add(1)
-		a.refuse(w, r, tooMany(retryAfter(wait)))
-		return
-	}
 	req, why := a.readRequest(w, r, tenant)
-	if why != nil {
-		a.refuse(w, r, why)
-		return
+	var token Secret
+	if why == nil {
+		token, _, why = a.grant(r.Context(), req)
 	}
-	token, _, why := a.grant(r.Context(), req)
 	if why != nil {
-		a.refuse(w, r, why)
+		a.refuse(w, r, a.failure(r, why))
 		return
 	}
 	// One second less than it is good for, as Entra says it.
 	life := int64(TokenLife/time.Second) - 1
 	writeJSON(w, r, http.StatusOK, tokenBody{Type: "Bearer", Expires: life, ExtExpire: life, Token: token.Reveal()})
+}
+
+// failure counts a request that is refused, and returns what it is told: why, or
+// to wait if there were too many. That it is told so late, when all was looked
+// at, is what lets good credentials through from where bad ones come too.
+func (a *Authority) failure(r *http.Request, why *refusal) *refusal {
+	if why.status >= http.StatusInternalServerError || why.retry > 0 {
+		return why // not the sender's fault, or counted already
+	}
+	if wait := a.failed.take(a.sender(r)+" "+why.client, a.now()); wait > 0 {
+		a.counts.limited.Add(1)
+		limited := tooMany(retryAfter(wait))
+		limited.client = why.client
+		return limited
+	}
+	return why
 }
 
 // readRequest returns what r asks for, if that is a well-formed request for a
@@ -226,10 +236,16 @@ func (a *Authority) grant(ctx context.Context, req request) (token Secret, expir
 	if why != nil {
 		return token, expires, why
 	}
-	if wait := a.byID.take(nameClient(c.Tenant, c.ID), a.now()); wait > 0 {
+	name := nameClient(c.Tenant, c.ID)
+	if wait := a.byID.take(name, a.now()); wait > 0 {
 		a.counts.limited.Add(1)
 		return token, expires, tooMany(retryAfter(wait))
 	}
+	defer func() {
+		if why != nil {
+			a.byID.back(name) // only what it got counts
+		}
+	}()
 	token, expires, err := a.issue(ctx, req.root, c)
 	if err != nil {
 		return token, expires, outOfOrder(err)

@@ -14,6 +14,8 @@ import (
 //	auth/used/TENANT/CLIENT/CRED     when a secret or key was last used, RFC 3339
 //	auth/jti/CLIENT/HASH             one assertion that was used: the Unix time
 //	                                 in decimal up to which it must be remembered
+//	auth/swept/CLIENT                the latest such time of those of a client
+//	                                 that have been forgotten
 //
 // Every process that shares the KV sees what another has saved.
 type KV interface {
@@ -30,6 +32,7 @@ const (
 	prefixClient = "auth/client/"
 	prefixUsed   = "auth/used/"
 	prefixJTI    = "auth/jti/"
+	prefixSwept  = "auth/swept/"
 )
 
 func nameClient(tenant, client string) string { return prefixClient + tenant + "/" + client }

@@ -16,19 +16,23 @@ type Rate struct {
 // A TokenRate limits the token endpoint. Who is over it gets 429 with the whole
 // seconds to wait in Retry-After.
 type TokenRate struct {
-	// PerClient counts the tokens of one client; by default 60 a minute. Only
-	// requests whose credentials were good count, so that nobody can lock a
-	// client out by using its name.
+	// PerClient counts the tokens of one client; by default 600 a minute, which a
+	// script that asks for one a page does not meet. Only tokens that it got
+	// count, so that nobody can lock a client out by using its name, or by
+	// sending again what it has sent.
 	PerClient Rate
-	// PerAddress counts all requests from one address; by default 600 a minute.
-	// The address is that of [http.Request.RemoteAddr]; of IPv6 the first 64
-	// bits count.
-	PerAddress Rate
+	// Failures counts the requests from one address for one client that were
+	// refused; by default 60 a minute. Requests for what does not exist count
+	// together. Good credentials are good whatever else came from there: what is
+	// over the rate is only told to wait instead of why it was refused.
+	//
+	// The address is that of [Config.Address]; of IPv6 the first 64 bits count.
+	Failures Rate
 }
 
 var (
-	defaultPerClient  = Rate{60, time.Minute}
-	defaultPerAddress = Rate{600, time.Minute}
+	defaultPerClient = Rate{600, time.Minute}
+	defaultFailures  = Rate{60, time.Minute}
 )
 
 // A limiter limits the requests of many senders, each by itself, with the
@@ -74,14 +78,26 @@ func (l *limiter) take(sender string, now time.Time) time.Duration {
 		sender = "the others"
 		due = l.due[sender]
 	}
-	if due.Before(now) {
-		due = now // also the zero time of a new sender
+	if due.Before(now) || due.Sub(now) > l.burst+l.every {
+		due = now // also the zero time of a new sender, and if the clock was set back
 	}
 	if wait := due.Sub(now) - l.burst; wait > 0 {
 		return wait
 	}
 	l.due[sender] = due.Add(l.every)
 	return 0
+}
+
+// back takes back what take has counted.
+func (l *limiter) back(sender string) {
+	if l.every == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if due, ok := l.due[sender]; ok {
+		l.due[sender] = due.Add(-l.every)
+	}
 }
 
 // sweep forgets the senders that have nothing against them.
@@ -100,19 +116,25 @@ func (l *limiter) forget(now time.Time) {
 	}
 }
 
-// sender returns what stands for the address of r.
-func sender(r *http.Request) string {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
+// sender returns what stands for the address that r came from.
+func (a *Authority) sender(r *http.Request) string {
+	addr := a.address(r)
+	if !addr.IsValid() {
 		return ""
 	}
-	addr := ap.Addr().Unmap().WithZone("")
+	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		if p, err := addr.Prefix(64); err == nil {
 			return p.String()
 		}
 	}
 	return addr.String()
+}
+
+// remoteAddress returns the address of the other end of the connection.
+func remoteAddress(r *http.Request) netip.Addr {
+	ap, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero address if it is none
+	return ap.Addr()
 }
 
 // retryAfter returns d in whole seconds, rounded up, and 1 at least: the only

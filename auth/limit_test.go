@@ -113,11 +113,12 @@ func TestManySenders(t *testing.T) {
 
 func TestSender(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	a := &Authority{address: remoteAddress}
 	for addr, want := range map[string]string{
 		"192.0.2.1:1234": "192.0.2.1", "[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::/64", "[::ffff:192.0.2.1]:1": "192.0.2.1", "[fe80::1%eth0]:1": "fe80::/64", "@": "", "": "", "host:1": "",
 	} {
-		if r.RemoteAddr = addr; sender(r) != want {
-			t.Errorf("%s is %q instead of %q", addr, sender(r), want)
+		if r.RemoteAddr = addr; a.sender(r) != want {
+			t.Errorf("%s is %q instead of %q", addr, a.sender(r), want)
 		}
 	}
 	for d, want := range map[time.Duration]int{1: 1, time.Second: 1, time.Second + 1: 2, 90 * time.Second: 90, 0: 1} {

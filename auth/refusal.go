@@ -75,8 +75,10 @@ func badScope(scope string) *refusal {
 	}
 }
 
+const numberTooMany = 90055
+
 func tooMany(seconds int) *refusal {
-	return &refusal{status: http.StatusTooManyRequests, code: "temporarily_unavailable", number: 90055, text: "There are too many requests. Please retry later.", retry: seconds}
+	return &refusal{status: http.StatusTooManyRequests, code: "temporarily_unavailable", number: numberTooMany, text: "There are too many requests. Please retry later.", retry: seconds}
 }
 
 func outOfOrder(cause error) *refusal {
@@ -124,10 +126,13 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, why *refusal)
 	}
 	stamp := a.now().UTC().Format("2006-01-02 15:04:05Z")
 	a.counts.refused.Add(1)
-	if why.cause != nil {
+	switch {
+	case why.number == numberTooMany:
+		// It is counted. A line for each would let strangers fill the disk.
+	case why.cause != nil:
 		a.log.Error("a token could not be issued", "code", why.number, "client", why.client, "trace", trace, "err", why.cause)
-	} else {
-		a.log.Info("a token was refused", "code", why.number, "client", why.client, "trace", trace, "from", sender(r))
+	default:
+		a.log.Info("a token was refused", "code", why.number, "client", why.client, "trace", trace, "from", a.sender(r))
 	}
 	w.Header().Set("x-ms-request-id", trace)
 	if why.retry > 0 {

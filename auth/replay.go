@@ -7,22 +7,48 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // useOnce remembers that a client has used the assertion of that jti, until the
 // given Unix time. It reports false if that had been so already, by whichever
 // process and before whatever restart.
+//
+// Assertions are forgotten when they have expired. Whether that is so is for the
+// clock to say, which may be set back afterwards: so one that would be forgotten
+// no later than others were counts as used.
 func (a *Authority) useOnce(ctx context.Context, client, jti string, until int64) (bool, error) {
 	sum := sha256.Sum256([]byte(jti))
-	name := prefixJTI + client + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
-	err := a.kv.Save(ctx, map[string][]byte{name: strconv.AppendInt(nil, until, 10)}, map[string][]byte{name: nil})
-	switch {
-	case errors.Is(err, ErrConflict):
-		return false, nil
-	case err != nil:
+	name, swept := prefixJTI+client+"/"+base64.RawURLEncoding.EncodeToString(sum[:]), prefixSwept+client
+	first := false
+	err := retry(func() error {
+		raw, err := get(ctx, a.kv, swept)
+		if err != nil {
+			return err
+		}
+		if until <= sweptUntil(raw) {
+			return nil
+		}
+		err = a.kv.Save(ctx, map[string][]byte{name: strconv.AppendInt(nil, until, 10)}, map[string][]byte{name: nil, swept: raw})
+		if errors.Is(err, ErrConflict) {
+			// It was used, or others were forgotten meanwhile.
+			if used, getErr := get(ctx, a.kv, name); getErr != nil || used != nil {
+				return getErr
+			}
+		}
+		first = err == nil
+		return err
+	})
+	if err != nil {
 		return false, fmt.Errorf("auth: remembering an assertion: %w", err)
 	}
-	return true, nil
+	return first, nil
+}
+
+// sweptUntil reads a value of auth/swept; there is none at first.
+func sweptUntil(raw []byte) int64 {
+	n, _ := strconv.ParseInt(string(raw), 10, 64)
+	return n
 }
 
 // sweepBatch is how many names are deleted in one change.
@@ -35,14 +61,24 @@ func (a *Authority) sweepAssertions(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("auth: reading the assertions that were used: %w", err)
 	}
-	set, cond := map[string][]byte{}, map[string][]byte{}
+	swept, err := a.kv.Load(ctx, prefixSwept)
+	if err != nil {
+		return fmt.Errorf("auth: reading which assertions were forgotten: %w", err)
+	}
+	set, cond, deleted := map[string][]byte{}, map[string][]byte{}, 0
 	flush := func() error {
-		if len(set) == 0 {
+		if deleted == 0 {
 			return nil
 		}
 		err := a.kv.Save(ctx, set, cond)
+		for name, raw := range set {
+			if err == nil && raw != nil {
+				swept[name] = raw
+			}
+		}
 		clear(set)
 		clear(cond)
+		deleted = 0
 		if err != nil && !errors.Is(err, ErrConflict) {
 			return fmt.Errorf("auth: forgetting assertions that have expired: %w", err)
 		}
@@ -50,11 +86,18 @@ func (a *Authority) sweepAssertions(ctx context.Context) error {
 	}
 	now := a.now().Unix()
 	for name, raw := range all {
-		if until, err := strconv.ParseInt(string(raw), 10, 64); err == nil && now <= until {
+		until, err := strconv.ParseInt(string(raw), 10, 64)
+		if err == nil && now <= until {
 			continue
 		}
 		set[name], cond[name] = nil, raw
-		if len(set) == sweepBatch {
+		client, _, _ := strings.Cut(strings.TrimPrefix(name, prefixJTI), "/")
+		mark := prefixSwept + client
+		if _, there := set[mark]; !there {
+			set[mark], cond[mark] = swept[mark], swept[mark]
+		}
+		set[mark] = strconv.AppendInt(nil, max(until, sweptUntil(set[mark])), 10)
+		if deleted++; deleted == sweepBatch {
 			if err := flush(); err != nil {
 				return err
 			}

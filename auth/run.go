@@ -32,7 +32,7 @@ func (a *Authority) Run(ctx context.Context) error {
 func (a *Authority) round(ctx context.Context) error {
 	now := a.now()
 	a.byID.sweep(now)
-	a.byAddr.sweep(now)
+	a.failed.sweep(now)
 	return errors.Join(a.keys.renew(ctx), a.sweepAssertions(ctx))
 }
 

@@ -29,6 +29,7 @@ type accessClaims struct {
 	Tenant    string   `json:"tid"`
 	JTI       string   `json:"jti"`
 	Version   string   `json:"ver"`
+	Epoch     int64    `json:"epoch,omitempty"` // see storedClient
 }
 
 // parseAccessClaims reads the claims of a token that we have signed. Even so
@@ -56,6 +57,9 @@ func parseAccessClaims(o object) (t accessClaims, ok bool) {
 		t.Roles, is = o.texts("roles")
 		ok = ok && is
 	}
+	if o.has("epoch") {
+		t.Epoch = number("epoch")
+	}
 	return t, ok && isGUID(t.Tenant) && isGUID(t.Client) && t.AppID == t.Client && t.Party == t.Client &&
 		t.Subject == t.Object && t.Version == "2.0"
 }
@@ -70,14 +74,16 @@ func (a *Authority) issue(ctx context.Context, root string, c storedClient) (Sec
 	if err != nil {
 		return Secret{}, time.Time{}, err
 	}
-	// Later than the last moment at which the client's tokens were voided.
-	iat := max(a.now().Unix(), c.Since+1)
+	iat := a.now().Unix()
+	if c.Epoch == 0 {
+		iat = max(iat, c.Since+1) // later than they were voided
+	}
 	exp := iat + int64(TokenLife/time.Second)
 	payload, err := json.Marshal(accessClaims{
 		Audience: a.audience, Issuer: tenantIssuer(root, c.Tenant),
 		Issued: iat, NotBefore: iat, Expires: exp,
 		AppID: c.ID, Party: c.ID, Client: c.ID, Object: c.Object, Subject: c.Object,
-		Roles: c.Roles, Tenant: c.Tenant, JTI: jti, Version: "2.0",
+		Roles: c.Roles, Tenant: c.Tenant, JTI: jti, Version: "2.0", Epoch: c.Epoch,
 	})
 	if err != nil {
 		return Secret{}, time.Time{}, fmt.Errorf("auth: encoding a token: %w", err)

@@ -123,7 +123,7 @@ func (a *Authority) verifyOwn(ctx context.Context, t *checked) (*checked, bearer
 		refused = unavailable(err)
 	case client.Disabled:
 		refused = unauthorized(msgUnknownApp)
-	case own.Issued <= client.Since || own.Object != client.Object:
+	case client.voided(own.Epoch, own.Issued) || own.Object != client.Object:
 		refused = unauthorized(msgRevoked)
 	}
 	return t, bearer{

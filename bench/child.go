@@ -25,6 +25,7 @@ func roles() map[string]role {
 		"events": playing(sendEvents),
 		"lookup": playing(lookUp),
 		"fold":   playing(fold),
+		"abuse":  playing(abuseNow),
 	}
 }
 

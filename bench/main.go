@@ -84,7 +84,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 	f.StringVar(&c.tmp, "tmp", "", "keep everything below `DIR`, on the disk to be measured (default the system's folder)")
 	f.StringVar(&c.out, "out", "docs/benchmarks.md", "write the page to `FILE`; - is stdout")
 	f.StringVar(&c.program, "program", "", "measure the program at `PATH` instead of building it")
-	f.StringVar(&only, "only", "", "leave out all but `LIST` of: postgres, page, skip, number, open, import, events, hear")
+	f.StringVar(&only, "only", "", "leave out all but `LIST` of: postgres, page, skip, number, open, import, events, hear, neighbours")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
@@ -153,6 +153,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		b.step(ctx, "number", b.measureNumber),
 		b.step(ctx, "events", b.measureEvents),
 		b.step(ctx, "hear", b.measureHear),
+		b.step(ctx, "neighbours", b.measureNeighbours),
 	)
 	if ctx.Err() != nil {
 		return fmt.Errorf("no page is written: %w", context.Cause(ctx)) // half a run would replace a whole one

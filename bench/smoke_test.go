@@ -19,7 +19,7 @@ func TestSmoke(t *testing.T) {
 	out := filepath.Join(tmp, "benchmarks.md")
 	c, err := parse([]string{
 		"-rows", "12000", "-postgres-rows", "10000", "-import-rows", "5000", "-calls", "300", "-users", "50",
-		"-rounds", "1", "-slice", "100ms", "-tmp", tmp, "-out", out, "-timeout", "2m",
+		"-rounds", "1", "-slice", "100ms", "-tmp", tmp, "-out", out, "-timeout", "4m",
 	}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func asError(err error) *Error {
 		return badRequest(strings.Replace(err.Error(), call.ErrInvalid.Error()+": ", "", 1))
 	case errors.Is(err, call.ErrNotFound):
 		return &Error{Status: http.StatusNotFound, Code: "NotFound", Err: err}
-	case errors.Is(err, call.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, call.ErrClosed), errors.Is(err, call.ErrFull), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return Unavailable(err)
 	}
 	return &Error{

@@ -13,6 +13,7 @@
 //	datetime.go   the two parameters
 //	accept.go     Accept, Accept-Encoding, Prefer, $format
 //	limit.go      requests per client and tenant
+//	turn.go       whose page is next
 //	page.go       the query, the rows, the body; page_token.go, page_link.go
 //	row.go        one row in JSON; row_value.go
 //	page_pack.go  the page in gzip; deflate.go
@@ -29,9 +30,11 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/share"
 )
 
 // A Caller is who sends a request, as its token says.
@@ -64,6 +67,10 @@ type Config struct {
 	// PageTimeout is how long the store may take for a page before the client
 	// is told to come back. 0 is no limit.
 	PageTimeout time.Duration
+	// Turns are what tenants share while pages are made: processors, more or less.
+	// Nil is a share of its own; a server that does other work for tenants shares
+	// it with that.
+	Turns *share.Turns[call.GUID]
 	// Limits are the requests that callers may make. Zero is no limit; in
 	// strict mode it stands for Microsoft's.
 	Limits Limits
@@ -75,6 +82,8 @@ type Config struct {
 type Handler struct {
 	conf    Config
 	limiter *limiter
+	limited atomic.Uint64
+	turns   *turns
 	codes   *codes
 	bodies  sync.Pool // of *[]byte
 	packers sync.Pool // of *packer
@@ -100,7 +109,7 @@ func New(c Config) *Handler {
 	if c.Strict && c.Limits == (Limits{}) {
 		c.Limits = microsoftLimits()
 	}
-	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), codes: newCodes()}
+	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), turns: newTurns(c.Turns), codes: newCodes()}
 }
 
 // ServeHTTP implements [http.Handler].
@@ -169,6 +178,7 @@ func (x *exchange) serve() error {
 	}
 	x.caller = caller
 	if wait := x.h.limiter.take(caller); wait > 0 {
+		x.h.limited.Add(1)
 		return TooManyRequests(wait)
 	}
 	if err != nil {

@@ -225,8 +225,13 @@ func (x *exchange) readRows(p *pageRequest, b []byte, z *packer) (_ []byte, last
 		ctx, cancel = context.WithTimeout(ctx, x.h.conf.PageTimeout)
 		defer cancel()
 	}
+	t, err := x.h.turns.begin(ctx, x.caller, p.query.Where != nil)
+	defer t.end()
+	if err != nil {
+		return b, last, false, fmt.Errorf("waiting for a page's turn: %w", err)
+	}
 	w := newRowWriter(p.rows)
-	for row, err := range x.h.conf.Store.Rows(ctx, p.query) {
+	for row, err := range x.h.conf.Store.Rows(t, p.query) {
 		switch {
 		case err != nil:
 			// An engine may have its own words for an end that ctx has set.

@@ -32,6 +32,12 @@ type Config struct {
 	Push func() Push
 	// Rows returns what became of the calls of each source.
 	Rows func() []Rows
+	// Auth returns the counts of tokens, and of requests that were judged by them.
+	Auth func() Auth
+	// Limits returns what limits have refused or held up, by limit.
+	Limits func() map[string]uint64
+	// Connections returns how many there are that the server has accepted.
+	Connections func() int64
 	// Folding returns how the making of rows out of messages gets on.
 	Folding func() Folding
 	// Log is told when the metrics cannot be shown; nil is no log.
@@ -68,7 +74,17 @@ type Push struct {
 type Rows struct {
 	Source                       string
 	New, Changed, Same, Rejected int64
+	Linked                       int64 // of changed and same: found to be rows of another source
 	Unassigned                   int64 // of the ones that were kept: belong to no tenant's trunk
+}
+
+// Auth are the counts of tokens.
+type Auth struct {
+	Issued   uint64            // tokens
+	Refused  map[string]uint64 // requests for a token, by cause
+	Requests map[string]uint64 // requests that showed a token, or should have, by outcome
+	Keys     map[string]uint64 // times that the keys of an Entra tenant were read, by outcome
+	Failed   map[string]uint64 // what could not be done and is made up for later, by what
 }
 
 // Folding says how the making of rows out of messages gets on.

@@ -40,8 +40,16 @@ func example() Config {
 			return Push{Requests: map[string]uint64{"accepted": 3, "busy": 1}, Rejected: map[string]uint64{"record": 6}, Bytes: 999, Active: 2}
 		},
 		Rows: func() []Rows {
-			return []Rows{{Source: "http", New: 1, Changed: 2, Same: 3, Rejected: 4, Unassigned: 5}}
+			return []Rows{{Source: "http", New: 1, Changed: 2, Same: 3, Rejected: 4, Unassigned: 5, Linked: 28}}
 		},
+		Auth: func() Auth {
+			return Auth{
+				Issued: 21, Refused: map[string]uint64{"limited": 22}, Requests: map[string]uint64{"denied": 23},
+				Keys: map[string]uint64{"failed": 24}, Failed: map[string]uint64{"round": 25},
+			}
+		},
+		Limits:      func() map[string]uint64 { return map[string]uint64{"scans": 26} },
+		Connections: func() int64 { return 27 },
 		Folding: func() Folding {
 			return Folding{
 				Open: 17, Held: 18, Lag: 1500 * time.Millisecond, Messages: map[string]uint64{"call": 8, "other": 9},

@@ -22,7 +22,9 @@ type families struct {
 	hepLost, hepFurther, hepUnread                                      family
 	hepConnections, hepAccepted, hepTurnedAway                          family
 	pushRequests, pushRejected, pushBytes, pushActive                   family
-	rows, unassigned                                                    family
+	authIssued, authRefused, authRequests, authKeys, authFailed         family
+	limited, connections                                                family
+	rows, linked, unassigned                                            family
 	open, held, lag, heard, legs, amended, inferred, crowded            family
 	aside, echoes, another, unlinked, clocks                            family
 }
@@ -45,7 +47,15 @@ func newFamilies() families {
 		pushRejected:   counter("trunklog_push_rejected_total", "Records in such requests that were not taken, by cause.", "cause"),
 		pushBytes:      counter("trunklog_push_bytes_total", "Bytes of such requests, after unpacking."),
 		pushActive:     gauge("trunklog_push_active_requests", "Such requests that are being worked on now."),
+		authIssued:     counter("trunklog_auth_tokens_issued_total", "Tokens that were issued."),
+		authRefused:    counter("trunklog_auth_tokens_refused_total", "Requests for a token that were refused, by cause.", "cause"),
+		authRequests:   counter("trunklog_auth_requests_total", "Requests that showed a token or should have, by outcome.", "outcome"),
+		authKeys:       counter("trunklog_auth_entra_keys_total", "Times that the keys of an Entra tenant were read, by outcome.", "outcome"),
+		authFailed:     counter("trunklog_auth_failures_total", "What the issuer could not do and makes up for later, by what.", "what"),
+		limited:        counter("trunklog_limited_total", "What was refused or had to wait because of a limit, by limit.", "limit"),
+		connections:    gauge("trunklog_connections", "Connections of clients and of capture agents that are open."),
 		rows:           counter("trunklog_rows_total", "Calls by what became of them: new, changed, same, rejected.", "source", "outcome"),
+		linked:         counter("trunklog_rows_linked_total", "Calls that were found to be rows of another source.", "source"),
 		unassigned:     counter("trunklog_rows_unassigned_total", "Calls that were kept and belong to no tenant's trunk.", "source"),
 		open:           gauge("trunklog_open_calls", "Legs of calls heard by SIP that have begun and not ended."),
 		held:           gauge("trunklog_held_calls", "Legs of calls heard by SIP that are in memory."),
@@ -70,7 +80,9 @@ func (f *families) all() []family {
 		f.hepLost, f.hepFurther, f.hepUnread,
 		f.hepConnections, f.hepAccepted, f.hepTurnedAway,
 		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
-		f.rows, f.unassigned,
+		f.authIssued, f.authRefused, f.authRequests, f.authKeys, f.authFailed,
+		f.limited, f.connections,
+		f.rows, f.linked, f.unassigned,
 		f.open, f.held, f.lag, f.heard, f.legs, f.amended, f.inferred, f.crowded,
 		f.aside, f.echoes, f.another, f.unlinked, f.clocks,
 	}
@@ -108,12 +120,30 @@ func (s *snapshots) Collect(to chan<- prometheus.Metric) {
 			out.add(s.f.rows, float64(r.Changed), r.Source, "changed")
 			out.add(s.f.rows, float64(r.Same), r.Source, "same")
 			out.add(s.f.rows, float64(r.Rejected), r.Source, "rejected")
+			out.add(s.f.linked, float64(r.Linked), r.Source)
 			out.add(s.f.unassigned, float64(r.Unassigned), r.Source)
 		}
+	}
+	if s.c.Auth != nil {
+		s.auth(out, s.c.Auth())
+	}
+	if s.c.Limits != nil {
+		out.by(s.f.limited, s.c.Limits())
+	}
+	if s.c.Connections != nil {
+		out.add(s.f.connections, float64(s.c.Connections()))
 	}
 	if s.c.Folding != nil {
 		s.folding(out, s.c.Folding())
 	}
+}
+
+func (s *snapshots) auth(out output, x Auth) {
+	out.add(s.f.authIssued, float64(x.Issued))
+	out.by(s.f.authRefused, x.Refused)
+	out.by(s.f.authRequests, x.Requests)
+	out.by(s.f.authKeys, x.Keys)
+	out.by(s.f.authFailed, x.Failed)
 }
 
 func (s *snapshots) folding(out output, x Folding) {
@@ -175,4 +205,11 @@ type output chan<- prometheus.Metric
 
 func (o output) add(f family, value float64, labels ...string) {
 	o <- prometheus.MustNewConstMetric(f.desc, f.kind, value, labels...)
+}
+
+// by adds what is counted by one label.
+func (o output) by(f family, values map[string]uint64) {
+	for label, n := range values {
+		o.add(f, float64(n), label)
+	}
 }

@@ -33,6 +33,9 @@ type Options struct {
 	Reject func(cause string, sample []byte)
 	// TLS returns the server's own certificate, or that in the given files.
 	TLS func(certFile, keyFile string) (*tls.Config, error)
+	// Listener bounds the connections of all sources and of others together; nil
+	// is no bound.
+	Listener func(net.Listener) net.Listener
 }
 
 // A Source hears calls at an address.
@@ -64,7 +67,7 @@ var sources = []struct {
 }
 
 func openHEP(u *url.URL, o Options) (Source, error) {
-	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS})
+	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS, Listener: o.Listener})
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)

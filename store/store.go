@@ -6,9 +6,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/trunklog/trunklog/call"
@@ -27,11 +30,16 @@ type Options struct {
 	CacheBytes int64
 	// ReadOnly opens a store that is there and changes nothing.
 	ReadOnly bool
+	// Existing opens a store that is there and makes none: the error is
+	// [call.ErrNotFound] then.
+	Existing bool
 }
 
 // Open opens the store that spec names:
 //
 //	pebble:DIR   the embedded engine, in the folder DIR
+//
+// It makes one if there is none, unless o says otherwise.
 //
 // The errors of an unknown engine and of an unknown parameter wrap
 // [call.ErrInvalid] and say what is known; for the others see the engine.
@@ -49,6 +57,9 @@ func Open(ctx context.Context, spec string, o Options) (call.Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("store %q: %w", spec, err)
 		}
+		if o.Existing && empty(dir) {
+			return nil, fmt.Errorf("store %q: %w", spec, call.ErrNotFound)
+		}
 		return open(pebble.Open(dir, pebble.Options{Log: o.Log, Fatal: o.Fatal, CacheBytes: o.CacheBytes, ReadOnly: o.ReadOnly}))
 	}
 	return nil, fmt.Errorf("store %q: %w: there is no engine %q; known is pebble:DIR", hide(spec), call.ErrInvalid, scheme)
@@ -60,6 +71,22 @@ func open[S call.Store](s S, err error) (call.Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// empty reports whether the folder is missing, or holds nothing but what is
+// written to it before a store is made in it. What holds anything else is the
+// engine's to judge, for it may be a store that is damaged.
+func empty(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	for _, e := range entries {
+		if name := e.Name(); name != "LOCK" && name != "owner" && name != "owner.new" {
+			return false
+		}
+	}
+	return true
 }
 
 // folder reads DIR, which may also be written as the path of a URL.

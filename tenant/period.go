@@ -9,16 +9,20 @@ import (
 )
 
 // A Period is a length of time as people give it: in days, weeks, months and
-// years of the calendar. The zero Period is for ever.
+// years of the calendar, or for ever. The zero Period is one that nobody has
+// given, which is for ever too where nothing else is said.
 type Period struct {
 	n    int
-	unit byte // 'd', 'w', 'm' or 'y'
+	unit byte // 'd', 'w', 'm' or 'y'; 'f' is for ever
 }
 
-// ParsePeriod reads "30d", "8w", "6m", "10y" or "forever".
+// ParsePeriod reads "30d", "8w", "6m", "10y" or "forever"; "" is the zero Period.
 func ParsePeriod(s string) (Period, error) {
-	if s == "" || s == "forever" {
+	switch s {
+	case "":
 		return Period{}, nil
+	case "forever":
+		return Period{unit: 'f'}, nil
 	}
 	bad := fmt.Errorf("%w: period %q: give a number of days, weeks, months or years such as 150d, 8w, 6m, 10y, or 'forever'", call.ErrInvalid, s)
 	n, err := strconv.Atoi(s[:len(s)-1])
@@ -33,8 +37,11 @@ func ParsePeriod(s string) (Period, error) {
 	return Period{}, bad
 }
 
-// IsZero reports whether p is for ever.
-func (p Period) IsZero() bool { return p.n == 0 }
+// IsZero reports whether nobody has given p.
+func (p Period) IsZero() bool { return p == Period{} }
+
+// Forever reports whether p has no end.
+func (p Period) Forever() bool { return p.n == 0 }
 
 // Before returns the time that lies p before now; the zero time if p is for
 // ever.
@@ -53,7 +60,7 @@ func (p Period) Before(now time.Time) time.Time {
 }
 
 func (p Period) String() string {
-	if p.IsZero() {
+	if p.Forever() {
 		return "forever"
 	}
 	return strconv.Itoa(p.n) + string(p.unit)

@@ -6,14 +6,17 @@
 package tenant
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -30,27 +33,39 @@ type Tenant struct {
 	// Plans are dial plans by the trunk that they hold for, as Trunks has it; that
 	// of "" holds for all others.
 	Plans map[string]Plan `json:"plans,omitempty"`
-	// Keep is how long rows are kept; zero is what the server was told.
+	// Keep is how long rows are kept; zero is as the server is told for all.
 	Keep Period `json:"keep,omitzero"`
 }
 
 const prefix = "tenant/"
 
-// What a Directory knows may be this old. Before it says that there is no such
-// tenant it looks again, so that one which a command has just added is there
-// for the next request.
+// What a Directory knows may be this old when somebody asks for what it does not
+// know. A change of which it is told by Changed is seen at once, one that another
+// process has made behind its back after as long.
 const (
 	fresh      = time.Second
-	freshTrunk = 100 * time.Millisecond // calls of unknown trunks may be many
+	freshTrunk = 100 * time.Millisecond // a call whose trunk is new is kept for nobody
 )
 
-// A Directory finds tenants. It may be used by many goroutines.
+// A Directory finds tenants. It may be used by many goroutines, and answers from
+// memory: whatever is asked, and however often, at most one of those who ask
+// reads the store, every now and then, and nobody waits for it but who is told
+// of a change.
 type Directory struct {
 	store call.Store
 	now   func() time.Time
 
-	mu     sync.Mutex
+	known atomic.Pointer[index]
+	told  atomic.Int64 // how often Changed was called, or something was added
+
+	mu sync.Mutex // held while the store is read
+}
+
+// An index is what is known of the tenants. It does not change.
+type index struct {
 	read   time.Time
+	told   int64 // what Directory.told was before it was read
+	raw    map[string][]byte
 	all    []Tenant // sorted by name
 	byName map[string]int
 	byID   map[call.GUID]int
@@ -61,6 +76,8 @@ type Directory struct {
 // Open reads the directory from the store.
 func Open(ctx context.Context, store call.Store, now func() time.Time) (*Directory, error) {
 	d := &Directory{store: store, now: now}
+	d.told.Add(1)
+	d.known.Store(&index{})
 	if _, err := d.List(ctx); err != nil {
 		return nil, err
 	}
@@ -70,55 +87,95 @@ func Open(ctx context.Context, store call.Store, now func() time.Time) (*Directo
 // Changed says that the value of a name in the store's state was changed past
 // d. The next look at the tenants is then a fresh one.
 func (d *Directory) Changed(name string) {
-	if !strings.HasPrefix(name, prefix) {
-		return
+	if strings.HasPrefix(name, prefix) {
+		d.told.Add(1)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.read = time.Time{}
 }
 
 // List returns the tenants, sorted by name.
 func (d *Directory) List(ctx context.Context) ([]Tenant, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.refresh(ctx, fresh); err != nil {
+	x, err := d.look(ctx, fresh)
+	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(d.all), nil
+	return slices.Clone(x.all), nil
+}
+
+// look returns what is known, and reads it again before if a change was told, or
+// if it has the given age and nobody is reading it already.
+func (d *Directory) look(ctx context.Context, age time.Duration) (*index, error) {
+	x := d.known.Load()
+	switch {
+	case x.told != d.told.Load():
+		d.mu.Lock()
+	case !x.old(d.now(), age) || !d.mu.TryLock():
+		return x, nil
+	}
+	defer d.mu.Unlock()
+	if x = d.known.Load(); x.told == d.told.Load() && !x.old(d.now(), age) {
+		return x, nil // somebody was faster
+	}
+	return d.readAll(ctx)
+}
+
+// old reports whether x has the given age, or the clock was set back.
+func (x *index) old(now time.Time, age time.Duration) bool {
+	since := now.Sub(x.read)
+	return since >= age || since < 0
 }
 
 // Find returns the tenant with the given name or GUID, or call.ErrNotFound
 // with a text that lists those there are.
 func (d *Directory) Find(ctx context.Context, nameOrID string) (Tenant, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, age := range [...]time.Duration{fresh, 0} {
-		if err := d.refresh(ctx, age); err != nil {
-			return Tenant{}, err
-		}
-		if i, ok := d.byName[strings.ToLower(nameOrID)]; ok {
-			return d.all[i], nil
-		}
-		if id, err := call.ParseGUID(nameOrID); err == nil {
-			if i, ok := d.byID[id]; ok {
-				return d.all[i], nil
-			}
-		}
+	x := d.known.Load()
+	if t, ok := x.find(nameOrID); ok && x.told == d.told.Load() {
+		return t, nil
 	}
-	return Tenant{}, fmt.Errorf("tenant %q: %w (%s)", nameOrID, call.ErrNotFound, d.known())
+	x, err := d.look(ctx, fresh)
+	if err != nil {
+		return Tenant{}, err
+	}
+	if t, ok := x.find(nameOrID); ok {
+		return t, nil
+	}
+	return Tenant{}, &unknownError{nameOrID, x}
 }
 
+func (x *index) find(nameOrID string) (Tenant, bool) {
+	if i, ok := x.byName[strings.ToLower(nameOrID)]; ok {
+		return x.all[i], true
+	}
+	if id, err := call.ParseGUID(nameOrID); err == nil {
+		if i, ok := x.byID[id]; ok {
+			return x.all[i], true
+		}
+	}
+	return Tenant{}, false
+}
+
+// An unknownError says that there is no such tenant, and which there are. Its
+// text is only made if somebody reads it.
+type unknownError struct {
+	name string
+	x    *index
+}
+
+func (e *unknownError) Error() string {
+	return fmt.Sprintf("tenant %q: %v (%s)", e.name, call.ErrNotFound, e.x.known())
+}
+
+func (e *unknownError) Unwrap() error { return call.ErrNotFound }
+
 // known says in words which tenants there are.
-func (d *Directory) known() string {
-	if len(d.all) == 0 {
+func (x *index) known() string {
+	if len(x.all) == 0 {
 		return "there are none yet: add one with 'trunklog tenant add NAME --id GUID'"
 	}
 	var names []string
-	for _, t := range d.all[:min(len(d.all), 20)] {
+	for _, t := range x.all[:min(len(x.all), 20)] {
 		names = append(names, t.Name)
 	}
-	if len(d.all) > 20 {
+	if len(x.all) > 20 {
 		names = append(names, "…")
 	}
 	return "known are " + strings.Join(names, ", ")
@@ -127,33 +184,37 @@ func (d *Directory) known() string {
 // ByTrunk returns the tenant that the given host name of an SBC belongs to.
 // Of several that match, the most exact is taken.
 func (d *Directory) ByTrunk(ctx context.Context, host string) (call.GUID, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	for _, age := range [...]time.Duration{fresh, freshTrunk} {
-		if err := d.refresh(ctx, age); err != nil && d.all == nil {
-			return call.GUID{}, false
-		}
-		if id, ok := d.byTrunk(host); ok {
-			return id, true
-		}
+	_, id, ok := d.owner(ctx, hostOf(host))
+	return id, ok
+}
+
+// hostOf returns a host name in the form in which trunks are known.
+func hostOf(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// owner returns the tenant of a trunk, and the index that knows it.
+func (d *Directory) owner(ctx context.Context, host string) (*index, call.GUID, bool) {
+	x := d.known.Load()
+	if id, ok := x.byTrunk(host); ok && x.told == d.told.Load() {
+		return x, id, true
 	}
-	return call.GUID{}, false
+	if fresh, err := d.look(ctx, freshTrunk); err == nil {
+		x = fresh // else what is known still holds
+	}
+	id, ok := x.byTrunk(host)
+	return x, id, ok
 }
 
 // Number writes a number as the dial plan of a trunk says; see [Plan.E164].
 func (d *Directory) Number(ctx context.Context, trunk, number string) string {
-	id, ok := d.ByTrunk(ctx, trunk)
+	trunk = hostOf(trunk)
+	x, id, ok := d.owner(ctx, trunk)
 	if !ok {
 		return number
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	plans := d.all[d.byID[id]].Plans
+	plans := x.all[x.byID[id]].Plans
 	if len(plans) == 0 {
 		return number
 	}
-	trunk = strings.ToLower(strings.TrimSuffix(trunk, "."))
 	if p, ok := plans[trunk]; ok {
 		return p.E164(number)
 	}
@@ -167,13 +228,13 @@ func (d *Directory) Number(ctx context.Context, trunk, number string) string {
 	return plans[""].E164(number)
 }
 
-func (d *Directory) byTrunk(host string) (call.GUID, bool) {
-	if id, ok := d.hosts[host]; ok {
+func (x *index) byTrunk(host string) (call.GUID, bool) {
+	if id, ok := x.hosts[host]; ok {
 		return id, true
 	}
 	for i := range len(host) {
 		if host[i] == '.' {
-			if id, ok := d.below[host[i:]]; ok {
+			if id, ok := x.below[host[i:]]; ok {
 				return id, true
 			}
 		}
@@ -192,10 +253,11 @@ var reserved = []string{"common", "organizations", "consumers", "adfs", "dstsv2"
 func (d *Directory) Add(ctx context.Context, t Tenant) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.refresh(ctx, 0); err != nil {
+	x, err := d.readAll(ctx)
+	if err != nil {
 		return err
 	}
-	if err := d.check(&t); err != nil {
+	if err := x.check(&t); err != nil {
 		return err
 	}
 	value, err := json.Marshal(t)
@@ -203,7 +265,7 @@ func (d *Directory) Add(ctx context.Context, t Tenant) error {
 		return err
 	}
 	key := prefix + t.ID.String()
-	d.read = time.Time{}
+	defer d.told.Add(1)
 	_, err = d.store.Write(ctx, call.Batch{
 		State: map[string][]byte{key: value},
 		If:    map[string][]byte{key: nil},
@@ -212,9 +274,9 @@ func (d *Directory) Add(ctx context.Context, t Tenant) error {
 }
 
 // check brings t into its normal form and says what is wrong with it.
-func (d *Directory) check(t *Tenant) error {
+func (x *index) check(t *Tenant) error {
 	t.Name = strings.ToLower(t.Name)
-	switch _, taken := d.byName[t.Name]; {
+	switch _, taken := x.byName[t.Name]; {
 	case !nameForm.MatchString(t.Name):
 		return fmt.Errorf("%w: tenant name %q: 1 to 63 of a-z, 0-9, '.', '_', '-' are possible", call.ErrInvalid, t.Name)
 	case slices.Contains(reserved, t.Name):
@@ -224,8 +286,8 @@ func (d *Directory) check(t *Tenant) error {
 	case taken:
 		return fmt.Errorf("%w: there is a tenant %s already", call.ErrInvalid, t.Name)
 	}
-	if i, taken := d.byID[t.ID]; taken {
-		return fmt.Errorf("%w: id %s belongs to tenant %s already", call.ErrInvalid, t.ID, d.all[i].Name)
+	if i, taken := x.byID[t.ID]; taken {
+		return fmt.Errorf("%w: id %s belongs to tenant %s already", call.ErrInvalid, t.ID, x.all[i].Name)
 	}
 	for trunk := range t.Plans {
 		if trunk != "" && !slices.ContainsFunc(t.Trunks, func(s string) bool { return strings.EqualFold(s, trunk) }) {
@@ -238,12 +300,12 @@ func (d *Directory) check(t *Tenant) error {
 		if !trunkForm.MatchString(trunk) {
 			return fmt.Errorf("%w: trunk %q: a host name such as sbc1.contoso.com or *.customers.carrier.com is needed", call.ErrInvalid, trunk)
 		}
-		owner, taken := d.hosts[trunk]
+		owner, taken := x.hosts[trunk]
 		if below, found := strings.CutPrefix(trunk, "*"); found {
-			owner, taken = d.below[below]
+			owner, taken = x.below[below]
 		}
 		if taken {
-			return fmt.Errorf("%w: trunk %s belongs to tenant %s already", call.ErrInvalid, trunk, d.all[d.byID[owner]].Name)
+			return fmt.Errorf("%w: trunk %s belongs to tenant %s already", call.ErrInvalid, trunk, x.all[x.byID[owner]].Name)
 		}
 	}
 	return nil
@@ -251,45 +313,52 @@ func (d *Directory) check(t *Tenant) error {
 
 var trunkForm = regexp.MustCompile(`^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 
-// refresh reads the tenants again if what is known has the given age.
-func (d *Directory) refresh(ctx context.Context, age time.Duration) error {
-	now := d.now()
-	if !d.read.IsZero() && now.Sub(d.read) < age && now.Sub(d.read) >= 0 {
-		return nil
-	}
+// readAll reads the tenants from the store. It is called with d.mu held.
+func (d *Directory) readAll(ctx context.Context) (*index, error) {
+	told, now := d.told.Load(), d.now()
 	values, err := d.store.State(ctx, prefix)
 	if err != nil {
-		return fmt.Errorf("reading the tenants: %w", err)
+		return nil, fmt.Errorf("reading the tenants: %w", err)
+	}
+	if last := d.known.Load(); maps.EqualFunc(values, last.raw, bytes.Equal) {
+		same := *last
+		same.told, same.read = told, now
+		d.known.Store(&same)
+		return &same, nil
 	}
 	all := make([]Tenant, 0, len(values))
 	for name, value := range values {
 		var t Tenant
 		if err := json.Unmarshal(value, &t); err != nil {
-			return fmt.Errorf("reading %s: %w", name, err)
+			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
 		all = append(all, t)
 	}
 	slices.SortFunc(all, func(a, b Tenant) int { return cmp.Compare(a.Name, b.Name) })
-	d.index(all)
-	d.read = now
-	return nil
+	x := newIndex(all)
+	x.told, x.read, x.raw = told, now, values
+	d.known.Store(x)
+	return x, nil
 }
 
-func (d *Directory) index(all []Tenant) {
-	d.all = all
-	d.byName = make(map[string]int, len(all))
-	d.byID = make(map[call.GUID]int, len(all))
-	d.hosts = make(map[string]call.GUID)
-	d.below = make(map[string]call.GUID)
+func newIndex(all []Tenant) *index {
+	x := &index{
+		all:    all,
+		byName: make(map[string]int, len(all)),
+		byID:   make(map[call.GUID]int, len(all)),
+		hosts:  make(map[string]call.GUID),
+		below:  make(map[string]call.GUID),
+	}
 	for i, t := range all {
-		d.byName[t.Name] = i
-		d.byID[t.ID] = i
+		x.byName[t.Name] = i
+		x.byID[t.ID] = i
 		for _, trunk := range t.Trunks {
 			if below, found := strings.CutPrefix(trunk, "*"); found {
-				d.below[below] = t.ID
+				x.below[below] = t.ID
 			} else {
-				d.hosts[trunk] = t.ID
+				x.hosts[trunk] = t.ID
 			}
 		}
 	}
+	return x
 }

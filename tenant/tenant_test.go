@@ -1,8 +1,11 @@
 package tenant_test
 
 import (
+	"context"
 	"errors"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,8 +89,8 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// A tenant that another process has just added is found, and a trunk of its own
-// within a tenth of a second.
+// A tenant that another process has added, and nobody has told of, is found within
+// a second, and a trunk of its own within a tenth of one.
 func TestFresh(t *testing.T) {
 	store := storetest.NewModel()
 	d, clock := open(t, store)
@@ -101,6 +104,7 @@ func TestFresh(t *testing.T) {
 		t.Errorf("ByTrunk: %v, %v", id, ok)
 	}
 	add(t, other, fabrikam, "fabrikam")
+	clock.t = clock.t.Add(time.Second)
 	if got, err := d.Find(t.Context(), "fabrikam"); err != nil || got.ID != fabrikam {
 		t.Errorf("Find: %v, %v", got, err)
 	}
@@ -157,7 +161,7 @@ func TestPeriod(t *testing.T) {
 		if got := p.Before(now).Format(time.RFC3339); err != nil || got != want {
 			t.Errorf("%q before %v is %s, %v; want %s", s, now, got, err, want)
 		}
-		if back, err := tenant.ParsePeriod(p.String()); err != nil || back != p {
+		if back, err := tenant.ParsePeriod(p.String()); s != "" && (err != nil || back != p) {
 			t.Errorf("%q is printed as %q", s, p)
 		}
 	}
@@ -195,3 +199,70 @@ func TestNumber(t *testing.T) {
 		t.Errorf("a plan for another's trunk: %v", err)
 	}
 }
+
+// A gate is a store whose state is read only while it is open.
+type gate struct {
+	call.Store
+	reads atomic.Int64
+	shut  atomic.Pointer[chan struct{}]
+}
+
+func (g *gate) State(ctx context.Context, prefix string) (map[string][]byte, error) {
+	g.reads.Add(1)
+	if c := g.shut.Load(); c != nil {
+		<-*c
+	}
+	return g.Store.State(ctx, prefix)
+}
+
+// What does not exist is asked for as cheaply as what does: the store is read no
+// more than once a second, or a tenth of one for trunks, and whoever asks while
+// it is being read is answered from memory.
+func TestUnknownIsCheap(t *testing.T) {
+	store := &gate{Store: storetest.NewModel()}
+	d, clock := open(t, store)
+	add(t, d, contoso, "contoso", "sbc1.contoso.com")
+	ask := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := d.Find(t.Context(), "nobody"); !errors.Is(err, call.ErrNotFound) {
+				t.Fatal(err)
+			}
+			if _, ok := d.ByTrunk(t.Context(), "sbc.nobody.com"); ok {
+				t.Fatal("an unknown trunk is known")
+			}
+			if _, err := d.Find(t.Context(), "contoso"); err != nil {
+				t.Fatal(err)
+			}
+			if id, ok := d.ByTrunk(t.Context(), "sbc1.contoso.com"); !ok || id != contoso {
+				t.Fatal(id, ok)
+			}
+		}
+	}
+	ask(1)
+	before := store.reads.Load()
+	for range 10 {
+		clock.t = clock.t.Add(freshTrunk)
+		ask(1000)
+	}
+	if n := store.reads.Load() - before; n > 10 {
+		t.Errorf("the store was read %d times in a second, want 10", n)
+	}
+
+	open := make(chan struct{})
+	store.shut.Store(&open)
+	clock.t = clock.t.Add(time.Hour)
+	before = store.reads.Load()
+	first := make(chan error, 1)
+	go func() { _, err := d.Find(t.Context(), "nobody"); first <- err }()
+	for store.reads.Load() == before {
+		runtime.Gosched()
+	}
+	ask(1000) // hangs if anybody waits
+	close(open)
+	if err := <-first; !errors.Is(err, call.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+const freshTrunk = 100 * time.Millisecond

@@ -37,6 +37,9 @@ type Options struct {
 	// that the server has anyway. If it is nil, the URL must name files, and
 	// they are read once.
 	TLS func(certFile, keyFile string) (*tls.Config, error)
+	// Listener returns what connections are accepted from in place of l, and so
+	// can bound them together with those of others; nil is l itself.
+	Listener func(l net.Listener) net.Listener
 }
 
 // A Source listens for HEP packets at one address. It is a [call.Source].

@@ -31,7 +31,11 @@ func (s *Source) listenTCP(ctx context.Context) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4,
 	}}
-	return lc.Listen(ctx, "tcp", s.host)
+	l, err := lc.Listen(ctx, "tcp", s.host)
+	if err != nil || s.o.Listener == nil {
+		return l, err
+	}
+	return s.o.Listener(l), nil
 }
 
 // A listener accepts connections and knows those that are open.

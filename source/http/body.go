@@ -34,8 +34,8 @@ type body struct {
 func (h *Handler) newBody(x *exchange) *body {
 	now := time.Now() // deadlines of connections are the system's, not Config.Now's
 	raw := &rawBody{
-		r: x.r.Body, control: http.NewResponseController(x.w),
-		idle: h.c.IdleTimeout, until: now.Add(h.c.BodyTimeout), most: h.c.MaxBody,
+		r: x.r.Body, x: x, control: http.NewResponseController(x.w),
+		idle: h.c.IdleTimeout, rate: h.c.LeastRate, until: now.Add(h.c.BodyTimeout), most: h.c.MaxBody,
 	}
 	// What the sender has to do takes up to then; the answer comes behind it.
 	_ = raw.control.SetWriteDeadline(raw.until.Add(answerTime))
@@ -70,8 +70,12 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	b.bytes += int64(n)
-	if b.bytes > b.most {
+	switch {
+	case b.bytes > b.most:
 		b.err = tooLarge(b.most)
+		return 0, b.err
+	case b.zip != nil && b.bytes > freeBytes+mostRatio*b.raw.n:
+		b.err = tooDense()
 		return 0, b.err
 	}
 	if b.sum != nil {
@@ -114,13 +118,16 @@ func (b *body) words(err error) error {
 // anew, so that a sender that goes on has time and one that does not has none.
 type rawBody struct {
 	r       io.Reader
+	x       *exchange // whose turn is given back while nothing comes; nil is nobody's
 	control *http.ResponseController
 	idle    time.Duration
 	until   time.Time
+	rate    int64
 	most    int64
 
-	n   int64
-	err error // *Error
+	n     int64
+	spent time.Duration // waiting for them
+	err   error         // *Error
 }
 
 // Read implements [io.Reader].
@@ -128,18 +135,25 @@ func (b *rawBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	deadline := time.Now().Add(b.idle)
+	began := time.Now()
+	// What has come so far may have taken so long.
+	owed := slowStart + time.Duration(b.n)*time.Second/time.Duration(b.rate) - b.spent
+	deadline := began.Add(min(b.idle, owed))
 	if deadline.After(b.until) {
 		deadline = b.until
 	}
 	_ = b.control.SetReadDeadline(deadline) // a recorder in a test has none
+	if b.x != nil {
+		b.x.pause()
+	}
 	n, err := b.r.Read(p)
 	b.n += int64(n)
+	b.spent += time.Since(began)
 	switch {
 	case b.n > b.most:
 		b.err = tooLarge(b.most)
 	case err == nil:
-		return n, nil
+		return n, b.resume()
 	case errors.Is(err, io.EOF):
 		// From here on the deadline would end the request while it is kept.
 		_ = b.control.SetReadDeadline(time.Time{})
@@ -150,4 +164,13 @@ func (b *rawBody) Read(p []byte) (int, error) {
 		b.err = brokenBody("The body ends before its end.", err)
 	}
 	return 0, b.err
+}
+
+// resume waits for a turn to read what has come.
+func (b *rawBody) resume() error {
+	if b.x == nil {
+		return nil
+	}
+	b.err = b.x.work()
+	return b.err
 }

@@ -14,6 +14,7 @@ const (
 	KeyReused                 // it belongs to another body
 	KeyInUse                  // another request with it is being worked on
 	TooLarge                  // the body
+	Dense                     // the body, unpacked, for what it is packed
 	Broken                    // the body ends early, or the gzip is damaged
 	Timeout                   // the body came too slowly
 	Empty                     // no record in the body
@@ -35,7 +36,7 @@ const (
 )
 
 var causes = [NumCauses]string{
-	"unauthorized", "method", "media-type", "encoding", "query", "key", "key-reused", "key-in-use", "too-large", "broken", "timeout",
+	"unauthorized", "method", "media-type", "encoding", "query", "key", "key-reused", "key-in-use", "too-large", "dense", "broken", "timeout",
 	"empty", "all-bad", "too-many-bad", "busy", "slow", "full", "failed", "record", "too-long", "event", "refused",
 }
 

@@ -74,6 +74,13 @@ func tooLarge(most int64) *Error {
 	}
 }
 
+func tooDense() *Error {
+	return &Error{
+		Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge",
+		Message: fmt.Sprintf("The body has more than %d times as many bytes unpacked as packed. Send it unpacked, or in parts.", mostRatio), Cause: Dense,
+	}
+}
+
 func brokenBody(message string, err error) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: message, Err: err, Cause: Broken}
 }

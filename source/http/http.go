@@ -14,7 +14,7 @@
 // A request goes through these files in this order:
 //
 //	http.go     what the handler is made of, the order of the checks
-//	slots.go    how many requests are worked on at once
+//	slots.go    how many bodies are read and batches put at once
 //	request.go  the headers and the query
 //	key.go      Idempotency-Key; key_sweep.go
 //	body.go     deadlines, limits, gzip
@@ -41,6 +41,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/share"
 )
 
 // Path is where the handler expects to be mounted.
@@ -120,10 +121,33 @@ type Config struct {
 	IdleTimeout time.Duration
 	// BodyTimeout is how long a body may take in all; 0 is 5 minutes.
 	BodyTimeout time.Duration
-	// Concurrent is how many requests are worked on at once, of which one
-	// client may have half; 0 is 64.
+	// LeastRate is how many bytes a second of a body must arrive, after the first
+	// slowStart and not counting the time in which the store makes the sender
+	// wait; 0 is 1,024.
+	LeastRate int64
+	// Concurrent is how many calls are put at once, of which one tenant may have
+	// half; 0 is 20,000, which are four batches of many or hundreds of few. A batch
+	// beyond waits for PutTimeout.
 	Concurrent int
+	// Turns are what tenants share while bodies are read that have come: processors,
+	// more or less. Nil is no limit.
+	Turns *share.Turns[call.GUID]
+	// Bodies is how many bodies are read at once; 0 is 512. One tenant may have
+	// a quarter of them.
+	Bodies int
 }
+
+// Packed bodies may be a thousand times as long when they are unpacked, which
+// takes memory and a processor: they may have no more than the ratio times what
+// was sent, and what any body may have, and only some are unpacked at once.
+const (
+	mostRatio  = 200
+	freeBytes  = 1 << 20
+	packedPart = 8 // of all bodies
+)
+
+// slowStart is for how long a body may come at any rate.
+const slowStart = 10 * time.Second
 
 func (c *Config) defaults() {
 	if c.Decode == nil || c.Sink == nil || c.Authorize == nil || c.Fail == nil || c.State == nil {
@@ -140,7 +164,9 @@ func (c *Config) defaults() {
 	orElse(&c.PutTimeout, 10*time.Second)
 	orElse(&c.IdleTimeout, 30*time.Second)
 	orElse(&c.BodyTimeout, 5*time.Minute)
-	orElse(&c.Concurrent, 64)
+	orElse(&c.LeastRate, 1<<10)
+	orElse(&c.Concurrent, 20_000)
+	orElse(&c.Bodies, 512)
 }
 
 func orElse[T int | int64 | time.Duration](p *T, value T) {
@@ -152,21 +178,25 @@ func orElse[T int | int64 | time.Duration](p *T, value T) {
 // A Handler answers the requests. Use [Handler.Run] beside it, and
 // [Handler.Close] when no more requests come.
 type Handler struct {
-	c     Config
-	slots *slots
-	keys  keys
-	zips  sync.Pool // of *gzip.Reader
-	count counters
-	shown [NumCauses]shownAt
+	c      Config
+	slots  *slots // of bodies
+	packed *slots // of those that are packed
+	puts   *share.Shares[call.GUID]
+	keys   keys
+	zips   sync.Pool // of *gzip.Reader
+	count  counters
+	shown  [NumCauses]shownAt
 }
 
 // New returns a handler. It panics if c lacks what it must have.
 func New(c Config) *Handler {
 	c.defaults()
 	return &Handler{
-		c:     c,
-		slots: newSlots(c.Concurrent),
-		keys:  keys{state: c.State, now: c.Now, busy: map[string]bool{}},
+		c:      c,
+		slots:  newSlots(c.Bodies, max(1, c.Bodies/4)),
+		packed: newSlots(max(1, c.Bodies/packedPart), max(1, c.Bodies/packedPart/4)),
+		puts:   putShares(c.Concurrent),
+		keys:   keys{state: c.State, now: c.Now, busy: map[string]bool{}},
 	}
 }
 
@@ -194,10 +224,12 @@ type exchange struct {
 	r     *http.Request
 	began time.Time
 
-	caller Caller
-	head   head
-	body   *body
-	answer Answer
+	caller  Caller
+	head    head
+	body    *body
+	answer  Answer
+	turn    share.Turn[call.GUID]
+	working bool // has it
 }
 
 // serve answers the request, or returns the error to answer with.
@@ -215,11 +247,22 @@ func (x *exchange) serve() (err error) {
 	if r.ContentLength > h.c.MaxBody {
 		return tooLarge(h.c.MaxBody)
 	}
-	slot, ok := h.slots.take(x.caller.Client)
+	slot, ok := h.slots.take(x.caller.Tenant)
 	if !ok {
 		return busy()
 	}
 	defer slot.release()
+	if x.head.gzip {
+		unpacking, ok := h.packed.take(x.caller.Tenant)
+		if !ok {
+			return busy()
+		}
+		defer unpacking.release()
+	}
+	if err := x.work(); err != nil {
+		return err
+	}
+	defer x.pause()
 	x.body = h.newBody(x)
 	defer x.body.close()
 	if x.head.key == "" {
@@ -239,7 +282,7 @@ func (x *exchange) take(slot *slot) error {
 // intake reads the body and hands its calls on.
 func (x *exchange) intake(slot *slot) error {
 	in := intake{
-		h: x.h, ctx: x.r.Context(), slot: slot, answer: &x.answer,
+		x: x, h: x.h, ctx: x.r.Context(), slot: slot, tenant: x.caller.Tenant, answer: &x.answer,
 		sink:  x.h.c.Sink(x.caller),
 		kind:  x.head.kind,
 		lines: newLines(x.body, x.head.lines),

@@ -84,7 +84,7 @@ func TestBatches(t *testing.T) {
 	}
 	b.mem.puts = nil
 	for i := range 19 {
-		s, ok := b.slots.take(fmt.Sprint(i))
+		s, ok := b.slots.take(call.GUID{byte(i)})
 		if !ok {
 			t.Fatal("no slot")
 		}
@@ -339,10 +339,13 @@ func TestStuckStore(t *testing.T) {
 		t.Errorf("%d slots are taken, want 1", n)
 	}
 	if o := b.post(t, row(1)); o.status != http.StatusServiceUnavailable || b.Stats().Refused[Busy] != 1 || o.head.Get("Retry-After") != "1" {
-		t.Errorf("the same client again: status %d: %s", o.status, o.text)
+		t.Errorf("the same tenant again: status %d: %s", o.status, o.text)
 	}
-	if o := b.post(t, row(1), "Client", "other"); o.status != http.StatusServiceUnavailable || b.Stats().Refused[Slow] != 2 {
-		t.Errorf("another client: status %d: %s", o.status, o.text)
+	if o := b.post(t, row(1), "Client", "other"); o.status != http.StatusServiceUnavailable || b.Stats().Refused[Busy] != 2 {
+		t.Errorf("another client of the tenant: status %d: %s", o.status, o.text)
+	}
+	if o := b.post(t, row(1), "Tenant", "2"); o.status != http.StatusServiceUnavailable || b.Stats().Refused[Slow] != 2 || b.Stats().Held != 2 {
+		t.Errorf("another tenant: status %d: %s", o.status, o.text)
 	}
 	closed := make(chan struct{})
 	go func() { defer close(closed); b.Close() }()

@@ -21,9 +21,11 @@ const (
 
 // An intake hands the calls of one body on.
 type intake struct {
+	x      *exchange
 	h      *Handler
 	ctx    context.Context //nolint:containedctx // it is one request's
 	slot   *slot
+	tenant call.GUID
 	sink   Sink
 	kind   call.Kind
 	lines  *lines
@@ -150,6 +152,9 @@ func (in *intake) put() error {
 	if err != nil {
 		return in.putError(err)
 	}
+	if err := in.x.work(); err != nil {
+		return err
+	}
 	a := in.answer
 	a.New += int64(out.New)
 	a.Changed += int64(out.Changed)
@@ -175,10 +180,17 @@ func (in *intake) wait() (Outcome, error) {
 		err error
 	}
 	ctx, cancel := context.WithTimeout(in.ctx, in.h.c.PutTimeout)
+	in.x.pause()
+	n := len(in.batch)
+	if err := in.h.takePut(ctx, in.tenant, n); err != nil {
+		cancel()
+		return Outcome{}, errors.Join(errNoTurn, err)
+	}
 	done := make(chan result, 1)
 	in.slot.hold()
 	go func(batch []call.Event) {
 		defer in.slot.release()
+		defer in.h.puts.GiveN(in.tenant, int64(n))
 		defer cancel()
 		out, err := in.sink.Put(ctx, batch)
 		done <- result{out, err}
@@ -196,6 +208,9 @@ func (in *intake) wait() (Outcome, error) {
 	}
 }
 
+// errNoTurn says that a batch has waited in vain for others to be put.
+var errNoTurn = errors.New("too many batches are being put")
+
 // putError returns the answer to an error of the sink.
 func (in *intake) putError(err error) error {
 	switch {
@@ -203,6 +218,8 @@ func (in *intake) putError(err error) error {
 		return full(err).soFar(in.answer)
 	case in.ctx.Err() != nil:
 		return brokenBody("The sender has gone before its end.", err)
+	case errors.Is(err, errNoTurn):
+		return busy().soFar(in.answer)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return slow(err).soFar(in.answer)
 	}

@@ -118,6 +118,7 @@ func (x *exchange) takeOnce(slot *slot) error {
 	}
 	defer k.free(hash)
 	ctx := x.r.Context()
+	x.pause()
 	known, err := k.find(ctx, hash)
 	if err != nil {
 		return storeFailed(err)
@@ -135,6 +136,7 @@ func (x *exchange) takeOnce(slot *slot) error {
 	digest := hex.EncodeToString(x.body.sum.Sum(nil))
 	switch {
 	case known == nil:
+		x.pause()
 		if err := x.keepKey(ctx, hash, digest); err != nil {
 			return err
 		}

@@ -166,6 +166,9 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 			case "later":
 				return Caller{}, &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", RetryAfter: time.Second, Cause: Failed}
 			}
+			if name := r.Header.Get("Tenant"); name != "" {
+				return Caller{call.NameGUID(name), b.client}, nil
+			}
 			if name := r.Header.Get("Client"); name != "" {
 				return Caller{testTenant, name}, nil
 			}

@@ -160,13 +160,13 @@ func TestSlowStoreIsNoSlowSender(t *testing.T) {
 }
 
 // TestManySenders: many senders at once lose nothing, and slow ones of one
-// client do not keep another client out.
+// tenant neither keep another out nor hold what batches are put with.
 func TestManySenders(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Concurrent = 8 })
+	b := newBench(t, func(c *Config) { c.Concurrent, c.Bodies = 1, 16 })
 	srv := serve(t, b, true)
 	var slow []*io.PipeWriter
 	var wait sync.WaitGroup
-	for range 6 { // two more than the client may have
+	for range 6 { // two more than the tenant may have
 		r, w := io.Pipe()
 		slow = append(slow, w)
 		wait.Go(func() {
@@ -188,7 +188,7 @@ func TestManySenders(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Header.Set("Content-Type", "application/jsonl")
-		req.Header.Set("Client", "other")
+		req.Header.Set("Tenant", "2")
 		res, err := srv.Client().Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -205,5 +205,60 @@ func TestManySenders(t *testing.T) {
 	wait.Wait()
 	if s := idle(t, b); b.mem.len() != 51 || s.Accepted != 54 || s.Refused[Busy] != 2 {
 		t.Errorf("%d rows, %+v", b.mem.len(), s)
+	}
+}
+
+// TestLeastRate: a sender that sends now and then, and is never silent for long,
+// is not waited for; one that is fast enough is, and so is one that has to wait
+// for the store.
+func TestLeastRate(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate, took, n int64 // what is asked for a second; in ms, how long it took to send how much
+		late          bool
+	}{
+		"at once":         {1 << 10, 0, 100, false},
+		"slow at first":   {1 << 10, 9_900, 100, false},
+		"slow":            {1 << 10, 11_000, 100, true},
+		"just fast":       {1 << 10, 60_000, 51 << 10, false},
+		"a bit too slow":  {1 << 10, 60_000, 49 << 10, true},
+		"a rate of a MiB": {1 << 20, 11_000, 900 << 10, true},
+	} {
+		b := &rawBody{r: strings.NewReader("x"), idle: time.Hour, until: time.Now().Add(time.Hour), most: 1 << 30, rate: c.rate, n: c.n, spent: time.Duration(c.took) * time.Millisecond}
+		var d deadlines
+		b.control = http.NewResponseController(&d)
+		_, _ = b.Read(make([]byte, 1))
+		if late := !d.read.IsZero() && d.read.Before(time.Now()); late != c.late {
+			t.Errorf("%s: the next byte may take until %v", name, time.Until(d.read))
+		}
+	}
+}
+
+// Deadlines notes the first deadline for reading.
+type deadlines struct {
+	http.ResponseWriter
+	read time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	if d.read.IsZero() {
+		d.read = t
+	}
+	return nil
+}
+
+// TestDense: a body that is a bomb is not unpacked, one that repeats itself as
+// calls do is.
+func TestDense(t *testing.T) {
+	b := newBench(t, nil)
+	bomb := zipped(t, strings.Repeat(" ", 32<<20))
+	if o := b.post(t, bomb, "Content-Encoding", "gzip"); o.status != http.StatusRequestEntityTooLarge || b.Stats().Refused[Dense] != 1 || b.Stats().Bytes > 8<<20 {
+		t.Errorf("status %d, %d bytes: %s", o.status, b.Stats().Bytes, o.text)
+	}
+	same := zipped(t, strings.Repeat(row(1), 3_000))
+	if o := b.post(t, same, "Content-Encoding", "gzip"); o.status != http.StatusOK {
+		t.Errorf("%d bytes of the same row: status %d: %s", len(same), o.status, o.text)
+	}
+	if o := b.post(t, zipped(t, rows(0, 30_000)), "Content-Encoding", "gzip"); o.status != http.StatusOK {
+		t.Errorf("many rows: status %d: %s", o.status, o.text)
 	}
 }

@@ -1,35 +1,47 @@
 package http
 
-import "sync"
+import (
+	"context"
+	"sync"
 
-// Slots limit how many requests are worked on at once. One client can have
-// half of them, so that it cannot keep all others out.
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/share"
+)
+
+// Three things are shared out by tenant. A body that is being read has a slot,
+// which costs little: whoever sends slowly takes one from those of its own
+// tenant. A batch that is put has a share of the store, which is taken when the
+// batch is full and given back when it is durable: whoever sends much waits for
+// its own. And between the two, what has come is unpacked and read in turns.
+
+// Slots limit how many bodies are read at once. One tenant can have no more than
+// some of them.
 type slots struct {
 	most, mostEach int
 
 	mu     sync.Mutex
 	empty  sync.Cond // n has become 0
 	n      int
-	each   map[string]int
+	each   map[call.GUID]int
 	closed bool
 }
 
-func newSlots(most int) *slots {
-	s := &slots{most: most, mostEach: max(1, most/2), each: map[string]int{}}
+func newSlots(most, mostEach int) *slots {
+	s := &slots{most: most, mostEach: mostEach, each: map[call.GUID]int{}}
 	s.empty.L = &s.mu
 	return s
 }
 
-// take takes a slot for a client's request, if one is free.
-func (s *slots) take(client string) (*slot, bool) {
+// take takes a slot for a request of a tenant, if one is free.
+func (s *slots) take(tenant call.GUID) (*slot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.n >= s.most || s.each[client] >= s.mostEach {
+	if s.closed || s.n >= s.most || s.each[tenant] >= s.mostEach {
 		return nil, false
 	}
 	s.n++
-	s.each[client]++
-	return &slot{s: s, client: client, holders: 1}, true
+	s.each[tenant]++
+	return &slot{s: s, tenant: tenant, holders: 1}, true
 }
 
 // active returns how many slots are taken.
@@ -53,7 +65,7 @@ func (s *slots) close() {
 // a write that took longer than the request has waited for.
 type slot struct {
 	s       *slots
-	client  string
+	tenant  call.GUID
 	holders int // guarded by s.mu
 }
 
@@ -71,10 +83,46 @@ func (t *slot) release() {
 		return
 	}
 	s.n--
-	if s.each[t.client]--; s.each[t.client] == 0 {
-		delete(s.each, t.client)
+	if s.each[t.tenant]--; s.each[t.tenant] == 0 {
+		delete(s.each, t.tenant)
 	}
 	if s.n == 0 {
 		s.empty.Broadcast()
 	}
+}
+
+// work waits until the tenant has a turn of a processor, and pause gives it back:
+// while the body is waited for, or the store.
+func (x *exchange) work() error {
+	if x.working || x.h.c.Turns == nil {
+		return nil
+	}
+	turn, waited, err := x.h.c.Turns.Take(x.r.Context(), x.caller.Tenant)
+	if waited {
+		x.h.count.held.Add(1)
+	}
+	if err != nil {
+		return brokenBody("The sender has gone before its end.", err)
+	}
+	x.turn, x.working = turn, true
+	return nil
+}
+
+func (x *exchange) pause() {
+	x.turn.Give()
+	x.working = false
+}
+
+// putShares are how many calls are put at once.
+func putShares(most int) *share.Shares[call.GUID] {
+	return share.New[call.GUID](int64(most), int64(max(1, most/2)))
+}
+
+// takePut waits for the share of n calls, as long as ctx.
+func (h *Handler) takePut(ctx context.Context, tenant call.GUID, n int) error {
+	waited, err := h.puts.TakeN(ctx, tenant, int64(n))
+	if waited {
+		h.count.held.Add(1)
+	}
+	return err
 }

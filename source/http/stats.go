@@ -14,16 +14,17 @@ type Stats struct {
 	Rejected [NumCauses]uint64 // records by [Cause]
 	Bytes    uint64            // of bodies, after unpacking
 	Active   int               // requests that are worked on now
+	Held     uint64            // batches that had to wait for those of others
 }
 
 type counters struct {
-	accepted, replayed, bytes atomic.Uint64
-	refused, rejected         [NumCauses]atomic.Uint64
+	accepted, replayed, bytes, held atomic.Uint64
+	refused, rejected               [NumCauses]atomic.Uint64
 }
 
 // Stats returns the counts as they are now.
 func (h *Handler) Stats() Stats {
-	s := Stats{Accepted: h.count.accepted.Load(), Replayed: h.count.replayed.Load(), Bytes: h.count.bytes.Load(), Active: h.slots.active()}
+	s := Stats{Accepted: h.count.accepted.Load(), Replayed: h.count.replayed.Load(), Bytes: h.count.bytes.Load(), Active: h.slots.active(), Held: h.count.held.Load()}
 	for i := range NumCauses {
 		s.Refused[i] = h.count.refused[i].Load()
 		s.Rejected[i] = h.count.rejected[i].Load()

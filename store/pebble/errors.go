@@ -44,6 +44,9 @@ func (s *Store) translate(err error) error {
 	if pebble.IsCorruptionError(err) {
 		return corruption(err)
 	}
+	if outOfFiles(err) {
+		return fmt.Errorf("%w: too many files are open: %w", call.ErrFull, plainError(err))
+	}
 	err = plainError(err)
 	if c := damagedTable(err.Error()); c != nil {
 		return c

@@ -67,7 +67,7 @@ func (g *guard) mine(name string) bool { return g.FS.PathDir(name) == g.dir }
 
 // failed makes a fault of err, and reports whether it did.
 func (g *guard) failed(err error, r role) bool {
-	if err == nil || errors.Is(err, syscall.ENOSPC) && (r == table || r == plainFile && g.armed.Load()) {
+	if err == nil || (errors.Is(err, syscall.ENOSPC) || outOfFiles(err)) && (r == table || r == plainFile && g.armed.Load()) {
 		return false
 	}
 	_ = g.fault.set(err)

@@ -42,7 +42,7 @@ func open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	room := &room{fs: o.FS, dir: dir, reserve: max(o.Reserve, 0), log: o.Log}
-	disk := vfs.OnDiskFull(o.FS, room.ranOut)
+	disk := vfs.OnDiskFull(&patient{FS: o.FS, log: o.Log}, room.ranOut)
 	lock, err := own(disk, dir, o.ReadOnly)
 	if err != nil {
 		return nil, err

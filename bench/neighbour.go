@@ -1,0 +1,317 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/gen"
+	"github.com/trunklog/trunklog/store"
+	"github.com/trunklog/trunklog/tenant"
+)
+
+// The neighbours: a tenant that reads pages and delivers calls, and one that
+// does the worst it can, or a stranger who does. What the good one gets is
+// measured beside what it gets when all is calm. The abuses are the table in
+// neighbour_abuse.go.
+
+// neighbourly says how much of it is measured.
+type neighbourly struct {
+	rows    int // of each of the two tenants
+	tenants int // besides them
+	slice   time.Duration
+}
+
+var badTenant = call.GUID{0xbe, 0x4c, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 2}
+
+// good is what the good tenant got.
+type good struct {
+	page, post, token []float64 // milliseconds
+	refused           []string  // what was not answered as it should be
+}
+
+// A quarter is where the neighbours live.
+type quarter struct {
+	house  *house
+	server *server
+	street street
+	reader string // the good tenant's token that reads
+	pusher string // and the one that delivers
+	secret string
+	pages  []string // paths of the good tenant's pages
+
+	mu   sync.Mutex
+	rows int // that the good tenant has delivered
+}
+
+// measureNeighbours measures every abuse and writes the table.
+func (b *bench) measureNeighbours(ctx context.Context) error {
+	lines, err := b.neighbours(ctx, neighbourly{rows: min(b.rows, 500_000), tenants: 500, slice: 2 * b.slice}, nil)
+	b.report.figures(figures{
+		title:   "Neighbours: what a good tenant gets while another, or a stranger, does the worst",
+		columns: []string{"abuse", "page p50", "page p99", "times calm", "POST p99", "times calm", "token p99", "refused", "attempts"},
+		lines:   lines,
+		note:    "One page of 1,000 rows and one POST of 100 rows at a time, over TLS; milliseconds. The abusers are another process, of the lowest priority, on the same two cores. Each line has its own calm beside it.",
+	})
+	return err
+}
+
+// neighbours measures the abuses that are wanted, all if only is nil.
+func (b *bench) neighbours(ctx context.Context, n neighbourly, only func(name string) bool) (lines [][]string, err error) {
+	q, err := b.newQuarter(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	defer q.server.proc.stop(syscall.SIGTERM)
+	if _, err := q.measure(ctx, n.slice); err != nil { // to warm up
+		return nil, err
+	}
+	for _, a := range abuses {
+		if only != nil && !only(a.name) {
+			continue
+		}
+		calm, err := q.measure(ctx, n.slice)
+		if err != nil {
+			return lines, err
+		}
+		lead := min(n.slice, time.Second) // until the abuse is under way
+		var attempts attempts
+		g, abusing := errgroup.WithContext(ctx)
+		g.Go(func() error {
+			_, err := child(abusing, "abuse", abuse{Name: a.name, Street: q.street, For: lead + n.slice + lead/2}, &attempts)
+			return err
+		})
+		select {
+		case <-time.After(lead):
+		case <-abusing.Done():
+		}
+		loud, err := q.measure(ctx, n.slice)
+		if err = errors.Join(err, g.Wait()); err != nil {
+			return lines, fmt.Errorf("%s: %w", a.name, err)
+		}
+		lines = append(lines, loud.line(a.name, calm, attempts))
+		if err := q.judge(a.name, calm, loud); err != nil {
+			return lines, err
+		}
+	}
+	return lines, nil
+}
+
+// line is one of the table.
+func (g good) line(name string, calm good, a attempts) []string {
+	ms := func(v, p float64) string { return fmt.Sprintf("%.1f (%.1f)", v, p) }
+	pair := func(loud, calm []float64, p float64) string { return ms(percentile(loud, p), percentile(calm, p)) }
+	times := func(loud, calm []float64) string {
+		return fmt.Sprintf("%.1f", percentile(loud, 99)/max(percentile(calm, 99), 0.01))
+	}
+	return []string{
+		name, pair(g.page, calm.page, 50), pair(g.page, calm.page, 99), times(g.page, calm.page),
+		pair(g.post, calm.post, 99), times(g.post, calm.post), pair(g.token, calm.token, 99),
+		fmt.Sprint(len(g.refused)), fmt.Sprintf("%d, %d failed", a.Made, a.Failed),
+	}
+}
+
+// judge fails if the good tenant was refused anything, or the server has stopped.
+func (q *quarter) judge(name string, all ...good) error {
+	for _, g := range all {
+		if len(g.refused) > 0 {
+			return fmt.Errorf("%s: %d good requests were refused: %s", name, len(g.refused), g.refused[0])
+		}
+	}
+	select {
+	case <-q.server.proc.ended:
+		return fmt.Errorf("%s: the server has stopped: %w", name, q.server.proc.wait())
+	default:
+		return nil
+	}
+}
+
+// newQuarter fills a store for the neighbours and starts a server on it.
+func (b *bench) newQuarter(ctx context.Context, n neighbourly) (*quarter, error) {
+	q := &quarter{house: &house{program: b.program, dir: filepath.Join(b.dir, "neighbours")}}
+	if err := os.Mkdir(q.house.dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := q.fill(ctx, n); err != nil {
+		return nil, err
+	}
+	type newClient struct{ TenantID, ClientID, ClientSecret string }
+	tokens := map[string]string{}
+	for _, c := range []struct{ name, tenant, role string }{
+		{"reader", "good", "CallRecords.Read.All"},
+		{"pusher", "good", "CallRecords.Ingest"},
+		{"bad-reader", "bad", "CallRecords.Read.All"},
+		{"bad-pusher", "bad", "CallRecords.Ingest"},
+	} {
+		out, err := q.house.do(ctx, "client", "create", c.name, "--tenant", c.tenant, "--role", c.role, "-o", "json")
+		if err != nil {
+			return nil, err
+		}
+		var made newClient
+		if err := json.Unmarshal(out, &made); err != nil {
+			return nil, err
+		}
+		file := filepath.Join(q.house.dir, c.name)
+		if err := os.WriteFile(file, []byte(made.ClientSecret), 0o600); err != nil {
+			return nil, err
+		}
+		if out, err = q.house.do(ctx, "token", "--tenant", c.tenant, "--client", made.ClientID, "--secret-file", file); err != nil {
+			return nil, err
+		}
+		tokens[c.name] = string(bytes.TrimSpace(out))
+		if c.name == "reader" {
+			q.street.Tenant, q.street.Client, q.secret = made.TenantID, made.ClientID, made.ClientSecret
+		}
+	}
+	q.reader, q.pusher = tokens["reader"], tokens["pusher"]
+	var err error
+	if q.server, err = q.house.serve(ctx, q.reader, "--rate-limit", "0"); err != nil {
+		return nil, err
+	}
+	from, to := (crowd{Rows: n.rows}).span()
+	for i := range 24 { // hours or more apart, with full pages behind them
+		q.pages = append(q.pages, pagePath(from.Add(to.Sub(from)/48*time.Duration(i)), to, 0))
+	}
+	q.street.HTTP, q.street.HTTPS = q.server.http, q.server.https
+	q.street.Reader, q.street.Pusher = tokens["bad-reader"], tokens["bad-pusher"]
+	q.street.Page, q.street.Rows = pagePath(from, to, 0), string(rowsOf(0, 5_000))
+	_, err = q.server.rest(ctx, 30*time.Second)
+	return q, err
+}
+
+// fill writes the tenants and their rows.
+func (q *quarter) fill(ctx context.Context, n neighbourly) (err error) {
+	st, err := store.Open(ctx, "pebble:"+filepath.Join(q.house.dir, "store"), store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	all, err := tenant.Open(ctx, st, time.Now)
+	if err != nil {
+		return err
+	}
+	for i := range n.tenants + 2 {
+		t := tenant.Tenant{ID: call.NameGUID("neighbour", fmt.Sprint(i)), Name: fmt.Sprintf("tenant-%d", i), Trunks: []string{fmt.Sprintf("sbc%d.neighbours.test", i)}}
+		switch i {
+		case 0:
+			t.ID, t.Name = tenantID(), "good"
+		case 1:
+			t.ID, t.Name = badTenant, "bad"
+		}
+		if err := all.Add(ctx, t); err != nil {
+			return err
+		}
+	}
+	from, to := (crowd{Rows: n.rows}).span()
+	for _, id := range []call.GUID{tenantID(), badTenant} {
+		var batch []call.Row
+		for r := range gen.Rows(gen.Config{Rows: n.rows, Seed: 1, From: from, To: to, Tenant: id, Users: 100}) {
+			if batch = append(batch, r.Clone()); len(batch) == batchRows {
+				if _, err := st.Write(ctx, call.Batch{Rows: batch}); err != nil {
+					return err
+				}
+				batch = batch[:0]
+			}
+		}
+		if _, err := st.Write(ctx, call.Batch{Rows: batch}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rowsOf returns calls as JSON lines: count of them from the n-th on.
+func rowsOf(n, count int) []byte {
+	var b bytes.Buffer
+	for i := n; i < n+count; i++ {
+		at := time.Date(2026, 10, 1, 0, 0, i%86_400, 0, time.UTC).Format(time.RFC3339)
+		fmt.Fprintf(&b, `{"id":"%s","startDateTime":"%s","inviteDateTime":"%s","endDateTime":"%s","callType":"ByotIn","successfulCall":true,"callerNumber":"+49301%06d","calleeNumber":"+49302%06d","trunkFullyQualifiedDomainName":"sbc0.neighbours.test"}`+"\n",
+			call.NameGUID("neighbour row", fmt.Sprint(i)), at, at, at, i%1_000_000, i%999_983)
+	}
+	return b.Bytes()
+}
+
+// measure lets the good tenant do what it does for a while.
+func (q *quarter) measure(ctx context.Context, d time.Duration) (good, error) {
+	var g good
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	client := func() *http.Client {
+		t := &http.Transport{TLSClientConfig: q.server.tls, DisableCompression: true}
+		context.AfterFunc(ctx, t.CloseIdleConnections)
+		return &http.Client{Transport: t, Timeout: 30 * time.Second}
+	}
+	var all sync.WaitGroup
+	every := func(pause time.Duration, took *[]float64, name string, request func(n int) *http.Request) {
+		all.Go(func() {
+			c := client()
+			defer c.CloseIdleConnections()
+			for n := 0; ctx.Err() == nil; n++ {
+				began := time.Now()
+				why := ask(c, request(n))
+				ms := float64(time.Since(began)) / float64(time.Millisecond)
+				q.mu.Lock()
+				if *took = append(*took, ms); why != "" {
+					g.refused = append(g.refused, name+": "+why)
+				}
+				q.mu.Unlock()
+				select {
+				case <-time.After(pause):
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	root := "https://" + q.server.https
+	every(5*time.Millisecond, &g.page, "a page", func(n int) *http.Request {
+		r, _ := http.NewRequest(http.MethodGet, root+q.pages[n%len(q.pages)], http.NoBody) //nolint:noctx // it has a time limit
+		r.Header.Set("Authorization", "Bearer "+q.reader)
+		r.Header.Set("Accept-Encoding", "gzip")
+		return r
+	})
+	every(20*time.Millisecond, &g.post, "a POST", func(int) *http.Request {
+		q.mu.Lock()
+		q.rows += 100
+		n := 1_000_000 + q.rows
+		q.mu.Unlock()
+		r, _ := http.NewRequest(http.MethodPost, root+"/ingest/v1/calls", bytes.NewReader(rowsOf(n, 100))) //nolint:noctx // it has a time limit
+		r.Header.Set("Authorization", "Bearer "+q.pusher)
+		r.Header.Set("Content-Type", "application/x-ndjson")
+		return r
+	})
+	every(200*time.Millisecond, &g.token, "a token", func(int) *http.Request {
+		return tokenRequest(root, q.street.Tenant, q.street.Client, q.secret)
+	})
+	all.Wait()
+	return g, nil
+}
+
+// ask sends a request and returns what was wrong with the answer, if anything.
+func ask(c *http.Client, r *http.Request) string {
+	res, err := c.Do(r)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = res.Body.Close() }()
+	head, _ := io.ReadAll(io.LimitReader(res.Body, 300))
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return err.Error()
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Sprintf("%s: %s", res.Status, head)
+	}
+	return ""
+}

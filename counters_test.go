@@ -1,0 +1,159 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/auth"
+	"github.com/trunklog/trunklog/door"
+	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/ingest"
+	"github.com/trunklog/trunklog/metrics"
+	"github.com/trunklog/trunklog/source/hep"
+	push "github.com/trunklog/trunklog/source/http"
+)
+
+// counted are the types that hold counts, and what monitoring is shown of one.
+var counted = map[string]struct {
+	zero any
+	show func(v any) metrics.Config
+}{
+	"auth.Stats": {auth.Stats{}, func(v any) metrics.Config {
+		return metrics.Config{Auth: func() metrics.Auth { return authCounts(v.(auth.Stats)) }}
+	}},
+	"hep.Stats": {hep.Stats{}, func(v any) metrics.Config {
+		return metrics.Config{HEP: func() []metrics.HEP { return []metrics.HEP{hepCounts("x", v.(hep.Stats))} }}
+	}},
+	"http.Stats": {push.Stats{}, func(v any) metrics.Config {
+		s := v.(push.Stats)
+		return metrics.Config{Push: func() metrics.Push { return pushCounts(s) }, Limits: limiting{push: s}.counts}
+	}},
+	"graph.Stats": {graph.Stats{}, func(v any) metrics.Config {
+		return metrics.Config{Limits: limiting{pages: v.(graph.Stats)}.counts}
+	}},
+	"door.Stats": {door.Stats{}, func(v any) metrics.Config {
+		s := v.(door.Stats)
+		return metrics.Config{Limits: limiting{door: s}.counts, Connections: func() int64 { return s.Open }}
+	}},
+	"ingest.Totals": {ingest.Totals{}, func(v any) metrics.Config {
+		return metrics.Config{Rows: func() []metrics.Rows { return []metrics.Rows{rowsOf("x", v.(ingest.Totals))} }}
+	}},
+	"ingest.HearStats": {ingest.HearStats{}, func(v any) metrics.Config {
+		return metrics.Config{Folding: func() metrics.Folding { return foldingCounts(v.(ingest.HearStats)) }}
+	}},
+}
+
+// uncounted are not shown to monitoring, and why.
+var uncounted = map[string]string{
+	"call.Stats":              "what is in the store, for db stats",
+	"call.TenantStats":        "the same",
+	"hep.Stats.Refused.0":     "no cause has this number",
+	"hep.Stats.ReceiveBuffer": "a size, which the log tells at the start",
+}
+
+// TestEveryCounterHasAMetric sets one count after the other, of every type of the
+// house that is called Stats or Totals, and wants the metrics to change.
+func TestEveryCounterHasAMetric(t *testing.T) {
+	for name, c := range counted {
+		v := reflect.New(reflect.TypeOf(c.zero)).Elem()
+		before := shownMetrics(t, c.show(c.zero))
+		n := 0
+		eachCount(v, name, func(field string) {
+			n++
+			if uncounted[field] == "" && shownMetrics(t, c.show(v.Interface())) == before {
+				t.Errorf("%s has no metric", field)
+			}
+		})
+		if n == 0 {
+			t.Errorf("%s holds no counts", name)
+		}
+	}
+	for _, name := range countTypes(t) {
+		if _, ok := counted[name]; !ok && uncounted[name] == "" {
+			t.Errorf("no metrics are made of %s", name)
+		}
+	}
+}
+
+// eachCount sets each number in v to a few seconds or units, calls f, and sets it
+// back.
+func eachCount(v reflect.Value, name string, f func(name string)) {
+	switch {
+	case v.Type() == reflect.TypeFor[time.Time]():
+	case v.CanInt():
+		v.SetInt(int64(7 * time.Second))
+		f(name)
+		v.SetInt(0)
+	case v.CanUint():
+		v.SetUint(7)
+		f(name)
+		v.SetUint(0)
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			eachCount(v.Field(i), name+"."+v.Type().Field(i).Name, f)
+		}
+	case v.Kind() == reflect.Array:
+		for i := range v.Len() {
+			if strings.HasPrefix(name, "http.") && (name == "http.Stats.Rejected") != push.Cause(i).OfRecords() {
+				continue // requests and records have causes of their own
+			}
+			if name == "hep.Stats.Unread" && !hep.Cause(i).Partial() {
+				continue // of such a message nothing else can be read either
+			}
+			eachCount(v.Index(i), name+"."+strconv.Itoa(i), f)
+		}
+	}
+}
+
+func shownMetrics(t *testing.T, c metrics.Config) string {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	metrics.New(c).Handler().ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	var own strings.Builder
+	for line := range strings.Lines(rec.Body.String()) {
+		if strings.HasPrefix(line, "trunklog_") {
+			own.WriteString(line)
+		}
+	}
+	if rec.Code != http.StatusOK || own.Len() == 0 {
+		t.Fatalf("status %d: %s", rec.Code, rec.Body)
+	}
+	return own.String()
+}
+
+// countTypes returns the types of the house whose names say that they hold
+// counts, as package.Type.
+func countTypes(t *testing.T) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			s, ok := n.(*ast.TypeSpec)
+			if ok && s.Name.IsExported() && (strings.HasSuffix(s.Name.Name, "Stats") || strings.HasSuffix(s.Name.Name, "Totals")) {
+				names = append(names, f.Name.Name+"."+s.Name.Name)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil || len(names) < 5 {
+		t.Fatalf("%v, %v", names, err)
+	}
+	return names
+}

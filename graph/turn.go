@@ -1,0 +1,140 @@
+package graph
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/share"
+)
+
+// Making a page is work for a processor. So that the clients of one tenant do
+// not take what those of others need, a page is made when its tenant has a turn,
+// see [share.Turns]: whoever asks waits for a page or two of every other tenant,
+// however many requests those have sent.
+//
+// A page with a $filter may have to read millions of rows and find nothing. One
+// that has not come to its end after freeScan gives its turn back and goes on as
+// a scan, in slices: of a client and of a tenant one scan goes on at a time, of
+// all together on half of the processors, and after each slice the one that has
+// waited longest is next.
+const (
+	freeScan  = 10 * time.Millisecond
+	scanSlice = 5 * time.Millisecond
+)
+
+// Turns are what pages wait for.
+type turns struct {
+	pages   *share.Turns[call.GUID]  // of tenants
+	scans   *share.Shares[call.GUID] // of tenants
+	clients *share.Shares[Caller]
+
+	pagesHeld, scansHeld atomic.Uint64
+}
+
+func newTurns(pages *share.Turns[call.GUID]) *turns {
+	n := int64(runtime.GOMAXPROCS(0))
+	if pages == nil {
+		pages = share.NewTurns[call.GUID](int(n))
+	}
+	return &turns{
+		pages:   pages,
+		scans:   share.New[call.GUID](max(n/2, 1), 1),
+		clients: share.New[Caller](0, 1),
+	}
+}
+
+// A turn is the context in which the rows of one page are read. Engines ask it
+// now and then whether to go on, while they pass rows over: that is where a scan
+// waits. It belongs to one goroutine.
+type turn struct {
+	context.Context //nolint:containedctx // it is one
+	turns           *turns
+	caller          Caller
+	filtered        bool
+
+	began    time.Time // of the page, or of the slice
+	page     share.Turn[call.GUID]
+	scan     bool // it has one of a scan
+	scanning bool
+	failed   error
+}
+
+// begin waits for the turn of a page.
+func (t *turns) begin(ctx context.Context, c Caller, filtered bool) (*turn, error) {
+	x := &turn{Context: ctx, turns: t, caller: c, filtered: filtered}
+	page, waited, err := t.pages.Take(ctx, c.Tenant)
+	if waited {
+		t.pagesHeld.Add(1)
+	}
+	x.page, x.began = page, time.Now()
+	return x, err
+}
+
+// Err implements [context.Context]. It may wait until the scan may go on.
+func (x *turn) Err() error {
+	if x.failed != nil {
+		return x.failed
+	}
+	if err := x.Context.Err(); err != nil || !x.filtered {
+		return err
+	}
+	switch since := time.Since(x.began); {
+	case !x.scanning && since < freeScan, x.scanning && since < scanSlice:
+		if x.scanning {
+			runtime.Gosched() // others may have become ready
+		}
+		return nil
+	case !x.scanning:
+		x.scanning = true
+	}
+	x.end()
+	x.failed = x.takeScan()
+	x.began = time.Now()
+	return x.failed
+}
+
+func (x *turn) takeScan() error {
+	first, err := x.turns.clients.Take(x.Context, x.caller)
+	if err != nil {
+		return err
+	}
+	second, err := x.turns.scans.Take(x.Context, x.caller.Tenant)
+	if err != nil {
+		x.turns.clients.Give(x.caller)
+		return err
+	}
+	x.scan = true
+	if first || second {
+		x.turns.scansHeld.Add(1)
+	}
+	return nil
+}
+
+// end gives back what the page has. It may be called more than once.
+func (x *turn) end() {
+	x.page.Give()
+	if x.scan {
+		x.scan = false
+		x.turns.scans.Give(x.caller.Tenant)
+		x.turns.clients.Give(x.caller)
+	}
+}
+
+// Stats are counts since the [Handler] was made.
+type Stats struct {
+	PagesHeld uint64 // pages that had to wait for those of others
+	ScansHeld uint64 // slices of scans that had to
+	Limited   uint64 // requests that were told to come back; see [Limits]
+}
+
+// Stats returns the counts as they are now.
+func (h *Handler) Stats() Stats {
+	return Stats{
+		PagesHeld: h.turns.pagesHeld.Load(),
+		ScansHeld: h.turns.scansHeld.Load(),
+		Limited:   h.limited.Load(),
+	}
+}

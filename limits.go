@@ -1,0 +1,75 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/door"
+	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/share"
+)
+
+// door returns what all connections come in by.
+func (s *serving) door(log *slog.Logger) (*door.Door, error) {
+	proxies, err := door.ParseProxies(s.trustedProxies)
+	if err != nil {
+		return nil, usage("--trusted-proxy: %w", err)
+	}
+	files := door.Files()
+	limits := door.ServerLimits(files, s.maxConnections)
+	limits.Exempt = proxies.Trusted
+	if s.maxConnections > limits.All || files > 0 && files < door.GoodFiles {
+		log.Warn("few files may be open, so that there can be few connections: raise the limit (ulimit -n, LimitNOFILE=)",
+			"files", files, "connections", limits.All, "good", door.GoodFiles)
+	}
+	return door.New(limits), nil
+}
+
+// proxies returns the proxies that are believed. That they can be read has been
+// checked.
+func (s *serving) proxies() door.Proxies {
+	p, _ := door.ParseProxies(s.trustedProxies)
+	return p
+}
+
+// maxHead is how long the headers of a request may be, before anybody has shown
+// a token. What is twice as long is not read.
+const maxHead = 32 << 10
+
+// A headLimit refuses requests whose headers are too long.
+type headLimit struct{ refused atomic.Uint64 }
+
+func (l *headLimit) limit(h http.Handler, api *graph.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if headSize(r) > maxHead {
+			l.refused.Add(1)
+			w.Header().Set("Connection", "close")
+			api.Fail(w, r, graph.Caller{}, &graph.Error{
+				Status: http.StatusRequestHeaderFieldsTooLarge, Code: "RequestHeaderFieldsTooLarge",
+				Message: "The headers of the request have more than 32 KiB.",
+			})
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// headSize returns how long the headers are, as they are written in HTTP/1.
+func headSize(r *http.Request) int {
+	n := 0
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
+
+// processorTurns are what tenants share while their pages are made and what they
+// deliver is read.
+func processorTurns() *share.Turns[call.GUID] {
+	return share.NewTurns[call.GUID](runtime.GOMAXPROCS(0))
+}

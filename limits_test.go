@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// metric returns the value of a metric of the running server, as its socket
+// shows it.
+func (s *server) metric(t *testing.T, name string) int {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socketPath(s.data))
+	}}}
+	res, err := client.Get("http://localhost/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\d+)$`).FindSubmatch(body)
+	if found == nil {
+		t.Fatalf("there is no metric %s", name)
+	}
+	n, err := strconv.Atoi(string(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func limited(limit string) string { return fmt.Sprintf("trunklog_limited_total{limit=%q}", limit) }
+
+// TestConnections: strangers who connect and say nothing, from one address or
+// from many, to the port of clients or to that of SBCs, do not keep anybody out.
+func TestConnections(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	_, token := newTenant(t, data, "contoso", contosoID)
+	hep := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	s := start(t, data, "--max-connections", "40", "--source", "sbc1=hep+tcp://"+hep)
+	connect := func(from, to string) {
+		t.Helper()
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: patience}
+		c, err := d.DialContext(t.Context(), "tcp", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	good := func(when string) {
+		t.Helper()
+		s.http.CloseIdleConnections()
+		if res, body := s.do(t, http.MethodGet, logPath, token); res.StatusCode != http.StatusOK {
+			t.Errorf("%s: status %d: %s", when, res.StatusCode, body)
+		}
+	}
+	wait := func(limit string, least int) {
+		t.Helper()
+		for deadline := time.Now().Add(patience); s.metric(t, limited(limit)) < least; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is %d, want %d", limit, s.metric(t, limited(limit)), least)
+			}
+		}
+	}
+	for i := range 60 {
+		connect("127.0.0.2", []string{s.addr, hep}[i%2])
+	}
+	wait("connections-of-address", 44)
+	good("one address has all that it may")
+	for i := range 60 {
+		connect(fmt.Sprintf("127.0.1.%d", i+1), s.addr)
+	}
+	wait("idle-connections", 30)
+	good("all addresses have all")
+	if n := s.metric(t, "trunklog_connections"); n > 40 {
+		t.Errorf("%d connections are open", n)
+	}
+}
+
+// TestLongHeaders: more than 32 KiB of headers are refused before the token is
+// looked at, in Graph's words.
+func TestLongHeaders(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	_, token := newTenant(t, data, "contoso", contosoID)
+	s := start(t, data)
+	if res, body := s.do(t, http.MethodGet, logPath, token, "X-Long", strings.Repeat("x", 30<<10)); res.StatusCode != http.StatusOK {
+		t.Errorf("30 KiB: status %d: %s", res.StatusCode, body)
+	}
+	res, body := s.do(t, http.MethodGet, logPath, "nonsense", "X-Long", strings.Repeat("x", 40<<10))
+	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("40 KiB: status %d: %s", res.StatusCode, body)
+	}
+	checkGraphError(t, res, body)
+	if n := s.metric(t, limited("headers")); n != 1 {
+		t.Errorf("%d were counted", n)
+	}
+}
+
+// TestTrustedProxy: behind a proxy that is named, failures count for who sent
+// them; from elsewhere nobody's word is taken. Good credentials are good always.
+func TestTrustedProxy(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	c, _ := newTenant(t, data, "contoso", contosoID)
+	s := start(t, data, "--trusted-proxy", "127.0.0.0/8")
+	ask := func(secret, from string) int {
+		t.Helper()
+		form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {secret}, "scope": {"api://trunklog/.default"}}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.addr+"/contoso/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("X-Forwarded-For", from)
+		res, err := s.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+	last := 0
+	for range 70 {
+		last = ask("tlk_wrong", "6.6.6.6, 203.0.113.9")
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("the seventieth failure gets %d", last)
+	}
+	if got := ask("tlk_wrong", "203.0.113.9, 203.0.113.10"); got != http.StatusUnauthorized {
+		t.Errorf("a failure from elsewhere gets %d", got)
+	}
+	for range 70 {
+		if got := ask(c.ClientSecret, "203.0.113.9"); got != http.StatusOK {
+			t.Fatalf("good credentials from there get %d", got)
+		}
+	}
+	if n := s.metric(t, `trunklog_auth_tokens_refused_total{cause="limited"}`); n < 5 {
+		t.Errorf("%d were counted", n)
+	}
+	for _, bad := range [][]string{{"--trusted-proxy", "nonsense"}, {"--max-connections", "-1"}} {
+		if _, errs, code := command(t, "", append([]string{"serve", "--data", data}, bad...)...); code != exitUsage || !strings.Contains(errs, bad[0]) {
+			t.Errorf("%v: exit code %d: %s", bad, code, errs)
+		}
+	}
+}
+
+// TestUnknownEverything: questions about what does not exist are answered without
+// the store: with it gone slow, good requests would wait behind them.
+func TestUnknownEverything(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	_, token := newTenant(t, data, "contoso", contosoID)
+	s := start(t, data)
+	for i := range 200 {
+		for _, path := range []string{"/nobody-%d/v2.0/.well-known/openid-configuration", "/nobody-%d/discovery/v2.0/keys"} {
+			if res, body := s.do(t, http.MethodGet, fmt.Sprintf(path, i), ""); res.StatusCode != http.StatusBadRequest {
+				t.Fatalf("status %d: %s", res.StatusCode, body)
+			}
+		}
+	}
+	// A tenant that is added meanwhile is there at once.
+	must(t, "", "tenant", "add", "fabrikam", "--data", data, "--id", fabrikamID)
+	if res, body := s.do(t, http.MethodGet, "/fabrikam/v2.0/.well-known/openid-configuration", ""); res.StatusCode != http.StatusOK {
+		t.Errorf("the new tenant: status %d: %s", res.StatusCode, body)
+	}
+	if res, _ := s.do(t, http.MethodGet, logPath, token); res.StatusCode != http.StatusOK {
+		t.Errorf("a good request: status %d", res.StatusCode)
+	}
+}

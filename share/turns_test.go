@@ -1,0 +1,55 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// TestTurns: who is alone has all processors, who is not has half of them; what
+// was taken is given back once.
+func TestTurns(t *testing.T) {
+	x := NewTurns[string](4)
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	take := func(key string, want bool) Turn[string] {
+		t.Helper()
+		turn, _, err := x.Take(now, key)
+		if (err == nil) != want || err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want %v", key, err, want)
+		}
+		return turn
+	}
+	var alone []Turn[string]
+	for range 4 {
+		alone = append(alone, take("noisy", true))
+	}
+	take("noisy", false)
+	first, second := take("quiet", true), take("quiet", true)
+	take("quiet", false)
+	for i := range alone {
+		alone[i].Give()
+		alone[i].Give()
+	}
+	third, fourth := take("noisy", true), take("noisy", true)
+	take("noisy", false)
+	for _, turn := range []*Turn[string]{&first, &second, &third, &fourth, {}} {
+		turn.Give()
+	}
+	if n := x.Users("noisy") + x.Users("quiet"); n != 0 {
+		t.Errorf("%d have a turn", n)
+	}
+	at := time.Now()
+	if !x.others("noisy", at) || x.others("noisy", at.Add(company+time.Second)) {
+		t.Error("the other is there for ever, or is forgotten at once")
+	}
+	one := NewTurns[string](1)
+	for _, key := range []string{"a", "b"} {
+		turn, _, err := one.Take(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer turn.Give()
+	}
+}

@@ -1,0 +1,100 @@
+package pebble
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// outOfFiles reports whether err says that no file can be opened because too many
+// are, by this process or by all. Whoever opens so many may be a stranger, who
+// goes away again: it is no damage, and is tried again like a full disk.
+func outOfFiles(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// For how long an operation that changes the store, and one that reads, waits
+// for a file that it can open.
+const (
+	fileWait  = 30 * time.Second
+	readWait  = 2 * time.Second
+	filePause = 20 * time.Millisecond
+)
+
+// A patient file system waits while no file can be opened.
+type patient struct {
+	vfs.FS
+	log *slog.Logger
+
+	mu   sync.Mutex
+	said time.Time
+}
+
+// Unwrap implements [vfs.FS].
+func (p *patient) Unwrap() vfs.FS { return p.FS }
+
+func (p *patient) wait(most time.Duration, open func() error) error {
+	began := time.Now()
+	for {
+		err := open()
+		if err == nil || !outOfFiles(err) {
+			return err
+		}
+		p.say(err)
+		if time.Since(began) >= most {
+			return err
+		}
+		time.Sleep(filePause)
+	}
+}
+
+// say tells the log, once a minute at most.
+func (p *patient) say(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.log == nil || !p.said.IsZero() && time.Since(p.said) < time.Minute {
+		return
+	}
+	p.said = time.Now()
+	p.log.Error("no file can be opened, because too many are: what needs one waits", "err", plainError(err))
+}
+
+// Create implements [vfs.FS].
+func (p *patient) Create(name string, c vfs.DiskWriteCategory) (f vfs.File, err error) {
+	err = p.wait(fileWait, func() (err error) { f, err = p.FS.Create(name, c); return err })
+	return f, err
+}
+
+// Open implements [vfs.FS].
+func (p *patient) Open(name string, o ...vfs.OpenOption) (f vfs.File, err error) {
+	err = p.wait(readWait, func() (err error) { f, err = p.FS.Open(name, o...); return err })
+	return f, err
+}
+
+// OpenReadWrite implements [vfs.FS].
+func (p *patient) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (f vfs.File, err error) {
+	err = p.wait(fileWait, func() (err error) { f, err = p.FS.OpenReadWrite(name, c, o...); return err })
+	return f, err
+}
+
+// OpenDir implements [vfs.FS].
+func (p *patient) OpenDir(name string) (f vfs.File, err error) {
+	err = p.wait(fileWait, func() (err error) { f, err = p.FS.OpenDir(name); return err })
+	return f, err
+}
+
+// ReuseForWrite implements [vfs.FS].
+func (p *patient) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (f vfs.File, err error) {
+	err = p.wait(fileWait, func() (err error) { f, err = p.FS.ReuseForWrite(from, to, c); return err })
+	return f, err
+}
+
+// List implements [vfs.FS].
+func (p *patient) List(dir string) (names []string, err error) {
+	err = p.wait(fileWait, func() (err error) { names, err = p.FS.List(dir); return err })
+	return names, err
+}
