@@ -78,7 +78,8 @@ type importer struct {
 	ingest  *ingest.Ingest
 	sink    *ingest.Sink
 	rejects rejectsFile
-	read    int64 // records that could be read
+	reading string // the file that is being read
+	read    int64  // records that could be read
 }
 
 func (in *importer) run(cmd *cobra.Command) (err error) {
@@ -147,7 +148,12 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 // open finds the decoder of the format, and reports whether it is that of a
 // recording of SIP messages.
 func (in *importer) open() (recording bool, err error) {
-	note := func(text string) { fmt.Fprintln(in.stderr, text) }
+	note := func(text string) {
+		if len(in.files) > 1 {
+			text = in.reading + ": " + text
+		}
+		fmt.Fprintln(in.stderr, text)
+	}
 	if decode, ok := source.Recording(in.format, in.lately, note); ok {
 		if in.mapFile != "" {
 			return true, usage("--map is for format csv")
@@ -237,6 +243,7 @@ func (e *endError) record() *call.SyntaxError {
 // importFile reads one file and writes what it holds: one goroutine decodes,
 // the other writes.
 func (in *importer) importFile(ctx context.Context, name string, progress *progress) error {
+	in.reading = name
 	r := in.stdin
 	if name != "-" {
 		f, err := os.Open(name)

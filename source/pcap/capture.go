@@ -35,7 +35,7 @@ const maxPacket = 256 << 10
 // open finds out what r is. Its errors say what it is instead of a capture.
 func open(r io.Reader) (capture, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
-	head, err := b.Peek(2)
+	head, _ := b.Peek(2)
 	packed := len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b
 	if packed {
 		z, err := gzip.NewReader(b)
@@ -44,7 +44,8 @@ func open(r io.Reader) (capture, error) {
 		}
 		b = bufio.NewReaderSize(z, 64<<10)
 	}
-	if head, err = b.Peek(16); len(head) == 0 {
+	head, err := b.Peek(16)
+	if len(head) == 0 {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("read the file's head: %w", err)
 		}

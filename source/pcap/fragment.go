@@ -16,6 +16,9 @@ const (
 	// fragmentsFor is how long the parts of a packet are waited for, by the
 	// capture's clock: ids come again soon.
 	fragmentsFor = 30 * time.Second
+	// repeatedFor is how long a part is taken for one of a packet that is whole
+	// already: a capture may have packets twice.
+	repeatedFor = time.Second
 )
 
 // fragments collects the parts of packets (RFC 791, RFC 8200 section 4.5).
@@ -42,6 +45,7 @@ type fragmented struct {
 	protocol uint8
 	pieces   []piece // by their place, none over another
 	size     int     // of the packet; 0 if it is not known
+	done     bool    // it was whole, and only its parts may come again
 	bytes    int     // of all pieces
 }
 
@@ -63,8 +67,13 @@ func (f *fragments) add(p *ipPacket, at time.Time, frame, depth int) (whole *ipP
 	}
 	e, ok := f.by[key]
 	if ok {
-		if age := at.Sub(e.Value.(*fragmented).at); age > fragmentsFor || age < -fragmentsFor {
-			lost = append(lost, f.remove(e))
+		w := e.Value.(*fragmented)
+		age := at.Sub(w.at).Abs()
+		switch {
+		case w.done && age <= repeatedFor:
+			return nil, nil
+		case w.done || age > fragmentsFor:
+			lost = f.remove(e, lost)
 			ok = false
 		}
 	}
@@ -77,26 +86,32 @@ func (f *fragments) add(p *ipPacket, at time.Time, frame, depth int) (whole *ipP
 	w.put(p)
 	f.bytes += w.bytes - before
 	if data := w.whole(); data != nil {
-		f.remove(e)
-		return &ipPacket{src: p.src, dst: p.dst, protocol: w.protocol, data: data, parts: len(w.pieces) - 1}, lost
+		f.bytes -= w.bytes
+		pieces := len(w.pieces)
+		w.done, w.at, w.pieces, w.bytes = true, at, nil, 0
+		return &ipPacket{src: p.src, dst: p.dst, protocol: w.protocol, data: data, parts: pieces - 1}, lost
 	}
 	for f.old.Len() > maxFragmented || f.bytes > maxFragmentBytes {
-		lost = append(lost, f.remove(f.old.Front()))
+		lost = f.remove(f.old.Front(), lost)
 	}
 	return nil, lost
 }
 
-func (f *fragments) remove(e *list.Element) *fragmented {
+// remove forgets a packet, and adds it to those that are lost if it is not whole.
+func (f *fragments) remove(e *list.Element, lost []*fragmented) []*fragmented {
 	w := f.old.Remove(e).(*fragmented)
 	delete(f.by, w.key)
 	f.bytes -= w.bytes
-	return w
+	if w.done {
+		return lost
+	}
+	return append(lost, w)
 }
 
 // all returns all packets that are not whole, and forgets them.
 func (f *fragments) all() (all []*fragmented) {
 	for f.old.Len() > 0 {
-		all = append(all, f.remove(f.old.Front()))
+		all = f.remove(f.old.Front(), all)
 	}
 	return all
 }

@@ -3,6 +3,8 @@ package pcap
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"github.com/trunklog/trunklog/sip"
 )
 
 // The protocols over IP that matter.
@@ -160,14 +162,12 @@ func (d *decoder) udp(p *ipPacket, depth int) {
 		return
 	}
 	w := path{netip.AddrPortFrom(p.src, src), netip.AddrPortFrom(p.dst, dst), "udp"}
-	for {
-		msg, rest := cutMessage(b)
-		if msg == nil {
-			return
-		}
-		d.isSIP(d.frame, p.parts)
-		d.message(w, d.at, d.frame, msg)
-		b = rest
+	if b, _ = trimBreaks(b); begins(b) != yes {
+		return
+	}
+	d.isSIP(d.frame, p.parts)
+	for ; b != nil; b = sip.Next(b) {
+		d.message(w, d.at, d.frame, b)
 	}
 }
 

@@ -17,6 +17,8 @@ type left struct {
 	tls     map[uint16]int // packets of TLS, by port
 	links   map[int]int    // packets of a link type that is not known
 	broken  int            // packets that are not what their headers say
+
+	unreadable int // messages of which something could not be read
 }
 
 func newLeft() left { return left{tls: map[uint16]int{}, links: map[int]int{}} }
@@ -68,6 +70,7 @@ func (l *left) say(note func(text string)) {
 		{l.cut, "packets are not whole: whoever captured them kept only their beginning (tcpdump -s 0 keeps all)"},
 		{l.timed, "packets have no time and were given that of this import"},
 		{l.missing, "times the capture lacks packets: a SIP message that they belong to is missing, or was read as far as it is there"},
+		{l.unreadable, "messages break off, or have a header, such as From or To, that cannot be read or is there twice: they are taken without it"},
 		{l.broken, "packets are damaged"},
 		{l.crowded, "connections or datagrams in parts were given up, as too many were open at once"},
 	} {

@@ -134,8 +134,11 @@ func (d *decoder) message(p path, at time.Time, frame int, msg []byte) {
 	s := &call.Signal{At: at, Src: p.src, Dst: p.dst, Transport: p.transport}
 	msg = bytes.Clone(msg)
 	var e call.Event
-	_, err := sip.Scan(msg, s)
+	unread, err := sip.Scan(msg, s)
 	if err == nil {
+		if unread != 0 {
+			d.left.unreadable++
+		}
 		s.Raw = sip.Strip(nil, msg)
 		e = call.Event{Call: s.CallID, Signal: s}
 	} else {

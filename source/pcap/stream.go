@@ -101,22 +101,6 @@ func (p *parser) cut() []byte {
 	return b
 }
 
-// cutMessage returns the SIP message that b begins with, as far as its headers
-// go, and what follows its body; or nil if b does not begin with one.
-func cutMessage(b []byte) (msg, rest []byte) {
-	if b, _ = trimBreaks(b); begins(b) != yes {
-		return nil, nil
-	}
-	end := endOfHeaders(b, 0)
-	if end == 0 {
-		return b, nil
-	}
-	if n := contentLength(b[:end]); n >= 0 {
-		rest = behind(b[end:], n)
-	}
-	return b[:end], rest
-}
-
 // trimBreaks returns b without the line breaks in front, which keep connections
 // alive (RFC 5626, section 3.5.1).
 func trimBreaks(b []byte) (rest []byte, n int) {
@@ -136,17 +120,17 @@ const (
 )
 
 // begins answers for b, which has no line break in front. A first line begins
-// with a word of letters, which is a method or the version.
+// with a word of capitals, which is a method or the version.
 func begins(b []byte) answer {
 	const longestMethod = 32
 	i := 0
-	for i < len(b) && i < longestMethod && isLetter(b[i]) {
+	for i < len(b) && i < longestMethod && 'A' <= b[i] && b[i] <= 'Z' {
 		i++
 	}
 	switch {
 	case i == len(b):
 		return perhaps
-	case i == 0 || b[i] != ' ' && (b[i] != '/' || !bytes.EqualFold(b[:i], []byte("SIP"))):
+	case i == 0 || b[i] != ' ' && !isStatus(b):
 		return no
 	}
 	end := bytes.IndexByte(b[:min(len(b), maxLine)], '\n')
@@ -159,7 +143,12 @@ func begins(b []byte) answer {
 	return no
 }
 
-func isLetter(c byte) bool { return 'A' <= c&^0x20 && c&^0x20 <= 'Z' }
+// isStatus reports whether b is, as far as it goes, the beginning of a response.
+func isStatus(b []byte) bool {
+	const version = "SIP/2.0 "
+	n := min(len(b), len(version))
+	return string(b[:n]) == version[:n] && (n == len(b) || '1' <= b[n] && b[n] <= '6')
+}
 
 // nextStart returns where behind its first line b may begin a message, or its
 // length.
