@@ -152,7 +152,7 @@ func TestLoad(t *testing.T) {
 	if testing.Short() {
 		calls = 30
 	}
-	for _, network := range []string{"udp", "tcp"} {
+	for _, network := range []string{"udp", "tcp", "tls"} {
 		t.Run(network, func(t *testing.T) {
 			tl := newTestTrunklog(t)
 			if err := tl.serve(t.Context(), network); err != nil {
