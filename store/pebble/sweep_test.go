@@ -235,7 +235,7 @@ func TestSweep(t *testing.T) {
 				}
 			}
 			t.Logf("told of: %v; harmless: %v", told, harmless)
-			if told["MANIFEST"] < 10 || told[".sst"] < 10 || told["OPTIONS"] < 10 {
+			if told["MANIFEST"] < 5 || told[".sst"] < 5 || told["OPTIONS"] < 5 {
 				t.Error("harms were not noticed")
 			}
 		})
