@@ -132,21 +132,22 @@ func (endless) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, erro
 }
 
 // TestScanAndPage goes through the handler: a page of a tenant whose clients scan
-// is answered, and so are the scans, when their time is over.
+// is answered, and the scans end when their clients are gone.
 func TestScanAndPage(t *testing.T) {
 	h := New(Config{
-		Store: endless{}, Key: make([]byte, keySize), PageTimeout: 500 * time.Millisecond,
+		Store: endless{}, Key: make([]byte, keySize), PageTimeout: time.Minute,
 		Authorize: func(*http.Request) (Caller, error) { return noisy, nil },
 	})
-	get := func(query string) int {
+	get := func(ctx context.Context, query string) int {
 		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=2026-01-01,toDateTime=2026-02-01)"+query, nil))
+		h.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=2026-01-01,toDateTime=2026-02-01)"+query, nil))
 		return rec.Code
 	}
+	ctx, cancel := context.WithCancel(t.Context())
 	var scans sync.WaitGroup
 	for range 10 {
 		scans.Go(func() {
-			if code := get("?$filter=contains(callerNumber,'7')"); code != http.StatusServiceUnavailable {
+			if code := get(ctx, "?$filter=contains(callerNumber,'7')"); code != http.StatusServiceUnavailable {
 				t.Errorf("a scan: status %d", code)
 			}
 		})
@@ -154,8 +155,9 @@ func TestScanAndPage(t *testing.T) {
 	for h.Stats().ScansHeld == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	if code := get(""); code != http.StatusOK {
+	if code := get(t.Context(), ""); code != http.StatusOK {
 		t.Errorf("a page: status %d", code)
 	}
+	cancel()
 	scans.Wait()
 }

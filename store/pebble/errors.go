@@ -44,7 +44,7 @@ func (s *Store) translate(err error) error {
 	if pebble.IsCorruptionError(err) {
 		return corruption(err)
 	}
-	if outOfFiles(err) {
+	if outOfFiles(err) && !errors.Is(err, call.ErrClosed) {
 		return fmt.Errorf("%w: too many files are open: %w", call.ErrFull, plainError(err))
 	}
 	err = plainError(err)
