@@ -47,9 +47,10 @@ type leg struct {
 	// and are nil when an INVITE was seen: calls in progress are many.
 	parties *parties
 
-	timer timer
-	first instant // of all messages, by the agent's clock
-	last  instant
+	timer  timer
+	toward bool    // a request went to a host of Microsoft's
+	first  instant // of all messages, by the agent's clock
+	last   instant
 
 	life legLife
 }
@@ -181,6 +182,9 @@ func (l *leg) add(s *call.Signal) (changed bool) {
 	if l.timer.add(s) {
 		changed = true
 	}
+	if s.Method != "" && !l.toward && microsoftHost(s.URI.Host) {
+		l.toward, changed = true, true
+	}
 	if l.says.add(s) {
 		changed = true
 	}
@@ -210,12 +214,12 @@ func (l *leg) addParties(s *call.Signal) (changed bool) {
 		l.parties = nil
 		return false
 	}
-	from, to := microsoftHost(s.From.Host), microsoftHost(s.To.Host)
-	if from == to {
+	fromHere, known := l.fromMicrosoft(s)
+	if !known {
 		return false
 	}
 	here, there := &s.From, &s.To
-	if to {
+	if !fromHere {
 		here, there = there, here
 	}
 	p := l.parties
@@ -233,6 +237,21 @@ func (l *leg) addParties(s *call.Signal) (changed bool) {
 		changed = true
 	}
 	return changed
+}
+
+// fromMicrosoft reports whether From names somebody at Microsoft's end, and To
+// somebody else, and whether that is known: by who sent the message, or else by
+// their hosts, which an SBC may hide.
+func (l *leg) fromMicrosoft(s *call.Signal) (yes, known bool) {
+	request := s.Method != ""
+	switch src, dst := isMicrosoft(s.Src, l.peers), isMicrosoft(s.Dst, l.peers); {
+	case microsoftSent(s), src && !dst:
+		return request, true
+	case dst && !src:
+		return !request, true
+	}
+	from, to := microsoftHost(s.From.Host), microsoftHost(s.To.Host)
+	return from, from != to
 }
 
 // share lets the INVITE of a hop use the texts of the others: a proxy passes most

@@ -45,6 +45,7 @@ func (l *leg) encode(b []byte) []byte {
 	}
 	w.time(l.timer.at.time())
 	w.number(uint64(l.timer.seconds))
+	w.bools(l.toward)
 	w.time(l.last.time())
 	w.says(&l.says)
 	w.life(&l.life)
@@ -186,6 +187,9 @@ func decodeLeg(b []byte) (*leg, error) {
 		l.timer.at = l.first
 	}
 	l.timer.seconds = r.count(1 << 31)
+	if r.version > 2 {
+		r.bools(&l.toward)
+	}
 	l.last = r.instant()
 	r.says(&l.says)
 	r.life(&l.life)

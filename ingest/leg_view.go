@@ -85,10 +85,13 @@ func (l *leg) direction() (f facing, outbound bool) {
 	switch s := &l.says; {
 	case best >= signAddress:
 		return surelyFacing, outbound
-	case s.id.rank > 0, s.correlation.rank > 0:
-		// Microsoft's Contact, in an answer to the INVITE, or in what came behind.
+	case s.id.rank > 0:
+		// Microsoft's Contact, in an answer to the INVITE, or in what came behind: the
+		// INVITE that was seen may be the SBC's, which it has passed on.
+		return surelyFacing, l.madeByMicrosoft()
+	case s.correlation.rank > 0:
 		return surelyFacing, !asked && l.madeByMicrosoft()
-	case address && !asked:
+	case (address || l.toward) && !asked:
 		return surelyFacing, l.madeByMicrosoft()
 	case best > noSign:
 		return maybeFacing, outbound
