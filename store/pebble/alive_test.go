@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -69,7 +70,7 @@ func TestCheckSeesLostFiles(t *testing.T) {
 		}
 		harms := []func() error{func() error { return disk.Remove("store/" + name) }}
 		if len(data) > 20 {
-			harms = append(harms, func() error { return writeFile(disk, "store", name, data[:20]) })
+			harms = append(harms, func() error { return writeFile(disk, "store", name, bytes.Clone(data[:20])) })
 		}
 		for i, harm := range harms {
 			if err := harm(); err != nil {
@@ -78,7 +79,7 @@ func TestCheckSeesLostFiles(t *testing.T) {
 			if found := problemsOf(t, s); !strings.Contains(found, name) {
 				t.Errorf("%s, harm %d: check says %q", name, i, found)
 			}
-			if err := writeFile(disk, "store", name, data); err != nil {
+			if err := writeFile(disk, "store", name, bytes.Clone(data)); err != nil {
 				t.Fatal(err)
 			}
 		}

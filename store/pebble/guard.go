@@ -252,11 +252,11 @@ func (f *guardedFile) change(do func() error) error {
 func (f *guardedFile) Write(p []byte) (n int, err error) {
 	n = len(p)
 	err = f.change(func() (err error) {
+		if f.kind == manifestMark { // what is in p afterwards is the file's affair
+			f.sum = crc32.Update(f.sum, castagnoli(), p)
+		}
 		n, err = f.File.Write(p)
 		f.written.Add(int64(n))
-		if f.kind == manifestMark {
-			f.sum = crc32.Update(f.sum, castagnoli(), p[:n])
-		}
 		return err
 	})
 	if err == nil {

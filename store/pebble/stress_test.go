@@ -53,6 +53,9 @@ func (x *stress) run(t *testing.T, writers, each int, meanwhile func()) {
 	o.memTable, o.CacheBytes = 64<<10, 1<<20 // so that there are many logs
 	if x.fail != nil {
 		o.Fatal, o.Log = nil, nil
+		// A writer that waits for room in memory would wait for ever once the store
+		// has failed: nothing ends this process then, as [Options.Fatal] should.
+		o.memTable = 256 << 10
 	}
 	s, err := Open("store", o)
 	if err != nil {
