@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -88,14 +89,14 @@ func printTable(w io.Writer, t table) error {
 	return tw.Flush()
 }
 
-// printable keeps what callers have chosen to send from moving the cursor of
-// a terminal.
+// printable keeps what callers have chosen to send from moving the cursor of a
+// terminal, or from turning the direction in which it writes.
 func printable(s string) string {
 	if s == "" {
 		return "-"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if !unicode.IsGraphic(r) {
 			return '�'
 		}
 		return r
