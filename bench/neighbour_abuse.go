@@ -57,6 +57,9 @@ var abuses = []struct {
 	{"clients that do not exist", 16, (*abuser).unknownClient},
 	{"wrong secrets of the good client", 16, (*abuser).wrongSecret},
 	{"tokens that are none", 16, (*abuser).badToken},
+	{"restarts of trunks that nobody has", 8, (*abuser).restarts},
+	{"rows that share a correlation id", 8, (*abuser).oneCorrelation},
+	{"calls in parts that never end", 8, (*abuser).openParts},
 }
 
 // An abuser is one of those who abuse.
@@ -123,6 +126,34 @@ func (a *abuser) send(ctx context.Context, method, path, token string, body io.R
 
 func (a *abuser) page(ctx context.Context, _ int) bool {
 	return a.send(ctx, http.MethodGet, a.Page, a.Reader, nil)
+}
+
+// lines sends lines as the bad tenant.
+func (a *abuser) lines(ctx context.Context, n int, line func(i int64) string) bool {
+	var b strings.Builder
+	for range n {
+		b.WriteString(line(a.made.Add(1)))
+		b.WriteByte('\n')
+	}
+	return a.send(ctx, http.MethodPost, "/ingest/v1/calls", a.Pusher, strings.NewReader(b.String()), "Content-Type", "application/x-ndjson")
+}
+
+func (a *abuser) restarts(ctx context.Context, _ int) bool {
+	return a.lines(ctx, 2000, func(i int64) string {
+		return fmt.Sprintf(`{"event":"restart","trunkFullyQualifiedDomainName":"sbc%d.nobody.test"}`, i)
+	})
+}
+
+func (a *abuser) oneCorrelation(ctx context.Context, _ int) bool {
+	return a.lines(ctx, 500, func(i int64) string {
+		return fmt.Sprintf(`{"id":"%08x-0000-4000-8000-00000000abcd","correlationId":"00000000-0000-4000-8000-00000000c0ff","callType":"ByotIn","startDateTime":"2026-11-01T08:00:00Z","endDateTime":"2026-11-01T08:00:01Z","duration":1,"successfulCall":true}`, i)
+	})
+}
+
+func (a *abuser) openParts(ctx context.Context, _ int) bool {
+	return a.lines(ctx, 500, func(i int64) string {
+		return fmt.Sprintf(`{"event":"partial","call":"open-%d","startDateTime":"2026-11-01T08:00:00Z"}`, i)
+	})
 }
 
 func (a *abuser) scan(ctx context.Context, _ int) bool {

@@ -50,6 +50,7 @@ type Ingest struct {
 	now    func() time.Time
 	clock  func(source string, ahead time.Duration)
 	links  linker
+	parts  openParts
 
 	keepSIP bool
 	mu      sync.Mutex
@@ -74,6 +75,7 @@ func New(c Config) *Ingest {
 	if in.number == nil {
 		in.number = func(_, number string) string { return number }
 	}
+	in.parts.most = defaultPartLimits
 	in.links.tenants = make(map[call.GUID]*tenantLinks)
 	in.peers = make(map[string][]netip.Prefix)
 	in.hearing.init(in, c.Times)

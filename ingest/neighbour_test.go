@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -142,4 +144,68 @@ func TestTurns(t *testing.T) {
 	if got := s.in.HearStats(); got.Rows != 3*maxPerRound+1 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestPartsRoom: one client's calls in parts take no more than their room; what is
+// told of those that are there still counts, another client has room, and nothing
+// reads them all again to find those that are due.
+func TestPartsRoom(t *testing.T) {
+	store := &countingStore{Model: storetest.NewModel()}
+	s := newStage(t, store)
+	const maxPartsOfSource = 500
+	s.in.parts.most.source = maxPartsOfSource
+	greedy, modest := s.in.Sink("http/greedy", tenant), s.in.Sink("http/modest", tenant)
+	open := func(n int) call.Event {
+		return tell(fmt.Sprint("call", n), false, func(r *call.Row) { r.Start, r.Trunk = s.clock, "sbc1.contoso.com" })
+	}
+	for n := 0; n < maxPartsOfSource; n += 100 {
+		events := make([]call.Event, 100)
+		for i := range events {
+			events[i] = open(n + i)
+		}
+		if err := greedy.Put(t.Context(), events...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := tell("call7", true, func(r *call.Row) { r.End = s.clock.Add(time.Minute) })
+	var rejected *RejectedError
+	err := greedy.Put(t.Context(), open(maxPartsOfSource+1), last, open(maxPartsOfSource+2), open(maxPartsOfSource+3))
+	if !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{0, 3}) && !slices.Equal(rejected.Events, []int{0, 2, 3}) || !errors.Is(err, errManyParts) {
+		t.Fatalf("%v: %+v", err, rejected)
+	}
+	if n := len(s.rows()); n != 1 {
+		t.Errorf("%d rows, want that of the call that was there", n)
+	}
+	if err := modest.Put(t.Context(), open(1)); err != nil {
+		t.Error(err)
+	}
+	before := store.read
+	if err := s.in.finishParts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := store.read - before; n > 100 {
+		t.Errorf("it has read %d values to find that none is due", n)
+	}
+	s.clock = s.clock.Add(25 * time.Hour)
+	if err := s.in.finishParts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.rows()); n != maxPartsOfSource+1 && n != maxPartsOfSource+2 {
+		t.Errorf("%d rows", n)
+	}
+	if err := greedy.Put(t.Context(), open(maxPartsOfSource+1)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A countingStore counts the values of the state that it has given out.
+type countingStore struct {
+	*storetest.Model
+	read int
+}
+
+func (s *countingStore) State(ctx context.Context, prefix string) (map[string][]byte, error) {
+	state, err := s.Model.State(ctx, prefix)
+	s.read += len(state)
+	return state, err
 }

@@ -16,8 +16,12 @@ const partsEvery = 10 * time.Minute
 // finishParts makes rows of calls whose last part has not come for too long, and
 // forgets what was told of rows long ago.
 func (in *Ingest) finishParts(ctx context.Context) error {
-	err := in.finishThose(ctx, partPrefix, func(p *part) bool { return in.now().Sub(p.since) >= in.hearing.times.Open })
-	if err != nil {
+	if err := in.parts.load(ctx, in.store); err != nil {
+		return err
+	}
+	until := in.now().Add(-in.hearing.times.Open)
+	late := in.parts.those(func(_ string, c openPart) bool { return !c.since.After(until) })
+	if err := in.finishThose(ctx, late, func(p *part) bool { return !p.since.After(until) }); err != nil {
 		return err
 	}
 	return in.forgetParts(ctx)
@@ -35,18 +39,28 @@ func (s *Sink) restartParts(ctx context.Context, events []call.Event) error {
 	if len(trunks) == 0 {
 		return nil
 	}
-	return s.in.finishThose(ctx, partPrefix+s.source+"/", func(p *part) bool {
+	if err := s.in.parts.load(ctx, s.in.store); err != nil {
+		return err
+	}
+	source := partPrefix + s.source + "/"
+	own := s.in.parts.those(func(name string, _ openPart) bool { return sourceOfPart(name) == source })
+	return s.in.finishThose(ctx, own, func(p *part) bool {
 		return p.row.Tenant == s.tenant && (trunks[""] || trunks[strings.ToLower(p.row.Trunk)])
 	})
 }
 
-// finishThose makes rows of the calls under a prefix that are over.
-func (in *Ingest) finishThose(ctx context.Context, prefix string, over func(*part) bool) error {
-	state, err := in.store.State(ctx, prefix)
-	if err != nil {
-		return err
-	}
-	for name, value := range state {
+// finishThose makes rows of those of the named calls that are over.
+func (in *Ingest) finishThose(ctx context.Context, names []string, over func(*part) bool) error {
+	for _, name := range names {
+		state, err := in.store.State(ctx, name)
+		if err != nil {
+			return err
+		}
+		value := state[name]
+		if value == nil { // another process has finished it
+			in.parts.wrote(map[string][]byte{name: nil})
+			continue
+		}
 		p, err := decodePart(value)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
@@ -61,6 +75,7 @@ func (in *Ingest) finishThose(ctx context.Context, prefix string, over func(*par
 		} else if err != nil {
 			return fmt.Errorf("finish a call whose last part has not come: %w", err)
 		}
+		in.parts.wrote(b.State)
 		in.hearing.partFinished(len(b.Rows) > 0)
 	}
 	return nil

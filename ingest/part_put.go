@@ -15,6 +15,7 @@ type assembly struct {
 	of     int          // how many events there are
 	state  call.Batch   // what is kept of the parts
 	late   call.Result  // parts that came behind the one that makes the row
+	beyond []int        // which events are parts of calls that there is no room for
 }
 
 // assemble puts together the parts among events. First all of them are folded,
@@ -27,6 +28,9 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event) (a assembly, e
 	a.state.State, a.state.If = make(map[string][]byte), make(map[string][]byte)
 	calls := make(map[string]*telling)
 	tellings := make([]*telling, len(events))
+	if err := s.in.parts.load(ctx, s.in.store); err != nil {
+		return a, err
+	}
 	for i := range events {
 		e := &events[i]
 		if r := standIn(e.Row); !e.Part || r.Seen == 0 || r.Check() != nil {
@@ -42,11 +46,16 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event) (a assembly, e
 		t.news = t.all.add(&e.Row, e.Done) || t.news
 		tellings[i] = t
 	}
-	for _, t := range calls {
-		t.settle(s, &a.state)
-	}
+	s.settle(tellings, &a.state)
 	for i, e := range events {
+		if len(a.beyond) > 0 {
+			e.Mark = "" // a mark never passes what was rejected
+		}
 		if t := tellings[i]; t != nil {
+			if t.beyond {
+				a.beyond = append(a.beyond, i)
+				continue
+			}
 			row, ok := t.step(&e, &a.late)
 			if !ok {
 				continue
@@ -58,6 +67,28 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event) (a assembly, e
 		a.whole, a.places = append(a.whole, e), append(a.places, i)
 	}
 	return a, nil
+}
+
+// settle gives the rows their places, and notes all that was told, in the order in
+// which it was; but of new calls that stay open only as long as there is room.
+func (s *Sink) settle(tellings []*telling, b *call.Batch) {
+	more := 0
+	for _, t := range tellings {
+		if t == nil || t.settled {
+			continue
+		}
+		t.settled = true
+		if b.If[t.open] == nil && !t.known && !t.all.complete() {
+			if !s.in.parts.room(partPrefix+s.source+"/", s.tenant.String(), more+1) {
+				t.beyond = true
+				delete(b.If, t.open)
+				delete(b.If, t.told)
+				continue
+			}
+			more++
+		}
+		t.settle(s, b)
+	}
 }
 
 // standIn returns what a part tells with an id and a start, which it alone need
@@ -76,11 +107,14 @@ func standIn(r call.Row) call.Row {
 type telling struct {
 	open, told string // names in the state
 
-	now   part // with the parts up to the one that is looked at
-	all   part // with all of the Put
-	news  bool // some of which are new
-	known bool // the row is older than the Put
-	made  bool // a part of the Put has made the row
+	now  part // with the parts up to the one that is looked at
+	all  part // with all of the Put
+	news bool // some of which are new
+
+	settled bool
+	beyond  bool // there is no room for it
+	known   bool // the row is older than the Put
+	made    bool // a part of the Put has made the row
 }
 
 // recall returns a telling with what was told of a call before, which has to be

@@ -139,21 +139,42 @@ func (s *Sink) putWhole(ctx context.Context, a assembly) error {
 			return fmt.Errorf("write %d calls of source %s: %w", len(b.Rows), s.source, err)
 		}
 	}
+	s.in.parts.wrote(b.State)
 	if res.New+res.Changed > 0 {
 		s.in.Announce(b.Rows)
 	}
 	res.Changed, res.Same = res.Changed+a.late.Changed, res.Same+a.late.Same
+	rejected = a.rejected(rejected, s.in.parts.most)
 	s.count(b, res, linked, rejected)
 	if rejected == nil {
 		return nil
 	}
-	rejected.Of = a.of
-	if a.places != nil {
-		for i, k := range rejected.Events {
-			rejected.Events[i] = a.places[k]
+	return rejected
+}
+
+// rejected returns which of all events could not be kept: those of the whole
+// records that are given, and those for which there is no room.
+func (a *assembly) rejected(of *RejectedError, most partLimits) *RejectedError {
+	if of == nil && len(a.beyond) == 0 {
+		return nil
+	}
+	all := make(map[int]error)
+	if of != nil {
+		for i, k := range of.Events {
+			if a.places != nil {
+				k = a.places[k]
+			}
+			all[k] = of.Errs[i]
 		}
 	}
-	return rejected
+	for _, k := range a.beyond {
+		all[k] = fmt.Errorf("%w: of those that are told of in parts and have no row yet, %d of a client and %d of a tenant are kept; send the last part of some, or whole records", errManyParts, most.source, most.tenant)
+	}
+	out := &RejectedError{Of: a.of}
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		out.Events, out.Errs = append(out.Events, k), append(out.Errs, all[k])
+	}
+	return out
 }
 
 // batch returns the rows and the mark of the events, and what is wrong with
