@@ -81,7 +81,7 @@ func TestPostgres(t *testing.T) {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{report: &report{}, dir: dir, config: config{rows: 20_000, postgresRows: 12_000, users: 50, seed: 1, slice: time.Second}}
+	b := &bench{report: &report{}, dir: dir, config: config{rows: 20_000, postgresRows: 12_000, users: 50, seed: 1, slice: 3 * time.Second}}
 	if err := b.measurePostgres(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -375,19 +375,28 @@ func (l *leg) nameOf(v *view, siblings []*leg) call.GUID {
 
 // join makes the row of a leg one that can be folded with the row of the same call
 // that is in the log already, whoever has told that. When that one was heard, too,
-// by nobody who knows less, its times stay: they are those of one clock.
+// by another clock and by nobody who knows less, its times stay.
 func (h *hearing) join(r, have *call.Row) {
 	heard := have.By[call.FieldDuration]
-	if heard.Kind() != call.SIP || heard < r.By[call.FieldDuration] {
+	if heard.Kind() != call.SIP || heard < r.By[call.FieldDuration] || sameClock(r, have) {
 		place(r, have.Start)
 		return
 	}
-	if !r.End.Equal(have.End) || !r.Failure.Equal(have.Failure) {
-		h.another++
-	}
+	h.another++
 	for _, f := range slices.Concat(outcomes, []call.Field{call.FieldStart, call.FieldInvite, call.FieldCallEndSubReason}) {
 		r.By[f] = 0
 	}
+}
+
+// sameClock reports whether the times of two rows of one call, as far as both know
+// them, are those of one clock. They may be of two hops of a proxy.
+func sameClock(a, b *call.Row) bool {
+	for _, f := range [...]call.Field{call.FieldInvite, call.FieldFailure, call.FieldEnd} {
+		if x, y := a.Time(f), b.Time(f); !x.IsZero() && !y.IsZero() && x.Sub(y).Abs() > inverted {
+			return false
+		}
+	}
+	return true
 }
 
 // lateFacts makes the row of a few late messages one that agrees with the row

@@ -393,3 +393,26 @@ func TestHeardTwice(t *testing.T) {
 	}
 	s.one()
 }
+
+// TestHeardWhole: of a call of which only the carrier's side was heard, and that was
+// forgotten, the row learns the rest when all of it is heard again.
+func TestHeardWhole(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c := newTalk(1, false).whole().through()
+	events := c.events()
+	s.put(events[len(events)/2:]...) // the other hop alone, milliseconds earlier
+	s.put(events[1])
+	s.pass(6 * time.Second)
+	s.one()
+	s.pass(25 * time.Hour)
+	if got := s.in.HearStats(); got.Held != 0 {
+		t.Fatalf("%+v", got)
+	}
+	s.put(events...)
+	s.pass(6 * time.Second)
+	r := s.one()
+	if !r.End.Equal(c.began.Add(4*time.Second)) || !r.Invite.Equal(c.began) {
+		t.Errorf("invite %v, end %v", r.Invite, r.End)
+	}
+	s.sound()
+}
