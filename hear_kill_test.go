@@ -53,7 +53,7 @@ func TestHearKill(t *testing.T) {
 	s := start(t, data, "--source", listen)
 	for deadline := time.Now().Add(patience); l.verify(t, s, "at the end") < len(l.calls); {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d calls have become rows", len(l.seen), len(l.calls))
+			t.Fatalf("%d of %d calls have become rows; others are as in %s", len(l.seen), len(l.calls), l.other)
 		}
 		l.send(address, random.Uint64())
 		time.Sleep(100 * time.Millisecond) // between two looks
@@ -74,7 +74,8 @@ type heardLedger struct {
 	calls  []call.Row
 	byID   map[call.GUID]*call.Row
 	seen   map[call.GUID]bool
-	next   int // of calls: has not been sent
+	next   int    // of calls: has not been sent
+	other  string // a row that is not whole, and its call
 }
 
 func newHeardLedger(tenant call.GUID, seed uint64, calls int) *heardLedger {
@@ -150,6 +151,8 @@ func (l *heardLedger) verify(t *testing.T, s *server, when string) int {
 		// written without it after some seconds (ingest.Times.Orphan).
 		if r.End.Equal(want.End.Truncate(time.Microsecond)) && r.Invite.Equal(want.Invite.Truncate(time.Microsecond)) {
 			whole[r.ID] = true
+		} else {
+			l.other = fmt.Sprintf("\n%+v\n%+v", *r, *want)
 		}
 	}
 	for id := range l.seen {

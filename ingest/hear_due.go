@@ -142,7 +142,8 @@ func (h *hearing) due(l *leg, v *view) time.Time {
 	t, life := &h.times, &l.life
 	// A message that is repeated puts nothing off, or a sender that repeats what
 	// it does not find in the log would never find it.
-	settled, heard := h.listened(l, life.learned).Add(t.Settle), h.listened(l, life.heard)
+	learned, heard := h.listened(l, life.learned), h.listened(l, life.heard)
+	settled := learned.Add(t.Settle)
 	switch {
 	case !life.closed.IsZero() && life.changed && (v.ended() || life.cut):
 		return settled
@@ -153,16 +154,16 @@ func (h *hearing) due(l *leg, v *view) time.Time {
 	case life.cut:
 		return settled
 	case v.ended():
-		return h.endedDue(l, v, settled, heard)
+		return h.endedDue(l, v, learned)
 	case v.invite == nil && (v.final != nil || !v.bye.at.IsZero()), !v.established() && !v.bye.at.IsZero():
 		if l.nameless(v) {
-			return heard.Add(t.Nameless)
+			return learned.Add(t.Nameless)
 		}
-		return lastOf(heard.Add(t.Orphan), h.doubtful(l, v))
+		return lastOf(learned.Add(t.Orphan), h.doubtful(l, v))
 	case v.established():
 		return h.openUntil(l)
 	case !v.cancel.at.IsZero():
-		return heard.Add(t.Cancel)
+		return learned.Add(t.Cancel)
 	case !v.rang.IsZero():
 		return heard.Add(t.Early)
 	}
@@ -172,15 +173,15 @@ func (h *hearing) due(l *leg, v *view) time.Time {
 // endedDue returns when a row is made of a call that is over, if nothing more is
 // heard of it: once its messages have settled, nobody will ask again, and it is
 // known whether it is a call of Microsoft's at all and when it ended.
-func (h *hearing) endedDue(l *leg, v *view, settled, heard time.Time) time.Time {
-	due := settled
+func (h *hearing) endedDue(l *leg, v *view, learned time.Time) time.Time {
+	due := learned.Add(h.times.Settle)
 	if wait := v.again(&h.times); wait > 0 {
-		due = lastOf(due, heard.Add(wait))
+		due = lastOf(due, learned.Add(wait))
 	}
 	if l.life.row.IsZero() {
 		due = lastOf(due, h.doubtful(l, v))
 		if h.awaited(l) {
-			due = lastOf(due, h.listened(l, l.life.learned).Add(h.times.Doubt))
+			due = lastOf(due, learned.Add(h.times.Doubt))
 		}
 	}
 	return due

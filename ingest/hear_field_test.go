@@ -360,19 +360,44 @@ func TestRegionOfTheInvite(t *testing.T) {
 	}
 }
 
-// TestRepeatedAgain: a sender that goes on repeating a call that is over puts
-// its row off no further.
+// TestRepeatedAgain: a sender that goes on repeating a call that is over puts its
+// row off no further, also where a row waits for what may follow.
 func TestRepeatedAgain(t *testing.T) {
-	s := newStage(t, storetest.NewModel())
-	c := newTalk(1, true).whole()
-	s.put(c.events()...)
-	for range 3 {
-		s.none("before it has settled")
-		s.pass(100 * time.Millisecond)
-		s.put(c.events()...)
+	for name, c := range map[string]struct {
+		talk *talk
+		from int // of the messages that are heard
+		wait time.Duration
+	}{
+		"answered":        {newTalk(1, true).whole(), 0, 300 * time.Millisecond},
+		"the next trunk":  {newTalk(1, true).invite().at(time.Second).answer(503, "Service Unavailable"), 0, time.Second},
+		"challenged":      {newTalk(1, true).invite().at(time.Second).answer(407, "Proxy Authentication Required"), 0, 5 * time.Second},
+		"cancelled":       {newTalk(1, true).invite().at(time.Second).request("CANCEL", true), 0, 32 * time.Second},
+		"without INVITE":  {newTalk(1, true).whole(), 1, 5 * time.Second},
+		"without its id":  {nameless(), 3, 32 * time.Second},
+		"perhaps an echo": {passedOn(newTalk(1, true), 0, carrier).whole(), 0, 5 * time.Second},
+	} {
+		s := newStage(t, storetest.NewModel())
+		events := c.talk.events()[c.from:]
+		s.put(events...)
+		for range 3 {
+			if got := s.in.HearStats(); got.Rows != 0 {
+				t.Errorf("%s: a row before it has settled", name)
+			}
+			s.pass(c.wait / 3)
+			s.put(events...)
+		}
+		s.pass(time.Millisecond)
+		if got := s.in.HearStats(); got.Rows != 1 {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
-	s.pass(time.Millisecond)
-	s.one()
+}
+
+// nameless is a call in to which no message gives Microsoft's id.
+func nameless() *talk {
+	c := newTalk(1, false)
+	c.with = func(m *call.Signal) { m.Contact.Params = "" }
+	return c.whole()
 }
 
 // TestHeardTwice: a call to which Microsoft gave no id, heard and then read from
