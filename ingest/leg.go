@@ -18,7 +18,7 @@ import (
 // and idempotent: the earliest answer, the greatest final code by time. So the
 // order in which messages arrive, repeats and replays do not matter. What is to
 // be concluded from the facts is concluded from all of them, anew each time
-// (see legrow.go).
+// (see leg_row.go).
 //
 // The rules follow RFC 3261: section 12 (a dialog), 13.2.2.4 (any 2xx
 // establishes the call), 9.1 (a CANCEL that comes too late has no effect), 22.2

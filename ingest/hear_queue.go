@@ -1,0 +1,133 @@
+package ingest
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// A turns holds the legs that were heard of just now, of each source in the order
+// in which they were.
+type turns struct {
+	sources map[string]*fifo
+	order   []*fifo // of those that have legs
+	at      int     // whose turn it is
+}
+
+// A fifo holds legs of one source.
+type fifo struct {
+	legs []*leg
+	head int
+}
+
+func (q *turns) push(l *leg) {
+	if q.sources == nil {
+		q.sources = make(map[string]*fifo)
+	}
+	f := q.sources[l.source]
+	if f == nil {
+		f = &fifo{}
+		q.sources[l.source] = f
+	}
+	if f.empty() {
+		q.order = append(q.order, f)
+	}
+	f.legs = append(f.legs, l)
+}
+
+// next takes out the next leg that was heard of last at the given time or before,
+// and returns nil if no source has one.
+func (q *turns) next(until time.Time) *leg {
+	for range len(q.order) {
+		if q.at >= len(q.order) {
+			q.at = 0
+		}
+		f := q.order[q.at]
+		l := f.legs[f.head]
+		if l.life.queued.After(until) {
+			q.at++
+			continue
+		}
+		if f.pop(); f.empty() {
+			q.order = slices.Delete(q.order, q.at, q.at+1)
+		} else {
+			q.at++
+		}
+		return l
+	}
+	return nil
+}
+
+// putBack makes a leg that was taken out the next one of its source.
+func (q *turns) putBack(l *leg) {
+	f := q.sources[l.source]
+	if f.empty() {
+		q.order = append(q.order, f)
+	}
+	f.legs = slices.Insert(f.legs, f.head, l)
+}
+
+func (q *fifo) empty() bool { return q.head == len(q.legs) }
+
+func (q *fifo) pop() {
+	q.legs[q.head] = nil
+	q.head++
+	if q.empty() || q.head > 1024 && q.head > len(q.legs)/2 {
+		q.legs = append(q.legs[:0], q.legs[q.head:]...)
+		q.head = 0
+	}
+}
+
+// A legHeap holds legs, the least one first. Each knows its place in it, from 1 on;
+// 0 is none.
+type legHeap struct {
+	legs  []*leg
+	less  func(a, b *leg) bool
+	place func(l *leg) *int
+}
+
+func (q *legHeap) Len() int           { return len(q.legs) }
+func (q *legHeap) Less(i, j int) bool { return q.less(q.legs[i], q.legs[j]) }
+func (q *legHeap) Swap(i, j int) {
+	q.legs[i], q.legs[j] = q.legs[j], q.legs[i]
+	*q.place(q.legs[i]), *q.place(q.legs[j]) = i+1, j+1
+}
+
+// Push implements [heap.Interface].
+func (q *legHeap) Push(x any) {
+	l := x.(*leg) //nolint:forcetypeassert // nothing else is put in
+	q.legs = append(q.legs, l)
+	*q.place(l) = len(q.legs)
+}
+
+// Pop implements [heap.Interface].
+func (q *legHeap) Pop() any {
+	last := len(q.legs) - 1
+	l := q.legs[last]
+	q.legs[last] = nil
+	q.legs = q.legs[:last]
+	*q.place(l) = 0
+	return l
+}
+
+func (q *legHeap) first() *leg {
+	if len(q.legs) == 0 {
+		return nil
+	}
+	return q.legs[0]
+}
+
+// set puts a leg in, or where it belongs now.
+func (q *legHeap) set(l *leg) {
+	if at := *q.place(l); at > 0 {
+		heap.Fix(q, at-1)
+		return
+	}
+	heap.Push(q, l)
+}
+
+func (q *legHeap) remove(l *leg) {
+	if at := *q.place(l); at > 0 {
+		heap.Remove(q, at-1)
+	}
+}
