@@ -174,6 +174,9 @@ func (h *hearing) endedDue(l *leg, v *view, learned time.Time) time.Time {
 	}
 	if l.life.row.IsZero() {
 		due = lastOf(due, h.doubtful(l, v))
+		if v.lacking {
+			due = lastOf(due, learned.Add(h.times.Orphan))
+		}
 		if h.awaited(l) {
 			due = lastOf(due, learned.Add(h.times.Doubt))
 		}

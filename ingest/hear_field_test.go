@@ -3,6 +3,7 @@ package ingest
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -440,4 +441,35 @@ func TestHeardWhole(t *testing.T) {
 		t.Errorf("invite %v, end %v", r.Invite, r.End)
 	}
 	s.sound()
+}
+
+// TestOtherHopStandsIn: what was not seen on the way to Microsoft, and was on the
+// other hop of a proxy, is waited for a while before that stands in for it.
+func TestOtherHopStandsIn(t *testing.T) {
+	for _, outbound := range []bool{true, false} {
+		for missing := range 4 { // INVITE, 200, ACK, BYE
+			c := newTalk(1, outbound).whole().through()
+			events := slices.Delete(c.events(), missing, missing+1)
+			s := newStage(t, storetest.NewModel())
+			s.put(events...)
+			s.pass(time.Second)
+			if missing != 2 {
+				s.none("while it may come")
+			}
+			s.put(c.events()...)
+			s.pass(time.Second)
+			want := plainRow(c)
+			established(c, &want, time.Second, 4*time.Second)
+			r := s.one()
+			same(t, fmt.Sprintf("outbound %v, missing %d", outbound, missing), &r, &want)
+
+			s = newStage(t, storetest.NewModel())
+			s.put(events...)
+			s.pass(6 * time.Second)
+			r = s.one()
+			if d := r.End.Sub(want.End).Abs(); !r.Successful || d > 5*time.Millisecond {
+				t.Errorf("outbound %v, missing %d: %+v", outbound, missing, r)
+			}
+		}
+	}
 }

@@ -26,6 +26,9 @@ type view struct {
 	cseq     uint32   // of the INVITE that was sent last to begin the call
 	stale    *reply   // a refusal that an INVITE may have followed, if asked
 	trunks   []string // host names that may be the trunk's, the best first
+	// lacking says that other hops stand in for messages that were not seen on the
+	// way to Microsoft, and may yet come.
+	lacking bool
 }
 
 type facing uint8
@@ -57,10 +60,21 @@ func (l *leg) view() view {
 	var v view
 	v.facing, v.outbound = l.direction()
 	paths := l.paths(l.facingHops(v.outbound), v.outbound)
-	hosts := v.read(paths)
+	hosts := v.read(l, paths)
 	v.complete(l)
+	v.lacking = v.lacking && l.facesByAddress()
 	v.trunks = l.trunks(&v, hosts)
 	return v
+}
+
+// facesByAddress reports whether a hop has one of Microsoft's addresses at one end.
+func (l *leg) facesByAddress() bool {
+	for i := range l.hops {
+		if _, one := l.oneMicrosoft(&l.hops[i]); one {
+			return true
+		}
+	}
+	return false
 }
 
 // direction returns whether the leg faces Microsoft and who called. The hops
@@ -234,7 +248,7 @@ const inverted = 250 * time.Millisecond
 
 // read reads the facts of the ways to Microsoft, and returns the hosts that the
 // INVITE has named on the one that decided how the call went.
-func (v *view) read(paths []path) (hosts inviteHosts) {
+func (v *view) read(l *leg, paths []path) (hosts inviteHosts) {
 	var asked instant // when an INVITE was sent last, whichever way
 	for i := range paths {
 		p := &paths[i]
@@ -243,6 +257,8 @@ func (v *view) read(paths []path) (hosts inviteHosts) {
 			if v.invite == nil || h.invite.compare(v.invite) < 0 {
 				v.invite = &h.invite
 			}
+			_, own := l.oneMicrosoft(h)
+			v.lacking = v.lacking || !own
 		}
 	}
 	var decided instant
@@ -315,12 +331,12 @@ func (v *view) complete(l *leg) {
 		}
 	}
 	if v.answer.IsZero() && answer != nil && (v.final == nil || v.invite == nil) {
-		v.answer = answer.at
+		v.answer, v.lacking = answer.at, true
 	}
 	v.rang = firstOf(v.rang, other.rang)
 	for _, m := range [...]struct{ to, from *moment }{{&v.bye, &other.bye}, {&v.cancel, &other.cancel}} {
-		if m.to.at.IsZero() {
-			*m.to = *m.from
+		if m.to.at.IsZero() && !m.from.at.IsZero() {
+			*m.to, v.lacking = *m.from, v.lacking || m.to == &v.bye // an SBC cancels what it has forked
 		}
 	}
 	if v.established() {
