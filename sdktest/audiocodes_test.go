@@ -35,7 +35,7 @@ func TestAudioCodes(t *testing.T) {
 	send(record("(#12)Route found (3), Route by IPGroup, IP Group 1 -> 2 (Teams -> Carrier)"))
 	send(out.response("100 Trying", "", ""), out.response("180 Ringing", ";tag=7", ""), out.response("200 OK", ";tag=7", sdp))
 	send(out.request("ACK", ";tag=7", ""))
-	time.Sleep(time.Second) // the duration that is looked for below
+	time.Sleep(1500 * time.Millisecond) // the second that is looked for below, whatever the pipeline takes
 	send(out.request("BYE", ";tag=7", ""), out.bye(";tag=7"))
 	send(record("CALL_END     |SBC  |41ed3d7a9ef75dbbbadea940954dee52  |LCL  |192.0.2.10  |5061"))
 
