@@ -44,8 +44,8 @@ test: deps build
 	$(MAKE) sdk
 
 sdk: deps build
-	cd sdktest/audiocodes && npm ci --no-audit --no-fund --silent
-	cd sdktest && npm ci --no-audit --no-fund --silent && go vet ./... && go test -timeout 10m ./...
+	cd sdktest/audiocodes && npm ci --no-audit --no-fund --loglevel=error
+	cd sdktest && npm ci --no-audit --no-fund --loglevel=error && go vet ./... && go test -timeout 10m ./...
 
 deps:
 	@.ci/deps node npm curl gcc nginx postgres tshark kamailio sipp baresip mkfs.ext4
