@@ -46,7 +46,11 @@ type scanner struct {
 var errEnd = errors.New("the end")
 
 func newScanner(r io.Reader) *scanner {
-	return &scanner{r: r, buf: make([]byte, chunk), start: -1}
+	size := chunk
+	if known, ok := r.(interface{ Len() int }); ok { // one record in memory, as events come
+		size = min(size, known.Len()+1) // one more, to see the end
+	}
+	return &scanner{r: r, buf: make([]byte, size), start: -1}
 }
 
 // hold begins to keep what is read, and returns the number of the line.
