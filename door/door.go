@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Limits are how many connections there may be.
@@ -40,6 +41,7 @@ type Door struct {
 
 	mu   sync.Mutex
 	open int
+	held *list.List // of connections that were refused and are still open
 	each map[netip.Addr]int
 	// waiting are connections on which nothing is going on, the one that has
 	// waited longest in front. Only those are there whose owner uses Waiting.
@@ -50,7 +52,7 @@ type Door struct {
 
 // New returns a door with these limits.
 func New(l Limits) *Door {
-	return &Door{limits: l, each: map[netip.Addr]int{}, waiting: list.New()}
+	return &Door{limits: l, each: map[netip.Addr]int{}, held: list.New(), waiting: list.New()}
 }
 
 // Stats returns the counts as they are now.
@@ -76,22 +78,56 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c := l.door.admit(nc); c != nil {
+		c, crowded := l.door.admit(nc)
+		switch {
+		case c != nil:
 			return c, nil
+		case !crowded || !l.door.hold(nc):
+			_ = nc.Close()
 		}
-		_ = nc.Close()
 	}
 }
 
-// admit counts a connection, or returns nil if there is no room for it.
-func (d *Door) admit(nc net.Conn) *conn {
+// holdFor is how long a connection that was refused because of its address is
+// left open, unread: who is closed at once comes back at once, and opening
+// connections costs the machine more than keeping them.
+const holdFor = time.Second
+
+// hold closes a connection after a while, if there is room for it so long.
+func (d *Door) hold(nc net.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.held.Len() >= d.limits.Each || d.limits.All > 0 && d.open+d.held.Len() >= d.limits.All {
+		return false
+	}
+	place := d.held.PushBack(nc)
+	time.AfterFunc(holdFor, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.release(place)
+	})
+	return true
+}
+
+// release closes a connection that is held. It is called with d.mu held.
+func (d *Door) release(place *list.Element) {
+	d.held.Remove(place)
+	_ = place.Value.(net.Conn).Close() //nolint:forcetypeassert // nothing else is in the list
+}
+
+// admit counts a connection, or returns nil if there is no room for it; crowded
+// says that there are too many from its address.
+func (d *Door) admit(nc net.Conn) (_ *conn, crowded bool) {
 	c := &conn{Conn: nc, door: d, from: addressOf(nc.RemoteAddr())}
 	free := d.limits.Exempt != nil && d.limits.Exempt(addrOf(nc.RemoteAddr()))
 	d.mu.Lock()
 	if d.limits.Each > 0 && !free && d.each[c.from] >= d.limits.Each {
 		d.mu.Unlock()
 		d.address.Add(1)
-		return nil
+		return nil, true
+	}
+	if front := d.held.Front(); front != nil && d.limits.All > 0 && d.open+d.held.Len() >= d.limits.All {
+		d.release(front)
 	}
 	var other *conn
 	if d.limits.All > 0 && d.open >= d.limits.All {
@@ -99,7 +135,7 @@ func (d *Door) admit(nc net.Conn) *conn {
 		if front == nil {
 			d.mu.Unlock()
 			d.all.Add(1)
-			return nil
+			return nil, false
 		}
 		other = front.Value.(*conn) //nolint:forcetypeassert // nothing else is in the list
 		d.leave(other)
@@ -111,7 +147,7 @@ func (d *Door) admit(nc net.Conn) *conn {
 	if other != nil {
 		_ = other.Conn.Close()
 	}
-	return c
+	return c, false
 }
 
 // leave takes a connection out of the counts, once. It is called with d.mu held.

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +41,7 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 		p.in.links.crowded.Add(1)
 		return nil, nil
 	}
+	runtime.Gosched() // others, who have little to do, come in between
 	known := make(map[call.GUID]bool, len(near))
 	for _, c := range near {
 		known[c.row.ID] = true

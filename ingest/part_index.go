@@ -107,6 +107,14 @@ func (o *openParts) wrote(state map[string][]byte) {
 	}
 }
 
+// has reports whether a name is that of a call without a row.
+func (o *openParts) has(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.calls[name]
+	return ok
+}
+
 // room reports whether there may be so many calls more of a source and tenant.
 func (o *openParts) room(source, tenant string, more int) bool {
 	o.mu.Lock()

@@ -23,7 +23,9 @@ type assembly struct {
 // in their order, because what each is counted as must not depend on how a
 // sender has split them over Puts: a part that comes before the row is open, the
 // one that completes it makes it, and one that comes later amends it or does not.
-func (s *Sink) assemble(ctx context.Context, events []call.Event) (a assembly, err error) {
+// If afresh is set the store is asked even for what it cannot have as far as is
+// known here.
+func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (a assembly, err error) {
 	a.of = len(events)
 	a.state.State, a.state.If = make(map[string][]byte), make(map[string][]byte)
 	calls := make(map[string]*telling)
@@ -38,7 +40,7 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event) (a assembly, e
 		}
 		t := calls[e.Call]
 		if t == nil {
-			if t, err = s.recall(ctx, e.Call, &a.state); err != nil {
+			if t, err = s.recall(ctx, e.Call, &a.state, afresh); err != nil {
 				return a, err
 			}
 			calls[e.Call] = t
@@ -118,11 +120,16 @@ type telling struct {
 }
 
 // recall returns a telling with what was told of a call before, which has to be
-// the same still when the batch is written.
-func (s *Sink) recall(ctx context.Context, name string, b *call.Batch) (*telling, error) {
+// the same still when the batch is written: so if another process has told a part
+// of it, of which nothing is known here, it is not.
+func (s *Sink) recall(ctx context.Context, name string, b *call.Batch, afresh bool) (*telling, error) {
 	t := &telling{}
 	t.open, t.told = s.partNames(name)
 	for _, key := range [...]string{t.open, t.told} {
+		if key == t.open && !afresh && !s.in.parts.has(key) {
+			b.If[key] = nil
+			continue
+		}
 		state, err := s.in.store.State(ctx, key)
 		if err != nil {
 			return nil, err

@@ -111,9 +111,9 @@ func (s *Sink) putRecords(ctx context.Context, events []call.Event) error {
 	}
 	const tries = 10
 	var err error
-	for range tries {
+	for try := range tries {
 		var a assembly
-		if a, err = s.assemble(ctx, events); err != nil {
+		if a, err = s.assemble(ctx, events, try > 0); err != nil {
 			return fmt.Errorf("put together the calls of source %s: %w", s.source, err)
 		}
 		// Another Put may have told a part of the same call meanwhile.

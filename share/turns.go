@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// Turns divide processors among those with work for them. As long as there is
-// only one key, it has as many turns at once as there are processors. When there
-// are others, each has half as many, one at least: so there is a processor soon
-// for whoever has little to do, whatever another has.
+// Turns divide what can be done at once among those with work to do. As long as
+// there is only one key, it has as many turns at once as one may have. When there
+// are others, each has fewer: so there is soon a turn for whoever has little to
+// do, whatever another has.
 type Turns[K comparable] struct {
-	shares *Shares[K]
+	shares         *Shares[K]
+	alone, crowded int64 // units of a turn of one, without others and with them
 
 	mu   sync.Mutex
 	seen [2]sighting[K] // the keys that came last, the latest one in front
@@ -25,10 +26,18 @@ type sighting[K comparable] struct {
 // company is for how long a key counts as being there after it came.
 const company = time.Second
 
-// NewTurns returns turns of so many processors.
+// NewTurns returns turns of so many processors. A key has all of them, or half
+// where there are others, one at least.
 func NewTurns[K comparable](processors int) *Turns[K] {
 	n := int64(max(processors, 1))
-	return &Turns[K]{shares: New[K](4*n, 2*n)}
+	return &Turns[K]{shares: New[K](4*n, 2*n), alone: 2, crowded: 4}
+}
+
+// NewPortions returns turns of so many units in all, of which a key has no more
+// than each, and where there are others about a few.
+func NewPortions[K comparable](all, each, few int64) *Turns[K] {
+	each = max(each, 1)
+	return &Turns[K]{shares: New[K](max(all, each), each), alone: 1, crowded: each / min(max(few, 1), each)}
 }
 
 // A Turn is what was taken; the zero Turn is nothing.
@@ -38,13 +47,19 @@ type Turn[K comparable] struct {
 	units int64
 }
 
-// Take waits for a turn, and reports whether it had to. If ctx is done first its
-// error is returned, and nothing was taken.
+// Take waits for a turn of one, as TakeN does.
 func (t *Turns[K]) Take(ctx context.Context, key K) (turn Turn[K], waited bool, err error) {
-	// A key's units are two for a processor, and a turn is two of them, or four.
-	n := int64(2)
+	return t.TakeN(ctx, key, 1)
+}
+
+// TakeN waits for a turn of n, or of all that the key may have, and reports
+// whether it had to. If ctx is done first its error is returned, and nothing was
+// taken.
+func (t *Turns[K]) TakeN(ctx context.Context, key K, n int64) (turn Turn[K], waited bool, err error) {
 	if t.others(key, time.Now()) {
-		n = 4
+		n *= t.crowded
+	} else {
+		n *= t.alone
 	}
 	n = min(n, t.shares.each)
 	if waited, err = t.shares.TakeN(ctx, key, n); err != nil {
@@ -64,6 +79,17 @@ func (t *Turn[K]) Give() {
 // Users returns how many have a turn with this key, or wait for one.
 func (t *Turns[K]) Users(key K) int { return t.shares.Users(key) }
 
+// Crowded reports whether there was another key than this lately.
+func (t *Turns[K]) Crowded(key K) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	other := t.seen[0]
+	if other.key == key {
+		other = t.seen[1]
+	}
+	return other.lately(time.Now())
+}
+
 // others notes that key is there, and reports whether another one is.
 func (t *Turns[K]) others(key K, now time.Time) bool {
 	t.mu.Lock()
@@ -72,5 +98,7 @@ func (t *Turns[K]) others(key K, now time.Time) bool {
 		t.seen[1] = t.seen[0]
 	}
 	t.seen[0] = sighting[K]{key, now}
-	return !t.seen[1].at.IsZero() && now.Sub(t.seen[1].at) < company
+	return t.seen[1].lately(now)
 }
+
+func (s sighting[K]) lately(now time.Time) bool { return !s.at.IsZero() && now.Sub(s.at) < company }

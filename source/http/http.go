@@ -181,7 +181,7 @@ type Handler struct {
 	c      Config
 	slots  *slots // of bodies
 	packed *slots // of those that are packed
-	puts   *share.Shares[call.GUID]
+	puts   *share.Turns[call.GUID]
 	keys   keys
 	zips   sync.Pool // of *gzip.Reader
 	count  counters
@@ -195,7 +195,7 @@ func New(c Config) *Handler {
 		c:      c,
 		slots:  newSlots(c.Bodies, max(1, c.Bodies/4)),
 		packed: newSlots(max(1, c.Bodies/packedPart), max(1, c.Bodies/packedPart/4)),
-		puts:   putShares(c.Concurrent),
+		puts:   putTurns(c.Concurrent),
 		keys:   keys{state: c.State, now: c.Now, busy: map[string]bool{}},
 	}
 }
@@ -287,6 +287,7 @@ func (x *exchange) intake(slot *slot) error {
 		kind:  x.head.kind,
 		lines: newLines(x.body, x.head.lines),
 	}
+	defer in.lines.close()
 	return in.run()
 }
 

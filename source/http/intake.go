@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 
 	"github.com/trunklog/trunklog/call"
@@ -38,10 +39,11 @@ type intake struct {
 // run reads the body to its end and puts what it holds.
 func (in *intake) run() error {
 	for !in.lines.ended() {
-		in.lines.begin()
-		for e, err := range in.h.c.Decode(in.lines) {
-			if stop := in.decoded(&e, err); stop != nil {
-				return stop
+		if in.lines.begin() {
+			for e, err := range in.h.c.Decode(in.lines) {
+				if stop := in.decoded(&e, err); stop != nil {
+					return stop
+				}
 			}
 		}
 		if err := in.special(); err != nil {
@@ -79,6 +81,7 @@ func (in *intake) decoded(e *call.Event, err error) error {
 
 // special takes a line that is not for the decoder of the others.
 func (in *intake) special() error {
+	runtime.Gosched() // such lines take long; others come in between
 	switch what, text := in.lines.special(); what {
 	case event:
 		return in.event(text)
@@ -137,10 +140,18 @@ func (in *intake) bodyError() error {
 func (in *intake) add(e *call.Event) error {
 	in.batch = append(in.batch, *e)
 	in.at = append(in.at, in.lines.number(0))
-	if len(in.batch) < leastBatch || len(in.batch) < min(mostBatch, mostHeld/max(1, in.h.slots.active())) {
+	if len(in.batch) < in.enough() {
 		return nil
 	}
 	return in.put()
+}
+
+// enough returns how many calls make a batch: few where others wait for it.
+func (in *intake) enough() int {
+	if len(in.batch) < leastBatch || in.h.puts.Crowded(in.tenant) {
+		return leastBatch
+	}
+	return max(leastBatch, min(mostBatch, mostHeld/max(1, in.h.slots.active())))
 }
 
 // put puts the batch.
@@ -181,8 +192,8 @@ func (in *intake) wait() (Outcome, error) {
 	}
 	ctx, cancel := context.WithTimeout(in.ctx, in.h.c.PutTimeout)
 	in.x.pause()
-	n := len(in.batch)
-	if err := in.h.takePut(ctx, in.tenant, n); err != nil {
+	turn, err := in.h.takePut(ctx, in.tenant, len(in.batch))
+	if err != nil {
 		cancel()
 		return Outcome{}, errors.Join(errNoTurn, err)
 	}
@@ -190,8 +201,14 @@ func (in *intake) wait() (Outcome, error) {
 	in.slot.hold()
 	go func(batch []call.Event) {
 		defer in.slot.release()
-		defer in.h.puts.GiveN(in.tenant, int64(n))
+		defer turn.Give()
 		defer cancel()
+		busy, err := in.h.compute(ctx, in.tenant)
+		if err != nil {
+			done <- result{err: errors.Join(errNoTurn, err)}
+			return
+		}
+		defer busy()
 		out, err := in.sink.Put(ctx, batch)
 		done <- result{out, err}
 	}(in.batch)

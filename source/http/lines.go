@@ -3,8 +3,11 @@ package http
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
+	"runtime"
+	"sync"
 )
 
 const (
@@ -19,7 +22,8 @@ const (
 // ends in front of each line that is not for it. Whoever reads takes that line
 // with special, and has the rest decoded anew.
 type lines struct {
-	br      *bufio.Reader
+	*buffers
+
 	oneEach bool // JSON lines: no record has more than one line
 
 	rest   []byte // of the line, to be handed out
@@ -32,8 +36,7 @@ type lines struct {
 	feeds int64 // line feeds that were read
 	begun int64 // line feeds in front of what the decoder was given
 
-	long []byte
-	err  error
+	err error
 }
 
 // A lineKind says what is to be done with a line.
@@ -53,11 +56,35 @@ const (
 )
 
 func newLines(r io.Reader, oneEach bool) *lines {
-	return &lines{br: bufio.NewReaderSize(r, 64<<10), oneEach: oneEach}
+	l := &lines{oneEach: oneEach, buffers: linesBuffers.Get().(*buffers)} //nolint:forcetypeassert // the pool has nothing else
+	l.br.Reset(r)
+	return l
 }
 
-// begin is called before the body is given to a decoder.
-func (l *lines) begin() { l.begun = l.feeds }
+// Buffers are what reading lines needs, kept for the next body.
+type buffers struct {
+	br   *bufio.Reader
+	long []byte
+}
+
+var linesBuffers = sync.Pool{New: func() any { return &buffers{br: bufio.NewReaderSize(nil, 64<<10)} }}
+
+// close lets others have the buffers. Nothing may be read any more.
+func (l *lines) close() {
+	l.br.Reset(nil)
+	linesBuffers.Put(l.buffers)
+	l.buffers = nil
+}
+
+// begin is called before the body is given to a decoder, and reports whether
+// what comes next is for one: making one takes longer than to read a row.
+func (l *lines) begin() bool {
+	for len(l.rest) == 0 && l.err == nil && !l.middle && l.blank() {
+		l.rest = nil
+	}
+	l.begun = l.feeds
+	return l.fetch()
+}
 
 // number returns the number in the body of what the decoder calls line n.
 func (l *lines) number(n int64) int64 {
@@ -82,21 +109,27 @@ func (l *lines) ended() bool {
 
 // Read implements [io.Reader].
 func (l *lines) Read(p []byte) (int, error) {
+	if !l.fetch() {
+		return 0, cmp.Or(l.err, io.EOF)
+	}
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
+}
+
+// fetch reads up to what comes next, and reports whether it is for a decoder.
+func (l *lines) fetch() bool {
 	for len(l.rest) == 0 {
 		switch {
-		case l.what != forDecoder:
-			return 0, io.EOF
-		case l.err != nil:
-			return 0, l.err
+		case l.what != forDecoder, l.err != nil:
+			return false
 		case l.middle:
 			l.more()
 		case !l.blank():
 			l.next()
 		}
 	}
-	n := copy(p, l.rest)
-	l.rest = l.rest[n:]
-	return n, nil
+	return true
 }
 
 // blank takes the line breaks that come next, all at once: there may be
@@ -184,6 +217,7 @@ func (l *lines) next() {
 func (l *lines) gather(b []byte) (_ []byte, whole bool) {
 	l.long = append(l.long[:0], b...)
 	for !whole && len(l.long) < maxLine {
+		runtime.Gosched() // others come in between
 		b, whole = l.slice()
 		l.long = append(l.long, b...)
 	}

@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/share"
@@ -113,16 +114,38 @@ func (x *exchange) pause() {
 	x.working = false
 }
 
-// putShares are how many calls are put at once.
-func putShares(most int) *share.Shares[call.GUID] {
-	return share.New[call.GUID](int64(most), int64(max(1, most/2)))
+// putTurns are how many calls are put at once. The store takes one batch after
+// the other: where there are several tenants, what one of them has put is what
+// the others wait for: a batch of few calls at most.
+func putTurns(most int) *share.Turns[call.GUID] {
+	return share.NewPortions[call.GUID](int64(most), int64(most/2), int64(min(most/10, leastBatch)))
 }
 
-// takePut waits for the share of n calls, as long as ctx.
-func (h *Handler) takePut(ctx context.Context, tenant call.GUID, n int) error {
-	waited, err := h.puts.TakeN(ctx, tenant, int64(n))
+// takePut waits for the turn of n calls, as long as ctx.
+func (h *Handler) takePut(ctx context.Context, tenant call.GUID, n int) (share.Turn[call.GUID], error) {
+	turn, waited, err := h.puts.TakeN(ctx, tenant, int64(n))
 	if waited {
 		h.count.held.Add(1)
 	}
-	return err
+	return turn, err
+}
+
+// putComputes is how long a batch of few calls is worked on, about, until it only
+// waits for the disk.
+const putComputes = 20 * time.Millisecond
+
+// compute takes a turn of a processor for a batch that is put while there are
+// other tenants, and returns how to give it back. It is given back by itself when
+// the batch probably waits for the disk: those who only read do not.
+func (h *Handler) compute(ctx context.Context, tenant call.GUID) (done func(), err error) {
+	if h.c.Turns == nil || !h.puts.Crowded(tenant) {
+		return func() {}, nil
+	}
+	turn, _, err := h.c.Turns.Take(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	give := sync.OnceFunc(turn.Give)
+	timer := time.AfterFunc(putComputes, give)
+	return func() { timer.Stop(); give() }, nil
 }
