@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -154,20 +155,19 @@ func (w *walk) lookUp(ctx context.Context, p plan) (err error) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := len(tails)
-		if tails, err = w.tails(it, p, start/ticksPerDay, tails); err != nil {
-			return err
+		for rest, last := true, (tail{}); rest; {
+			if tails, rest, err = w.tails(it, p, start/ticksPerDay, last, tails, enough); err != nil {
+				return err
+			}
+			if len(tails) < enough {
+				continue
+			}
+			last = tails[len(tails)-1]
+			if more, err := w.follow(ctx, tails); err != nil || !more {
+				return err
+			}
+			tails, enough = tails[:0], min(2*enough, manyTails)
 		}
-		if w.q.Reverse {
-			slices.Reverse(tails[n:])
-		}
-		if len(tails) < enough {
-			continue
-		}
-		if more, err := w.follow(ctx, tails); err != nil || !more {
-			return err
-		}
-		tails, enough = tails[:0], min(2*enough, manyTails)
 	}
 	if err := counts.Error(); err != nil {
 		return err
@@ -207,15 +207,36 @@ func (w *walk) lookUpID(ctx context.Context, it *pebble.Iterator, id call.GUID) 
 
 // tails appends the tails that the index has for p on one day, in order and
 // each once; what is in to already stays as it is.
-func (w *walk) tails(it *pebble.Iterator, p plan, day uint64, to []tail) ([]tail, error) {
+//
+// Where the index has them in order, it stops when there are enough, reports that
+// there may be a rest, and goes on behind last: thousands may share a value, and
+// whoever wants the first few does not wait for all of them.
+func (w *walk) tails(it *pebble.Iterator, p plan, day uint64, last tail, to []tail, enough int) (_ []tail, rest bool, err error) {
 	w.prefix = appendDay(w.prefix[:0], p.kind, w.q.Tenant, day)
-	if p.kind != kindNumber {
+	old := len(to)
+	switch {
+	case p.kind == kindNumber:
+		to, err = w.tailsOfNumber(it, p, day, to)
+	case w.q.Reverse:
 		w.prefix = append(w.prefix, p.guid[:]...)
-		return w.tailsOf(it, day, to)
+		to, err = w.tailsOf(it, day, tail{}, to, math.MaxInt)
+	default:
+		w.prefix = append(w.prefix, p.guid[:]...)
+		to, err = w.tailsOf(it, day, last, to, enough)
+		return to, err == nil && len(to) >= enough, err
 	}
+	if w.q.Reverse {
+		slices.Reverse(to[old:])
+	}
+	return to, false, err
+}
+
+// tailsOfNumber appends the tails of a number and of the masked ones that may be
+// it.
+func (w *walk) tailsOfNumber(it *pebble.Iterator, p plan, day uint64, to []tail) ([]tail, error) {
 	w.prefix = append(append(w.prefix, p.digits...), 0)
 	old := len(to)
-	to, err := w.tailsOf(it, day, to)
+	to, err := w.tailsOf(it, day, tail{}, to, math.MaxInt)
 	if err != nil {
 		return to, err
 	}
@@ -224,7 +245,7 @@ func (w *walk) tails(it *pebble.Iterator, p plan, day uint64, to []tail) ([]tail
 	for n := 0; n <= len(p.digits); n++ {
 		w.prefix = appendDay(w.prefix[:0], kindMasked, w.q.Tenant, day)
 		w.prefix = append(append(w.prefix, p.digits[:n]...), 0)
-		if to, err = w.tailsOf(it, day, to); err != nil {
+		if to, err = w.tailsOf(it, day, tail{}, to, math.MaxInt); err != nil {
 			return to, err
 		}
 		if !it.Valid() || !bytes.HasPrefix(it.Key(), w.prefix[:valueAt]) {
@@ -241,16 +262,19 @@ func (w *walk) tails(it *pebble.Iterator, p plan, day uint64, to []tail) ([]tail
 	return to[:old+len(slices.Compact(to[old:]))], nil
 }
 
-// tailsOf appends the tails of the index keys that begin with w.prefix and lie
-// within the span.
-func (w *walk) tailsOf(it *pebble.Iterator, day uint64, to []tail) ([]tail, error) {
+// tailsOf appends the tails of the index keys that begin with w.prefix, lie within
+// the span and behind last, until there are enough.
+func (w *walk) tailsOf(it *pebble.Iterator, day uint64, last tail, to []tail, enough int) ([]tail, error) {
 	n := len(w.prefix)
 	key := w.prefix
-	if first := w.span.lo.start; first > day*ticksPerDay {
+	switch first := w.span.lo.start; {
+	case last != tail{}:
+		key = append(last.append(key), 0)
+	case first > day*ticksPerDay:
 		key = appendTail(key, first, call.GUID{})
 	}
 	ok := it.SeekGE(key)
-	for ; ok && bytes.HasPrefix(it.Key(), w.prefix[:n]); ok = it.Next() {
+	for ; ok && len(to) < enough && bytes.HasPrefix(it.Key(), w.prefix[:n]); ok = it.Next() {
 		if len(it.Key()) != n+tailLen {
 			return to, badKey(it.Key())
 		}
