@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/store"
+	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -40,6 +42,7 @@ var badTenant = call.GUID{0xbe, 0x4c, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 
 // good is what the good tenant got.
 type good struct {
 	page, post, token []float64 // milliseconds
+	heard             []float64 // milliseconds from a call's last message to its row
 	refused           []string  // what was not answered as it should be
 }
 
@@ -53,6 +56,10 @@ type quarter struct {
 	secret string
 	pages  []string // paths of the good tenant's pages
 
+	store *socket.Store
+	hep   net.Conn   // over which the good tenant's calls are heard
+	calls []call.Row // that it makes, one after the other
+
 	mu   sync.Mutex
 	rows int // that the good tenant has delivered
 }
@@ -62,9 +69,9 @@ func (b *bench) measureNeighbours(ctx context.Context) error {
 	lines, err := b.neighbours(ctx, neighbourly{rows: min(b.rows, 500_000), tenants: 500, slice: 2 * b.slice}, nil)
 	b.report.figures(figures{
 		title:   "Neighbours: what a good tenant gets while another, or a stranger, does the worst",
-		columns: []string{"abuse", "page p50", "page p99", "times calm", "POST p99", "times calm", "token p99", "refused", "attempts"},
+		columns: []string{"abuse", "page p50", "page p99", "times calm", "POST p99", "times calm", "hear to row p99", "times calm", "token p99", "refused", "attempts"},
 		lines:   lines,
-		note:    "One page of 1,000 rows and one POST of 100 rows at a time, over TLS; milliseconds. The abusers are another process, of the lowest priority, on the same two cores. Each line has its own calm beside it.",
+		note:    "One page of 1,000 rows and one POST of 100 rows at a time, over TLS, and one call at a time that is heard by HEP; milliseconds. The abusers are another process, of the lowest priority, on the same two cores. Each line has its own calm beside it.",
 	})
 	return err
 }
@@ -75,7 +82,7 @@ func (b *bench) neighbours(ctx context.Context, n neighbourly, only func(name st
 	if err != nil {
 		return nil, err
 	}
-	defer q.server.proc.stop(syscall.SIGTERM)
+	defer q.close()
 	if _, err := q.measure(ctx, n.slice); err != nil { // to warm up
 		return nil, err
 	}
@@ -119,7 +126,8 @@ func (g good) line(name string, calm good, a attempts) []string {
 	}
 	return []string{
 		name, pair(g.page, calm.page, 50), pair(g.page, calm.page, 99), times(g.page, calm.page),
-		pair(g.post, calm.post, 99), times(g.post, calm.post), pair(g.token, calm.token, 99),
+		pair(g.post, calm.post, 99), times(g.post, calm.post),
+		pair(g.heard, calm.heard, 99), times(g.heard, calm.heard), pair(g.token, calm.token, 99),
 		fmt.Sprint(len(g.refused)), fmt.Sprintf("%d, %d failed", a.Made, a.Failed),
 	}
 }
@@ -177,8 +185,7 @@ func (b *bench) newQuarter(ctx context.Context, n neighbourly) (*quarter, error)
 		}
 	}
 	q.reader, q.pusher = tokens["reader"], tokens["pusher"]
-	var err error
-	if q.server, err = q.house.serve(ctx, q.reader, "--rate-limit", "0"); err != nil {
+	if err := q.open(ctx, b); err != nil {
 		return nil, err
 	}
 	from, to := (crowd{Rows: n.rows}).span()
@@ -188,8 +195,71 @@ func (b *bench) newQuarter(ctx context.Context, n neighbourly) (*quarter, error)
 	q.street.HTTP, q.street.HTTPS = q.server.http, q.server.https
 	q.street.Reader, q.street.Pusher = tokens["bad-reader"], tokens["bad-pusher"]
 	q.street.Page, q.street.Rows = pagePath(from, to, 0), string(rowsOf(0, 5_000))
-	_, err = q.server.rest(ctx, 30*time.Second)
+	_, err := q.server.rest(ctx, 30*time.Second)
 	return q, err
+}
+
+// open starts the server, which hears calls of both tenants.
+func (q *quarter) open(ctx context.Context, b *bench) (err error) {
+	good, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	if q.street.HEP, err = freeAddr(); err != nil {
+		return err
+	}
+	if q.server, err = q.house.serve(ctx, q.reader, "--rate-limit", "0",
+		"--source", "good=hep+tcp://"+good+"?tenant=good", "--source", "bad=hep+tcp://"+q.street.HEP+"?tenant=bad"); err != nil {
+		return err
+	}
+	if q.store, err = q.house.dial(ctx); err == nil {
+		var d net.Dialer
+		q.hep, err = d.DialContext(ctx, "tcp", good)
+	}
+	if err != nil {
+		q.close()
+		return err
+	}
+	q.calls = b.answered(5_000, b.seed+2)
+	return nil
+}
+
+func (q *quarter) close() {
+	if q.hep != nil {
+		_ = q.hep.Close()
+	}
+	if q.store != nil {
+		_ = q.store.Close()
+	}
+	q.server.proc.stop(syscall.SIGTERM)
+}
+
+// hear lets a call be heard and waits for its row; it returns why there is none.
+func (q *quarter) hear(ctx context.Context) string {
+	if len(q.calls) == 0 {
+		return "there are no calls any more"
+	}
+	r := &q.calls[0]
+	q.calls = q.calls[1:]
+	if _, err := q.hep.Write(packets(r, func(call.Message) bool { return true })); err != nil {
+		return err.Error()
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	wanted := call.Query{Tenant: tenantID(), Where: call.Compare{Field: call.FieldCorrelationID, Value: r.CorrelationID}, Limit: 1}
+	for {
+		for _, err := range q.store.Rows(ctx, wanted) {
+			if err != nil {
+				return err.Error()
+			}
+			return ""
+		}
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-ctx.Done():
+			return "no row came of it"
+		}
+	}
 }
 
 // fill writes the tenants and their rows.
@@ -275,6 +345,22 @@ func (q *quarter) measure(ctx context.Context, d time.Duration) (good, error) {
 			}
 		})
 	}
+	all.Go(func() {
+		for ctx.Err() == nil {
+			began := time.Now()
+			why := q.hear(context.WithoutCancel(ctx))
+			ms := float64(time.Since(began)) / float64(time.Millisecond)
+			q.mu.Lock()
+			if g.heard = append(g.heard, ms); why != "" {
+				g.refused = append(g.refused, "a call: "+why)
+			}
+			q.mu.Unlock()
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	})
 	root := "https://" + q.server.https
 	every(5*time.Millisecond, &g.page, "a page", func(n int) *http.Request {
 		r, _ := http.NewRequest(http.MethodGet, root+q.pages[n%len(q.pages)], http.NoBody) //nolint:noctx // it has a time limit

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -14,11 +15,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/trunklog/trunklog/call"
 )
 
 // A street is what those who abuse know of the server.
 type street struct {
 	HTTP, HTTPS    string // addresses
+	HEP            string // where the bad tenant's calls are heard
 	Reader, Pusher string // tokens of the bad tenant
 	Page           string // a path
 	Rows           string // JSON lines
@@ -60,6 +64,8 @@ var abuses = []struct {
 	{"restarts of trunks that nobody has", 8, (*abuser).restarts},
 	{"rows that share a correlation id", 8, (*abuser).oneCorrelation},
 	{"calls in parts that never end", 8, (*abuser).openParts},
+	{"calls of one number, heard", 4, (*abuser).oneNumber},
+	{"calls that never end, heard", 4, (*abuser).openCalls},
 }
 
 // An abuser is one of those who abuse.
@@ -153,6 +159,38 @@ func (a *abuser) oneCorrelation(ctx context.Context, _ int) bool {
 func (a *abuser) openParts(ctx context.Context, _ int) bool {
 	return a.lines(ctx, 500, func(i int64) string {
 		return fmt.Sprintf(`{"event":"partial","call":"open-%d","startDateTime":"2026-11-01T08:00:00Z"}`, i)
+	})
+}
+
+// oneNumber makes calls of two parties without end.
+func (a *abuser) oneNumber(ctx context.Context, i int) bool {
+	return a.calls(ctx, i, func(*call.Row, call.Message) bool { return true })
+}
+
+// openCalls makes calls that do not end.
+func (a *abuser) openCalls(ctx context.Context, i int) bool {
+	return a.calls(ctx, i, func(r *call.Row, m call.Message) bool { return m.At.Before(r.End.Add(-time.Second)) })
+}
+
+func (a *abuser) calls(ctx context.Context, i int, wanted func(*call.Row, call.Message) bool) bool {
+	c := crowd{Rows: 100_000, Seed: uint64(1_000 + i)} //nolint:gosec // a small number
+	next, stop := iter.Pull(c.all())
+	defer stop()
+	return a.raw(ctx, a.HEP, func(int) string {
+		var out []byte
+		for len(out) < 64<<10 {
+			r, ok := next()
+			if !ok {
+				break
+			}
+			if !r.Successful || r.End.IsZero() {
+				continue
+			}
+			r.Caller, r.Callee = "+4930111111", "+4930222222"
+			out = append(out, packets(r, func(m call.Message) bool { return wanted(r, m) })...)
+			a.made.Add(1)
+		}
+		return string(out)
 	})
 }
 
