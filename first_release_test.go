@@ -1,0 +1,150 @@
+package main
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFirstReleaseFolder: the data folder of the first release, closed in order
+// or killed, is read as that release answered: rows of Graph and of Teams'
+// export, calls that were heard, with their messages, and records of an SBC that
+// say more of them. What was begun goes on: a call that is open, and one of which
+// a part is known.
+func TestFirstReleaseFolder(t *testing.T) {
+	for _, end := range []string{"closed", "killed"} {
+		t.Run(end, func(t *testing.T) {
+			told := func(name string) string { return read(t, filepath.Join("testdata", "first-release", end, name)) }
+			rows := gunzip(t, told("rows.json.gz"))
+			data := filepath.Join(t.TempDir(), "data")
+			copyPrivate(t, filepath.Join("testdata", "first-release", end), data)
+			list := func() string {
+				return must(t, "", "calls", "list", "--data", data, "--tenant", "contoso", "--from", "2026-09-01", "--to", "2026-11-01", "--limit", "0", "-o", "json")
+			}
+			must(t, "", "db", "check", "--data", data)
+			if got := list(); got != rows {
+				t.Errorf("the rows are not those that the first release told:\n%.1000s", got)
+			}
+			got := must(t, "", "calls", "ladder", strings.TrimSpace(told("ladder.id")), "--data", data, "--tenant", "contoso", "--json")
+			if got != told("ladder.json") {
+				t.Errorf("the messages are not those that the first release told:\n%.1000s", got)
+			}
+
+			address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+			s := start(t, data, "--keep", "forever", "--keep-sip", "forever", "--source", "lab=hep+tcp://"+address+"?tenant=contoso")
+			goOn(t, s, address, told("rest.hep"), told("client.json"))
+			var now string
+			for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+				now = list()
+				heard, half := strings.Contains(now, `"2026-10-05T`), strings.Contains(now, `"2026-10-06T08:00:00Z"`)
+				if heard && half {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("the open call has become a row: %v; the call in parts: %v", heard, half)
+				}
+			}
+			if was, is := decodeRows(t, rows), decodeRows(t, now); len(is) != len(was)+2 {
+				t.Errorf("there are %d rows, of %d", len(is), len(was))
+			} else {
+				for id, row := range was {
+					if is[id] != row {
+						t.Errorf("a row of the first release has changed: %s", row)
+					}
+				}
+			}
+		})
+	}
+}
+
+// goOn says the rest of what had begun when the first release stopped.
+func goOn(t *testing.T, s *server, address, rest, client string) {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := io.WriteString(c, rest); err != nil {
+		t.Fatal(err)
+	}
+	var made struct{ ClientID, ClientSecret string }
+	if err := json.Unmarshal([]byte(client), &made); err != nil {
+		t.Fatal(err)
+	}
+	token := strings.TrimSpace(must(t, "", "token", "--data", s.data, "--tenant", "contoso", "--client", made.ClientID, "--secret", made.ClientSecret))
+	end := `{"event":"partial","call":"half-1","endDateTime":"2026-10-06T08:01:00Z","done":true}` + "\n"
+	if status, answer, _, err := s.deliver(t.Context(), token, end); err != nil || status != http.StatusOK || !strings.Contains(answer, `"new":1`) {
+		t.Fatalf("%d %s, %v", status, answer, err)
+	}
+}
+
+// decodeRows returns the rows of a list by their ids, as they are printed.
+func decodeRows(t *testing.T, list string) map[string]string {
+	t.Helper()
+	var rows []json.RawMessage
+	if err := json.Unmarshal([]byte(list), &rows); err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]string, len(rows))
+	for _, r := range rows {
+		var named struct{ ID string }
+		if err := json.Unmarshal(r, &named); err != nil {
+			t.Fatal(err)
+		}
+		all[named.ID] = string(r)
+	}
+	return all
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func gunzip(t *testing.T, packed string) string {
+	t.Helper()
+	z, err := gzip.NewReader(strings.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// copyPrivate copies a folder, for its user alone: git does not keep that.
+func copyPrivate(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if e.IsDir() {
+			return os.Mkdir(filepath.Join(to, name), 0o700)
+		}
+		return os.WriteFile(filepath.Join(to, name), []byte(read(t, path)), 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
