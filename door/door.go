@@ -42,6 +42,7 @@ type Door struct {
 	mu   sync.Mutex
 	open int
 	held *list.List // of connections that were refused and are still open
+	hold time.Duration
 	each map[netip.Addr]int
 	// waiting are connections on which nothing is going on, the one that has
 	// waited longest in front. Only those are there whose owner uses Waiting.
@@ -52,7 +53,7 @@ type Door struct {
 
 // New returns a door with these limits.
 func New(l Limits) *Door {
-	return &Door{limits: l, each: map[netip.Addr]int{}, held: list.New(), waiting: list.New()}
+	return &Door{limits: l, each: map[netip.Addr]int{}, held: list.New(), hold: holdFor, waiting: list.New()}
 }
 
 // Stats returns the counts as they are now.
@@ -82,7 +83,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		switch {
 		case c != nil:
 			return c, nil
-		case !crowded || !l.door.hold(nc):
+		case !crowded || !l.door.keep(nc):
 			_ = nc.Close()
 		}
 	}
@@ -93,15 +94,15 @@ func (l *listener) Accept() (net.Conn, error) {
 // connections costs the machine more than keeping them.
 const holdFor = time.Second
 
-// hold closes a connection after a while, if there is room for it so long.
-func (d *Door) hold(nc net.Conn) bool {
+// keep closes a connection after a while, if there is room for it so long.
+func (d *Door) keep(nc net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.held.Len() >= d.limits.Each || d.limits.All > 0 && d.open+d.held.Len() >= d.limits.All {
 		return false
 	}
 	place := d.held.PushBack(nc)
-	time.AfterFunc(holdFor, func() {
+	time.AfterFunc(d.hold, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.release(place)

@@ -57,12 +57,7 @@ func newHall(t *testing.T, l Limits) *hall {
 // connection was let in.
 func (h *hall) dial(from string) (client, server net.Conn) {
 	h.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	client, err := d.DialContext(h.Context(), "tcp", h.addr)
-	if err != nil {
-		h.Fatal(err)
-	}
-	h.Cleanup(func() { _ = client.Close() })
+	client = h.connect(from)
 	_ = client.SetReadDeadline(time.Now().Add(10 * time.Second))
 	shut := make(chan struct{})
 	go func() {

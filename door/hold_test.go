@@ -1,6 +1,7 @@
 package door
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -8,56 +9,65 @@ import (
 )
 
 // TestHold: who is refused because of its address is not closed at once, unless
-// that takes the room of another.
+// that takes the room of another, and is not held for ever.
 func TestHold(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	d := New(Limits{All: 4, Each: 2})
-	in := d.Listener(l)
-	go func() {
-		for {
-			if _, err := in.Accept(); err != nil {
-				return
-			}
-		}
-	}()
-	dial := func(from string) net.Conn {
-		t.Helper()
-		c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext(t.Context(), "tcp", l.Addr().String())
-		if err != nil {
-			t.Skipf("there is no second address here: %v", err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		return c
-	}
-	ended := func(c net.Conn, within time.Duration) bool {
-		_ = c.SetReadDeadline(time.Now().Add(within))
-		_, err := c.Read(make([]byte, 1))
-		return err == io.EOF //nolint:errorlint // it is io.EOF itself
-	}
-	dial("127.0.0.1")
-	dial("127.0.0.1")
-	held, also := dial("127.0.0.1"), dial("127.0.0.1")
+	h := newHall(t, Limits{All: 4, Each: 2})
+	h.holdFor(time.Hour)
+	h.connect("127.0.0.1")
+	h.connect("127.0.0.1")
+	held, also := h.connect("127.0.0.1"), h.connect("127.0.0.1")
 	if ended(held, 100*time.Millisecond) || ended(also, 100*time.Millisecond) {
 		t.Fatal("it was closed at once")
 	}
-	if at := dial("127.0.0.1"); !ended(at, holdFor/2) {
+	if !ended(h.connect("127.0.0.1"), 10*time.Second) {
 		t.Error("more than there is room for are held")
 	}
-	other := dial("127.0.0.2")
-	if !ended(held, holdFor/2) {
+	other := h.connect("127.0.0.2")
+	if !ended(held, 10*time.Second) {
 		t.Error("it is held though another needs its room")
 	}
-	if ended(other, 10*time.Millisecond) {
-		t.Error("another address was refused")
+	if ended(other, 100*time.Millisecond) || ended(also, 100*time.Millisecond) {
+		t.Error("another address was refused, or more were closed than had to be")
 	}
-	if !ended(also, 10*holdFor) {
+	h.want(3, 3, 0, 0)
+
+	h = newHall(t, Limits{All: 8, Each: 1})
+	h.holdFor(time.Hour)
+	h.connect("127.0.0.1")
+	h.connect("127.0.0.1")
+	if !ended(h.connect("127.0.0.1"), 10*time.Second) {
+		t.Error("more are held than one address may have")
+	}
+
+	h = newHall(t, Limits{All: 8, Each: 1})
+	h.holdFor(10 * time.Millisecond)
+	h.connect("127.0.0.1")
+	if !ended(h.connect("127.0.0.1"), 10*time.Second) {
 		t.Error("it is held for ever")
 	}
-	if s := d.Stats(); s.Address != 3 || s.Open != 3 || s.All+s.Evicted != 0 {
-		t.Errorf("%+v", s)
+}
+
+func (h *hall) holdFor(d time.Duration) {
+	h.door.mu.Lock()
+	defer h.door.mu.Unlock()
+	h.door.hold = d
+}
+
+// connect opens a connection from an address of loopback.
+func (h *hall) connect(from string) net.Conn {
+	h.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.DialContext(h.Context(), "tcp", h.addr)
+	if err != nil {
+		h.Fatal(err)
 	}
+	h.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// ended reports whether the other end closes a connection in time.
+func ended(c net.Conn, within time.Duration) bool {
+	_ = c.SetReadDeadline(time.Now().Add(within))
+	_, err := c.Read(make([]byte, 1))
+	return errors.Is(err, io.EOF)
 }
