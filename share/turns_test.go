@@ -53,3 +53,37 @@ func TestTurns(t *testing.T) {
 		defer turn.Give()
 	}
 }
+
+// TestPortions: who is alone has what one may have, however much it asks for; in
+// company a few units are all of it.
+func TestPortions(t *testing.T) {
+	x := NewPortions[string](40, 20, 4)
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	take := func(key string, n int64, want bool) Turn[string] {
+		t.Helper()
+		turn, _, err := x.TakeN(now, key, n)
+		if (err == nil) != want {
+			t.Errorf("%s, %d: %v, want %v", key, n, err, want)
+		}
+		return turn
+	}
+	first, second := take("noisy", 19, true), take("noisy", 1, true)
+	take("noisy", 1, false)
+	first.Give()
+	second.Give()
+	if x.Crowded("noisy") || !x.Crowded("quiet") {
+		t.Error("who is alone is crowded, or who comes is not")
+	}
+	quiet := take("quiet", 1, true)
+	first, second = take("noisy", 3, true), take("noisy", 1, true)
+	take("noisy", 1, false)
+	first.Give()
+	second.Give()
+	first = take("noisy", 1_000, true)
+	first.Give()
+	quiet.Give()
+	if !x.Crowded("noisy") || x.Users("noisy")+x.Users("quiet") != 0 {
+		t.Error("the other is not there, or something was not given back")
+	}
+}
