@@ -61,7 +61,6 @@ func (t *Turns[K]) TakeN(ctx context.Context, key K, n int64) (turn Turn[K], wai
 	} else {
 		n *= t.alone
 	}
-	n = min(n, t.shares.each)
 	if waited, err = t.shares.TakeN(ctx, key, n); err != nil {
 		return Turn[K]{}, waited, err
 	}
