@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -73,8 +74,8 @@ func newWild(t *testing.T) *wild {
 // packets returns what all scripts tell, in an order.
 func (w *wild) packets(t *testing.T, order string) (all [][]byte) {
 	t.Helper()
-	for _, s := range w.scripts {
-		for _, p := range s.Packets {
+	for _, file := range slices.Sorted(maps.Keys(w.scripts)) { // so that a seed tells the order
+		for _, p := range w.scripts[file].Packets {
 			h := hep.Packet{At: w.began.Add(p.At), Src: p.Src, Dst: p.Dst, Protocol: 6, Payload: p.Message}
 			all = append(all, h.Append(nil))
 		}

@@ -35,10 +35,12 @@ type hearing struct {
 	later   legHeap
 	dirty   []*leg
 	recent  recent
-	since   time.Time // when it took up the legs of the process before
-	closed  int64     // legs that are held, but have ended
-	swept   time.Time // see sweep
-	more    bool      // the last round has left something that is due
+	since   time.Time     // when it took up the legs of the process before
+	ended   time.Time     // of the last round
+	behind  time.Duration // see listens
+	closed  int64         // legs that are held, but have ended
+	swept   time.Time     // see sweep
+	more    bool          // the last round has left something that is due
 	batch   call.Batch
 	news    []news
 	trunks  map[string]map[*leg]struct{} // those that are open, by the names of trunks

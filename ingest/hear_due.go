@@ -90,6 +90,9 @@ func (h *hearing) sweep(ctx context.Context, last time.Time) error {
 // consider concludes a leg if its time has come, and else says when it will. It
 // is forced to conclude and forget a leg if there are too many.
 func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force bool) error {
+	if l.life.recorded {
+		now = now.Add(h.behind) // nobody listens to it
+	}
 	v := l.view()
 	h.follow(l)
 	if due := h.due(l, &v); due.After(now) && !force {
@@ -211,4 +214,29 @@ func (h *hearing) openUntil(l *leg) time.Time {
 		return firstOf(limit, l.life.heard.Add(2*time.Duration(max(n, 90))*time.Second)) // 90 s is the least (RFC 4028, section 5)
 	}
 	return limit
+}
+
+// While a round waits for its disk nobody listens, and what is told of a call lies in a
+// socket. That is no silence: the clock by which calls are over stands still in such
+// rounds. It gains a tenth until it is right again, and a disk that is always slow makes
+// rows that are late by maxBehind and no more.
+const (
+	stall     = 100 * time.Millisecond
+	maxBehind = 10 * time.Second
+	gain      = 10
+)
+
+// listens returns the time by the clock that stands still while nobody listens, at the
+// begin of a round.
+func (h *hearing) listens(now time.Time) time.Time {
+	h.behind = max(0, h.behind-max(0, now.Sub(h.ended))/gain)
+	return now.Add(-h.behind)
+}
+
+// stalled takes note of the end of a round, and of how long it took.
+func (h *hearing) stalled(began time.Time) {
+	h.ended = h.in.now()
+	if took := h.ended.Sub(began); took > stall {
+		h.behind = min(h.behind+took, maxBehind)
+	}
 }

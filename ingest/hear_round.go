@@ -49,7 +49,9 @@ const (
 // the legs, which are written by the next round, and who is told of the error
 // may put the same messages again.
 func (h *hearing) round(ctx context.Context, all []*heard) error {
-	now := h.in.now()
+	began := h.in.now()
+	now := h.listens(began)
+	defer h.stalled(began)
 	b := &h.batch
 	b.Rows, b.Messages, b.Legs = b.Rows[:0], b.Messages[:0], b.Legs[:0]
 	h.news = h.news[:0]
@@ -114,7 +116,7 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 	if l.life.recorded {
 		arrived = s.At
 	} else {
-		h.tick(l.source, s.At, now)
+		h.tick(l.source, s.At, now.Add(h.behind))
 	}
 	changed := l.add(s)
 	l.life.opened = firstOf(l.life.opened, arrived)
