@@ -62,6 +62,33 @@ func cutOften(t *testing.T, random *rand.Rand, cycles int) int {
 	return m.finish(t, cycles)
 }
 
+// TestDiskGone: a server whose disk takes nothing any more says so and ends by itself,
+// in the midst of a load, so that whoever supervises it can start it again. What it
+// acknowledged before is there then.
+func TestDiskGone(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	d := newLoopDisk(t)
+	m := newMixed(t, filepath.Join(d.dir, "data"))
+	d.sync(t)
+	const cycles = 3
+	for cycle := range cycles {
+		s := start(t, m.data)
+		m.verify(t, s, cycle)
+		wait := m.load(t.Context(), s, fmt.Sprint(cycle))
+		time.Sleep(time.Duration(100+random.IntN(500)) * time.Millisecond) // when a disk fails is nobody's choice
+		m.cut(true)
+		d.cut(t, random)
+		s.failed(t)
+		wait()
+		d.mount(t)
+		m.cut(false)
+	}
+	m.finish(t, cycles)
+}
+
 // A loopDisk is an ext4 file system in a file.
 type loopDisk struct {
 	image, dir string

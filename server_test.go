@@ -164,6 +164,21 @@ func (s *server) stop(t testing.TB) error {
 	}
 }
 
+// failed waits until the server has ended by itself because its store has failed.
+func (s *server) failed(t testing.TB) {
+	t.Helper()
+	select {
+	case err := <-s.exited:
+		s.exited <- err
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(s.log.String(), "the store has failed") {
+			t.Errorf("the server ended with %v:\n%s", err, s.log)
+		}
+	case <-time.After(patience):
+		t.Fatalf("the server has not ended after %v:\n%s", patience, s.log)
+	}
+}
+
 // do sends a request with a token and returns the answer and its body.
 func (s *server) do(t testing.TB, method, path, token string, header ...string) (*http.Response, string) {
 	t.Helper()

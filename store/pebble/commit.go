@@ -1,6 +1,8 @@
 package pebble
 
 import (
+	"time"
+
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/trunklog/trunklog/call"
 )
@@ -13,8 +15,12 @@ import (
 // log, so that its own sync covers it; one that changes nothing has to wait
 // for it, or it would confirm what a crash can still undo.
 func (s *Store) apply(build func(*pebble.Batch) error) (wait func() error, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	select {
+	case s.turn <- struct{}{}:
+	case <-s.fault.over:
+		return nil, s.fault.err()
+	}
+	defer func() { <-s.turn }()
 	if err := s.fault.err(); err != nil {
 		return nil, err
 	}
@@ -31,7 +37,7 @@ func (s *Store) apply(build func(*pebble.Batch) error) (wait func() error, err e
 	}
 	s.applied++
 	n := s.applied
-	if err := s.db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
+	if err := s.hand(batch); err != nil {
 		return nil, s.fault.set(err)
 	}
 	return func() error {
@@ -43,6 +49,29 @@ func (s *Store) apply(build func(*pebble.Batch) error) (wait func() error, err e
 		}
 		return batch.Close()
 	}, nil
+}
+
+// stuckAfter is how long after a fault a batch that Pebble has not taken counts as
+// stuck.
+const stuckAfter = time.Second
+
+// hand hands a batch to the log. Pebble has a writer wait for tables to be written,
+// and goes on with that for ever when nothing can be written any more.
+func (s *Store) hand(batch *pebble.Batch) error {
+	done := make(chan error, 1)
+	go func() { done <- s.db.ApplyNoSyncWait(batch, pebble.Sync) }()
+	select {
+	case err := <-done:
+		return err
+	case <-s.fault.over:
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(stuckAfter):
+		s.stuck.Store(true)
+		return s.fault.err()
+	}
 }
 
 // synced notes that the n-th batch, and so all before it, is on the disk. If

@@ -50,7 +50,10 @@ func open(dir string, o Options) (*Store, error) {
 	if err := checkFormatFile(o.FS, dir); err != nil {
 		return nil, firstError(err, lock.Close())
 	}
-	s := &Store{dir: dir, opts: o, lock: lock, room: room, readOnly: o.ReadOnly, fault: &fault{log: o.Log, tell: o.Fatal, over: make(chan struct{})}}
+	s := &Store{
+		dir: dir, opts: o, lock: lock, room: room, readOnly: o.ReadOnly, turn: make(chan struct{}, 1),
+		fault: &fault{log: o.Log, tell: o.Fatal, over: make(chan struct{})},
+	}
 	s.guard = &guard{FS: disk, dir: dir, fault: s.fault}
 	s.fs = s.guard
 	if err := s.openDB(); err != nil {

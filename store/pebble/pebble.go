@@ -9,7 +9,6 @@ package pebble
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,11 +33,12 @@ type Store struct {
 	fault *fault
 	guard *guard
 
-	// mu lets one writer at a time look at what is there and hand its batch to
+	// turn lets one writer at a time look at what is there and hand its batch to
 	// the log.
-	mu      sync.Mutex
+	turn    chan struct{}
 	applied uint64        // batches handed to the log
 	durable atomic.Uint64 // as many of them are on the disk
+	stuck   atomic.Bool   // a batch never comes back from Pebble; see hand
 
 	troubles troubles
 }
@@ -125,6 +125,9 @@ func (s *Store) Close() error {
 	}
 	failed := s.fault.err()
 	flushed := failed == nil && !s.readOnly && !s.opts.keepLog && s.flush()
+	if s.stuck.Load() {
+		return s.readError("close", firstError(failed, s.lock.Close())) // Pebble would wait for it
+	}
 	used, _ := s.tables() // without it all are synced once more
 	err := s.db.Close()
 	s.cache.Unref()
