@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/trunklog/trunklog/call"
 )
 
@@ -23,6 +25,7 @@ import (
 type hearing struct {
 	in    *Ingest
 	times Times
+	most  int64 // legs in memory
 
 	mu      sync.Mutex
 	queue   []*heard // waiting for the next round
@@ -182,7 +185,7 @@ type heard struct {
 }
 
 func (h *hearing) init(in *Ingest, t Times) {
-	h.in, h.times = in, t.orDefault()
+	h.in, h.times, h.most = in, t.orDefault(), maxLegs
 	h.legs = make(map[string]map[string]*leg)
 	h.trunks = make(map[string]map[*leg]struct{})
 	h.asides, h.clocks = make(map[string]*aside), make(map[string]*clock)
@@ -258,20 +261,23 @@ const tickEvery = 50 * time.Millisecond
 // Run writes the rows of calls heard by SIP when their time has come, until ctx
 // is done, and then returns nil. A store that is full is asked again.
 func (in *Ingest) Run(ctx context.Context) error {
-	tick, parts := time.NewTicker(tickEvery), time.NewTicker(partsEvery)
+	g, ctx := errgroup.WithContext(ctx)
+	// One does not wait for the other: parts that are due may be many.
+	g.Go(func() error { return every(ctx, tickEvery, in.tickAll) })
+	g.Go(func() error { return every(ctx, partsEvery, in.finishParts) })
+	return g.Wait()
+}
+
+func every(ctx context.Context, pause time.Duration, do func(context.Context) error) error {
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
-	defer parts.Stop()
 	for {
-		var err error
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			err = in.tickAll(ctx)
-		case <-parts.C:
-			err = in.finishParts(ctx)
 		}
-		if err != nil && !isFull(err) && ctx.Err() == nil {
+		if err := do(ctx); err != nil && !isFull(err) && ctx.Err() == nil {
 			return fmt.Errorf("close calls that have ended: %w", err)
 		}
 	}

@@ -36,18 +36,51 @@ func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, er
 			return false, err
 		}
 	}
+	for range min(h.stats.Held-h.most, maxPerRound) {
+		l := h.crowding()
+		if l == nil {
+			break
+		}
+		h.later.remove(l)
+		if err := h.consider(ctx, l, now, true); err != nil {
+			return false, err
+		}
+	}
 	for range maxPerRound {
 		l := h.later.first()
-		crowded := h.stats.Held > maxLegs
-		if l == nil || l.life.due.After(now) && !crowded {
+		if l == nil || l.life.due.After(now) {
 			return more, nil
 		}
 		h.later.remove(l)
-		if err := h.consider(ctx, l, now, crowded); err != nil {
+		if err := h.consider(ctx, l, now, false); err != nil {
 			return false, err
 		}
 	}
 	return true, nil
+}
+
+// crowding returns a leg of the source that has most, so that calls without end hold
+// up nobody else's: of some of its legs the one that is due first.
+func (h *hearing) crowding() (first *leg) {
+	var most map[string]*leg
+	for _, legs := range h.legs {
+		if len(legs) > len(most) {
+			most = legs
+		}
+	}
+	n := 0
+	for _, l := range most {
+		if l.life.place == 0 {
+			continue // it is looked at in this round anyway
+		}
+		if first == nil || l.life.due.Before(first.life.due) {
+			first = l
+		}
+		if n++; n == 16 {
+			break
+		}
+	}
+	return first
 }
 
 // flush has all recorded legs of a source looked at.

@@ -13,8 +13,9 @@ import (
 
 // A restart is that of a trunk, or of all trunks of the source if it is empty.
 type restart struct {
-	sink  *Sink
-	trunk string
+	source string
+	tenant call.GUID
+	trunk  string
 }
 
 // restarts returns the restarts that are told of, each once.
@@ -23,7 +24,7 @@ func restarts(all []*heard) (out []restart) {
 	for _, p := range all {
 		for i := range p.events {
 			if e := &p.events[i]; e.Restart {
-				r := restart{p.sink, strings.ToLower(e.Row.Trunk)}
+				r := restart{p.sink.source, p.sink.tenant, strings.ToLower(e.Row.Trunk)}
 				if !seen[r] {
 					seen[r] = true
 					out = append(out, r)
@@ -46,22 +47,25 @@ func (h *hearing) restart(r restart) {
 		}
 	}
 	if r.trunk == "" {
-		for _, l := range h.legs[r.sink.source] {
+		for _, l := range h.legs[r.source] {
 			cut(l)
 		}
 		return
 	}
-	if owner, ok := h.in.tenant(r.trunk); ok && owner != r.sink.tenant && !r.sink.tenant.IsZero() {
+	if owner, ok := h.in.tenant(r.trunk); ok && owner != r.tenant && !r.tenant.IsZero() {
 		return // it is another tenant's
 	}
 	for l := range h.trunks[r.trunk] {
-		if l.source == r.sink.source || h.ownerOf(l) == r.sink.tenant {
+		if l.source == r.source || h.ownerOf(l) == r.tenant {
 			cut(l)
 		}
 	}
 }
 
 func (h *hearing) ownerOf(l *leg) call.GUID {
+	if !l.tenant.IsZero() {
+		return l.tenant
+	}
 	v := l.view()
 	_, tenant := h.in.trunkOf(l, v.trunks)
 	return tenant

@@ -9,8 +9,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// maxLegs is how many legs are held in memory. Beyond that the calls that have
-// been open for longest are closed.
+// maxLegs is how many legs are held in memory. Beyond that calls of the source that
+// has most are closed.
 const maxLegs = 1_000_000
 
 // maxPerRound is how many legs are concluded in one round, so that nobody waits
@@ -291,16 +291,14 @@ func (s *HearStats) count(n *news) {
 	}
 }
 
-// partFinished counts a call whose last part never came.
-func (h *hearing) partFinished(row bool) {
+// partsFinished counts calls whose last part never came, and those of them that are
+// a row.
+func (h *hearing) partsFinished(n, rows int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if row {
-		h.stats.Rows++
-		h.stats.Inferred++
-	} else {
-		h.stats.Rejected++
-	}
+	h.stats.Rows += uint64(rows)         //nolint:gosec // not negative
+	h.stats.Inferred += uint64(rows)     //nolint:gosec // not negative
+	h.stats.Rejected += uint64(n - rows) //nolint:gosec // not negative
 }
 
 // recount counts the legs that are held.

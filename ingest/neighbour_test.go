@@ -153,7 +153,7 @@ func TestPartsRoom(t *testing.T) {
 	store := &countingStore{Model: storetest.NewModel()}
 	s := newStage(t, store)
 	const maxPartsOfSource = 500
-	s.in.parts.most.source = maxPartsOfSource
+	s.in.parts.most.source, s.in.parts.most.all = maxPartsOfSource, maxPartsOfSource+1
 	greedy, modest := s.in.Sink("http/greedy", tenant), s.in.Sink("http/modest", tenant)
 	open := func(n int) call.Event {
 		return tell(fmt.Sprint("call", n), false, func(r *call.Row) { r.Start, r.Trunk = s.clock, "sbc1.contoso.com" })
@@ -178,6 +178,9 @@ func TestPartsRoom(t *testing.T) {
 	}
 	if err := modest.Put(t.Context(), open(1)); err != nil {
 		t.Error(err)
+	}
+	if err := s.in.Sink("http/stranger", call.NameGUID("stranger")).Put(t.Context(), open(1), open(2)); err != nil {
+		t.Error("another tenant with few calls:", err)
 	}
 	before := store.read
 	if err := s.in.finishParts(t.Context()); err != nil {
@@ -208,4 +211,33 @@ func (s *countingStore) State(ctx context.Context, prefix string) (map[string][]
 	state, err := s.Model.State(ctx, prefix)
 	s.read += len(state)
 	return state, err
+}
+
+// TestCrowd: a source with calls without end loses of its own, and no more than are
+// too many; another's call that rings goes on.
+func TestCrowd(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	const most, more = 500, 40
+	s.in.hearing.most = most
+	ringing := newTalk(0, true).invite()
+	if err := s.in.Sink("quiet", call.GUID{}).Put(t.Context(), ringing.events()...); err != nil {
+		t.Fatal(err)
+	}
+	for n := range most + more - 1 {
+		s.put(newTalk(1+n, true).invite().at(time.Second).answer(200, "OK").events()...)
+	}
+	for range 10 {
+		s.pass(time.Second)
+	}
+	if got := s.in.HearStats(); got.Crowded != more || got.Open != most || len(s.rows()) != more {
+		t.Errorf("%d rows, %+v", len(s.rows()), got)
+	}
+	ringing.at(2*time.Second).answer(200, "OK").at(12*time.Second).request("BYE", true)
+	if err := s.in.Sink("quiet", call.GUID{}).Put(t.Context(), ringing.events()[1:]...); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(time.Second)
+	if r, err := s.store.Row(t.Context(), tenant, ringing.xc); err != nil || !r.Successful || r.Duration != 10 {
+		t.Errorf("the other source's call: %+v, %v", r, err)
+	}
 }

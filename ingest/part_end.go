@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,7 @@ func (in *Ingest) finishParts(ctx context.Context) error {
 		return err
 	}
 	until := in.now().Add(-in.hearing.times.Open)
-	late := in.parts.those(func(_ string, c openPart) bool { return !c.since.After(until) })
-	if err := in.finishThose(ctx, late, func(p *part) bool { return !p.since.After(until) }); err != nil {
+	if err := in.finishThose(ctx, in.parts.due(until), func(p *part) bool { return !p.since.After(until) }); err != nil {
 		return err
 	}
 	return in.forgetParts(ctx)
@@ -42,15 +42,42 @@ func (s *Sink) restartParts(ctx context.Context, events []call.Event) error {
 	if err := s.in.parts.load(ctx, s.in.store); err != nil {
 		return err
 	}
-	source := partPrefix + s.source + "/"
-	own := s.in.parts.those(func(name string, _ openPart) bool { return sourceOfPart(name) == source })
-	return s.in.finishThose(ctx, own, func(p *part) bool {
-		return p.row.Tenant == s.tenant && (trunks[""] || trunks[strings.ToLower(p.row.Trunk)])
-	})
+	if trunks[""] {
+		trunks = map[string]bool{"": true}
+	}
+	var own []string
+	for trunk := range trunks {
+		own = append(own, s.in.parts.on(partPrefix+s.source+"/", trunk)...)
+	}
+	return s.in.finishThose(ctx, own, func(p *part) bool { return p.row.Tenant == s.tenant })
 }
+
+// finishAtOnce is how many calls whose last part never came are finished in one
+// batch: they share a sync, and hold up others no longer than so many take.
+const finishAtOnce = 200
 
 // finishThose makes rows of those of the named calls that are over.
 func (in *Ingest) finishThose(ctx context.Context, names []string, over func(*part) bool) error {
+	for some := range slices.Chunk(names, finishAtOnce) {
+		err := in.finishSome(ctx, some, over)
+		for i := 0; errors.Is(err, call.ErrConflict) && i < len(some); i++ {
+			// Another part of one of them has come just now: one by one.
+			if one := in.finishSome(ctx, some[i:i+1], over); !errors.Is(one, call.ErrConflict) {
+				err = errors.Join(err, one)
+			}
+		}
+		if err != nil && !errors.Is(err, call.ErrConflict) {
+			return fmt.Errorf("finish calls whose last part has not come: %w", err)
+		}
+	}
+	return nil
+}
+
+// finishSome does so in one batch, which fails with [call.ErrConflict] if another
+// part of one of the calls comes meanwhile.
+func (in *Ingest) finishSome(ctx context.Context, names []string, over func(*part) bool) error {
+	b := call.Batch{State: make(map[string][]byte), If: make(map[string][]byte)}
+	finished := 0
 	for _, name := range names {
 		state, err := in.store.State(ctx, name)
 		if err != nil {
@@ -65,19 +92,20 @@ func (in *Ingest) finishThose(ctx context.Context, names []string, over func(*pa
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		if !over(&p) {
-			continue
+		if over(&p) {
+			b.State[name], b.If[name] = nil, value
+			in.giveUp(&p, name, &b)
+			finished++
 		}
-		b := call.Batch{State: map[string][]byte{name: nil}, If: map[string][]byte{name: value}}
-		in.giveUp(&p, name, &b)
-		if _, _, err := in.write(ctx, b); errors.Is(err, call.ErrConflict) {
-			continue // another part has come just now
-		} else if err != nil {
-			return fmt.Errorf("finish a call whose last part has not come: %w", err)
-		}
-		in.parts.wrote(b.State)
-		in.hearing.partFinished(len(b.Rows) > 0)
 	}
+	if finished == 0 {
+		return nil
+	}
+	if _, _, err := in.write(ctx, b); err != nil {
+		return err
+	}
+	in.parts.wrote(b.State)
+	in.hearing.partsFinished(finished, len(b.Rows))
 	return nil
 }
 
@@ -92,7 +120,7 @@ func (in *Ingest) giveUp(p *part, name string, b *call.Batch) {
 		return
 	}
 	p.row.Tenant, p.at, p.since = r.Tenant, r.Cursor(), in.now()
-	b.Rows = []call.Row{r}
+	b.Rows = append(b.Rows, r)
 	b.State[toldPrefix+name[strings.LastIndexByte(name, '/')+1:]] = p.encode()
 }
 

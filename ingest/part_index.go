@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,29 +14,36 @@ import (
 )
 
 // partLimits are how many calls that are told of in parts may have no row yet: of
-// one source, which is a client's, of one tenant, and in all. Parts of more are
-// rejected.
-type partLimits struct{ source, tenant, all int }
+// one source, which is a client's, of one tenant, and in all; a tenant that has few
+// may have them whatever others have. Parts of more are rejected.
+type partLimits struct{ source, tenant, all, few int }
 
-var defaultPartLimits = partLimits{source: 50_000, tenant: 200_000, all: 500_000}
+var defaultPartLimits = partLimits{source: 50_000, tenant: 200_000, all: 500_000, few: 1_000}
 
 // errManyParts is why a part of a new call is rejected.
 var errManyParts = errors.New("too many calls are open")
 
 // openParts knows the names in the state of all calls in parts that have no row,
-// and when the first part of each came, so that nothing has to read them all to
-// find those that are due. It is read from the store once.
+// when the first part of each came and which trunk it is on, so that nothing has to
+// read them all to find those that are due or over. It is read from the store once.
 type openParts struct {
-	most  partLimits
-	mu    sync.Mutex
-	known bool
-	calls map[string]openPart
-	of    map[string]int // by source, and by tenant
+	most   partLimits
+	mu     sync.Mutex
+	known  bool
+	calls  map[string]openPart
+	of     map[string]int         // how many, by tenant
+	source map[string]sourceParts // by what stands in front of their names
 }
 
 type openPart struct {
-	since  time.Time
-	tenant string
+	since         time.Time
+	tenant, trunk string // the trunk in lower case
+}
+
+// sourceParts are the names of the calls of one source.
+type sourceParts struct {
+	all   map[string]struct{}
+	trunk map[string]map[string]struct{}
 }
 
 // load reads what the store has, the first time.
@@ -52,7 +61,7 @@ func (o *openParts) load(ctx context.Context, store call.Store) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known {
-		o.known, o.calls, o.of = true, make(map[string]openPart), make(map[string]int)
+		o.known, o.calls, o.of, o.source = true, make(map[string]openPart), make(map[string]int), make(map[string]sourceParts)
 	}
 	for name, value := range state {
 		if _, ok := o.calls[name]; !ok {
@@ -64,19 +73,47 @@ func (o *openParts) load(ctx context.Context, store call.Store) error {
 	return nil
 }
 
+// add notes a call, or what is known of it by now.
 func (o *openParts) add(name string, value []byte) error {
 	p, err := decodePart(value)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	if _, ok := o.calls[name]; ok {
-		return nil
+	c := openPart{p.since, p.row.Tenant.String(), shared(strings.ToLower(p.row.Trunk))}
+	if old, ok := o.calls[name]; ok {
+		if old == c {
+			return nil
+		}
+		o.remove(name, old)
 	}
-	c := openPart{p.since, p.row.Tenant.String()}
 	o.calls[name] = c
-	o.of[sourceOfPart(name)]++
 	o.of[c.tenant]++
+	of, ok := o.source[sourceOfPart(name)]
+	if !ok {
+		of = sourceParts{make(map[string]struct{}), make(map[string]map[string]struct{})}
+		o.source[sourceOfPart(name)] = of
+	}
+	of.all[name] = struct{}{}
+	if of.trunk[c.trunk] == nil {
+		of.trunk[c.trunk] = make(map[string]struct{})
+	}
+	of.trunk[c.trunk][name] = struct{}{}
 	return nil
+}
+
+func (o *openParts) remove(name string, c openPart) {
+	delete(o.calls, name)
+	if o.of[c.tenant]--; o.of[c.tenant] == 0 {
+		delete(o.of, c.tenant)
+	}
+	of := o.source[sourceOfPart(name)]
+	delete(of.all, name)
+	if delete(of.trunk[c.trunk], name); len(of.trunk[c.trunk]) == 0 {
+		delete(of.trunk, c.trunk)
+	}
+	if len(of.all) == 0 {
+		delete(o.source, sourceOfPart(name))
+	}
 }
 
 // sourceOfPart returns what stands in front of a call's own name.
@@ -94,15 +131,8 @@ func (o *openParts) wrote(state map[string][]byte) {
 			_ = o.add(name, value) // it was encoded just now
 			continue
 		}
-		c, ok := o.calls[name]
-		if !ok {
-			continue
-		}
-		delete(o.calls, name)
-		for _, of := range [...]string{sourceOfPart(name), c.tenant} {
-			if o.of[of]--; o.of[of] <= 0 {
-				delete(o.of, of)
-			}
+		if c, ok := o.calls[name]; ok {
+			o.remove(name, c)
 		}
 	}
 }
@@ -119,17 +149,31 @@ func (o *openParts) has(name string) bool {
 func (o *openParts) room(source, tenant string, more int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.calls)+more <= o.most.all && o.of[source]+more <= o.most.source && o.of[tenant]+more <= o.most.tenant
+	of := o.of[tenant] + more
+	return len(o.source[source].all)+more <= o.most.source && of <= o.most.tenant &&
+		(len(o.calls)+more <= o.most.all || of <= o.most.few)
 }
 
-// those returns the names of the calls for which ok is true.
-func (o *openParts) those(ok func(name string, c openPart) bool) (names []string) {
+// due returns the names of the calls whose first part came so long ago.
+func (o *openParts) due(until time.Time) (names []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for name, c := range o.calls {
-		if ok(name, c) {
+		if !c.since.After(until) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// on returns the names of a source's calls that are on a trunk, or of all if it is
+// empty.
+func (o *openParts) on(source, trunk string) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	of := o.source[source]
+	if trunk == "" {
+		return slices.Collect(maps.Keys(of.all))
+	}
+	return slices.Collect(maps.Keys(of.trunk[trunk]))
 }

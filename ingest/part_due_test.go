@@ -1,0 +1,104 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+// A gatedStore lets calls in parts be finished only when its gate is open.
+type gatedStore struct {
+	*storetest.Model
+	gate   chan struct{}
+	writes int
+}
+
+func (s *gatedStore) Write(ctx context.Context, b call.Batch) (call.Result, error) {
+	for name, value := range b.State {
+		if value == nil && strings.HasPrefix(name, partPrefix) {
+			<-s.gate
+			s.writes++
+			break
+		}
+	}
+	return s.Model.Write(ctx, b)
+}
+
+// TestDueParts: however many calls in parts are due at once, and however slowly they
+// are finished, calls that are heard have their rows meanwhile.
+func TestDueParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &gatedStore{Model: storetest.NewModel(), gate: make(chan struct{})}
+		in := New(Config{Store: store, Tenant: func(string) (call.GUID, bool) { return tenant, true }})
+		in.hearing.times.Open = partsEvery
+		const parts = 1_000
+		for n := range parts {
+			if err := in.Sink("http/client", tenant).Put(t.Context(), tell(fmt.Sprint(n), false, func(r *call.Row) { r.Start = time.Now() })); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- in.Run(ctx) }()
+		time.Sleep(2*partsEvery + time.Second) // all are due, and wait
+		heard := newTalk(1, true).invite().at(time.Second).answer(486, "Busy Here")
+		if err := in.Sink("lab", call.GUID{}).Put(t.Context(), heard.events()...); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if _, err := store.Row(t.Context(), tenant, heard.xc); err != nil {
+			t.Error(err)
+		}
+		close(store.gate)
+		time.Sleep(time.Second)
+		if n, err := store.Count(t.Context(), call.Query{Tenant: tenant}); n != parts+1 || err != nil || store.writes != parts/finishAtOnce {
+			t.Errorf("%d rows in %d writes, %v", n, store.writes, err)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestRestartOfParts: a restart looks at the calls of its trunk alone.
+func TestRestartOfParts(t *testing.T) {
+	store := &countingStore{Model: storetest.NewModel()}
+	s := newStage(t, store)
+	sink := s.in.Sink("http/client", tenant)
+	for n := range 300 {
+		e := tell(fmt.Sprint("call", n), false, func(r *call.Row) { r.Start = s.clock })
+		if err := sink.Put(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		e = tell(fmt.Sprint("call", n), false, func(r *call.Row) { r.Trunk = fmt.Sprintf("SBC%d.contoso.com", n%3) })
+		if err := sink.Put(t.Context(), e); err != nil { // the trunk is told later
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		trunk      string
+		sink       *Sink
+		rows, read int
+	}{
+		{"nobody.example", sink, 0, 0},
+		{"sbc1.contoso.com", s.in.Sink("http/client", call.NameGUID("another")), 0, 100},
+		{"sbc1.contoso.com", s.in.Sink("http/other", tenant), 0, 0},
+		{"Sbc1.contoso.com", sink, 100, 100},
+		{"", sink, 300, 200},
+	} {
+		before := store.read
+		if err := c.sink.Put(t.Context(), call.Event{Restart: true, Row: call.Row{Trunk: c.trunk}}); err != nil {
+			t.Fatal(err)
+		}
+		if rows, read := len(s.rows()), store.read-before; rows != c.rows || read != c.read {
+			t.Errorf("%q: %d rows, %d values read, want %d and %d", c.trunk, rows, read, c.rows, c.read)
+		}
+	}
+}
