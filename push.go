@@ -125,7 +125,7 @@ func (s *pushSink) Put(ctx context.Context, events []call.Event) (out push.Outco
 	out.Same = int(after.Same - before.Same)
 	out.Open = len(events) - len(out.Rejected) - out.New - out.Changed - out.Same
 	for i := range events {
-		if events[i].Restart {
+		if events[i].Kind == call.RestartEvent {
 			out.Open-- // it is no call
 		}
 	}

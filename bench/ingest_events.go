@@ -58,7 +58,7 @@ func sendEvents(ctx context.Context, q sending, out *json.Encoder) (err error) {
 
 		events := make(chan call.Event, mostEvents)
 		for r := range (crowd{Rows: mostEvents, Users: q.Users, Seed: q.Seed + uint64(round) + 1}).all() {
-			e := call.Event{Row: r.Clone(), Done: true}
+			e := call.Event{Kind: call.RecordEvent, Row: r.Clone()}
 			if err := sink.Prepare(&e); err != nil {
 				return err
 			}

@@ -18,29 +18,51 @@ import (
 	"time"
 )
 
+// An EventKind says what an event tells. The zero EventKind is none.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	// RecordEvent is a complete record, such as a CSV line. The source expects no
+	// more events for this call.
+	RecordEvent EventKind = iota + 1
+	// PartEvent tells a part of a call of which other events tell the rest. Each
+	// settles what it tells and no more.
+	PartEvent
+	// LastPartEvent is the part behind which the source expects no more.
+	LastPartEvent
+	// MessageEvent is one SIP message of the call, the Signal. Nothing is settled:
+	// Row is zero, and Call is the Call-ID of the leg.
+	MessageEvent
+	// RestartEvent tells that an SBC has restarted: that of the trunk Row.Trunk, or
+	// any of the source's if that is empty. Its calls that had not ended have,
+	// because it knows nothing of them any more.
+	RestartEvent
+)
+
+var eventKinds = [...]string{RecordEvent: "record", PartEvent: "part", LastPartEvent: "last part", MessageEvent: "message", RestartEvent: "restart"}
+
+func (k EventKind) String() string {
+	if k == 0 || int(k) >= len(eventKinds) {
+		return "unknown"
+	}
+	return eventKinds[k]
+}
+
 // An Event is what a source has learned about one call: some fields of its row.
 type Event struct {
+	// Kind says what the event tells, and so which of the other fields count.
+	Kind EventKind
 	// Call names the call within its source. It groups the events of one call,
 	// and becomes the row's id where the source has no GUID for it.
 	Call string
 	// Row holds the fields that this event settles; Row.By says which.
 	Row Row
-	// Done is set when the source expects no more events for this call. A
-	// complete record, such as a CSV line, is one event that is Done.
-	Done bool
-	// Part is set when this tells a part of a call of which other events tell
-	// the rest; the last of them is Done. Each settles what it tells and no more.
-	Part bool
-	// Restart is set when this tells that an SBC has restarted: that of the trunk
-	// Row.Trunk, or any of the source's if that is empty. Its calls that had not
-	// ended have, because it knows nothing of them any more.
-	Restart bool
 	// Mark is where the source resumes after this event; empty if it cannot.
 	Mark string
-	// Signal is one SIP message of the call; nil for sources that do not see
-	// SIP. Nothing is settled then: Row is zero, and Call is the Call-ID of the
-	// leg. The Signal, its texts and Call are the source's again when
-	// [Sink.Put] returns; what a [Decoder] yields belongs to the receiver.
+	// Signal is the SIP message of a [MessageEvent], and nil in all others. It, its
+	// texts and Call are the source's again when [Sink.Put] returns; what a
+	// [Decoder] yields belongs to the receiver.
 	Signal *Signal
 }
 

@@ -100,11 +100,7 @@ func show(events iter.Seq2[call.Event, error]) string {
 }
 
 func showEvent(b *strings.Builder, e *call.Event) {
-	done := ""
-	if e.Done {
-		done = " done"
-	}
-	fmt.Fprintf(b, "event %q%s\n", e.Call, done)
+	fmt.Fprintf(b, "event %q %s\n", e.Call, e.Kind)
 	var witnesses, zeros []string
 	for f := range call.NumFields {
 		if w := e.Row.By[f]; w != 0 && !slices.Contains(witnesses, w.Kind().String()) {

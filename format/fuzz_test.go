@@ -101,7 +101,7 @@ func checkYield(t *testing.T, name string, e *call.Event, err error, size int) {
 	if r.ID.IsZero() {
 		r.ID = call.NameGUID("test", e.Call)
 	}
-	if err := r.Check(); err != nil || !e.Done || r.Seen == 0 {
-		t.Errorf("%s: row from %d bytes: %v, done %v, seen %v", name, size, err, e.Done, r.Seen)
+	if err := r.Check(); err != nil || e.Kind != call.RecordEvent || r.Seen == 0 {
+		t.Errorf("%s: row from %d bytes: %v, kind %v, seen %v", name, size, err, e.Kind, r.Seen)
 	}
 }

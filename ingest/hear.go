@@ -175,11 +175,11 @@ func (in *Ingest) HearStats() HearStats {
 	return s
 }
 
-// heard are the messages of one Put, waiting to be written.
+// heard are the messages and restarts of one Put, waiting to be written.
 type heard struct {
 	sink   *Sink
-	events []call.Event // those without a Signal are not looked at
-	flush  bool         // a recording ends
+	events []call.Event
+	flush  bool // a recording ends
 	done   chan error
 	lead   chan struct{} // closed when its turn has come to do the rounds
 }

@@ -150,7 +150,7 @@ func (s *stage) faulty(rnd *rand.Rand, one *talk) (all []*fault) {
 			}
 			for range 1 + rnd.IntN(2)*rnd.IntN(2) {
 				if rnd.IntN(100) >= loss {
-					f.events = append(f.events, call.Event{Call: m.CallID, Signal: &m})
+					f.events = append(f.events, call.Event{Kind: call.MessageEvent, Call: m.CallID, Signal: &m})
 				}
 			}
 		}

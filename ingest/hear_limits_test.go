@@ -522,7 +522,7 @@ func TestHeardAfterExport(t *testing.T) {
 	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
 	want := plainRow(c)
 	established(c, &want, time.Second, 4*time.Second)
-	export := call.Event{Row: want, Done: true, Call: "export"}
+	export := call.Event{Kind: call.RecordEvent, Row: want, Call: "export"}
 	export.Row.ID, export.Row.SharedID = call.GUID{}, c.xi
 	export.Row.Settle(call.AdminExport.Witness(), true)
 	s.put(export)
@@ -558,7 +558,7 @@ func TestRestart(t *testing.T) {
 	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(60*time.Second).request("UPDATE", true)
 	s.put(c.events()...)
 	s.put(tell("one", false, func(r *call.Row) { r.Start, r.Trunk = c.began, "sbc1.contoso.com" }))
-	restart := func(trunk string) { s.put(call.Event{Restart: true, Row: call.Row{Trunk: trunk}}) }
+	restart := func(trunk string) { s.put(call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: trunk}}) }
 	restart("sbc2.contoso.com")
 	s.pass(time.Hour)
 	s.none("another SBC has restarted")
@@ -576,7 +576,7 @@ func TestRestart(t *testing.T) {
 	s.put(told.events()...)
 	for _, owner := range []call.GUID{call.NameGUID("another"), tenant} {
 		before := s.in.HearStats().Rows
-		if err := s.in.Sink("http/client", owner).Put(t.Context(), call.Event{Restart: true, Row: call.Row{Trunk: "sbc1.contoso.com"}}); err != nil {
+		if err := s.in.Sink("http/client", owner).Put(t.Context(), call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: "sbc1.contoso.com"}}); err != nil {
 			t.Fatal(err)
 		}
 		s.pass(time.Second)

@@ -23,7 +23,7 @@ func restarts(all []*heard) (out []restart) {
 	seen := make(map[restart]bool)
 	for _, p := range all {
 		for i := range p.events {
-			if e := &p.events[i]; e.Restart {
+			if e := &p.events[i]; e.Kind == call.RestartEvent {
 				r := restart{p.sink.source, p.sink.tenant, strings.ToLower(e.Row.Trunk)}
 				if !seen[r] {
 					seen[r] = true

@@ -58,8 +58,8 @@ func (h *hearing) round(ctx context.Context, all []*heard) error {
 	var c heardCount
 	for _, p := range all {
 		for i := range p.events {
-			if s := p.events[i].Signal; s != nil {
-				h.hear(p.sink, s, now, &c)
+			if e := &p.events[i]; e.Kind == call.MessageEvent {
+				h.hear(p.sink, e.Signal, now, &c)
 			}
 		}
 	}

@@ -186,7 +186,7 @@ func TestClock(t *testing.T) {
 	want.ID, want.UserDisplayName = call.GUID{}, "from the record"
 	want.Invite, want.Start = want.Invite.Add(-ahead), want.Start.Add(-ahead)
 	want.Failure, want.FinalSIPCode = want.Invite.Add(10*time.Millisecond), 404
-	record := call.Event{Row: want, Done: true, Call: "record"}
+	record := call.Event{Kind: call.RecordEvent, Row: want, Call: "record"}
 	record.Row.Settle(call.CDR.Witness(), true)
 	before := len(s.rows())
 	s.put(record)

@@ -152,7 +152,7 @@ func (t *talk) through() *talk {
 func (t *talk) events() []call.Event {
 	events := make([]call.Event, len(t.signals))
 	for i := range t.signals {
-		events[i] = call.Event{Call: t.signals[i].CallID, Signal: &t.signals[i]}
+		events[i] = call.Event{Kind: call.MessageEvent, Call: t.signals[i].CallID, Signal: &t.signals[i]}
 	}
 	return events
 }

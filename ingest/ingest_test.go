@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,12 +58,12 @@ func calls(rnd *rand.Rand, n int) (graph, export []call.Event) {
 				CorrelationID: corr, Invite: invite, Start: invite.Add(3 * time.Second), End: invite.Add(9 * time.Second),
 				Caller: fmt.Sprintf("+4930%06d", i), Callee: "+4940", Trunk: "sbc1.contoso.com",
 			}
-			g := call.Event{Row: truth, Done: true, Call: fmt.Sprint("g", i)}
+			g := call.Event{Kind: call.RecordEvent, Row: truth, Call: fmt.Sprint("g", i)}
 			g.Row.ID = call.NameGUID("test", "id", fmt.Sprint(i))
 			g.Row.CallType, g.Row.Duration, g.Row.MediaLocation = types[0], 6, "EUWE"
 			g.Row.Settle(call.Graph.Witness(), true)
 			graph = append(graph, g)
-			e := call.Event{Row: truth, Done: true, Call: fmt.Sprint("e", i)}
+			e := call.Event{Kind: call.RecordEvent, Row: truth, Call: fmt.Sprint("e", i)}
 			e.Row.CallType, e.Row.Duration, e.Row.SharedID, e.Row.Trunk = types[1], 9, corr, "SBC1.contoso.com"
 			e.Row.Settle(call.AdminExport.Witness(), true)
 			export = append(export, e)
@@ -137,9 +138,9 @@ func TestLegsOfOneSecond(t *testing.T) {
 			Caller: caller, Callee: "+4940", CallType: "ByotIn", Trunk: "sbc1.contoso.com",
 		}
 	}
-	export := call.Event{Row: leg(0, "+4930000029"), Done: true, Call: "first"}
+	export := call.Event{Kind: call.RecordEvent, Row: leg(0, "+4930000029"), Call: "first"}
 	export.Row.Settle(call.AdminExport.Witness(), true)
-	graph := call.Event{Row: leg(725, "+4930000030"), Done: true, Call: "second"}
+	graph := call.Event{Kind: call.RecordEvent, Row: leg(725, "+4930000030"), Call: "second"}
 	graph.Row.Settle(call.Graph.Witness(), true)
 	for _, events := range [][]call.Event{{export, graph}, {graph, export}} {
 		in := New(Config{Store: storetest.NewModel(), Now: now})
@@ -412,7 +413,7 @@ func TestPutLeavesEvents(t *testing.T) {
 
 func TestPrepare(t *testing.T) {
 	s := New(Config{Store: storetest.NewModel()}).Sink("spool", call.GUID{})
-	e := call.Event{Call: "x", Done: true, Row: call.Row{Start: now()}}
+	e := call.Event{Kind: call.RecordEvent, Call: "x", Row: call.Row{Start: now()}}
 	e.Row.Settle(call.CDR.Witness(), false)
 	if err := s.Prepare(&e); err != nil || e.Row.ID != call.NameGUID("spool", "x") {
 		t.Errorf("%v, id %v", err, e.Row.ID)
@@ -428,5 +429,48 @@ func TestPrepare(t *testing.T) {
 	var rejected *RejectedError
 	if err := s.Put(t.Context(), e, call.Event{}); !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{0, 1}) || len(rejected.Errs) != 2 {
 		t.Errorf("%+v", rejected)
+	}
+}
+
+// TestKinds: an event is refused in words if there is no such kind, or if its kind
+// and its Signal do not go together. It does not hold up others.
+func TestKinds(t *testing.T) {
+	signal := &call.Signal{CallID: "x", Method: "INVITE", CSeqMethod: "INVITE"}
+	for _, c := range []struct {
+		kind   call.EventKind
+		signal *call.Signal
+		want   string
+	}{
+		{0, nil, "kind 0 is no record, part, last part, message or restart"},
+		{0, signal, "kind 0 is no record, part, last part, message or restart"},
+		{call.RestartEvent + 1, nil, "kind 6 is no record, part, last part, message or restart"},
+		{call.MessageEvent, nil, "kind message has to have a Signal"},
+		{call.RecordEvent, signal, "kind record has a Signal"},
+		{call.PartEvent, signal, "kind part has a Signal"},
+		{call.LastPartEvent, signal, "kind last part has a Signal"},
+		{call.RestartEvent, signal, "kind restart has a Signal"},
+	} {
+		t.Run(fmt.Sprint(c.kind, " ", c.signal != nil), func(t *testing.T) {
+			good := call.Event{Kind: call.RecordEvent, Call: "x", Row: call.Row{Start: now()}}
+			good.Row.Settle(call.CDR.Witness(), false)
+			bad := good
+			bad.Kind, bad.Signal = c.kind, c.signal
+			last := tell("y", true, func(r *call.Row) { r.Start = now() })
+			s := newStage(t, storetest.NewModel())
+			sink := s.in.Sink("lab", tenant)
+			if err := sink.Prepare(&bad); !errors.Is(err, call.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("prepared: %v", err)
+			}
+			for _, other := range []call.Event{good, last} {
+				var rejected *RejectedError
+				err := sink.Put(t.Context(), other, bad)
+				if !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{1}) || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("put: %v", err)
+				}
+			}
+			if n := len(s.rows()); n != 2 {
+				t.Errorf("%d rows, want 2", n)
+			}
+		})
 	}
 }

@@ -32,7 +32,7 @@ func TestRestartStorm(t *testing.T) {
 		t.Helper()
 		events := make([]call.Event, 5000)
 		for i := range events {
-			events[i] = call.Event{Restart: true, Row: call.Row{Trunk: trunk(i)}}
+			events[i] = call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: trunk(i)}}
 		}
 		began := time.Now()
 		if err := s.in.Sink("http/fabrikam", other).Put(t.Context(), events...); err != nil {
@@ -59,7 +59,7 @@ func TestOneCorrelation(t *testing.T) {
 	row := func(kind call.Kind, id, correlation string, n int) call.Event {
 		r := call.Row{CorrelationID: call.NameGUID(correlation), Start: at, Invite: at, End: at.Add(time.Second), Duration: 1, Successful: true, CallType: "ByotIn", Trunk: "sbc1.contoso.com", Caller: fmt.Sprint(n)}
 		r.Settle(kind.Witness(), true)
-		return call.Event{Call: fmt.Sprint(id, n), Done: true, Row: r}
+		return call.Event{Kind: call.RecordEvent, Call: fmt.Sprint(id, n), Row: r}
 	}
 	began := time.Now()
 	for k := range 3 {

@@ -9,16 +9,16 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Parts are events that each tell a part of a call ([call.Event.Part]). What
+// Parts are events that each tell a part of a call ([call.PartEvent]). What
 // they have told is folded into a [part], by a rule that is commutative,
 // associative and idempotent, so that neither their order nor repeats nor how
 // they are split over Puts matter. What is to be concluded of them is concluded
 // from all of them, anew each time.
 //
-// The row is made when one of them has said that it is the last (Done) and any
-// has told a time; or, without a last one, after a day. From then on it keeps
-// its place, and parts that come later amend it, for as long as the fold is
-// kept: until for a day none has told anything new.
+// The row is made when the last one has come and any has told a time; or,
+// without a last one, after a day. From then on it keeps its place, and parts
+// that come later amend it, for as long as the fold is kept: until for a day
+// none has told anything new.
 //
 //	part.go        the fold, and the row that it makes
 //	part_codec.go  how the fold is kept

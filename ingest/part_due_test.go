@@ -94,7 +94,7 @@ func TestRestartOfParts(t *testing.T) {
 		{"", sink, 300, 200},
 	} {
 		before := store.read
-		if err := c.sink.Put(t.Context(), call.Event{Restart: true, Row: call.Row{Trunk: c.trunk}}); err != nil {
+		if err := c.sink.Put(t.Context(), call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: c.trunk}}); err != nil {
 			t.Fatal(err)
 		}
 		if rows, read := len(s.rows()), store.read-before; rows != c.rows || read != c.read {

@@ -32,7 +32,7 @@ func (in *Ingest) finishParts(ctx context.Context) error {
 func (s *Sink) restartParts(ctx context.Context, events []call.Event) error {
 	trunks := make(map[string]bool)
 	for i := range events {
-		if events[i].Restart {
+		if events[i].Kind == call.RestartEvent {
 			trunks[strings.ToLower(events[i].Row.Trunk)] = true
 		}
 	}

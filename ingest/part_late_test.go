@@ -83,7 +83,7 @@ func TestPartsAfterTheirRow(t *testing.T) {
 			s.rounds()
 		},
 		"a restart of the SBC": func(s *stage) {
-			if err := s.in.Sink("lab", tenant).Put(t.Context(), call.Event{Restart: true, Row: call.Row{Trunk: "sbc1.contoso.com"}}); err != nil {
+			if err := s.in.Sink("lab", tenant).Put(t.Context(), call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: "sbc1.contoso.com"}}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -188,11 +188,11 @@ func TestPartsContradict(t *testing.T) {
 	} {
 		a, b := tell("one", false, c.believed), tell("one", false, c.other)
 		last := b
-		last.Done = true
+		last.Kind = call.LastPartEvent
 		for i, pair := range [][3]call.Event{{a, b, a}, {b, a, b}, {last, a, last}, {a, last, a}} {
 			var p part
 			for _, e := range pair {
-				p.add(&e.Row, e.Done)
+				p.add(&e.Row, e.Kind == call.LastPartEvent)
 			}
 			want := a.Row
 			if i >= 2 {
@@ -213,7 +213,7 @@ func TestPartsAndRecord(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	sink := s.in.Sink("lab", tenant)
 	events := separate("one")
-	record := call.Event{Call: "one", Done: true, Row: call.Row{Invite: partsAt, Start: partsAt.Add(3 * time.Second), End: partsAt.Add(9 * time.Second), Caller: "+49309", Duration: 6}}
+	record := call.Event{Kind: call.RecordEvent, Call: "one", Row: call.Row{Invite: partsAt, Start: partsAt.Add(3 * time.Second), End: partsAt.Add(9 * time.Second), Caller: "+49309", Duration: 6}}
 	record.Row.Settle(call.CDR.Witness(), true)
 	for _, put := range [][]call.Event{slices.Concat(events[:3], events[4:], []call.Event{record}), events[:3], events[:4]} {
 		if err := sink.Put(t.Context(), put...); err != nil {
@@ -235,7 +235,7 @@ func TestPartsLinked(t *testing.T) {
 	for _, split := range []int{1, 5} {
 		s := newStage(t, storetest.NewModel())
 		events := separate("one")
-		graph := call.Event{Done: true, Row: call.Row{
+		graph := call.Event{Kind: call.RecordEvent, Row: call.Row{
 			ID: call.NameGUID("test", "graph"), CorrelationID: call.NameGUID("test", "one"), Trunk: "sbc1.contoso.com", CallType: "ByotIn",
 			Invite: partsAt, Start: partsAt.Add(2 * time.Second), End: partsAt.Add(9 * time.Second), Duration: 7, Caller: "+49301***",
 		}}

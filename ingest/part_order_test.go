@@ -180,7 +180,7 @@ func wantTotals(t *testing.T, seed uint64, events []call.Event, got Totals) {
 		known := seen[call.Field(first)]
 		seen[call.Field(first)] = true
 		switch {
-		case want.New == 0 && e.Done:
+		case want.New == 0 && e.Kind == call.LastPartEvent:
 			want.New = 1
 		case want.New == 1 && known:
 			want.Same++

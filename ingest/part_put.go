@@ -35,7 +35,7 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (
 	}
 	for i := range events {
 		e := &events[i]
-		if r := standIn(e.Row); !e.Part || r.Seen == 0 || r.Check() != nil {
+		if r := standIn(e.Row); !isPart(e) || r.Seen == 0 || r.Check() != nil {
 			continue // batch rejects those that cannot be kept
 		}
 		t := calls[e.Call]
@@ -45,7 +45,7 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (
 			}
 			calls[e.Call] = t
 		}
-		t.news = t.all.add(&e.Row, e.Done) || t.news
+		t.news = t.all.add(&e.Row, e.Kind == call.LastPartEvent) || t.news
 		tellings[i] = t
 	}
 	s.settle(tellings, &a.state)
@@ -62,9 +62,9 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (
 			if !ok {
 				continue
 			}
-			e.Row, e.Done = row, true
-		} else if e.Part {
-			e.Row, e.Done = standIn(e.Row), true // that is not why it cannot be kept
+			e.Row, e.Kind = row, call.LastPartEvent
+		} else if isPart(&e) {
+			e.Row, e.Kind = standIn(e.Row), call.LastPartEvent // that is not why it cannot be kept
 		}
 		a.whole, a.places = append(a.whole, e), append(a.places, i)
 	}
@@ -179,7 +179,7 @@ func (t *telling) step(e *call.Event, late *call.Result) (row call.Row, ok bool)
 	if t.known {
 		was = t.now.finish()
 	}
-	changed := t.now.add(&e.Row, e.Done)
+	changed := t.now.add(&e.Row, e.Kind == call.LastPartEvent)
 	switch {
 	case t.known:
 		return t.now.amend(&was), true

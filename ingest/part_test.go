@@ -16,7 +16,10 @@ import (
 
 // tell returns an event that settles what set sets, and no more.
 func tell(name string, done bool, set func(*call.Row)) call.Event {
-	e := call.Event{Call: name, Part: true, Done: done}
+	e := call.Event{Kind: call.PartEvent, Call: name}
+	if done {
+		e.Kind = call.LastPartEvent
+	}
 	set(&e.Row)
 	start := e.Row.Start
 	e.Row.Settle(call.CDR.Witness(), false)
@@ -67,7 +70,7 @@ func TestParts(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for _, e := range parts(fmt.Sprint("call ", i/2))[i%2*3:] {
-				if i%2 == 0 && e.Done {
+				if i%2 == 0 && e.Kind == call.LastPartEvent {
 					continue
 				}
 				if err := s.in.Sink("lab", tenant).Put(t.Context(), e); err != nil {

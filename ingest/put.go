@@ -42,6 +42,9 @@ func (s *Sink) Prepare(e *call.Event) error {
 
 // prepare gives r, the row of e or a copy of it, its id and checks it.
 func (s *Sink) prepare(r *call.Row, e *call.Event) error {
+	if err := checkKind(e); err != nil {
+		return err
+	}
 	if r.ID.IsZero() {
 		if e.Call == "" {
 			return fmt.Errorf("%w: the record has neither an id nor anything to make one of", call.ErrInvalid)
@@ -49,12 +52,26 @@ func (s *Sink) prepare(r *call.Row, e *call.Event) error {
 		r.ID = call.NameGUID(s.space(r), e.Call)
 	}
 	switch {
-	case !e.Done:
-		return fmt.Errorf("%w: the call has not ended", call.ErrInvalid)
+	case e.Kind == call.PartEvent:
+		return fmt.Errorf("%w: the call has not ended: an event of kind %v is not all of it", call.ErrInvalid, e.Kind)
 	case r.Seen == 0:
 		return fmt.Errorf("%w: the row is not settled", call.ErrInvalid)
 	}
 	return r.Check()
+}
+
+// checkKind checks that the kind of e is one of those there are, and that e has a
+// Signal if it is a message and only then.
+func checkKind(e *call.Event) error {
+	switch {
+	case e.Kind < call.RecordEvent || e.Kind > call.RestartEvent:
+		return fmt.Errorf("%w: an event of kind %d is no record, part, last part, message or restart", call.ErrInvalid, e.Kind)
+	case e.Kind == call.MessageEvent && e.Signal == nil:
+		return fmt.Errorf("%w: an event of kind %v has to have a Signal", call.ErrInvalid, e.Kind)
+	case e.Kind != call.MessageEvent && e.Signal != nil:
+		return fmt.Errorf("%w: an event of kind %v has a Signal, which only one of kind %v may have", call.ErrInvalid, e.Kind, call.MessageEvent)
+	}
+	return nil
 }
 
 // space returns what the names of calls without a GUID are unique in. That is
@@ -78,24 +95,49 @@ func (s *Sink) space(r *call.Row) string {
 // SIP messages become durable in the same way. The calls that they belong to
 // become rows when they have ended, see [Ingest.Run].
 func (s *Sink) Put(ctx context.Context, events ...call.Event) error {
-	records := events
-	if n := count(events, isHeard); n > 0 {
-		if err := s.in.hearing.put(ctx, &heard{sink: s, events: events}); err != nil {
+	inProgress, records := split(events)
+	if n := len(inProgress); n > 0 {
+		if err := s.in.hearing.put(ctx, &heard{sink: s, events: inProgress}); err != nil {
 			return fmt.Errorf("keep %d messages of source %s: %w", n, s.source, err)
 		}
-		if err := s.restartParts(ctx, events); err != nil {
+		if err := s.restartParts(ctx, inProgress); err != nil {
 			return err
 		}
 		if n == len(events) {
 			return nil
 		}
-		records = slices.DeleteFunc(slices.Clone(events), func(e call.Event) bool { return isHeard(&e) })
 	}
 	return s.putRecords(ctx, records)
 }
 
-// isHeard reports whether an event is about calls in progress.
-func isHeard(e *call.Event) bool { return e.Signal != nil || e.Restart }
+// split returns the events that are about calls in progress, and all others.
+func split(events []call.Event) (inProgress, records []call.Event) {
+	switch count(events, isHeard) {
+	case 0:
+		return nil, events
+	case len(events):
+		return events, nil
+	}
+	for i := range events {
+		if isHeard(&events[i]) {
+			inProgress = append(inProgress, events[i])
+		} else {
+			records = append(records, events[i])
+		}
+	}
+	return inProgress, records
+}
+
+// isHeard reports whether an event is about calls in progress. One that is not
+// valid is not: it is rejected with the records.
+func isHeard(e *call.Event) bool {
+	return (e.Kind == call.MessageEvent || e.Kind == call.RestartEvent) && checkKind(e) == nil
+}
+
+// isPart reports whether an event tells a part of a call, and is valid.
+func isPart(e *call.Event) bool {
+	return (e.Kind == call.PartEvent || e.Kind == call.LastPartEvent) && checkKind(e) == nil
+}
 
 func count(events []call.Event, is func(*call.Event) bool) (n int) {
 	for i := range events {
@@ -104,9 +146,9 @@ func count(events []call.Event, is func(*call.Event) bool) (n int) {
 	return n
 }
 
-// putRecords puts events that have no Signal.
+// putRecords puts records and parts of calls.
 func (s *Sink) putRecords(ctx context.Context, events []call.Event) error {
-	if count(events, func(e *call.Event) bool { return e.Part }) == 0 {
+	if count(events, isPart) == 0 {
 		return s.putWhole(ctx, assembly{whole: events, of: len(events)})
 	}
 	const tries = 10
@@ -196,7 +238,7 @@ func (s *Sink) batch(events []call.Event) (b call.Batch, rejected *RejectedError
 			rejected.Errs = append(rejected.Errs, err)
 			continue
 		}
-		if !e.Part { // a row made of parts has its own, which stays
+		if !isPart(e) { // a row made of parts has its own, which stays
 			r.Tenant = s.tenantOf(r, tenants)
 		}
 		if rejected == nil && e.Mark != "" {

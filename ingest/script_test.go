@@ -207,11 +207,11 @@ func (s *script) time(text string) time.Time {
 	return t
 }
 
-// event reads "KIND NAME=VALUE…": the kind of the source, and call, mark, open,
+// event reads "KIND NAME=VALUE…": the kind of the source, and call, mark, nokind,
 // unsettled, or the fields of the row by the names below or Graph's.
 func (s *script) event(line string) call.Event {
 	words := strings.Fields(line)
-	e := call.Event{Done: true}
+	e := call.Event{Kind: call.RecordEvent}
 	settled := true
 	short := map[string]call.Field{"corr": call.FieldCorrelationID, "start": call.FieldStart, "invite": call.FieldInvite, "end": call.FieldEnd, "failure": call.FieldFailure, "type": call.FieldCallType, "from": call.FieldCaller, "to": call.FieldCallee, "trunk": call.FieldTrunk, "name": call.FieldUserDisplayName, "code": call.FieldFinalSIPCode}
 	for _, word := range words[1:] {
@@ -225,8 +225,8 @@ func (s *script) event(line string) call.Event {
 			e.Call = v
 		case name == "mark":
 			e.Mark = v
-		case name == "open":
-			e.Done = false
+		case name == "nokind":
+			e.Kind = 0
 		case name == "unsettled":
 			settled = false
 		case !ok:

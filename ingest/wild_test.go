@@ -43,7 +43,7 @@ func heardOf(t testing.TB, s siptest.Script, began time.Time) (events []call.Eve
 		if _, err := sip.Scan(slices.Clone(p.Message), m); err != nil {
 			t.Fatalf("%v: %s", err, p.Message)
 		}
-		events = append(events, call.Event{Call: m.CallID, Signal: m})
+		events = append(events, call.Event{Kind: call.MessageEvent, Call: m.CallID, Signal: m})
 	}
 	return events
 }

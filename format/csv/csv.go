@@ -18,7 +18,7 @@ import (
 // Open returns the decoder of the tables that the given map describes. Its
 // errors name the line of the map and wrap [call.ErrInvalid].
 //
-// Each record yields an event that is Done. Its row is settled by the witness
+// Each record yields a [call.RecordEvent]. Its row is settled by the witness
 // that the map names, in the fields that the map speaks of and in those that
 // follow from them.
 func Open(yaml []byte) (call.Decoder, error) {
@@ -99,7 +99,7 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 		return e, err
 	}
 	e.Call = b.name(record, e.Call)
-	e.Done = true
+	e.Kind = call.RecordEvent
 	return e, nil
 }
 

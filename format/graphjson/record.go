@@ -115,7 +115,7 @@ func (r *record) event(b []byte) (e call.Event, err error) {
 	if e.Call == "" {
 		e.Call = naturalKey(row)
 	}
-	e.Done = true
+	e.Kind = call.RecordEvent
 	return e, nil
 }
 

@@ -29,7 +29,7 @@ func (b *binding) event(fields []string) (e call.Event, err error) {
 		}
 	}
 	e.Call = naturalKey(r)
-	e.Done = true
+	e.Kind = call.RecordEvent
 	return e, nil
 }
 

@@ -28,7 +28,7 @@ import (
 // archive holds that is left out on purpose, such as the calls of Calling
 // Plans.
 //
-// Each record yields an event that is Done, settled by [call.AdminExport] as a
+// Each record yields a [call.RecordEvent], settled by [call.AdminExport] as a
 // complete witness of the columns that the export has. The export has no row
 // ids: Event.Call is made from what the record says, and is the same whenever
 // it says that.

@@ -90,7 +90,7 @@ func (b *batch) put(ctx context.Context, sink call.Sink) error {
 		return nil
 	}
 	for i := range b.signals {
-		b.events = append(b.events, call.Event{Call: b.signals[i].CallID, Signal: &b.signals[i]})
+		b.events = append(b.events, call.Event{Kind: call.MessageEvent, Call: b.signals[i].CallID, Signal: &b.signals[i]})
 	}
 	err := put(ctx, sink, b.events)
 	c := &b.source.count

@@ -126,7 +126,7 @@ func (f *fileReader) message(at int64, b, msg []byte, s *call.Signal, cause Caus
 		f.unread++
 	}
 	s.Raw = sip.Strip(nil, msg)
-	return f.yield(call.Event{Call: s.CallID, Signal: s}, nil)
+	return f.yield(call.Event{Kind: call.MessageEvent, Call: s.CallID, Signal: s}, nil)
 }
 
 // resync reports bytes that are no packet and goes to the next place where one

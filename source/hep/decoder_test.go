@@ -31,7 +31,7 @@ func read(r io.Reader) (got []string, notes []string) {
 			got = append(got, fmt.Sprintf("<%v; %s bytes>", broken, size))
 		case err != nil:
 			got = append(got, "<<"+err.Error()+">>")
-		case e.Call != e.Signal.CallID || string(e.Signal.Raw) != message(e.Call):
+		case e.Kind != call.MessageEvent || e.Call != e.Signal.CallID || string(e.Signal.Raw) != message(e.Call):
 			got = append(got, "not the message that was sent")
 		default:
 			got = append(got, e.Call)

@@ -69,8 +69,8 @@ func (r *recorder) Put(ctx context.Context, events ...call.Event) error {
 	r.puts++
 	r.most = max(r.most, len(events))
 	for _, e := range events {
-		if e.Call != e.Signal.CallID {
-			return fmt.Errorf("call %q of Call-ID %q", e.Call, e.Signal.CallID)
+		if e.Kind != call.MessageEvent || e.Call != e.Signal.CallID {
+			return fmt.Errorf("%v, call %q of Call-ID %q", e.Kind, e.Call, e.Signal.CallID)
 		}
 		id := strings.Clone(e.Call)
 		r.dumps[id] = append(r.dumps[id], siptest.Dump(e.Signal))

@@ -59,7 +59,10 @@ func decodeEvent(line []byte, decode call.Decoder, w call.Witness) (e call.Event
 		return e, err
 	}
 	settle(&e.Row, named, w)
-	e.Call, e.Part, e.Done = key, true, done
+	e.Kind, e.Call = call.PartEvent, key
+	if done {
+		e.Kind = call.LastPartEvent
+	}
 	return e, nil
 }
 
@@ -69,7 +72,7 @@ func decodeRestart(members map[string]json.RawMessage) (e call.Event, err error)
 	if json.Unmarshal(members[call.FieldTrunk.String()], &trunk) != nil || trunk == "" || len(trunk) > call.MaxText {
 		return e, fmt.Errorf("%w: a restart has to name the SBC by %s", call.ErrInvalid, call.FieldTrunk)
 	}
-	e.Restart, e.Row.Trunk = true, trunk
+	e.Kind, e.Row.Trunk = call.RestartEvent, trunk
 	return e, nil
 }
 

@@ -26,36 +26,36 @@ func TestEvent(t *testing.T) {
 	}{
 		{
 			"begun", `{"event":"partial","call":"a b/1","inviteDateTime":"2026-10-01T00:00:01Z","callerNumber":"+49301"}`,
-			call.Event{Call: "a b/1", Row: call.Row{Start: at("2026-10-01T00:00:01Z"), Invite: at("2026-10-01T00:00:01Z"), Caller: "+49301"}},
+			call.Event{Kind: call.PartEvent, Call: "a b/1", Row: call.Row{Start: at("2026-10-01T00:00:01Z"), Invite: at("2026-10-01T00:00:01Z"), Caller: "+49301"}},
 			[]call.Field{call.FieldInvite, call.FieldCaller},
 		},
 		{
 			"answered", ` {"call":"k","startDateTime":"2026-10-01T00:00:02Z","successfulCall":true,"event":"partial","done":false}`,
-			call.Event{Call: "k", Row: call.Row{Start: at("2026-10-01T00:00:02Z"), Successful: true}},
+			call.Event{Kind: call.PartEvent, Call: "k", Row: call.Row{Start: at("2026-10-01T00:00:02Z"), Successful: true}},
 			[]call.Field{call.FieldStart, call.FieldSuccessful},
 		},
 		{
 			"ended", `{"event":"partial","call":"k","endDateTime":"2026-10-01T00:01:00Z","duration":"58","finalSipCode":0,"failureDateTime":"0001-01-01T00:00:00Z","done":true}` + "\r\n",
-			call.Event{Call: "k", Done: true, Row: call.Row{Start: at("2026-10-01T00:01:00Z"), End: at("2026-10-01T00:01:00Z"), Duration: 58}},
+			call.Event{Kind: call.LastPartEvent, Call: "k", Row: call.Row{Start: at("2026-10-01T00:01:00Z"), End: at("2026-10-01T00:01:00Z"), Duration: 58}},
 			[]call.Field{call.FieldEnd, call.FieldDuration, call.FieldFinalSIPCode, call.FieldFailure},
 		},
 		{
 			"no time at all", `{"event":"partial","call":"k","finalSipCode":486,"somethingElse":{"x":1}}`,
-			call.Event{Call: "k", Row: call.Row{FinalSIPCode: 486}},
+			call.Event{Kind: call.PartEvent, Call: "k", Row: call.Row{FinalSIPCode: 486}},
 			[]call.Field{call.FieldFinalSIPCode},
 		},
 		{
 			"nothing", `{"event":"partial","call":"k","done":true,"duration":null,"callerNumber":"","startDateTime":"0001-01-01T00:00:00Z"}`,
-			call.Event{Call: "k", Done: true},
+			call.Event{Kind: call.LastPartEvent, Call: "k"},
 			nil,
 		},
 		{
 			"an id", `{"event":"partial","call":"k","id":"00000001-0000-4000-8000-000000000001"}`,
-			call.Event{Call: "k", Row: call.Row{ID: call.GUID{3: 1, 6: 0x40, 8: 0x80, 15: 1}}},
+			call.Event{Kind: call.PartEvent, Call: "k", Row: call.Row{ID: call.GUID{3: 1, 6: 0x40, 8: 0x80, 15: 1}}},
 			[]call.Field{call.FieldID},
 		},
-		{"an id that is no GUID", `{"event":"partial","call":"k","id":"4711"}`, call.Event{Call: "k"}, nil},
-		{"a byte order mark", "\ufeff" + `{"event":"partial","call":"k"}`, call.Event{Call: "k"}, nil},
+		{"an id that is no GUID", `{"event":"partial","call":"k","id":"4711"}`, call.Event{Kind: call.PartEvent, Call: "k"}, nil},
+		{"a byte order mark", "\ufeff" + `{"event":"partial","call":"k"}`, call.Event{Kind: call.PartEvent, Call: "k"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := decodeEvent([]byte(c.line), graphjson.Decode, w)
@@ -67,7 +67,7 @@ func TestEvent(t *testing.T) {
 			for _, f := range c.settled {
 				want.Row.By[f] = w
 			}
-			if got.Call != want.Call || got.Done != want.Done || !got.Part || !got.Row.Equal(&want.Row) || got.Signal != nil || got.Mark != "" {
+			if got.Call != want.Call || got.Kind != want.Kind || !got.Row.Equal(&want.Row) || got.Signal != nil || got.Mark != "" {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
 		})
@@ -103,7 +103,7 @@ func TestEventsFold(t *testing.T) {
 
 func TestRestartEvent(t *testing.T) {
 	e, err := decodeEvent([]byte(`{"event":"restart","trunkFullyQualifiedDomainName":"sbc1.contoso.com"}`), graphjson.Decode, call.CDR.Witness())
-	if err != nil || !e.Restart || e.Part || e.Done || e.Row.Trunk != "sbc1.contoso.com" {
+	if err != nil || e.Kind != call.RestartEvent || e.Row.Trunk != "sbc1.contoso.com" {
 		t.Errorf("%+v, %v", e, err)
 	}
 }

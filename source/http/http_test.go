@@ -67,7 +67,7 @@ func TestSettled(t *testing.T) {
 			t.Fatal(o.text)
 		}
 		for _, e := range b.mem.rows {
-			if e.Row.Seen != kind.Set() || e.Row.By[call.FieldFailure] != kind.Witness() || e.Row.By[call.FieldUserID] != 0 || !e.Done {
+			if e.Row.Seen != kind.Set() || e.Row.By[call.FieldFailure] != kind.Witness() || e.Row.By[call.FieldUserID] != 0 || e.Kind != call.RecordEvent {
 				t.Errorf("%q: seen by %v, %v", query, e.Row.Seen, e.Row.By)
 			}
 		}

@@ -75,7 +75,7 @@ func (m *memory) Put(ctx context.Context, events []call.Event) (out Outcome, err
 	defer m.mu.Unlock()
 	m.puts = append(m.puts, len(events))
 	for i, e := range events {
-		if e.Part && !e.Done {
+		if e.Kind == call.PartEvent {
 			out.Open++
 			continue
 		}

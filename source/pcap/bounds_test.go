@@ -137,7 +137,7 @@ func FuzzCapture(f *testing.F) {
 				return
 			}
 			for e, err := range Decoder(func() time.Time { return start }, func(string) {})(bytes.NewReader(b)) {
-				if err == nil && (e.Signal == nil || e.Call == "" || len(e.Signal.Raw) == 0 || e.Signal.At.IsZero()) {
+				if err == nil && (e.Kind != call.MessageEvent || e.Signal == nil || e.Call == "" || len(e.Signal.Raw) == 0 || e.Signal.At.IsZero()) {
 					t.Errorf("event %+v", e)
 				}
 			}

@@ -140,7 +140,7 @@ func (d *decoder) message(p path, at time.Time, frame int, msg []byte) {
 			d.left.unreadable++
 		}
 		s.Raw = sip.Strip(nil, msg)
-		e = call.Event{Call: s.CallID, Signal: s}
+		e = call.Event{Kind: call.MessageEvent, Call: s.CallID, Signal: s}
 	} else {
 		err = &call.SyntaxError{
 			Raw: fmt.Appendf(nil, "frame %d, %s, %v > %v over %s, %d bytes\n", frame, at.Format(time.RFC3339Nano), p.src, p.dst, p.transport, len(msg)),
