@@ -463,8 +463,9 @@ func TestKinds(t *testing.T) {
 			}
 			for _, other := range []call.Event{good, last} {
 				var rejected *RejectedError
-				err := sink.Put(t.Context(), other, bad)
-				if !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{1}) || !strings.Contains(err.Error(), c.want) {
+				restart := call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: "sbc1.contoso.com"}}
+				err := sink.Put(t.Context(), restart, other, bad)
+				if !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{2}) || rejected.Of != 3 || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("put: %v", err)
 				}
 			}

@@ -95,7 +95,7 @@ func (s *Sink) space(r *call.Row) string {
 // SIP messages become durable in the same way. The calls that they belong to
 // become rows when they have ended, see [Ingest.Run].
 func (s *Sink) Put(ctx context.Context, events ...call.Event) error {
-	inProgress, records := split(events)
+	inProgress, records, places := split(events)
 	if n := len(inProgress); n > 0 {
 		if err := s.in.hearing.put(ctx, &heard{sink: s, events: inProgress}); err != nil {
 			return fmt.Errorf("keep %d messages of source %s: %w", n, s.source, err)
@@ -107,25 +107,33 @@ func (s *Sink) Put(ctx context.Context, events ...call.Event) error {
 			return nil
 		}
 	}
-	return s.putRecords(ctx, records)
+	err := s.putRecords(ctx, records)
+	if rejected := (*RejectedError)(nil); places != nil && errors.As(err, &rejected) {
+		for i, k := range rejected.Events {
+			rejected.Events[i] = places[k]
+		}
+		rejected.Of = len(events)
+	}
+	return err
 }
 
-// split returns the events that are about calls in progress, and all others.
-func split(events []call.Event) (inProgress, records []call.Event) {
+// split returns the events that are about calls in progress, and all others with
+// their places among events; without places they are all.
+func split(events []call.Event) (inProgress, records []call.Event, places []int) {
 	switch count(events, isHeard) {
 	case 0:
-		return nil, events
+		return nil, events, nil
 	case len(events):
-		return events, nil
+		return events, nil, nil
 	}
 	for i := range events {
 		if isHeard(&events[i]) {
 			inProgress = append(inProgress, events[i])
 		} else {
-			records = append(records, events[i])
+			records, places = append(records, events[i]), append(places, i)
 		}
 	}
-	return inProgress, records
+	return inProgress, records, places
 }
 
 // isHeard reports whether an event is about calls in progress. One that is not
