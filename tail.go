@@ -192,9 +192,7 @@ func (a *announcing) Write(ctx context.Context, b call.Batch) (call.Result, erro
 			changed(name)
 		}
 	}
-	if err == nil && res.New+res.Changed > 0 {
-		a.in.Announce(b.Rows)
-	}
+	a.in.Announce(ctx, b.Rows, res) // of nothing after an error
 	return res, err
 }
 

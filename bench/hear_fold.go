@@ -128,7 +128,11 @@ func (noStore) Row(context.Context, call.GUID, call.GUID) (call.Row, error) {
 func (noStore) Count(context.Context, call.Query) (int64, error) { return 0, nil }
 
 func (noStore) Write(_ context.Context, b call.Batch) (call.Result, error) {
-	return call.Result{New: len(b.Rows)}, nil
+	res := call.Result{Rows: make([]call.Written, len(b.Rows))}
+	for i := range b.Rows {
+		res.Rows[i] = call.Written{Place: b.Rows[i].Cursor(), Fate: call.New}
+	}
+	return res, nil
 }
 
 func (noStore) State(context.Context, string) (map[string][]byte, error) { return nil, nil }

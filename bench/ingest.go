@@ -96,7 +96,7 @@ func (f *filled) write(ctx context.Context, st call.Store, batches <-chan []call
 		}
 		now := time.Now()
 		f.Acks = append(f.Acks, float64(now.Sub(at))/float64(time.Millisecond))
-		f.New += res.New
+		f.New += res.Counts().New
 		if since += len(batch); since >= slice {
 			f.Rates = append(f.Rates, perSecond(int64(since), now.Sub(mark)))
 			mark, since = now, 0

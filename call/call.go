@@ -124,7 +124,7 @@ type Store interface {
 	MessageReader
 	// Write applies b in full or not at all, and durably, before it returns
 	// nil. A row whose (Tenant, ID) is already there is folded into it by
-	// [Row.Fold] and keeps its place; see [Result] for what became of each.
+	// [Row.Fold] and keeps its place. The [Result] says what became of each row.
 	//
 	// Errors: ErrInvalid if a row does not pass [Row.Check], a message
 	// [Message.Check] or a leg [Leg.Check]; ErrConflict if b.If does not hold;
@@ -163,11 +163,61 @@ type Batch struct {
 	If map[string][]byte
 }
 
-// A Result says what a [Batch] did to its rows. The three add up to len(Rows).
+// A Result says what was written of a [Batch].
 type Result struct {
-	New     int // were not there
-	Changed int // were there and learned something
-	Same    int // were there and learned nothing
+	Rows []Written // what became of each of Batch.Rows, in their order
+}
+
+// Written is what became of a row of a [Batch].
+type Written struct {
+	Place Cursor // where it stands in the log now
+	Fate  Fate
+}
+
+// A Fate says what a row of a [Batch] did to the log. A row that is in its batch
+// several times is new once.
+type Fate uint8
+
+// The fates of rows.
+const (
+	Same    Fate = iota // it was there and learned nothing
+	New                 // it was not there
+	Changed             // it was there and learned something
+)
+
+func (f Fate) String() string {
+	switch f {
+	case Same:
+		return "same"
+	case New:
+		return "new"
+	case Changed:
+		return "changed"
+	}
+	return "unknown"
+}
+
+// Counts are how many rows had each [Fate].
+type Counts struct{ New, Changed, Same int }
+
+// Counts returns how many rows of r had each fate.
+func (r Result) Counts() (n Counts) {
+	for _, w := range r.Rows {
+		n.Add(w.Fate)
+	}
+	return n
+}
+
+// Add counts a row.
+func (n *Counts) Add(f Fate) {
+	switch f {
+	case New:
+		n.New++
+	case Changed:
+		n.Changed++
+	case Same:
+		n.Same++
+	}
 }
 
 // A Query selects rows of one tenant. With a zero Tenant it selects the rows

@@ -25,7 +25,11 @@ func (s nullStore) Row(context.Context, call.GUID, call.GUID) (call.Row, error) 
 }
 func (s nullStore) Count(context.Context, call.Query) (int64, error) { return 0, nil }
 func (s nullStore) Write(_ context.Context, b call.Batch) (call.Result, error) {
-	return call.Result{New: len(b.Rows)}, nil
+	res := call.Result{Rows: make([]call.Written, len(b.Rows))}
+	for i := range b.Rows {
+		res.Rows[i] = call.Written{Place: b.Rows[i].Cursor(), Fate: call.New}
+	}
+	return res, nil
 }
 
 func (s nullStore) State(_ context.Context, prefix string) (map[string][]byte, error) {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/trunklog/trunklog/call"
@@ -50,14 +51,27 @@ func (in *Ingest) Watch(ctx context.Context, open bool, f func(Update) error) er
 	}
 }
 
-// Announce tells the watchers of rows that were written to the store by others
-// than this Ingest.
-func (in *Ingest) Announce(rows []call.Row) {
+// Announce tells the watchers of what was written, by this Ingest or by others: of
+// each of the rows that is new or has changed, under the id that it has in the log
+// and as it is there now.
+func (in *Ingest) Announce(ctx context.Context, rows []call.Row, written call.Result) {
 	if !in.feed.watched(false) {
 		return
 	}
-	for i := range rows {
-		in.feed.tell(Update{Row: rows[i].Clone(), Progress: Ended})
+	for i, w := range written.Rows {
+		switch {
+		case w.Fate == call.Same:
+			continue
+		case w.Fate == call.New && w.Place.ID == rows[i].ID:
+			in.feed.tell(Update{Row: rows[i].Clone(), Progress: Ended})
+			continue
+		}
+		switch r, err := in.store.Row(ctx, rows[i].Tenant, w.Place.ID); {
+		case err == nil:
+			in.feed.tell(Update{Row: r, Progress: Ended})
+		case !errors.Is(err, call.ErrNotFound): // else it has gone since
+			in.feed.miss()
+		}
 	}
 }
 
@@ -99,6 +113,15 @@ func (f *feed) watched(open bool) bool {
 	return false
 }
 
+// miss counts an update that nobody is told of.
+func (f *feed) miss() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for w := range f.watchers {
+		w.missed++
+	}
+}
+
 func (f *feed) tell(u Update) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,8 +140,8 @@ func (f *feed) tell(u Update) {
 }
 
 // announce tells of the calls that a round has changed, once it is written.
-func (h *hearing) announce() {
-	h.in.Announce(h.batch.Rows)
+func (h *hearing) announce(ctx context.Context, written call.Result) {
+	h.in.Announce(ctx, h.batch.Rows, written)
 	if !h.in.feed.watched(true) {
 		return
 	}

@@ -27,6 +27,7 @@ type news struct {
 	was    legLife
 	forget bool // the leg
 	what   outcome
+	row    int // which of the batch's is its row, from 1 on
 	// crowded says that the call was still open, and was closed because there
 	// were too many.
 	crowded bool
@@ -75,16 +76,32 @@ func (h *hearing) round(ctx context.Context, all []*heard) error {
 	if err == nil {
 		err = h.sweep(ctx, c.last)
 	}
+	var written call.Result
 	if err == nil {
-		err = h.write(ctx)
+		written, err = h.write(ctx)
 	}
 	if err != nil {
 		h.undo()
 		return err
 	}
-	h.announce()
+	h.announce(ctx, written)
 	h.finish(c, more)
+	h.adopt(written)
 	return nil
+}
+
+// adopt takes over where the rows of legs stand: linking may have made one part of
+// another call's row, which what is heard later is about then.
+func (h *hearing) adopt(written call.Result) {
+	for _, n := range h.news {
+		if n.row == 0 || n.forget {
+			continue
+		}
+		if at := written.Rows[n.row-1].Place; at.ID != n.l.life.row.ID {
+			n.l.life.row = at
+			h.soil(n.l)
+		}
+	}
 }
 
 type heardCount struct {
@@ -184,7 +201,7 @@ func (h *hearing) soil(l *leg) {
 }
 
 // write writes the batch, and all legs that have changed.
-func (h *hearing) write(ctx context.Context) error {
+func (h *hearing) write(ctx context.Context) (call.Result, error) {
 	b := &h.batch
 	b.State = nil
 	if len(h.dirty) > 0 || len(h.news) > 0 {
@@ -206,10 +223,10 @@ func (h *hearing) write(ctx context.Context) error {
 		b.State[name] = arena[from:len(arena):len(arena)]
 	}
 	if len(b.Rows) == 0 && len(b.State) == 0 && len(b.Messages) == 0 && len(b.Legs) == 0 {
-		return nil
+		return call.Result{}, nil
 	}
-	_, _, err := h.in.write(ctx, *b)
-	return err
+	written, _, err := h.in.write(ctx, *b)
+	return written, err
 }
 
 // undo takes back what the round has concluded; the next one does it again.

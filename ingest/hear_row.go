@@ -63,6 +63,7 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 	}
 	l.life.inferred, l.life.settled, l.life.partOf = !v.ended(), told, call.GUID{}
 	h.batch.Rows = append(h.batch.Rows, r)
+	n.row = len(h.batch.Rows)
 	h.link(l, l)
 	h.claim(l, siblings)
 	for _, o := range slices.Concat(others, siblings) {

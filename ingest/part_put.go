@@ -14,7 +14,7 @@ type assembly struct {
 	places []int        // theirs among all events; nil: they are all
 	of     int          // how many events there are
 	state  call.Batch   // what is kept of the parts
-	late   call.Result  // parts that came behind the one that makes the row
+	late   call.Counts  // parts that came behind the one that makes the row
 	beyond []int        // which events are parts of calls that there is no room for
 }
 
@@ -174,7 +174,7 @@ func (t *telling) settle(s *Sink, b *call.Batch) {
 
 // step takes the next part of the Put, and returns the row that it makes or
 // amends.
-func (t *telling) step(e *call.Event, late *call.Result) (row call.Row, ok bool) {
+func (t *telling) step(e *call.Event, late *call.Counts) (row call.Row, ok bool) {
 	var was call.Row
 	if t.known {
 		was = t.now.finish()

@@ -190,12 +190,11 @@ func (s *Sink) putWhole(ctx context.Context, a assembly) error {
 		}
 	}
 	s.in.parts.wrote(b.State)
-	if res.New+res.Changed > 0 {
-		s.in.Announce(b.Rows)
-	}
-	res.Changed, res.Same = res.Changed+a.late.Changed, res.Same+a.late.Same
+	s.in.Announce(ctx, b.Rows, res)
 	rejected = a.rejected(rejected, s.in.parts.most)
-	s.count(b, res, linked, rejected)
+	n := res.Counts()
+	n.Changed, n.Same = n.Changed+a.late.Changed, n.Same+a.late.Same
+	s.count(b, n, linked, rejected)
 	if rejected == nil {
 		return nil
 	}
@@ -275,13 +274,13 @@ func (s *Sink) tenantOf(r *call.Row, known map[string]call.GUID) call.GUID {
 	return t
 }
 
-func (s *Sink) count(b call.Batch, res call.Result, linked int, rejected *RejectedError) {
+func (s *Sink) count(b call.Batch, n call.Counts, linked int, rejected *RejectedError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := &s.totals
-	t.New += int64(res.New)
-	t.Changed += int64(res.Changed)
-	t.Same += int64(res.Same)
+	t.New += int64(n.New)
+	t.Changed += int64(n.Changed)
+	t.Same += int64(n.Same)
 	t.Linked += int64(linked)
 	for i := range b.Rows {
 		if b.Rows[i].Tenant == call.Unassigned {
@@ -297,7 +296,7 @@ func (s *Sink) count(b call.Batch, res call.Result, linked int, rejected *Reject
 }
 
 // write writes b, in which rows of calls that the store knows under another id
-// get that id. It returns how many those were.
+// get that id. It returns how many those were, and what was written of each.
 func (in *Ingest) write(ctx context.Context, b call.Batch) (res call.Result, linked int, err error) {
 	const tries = 10
 	for range tries {

@@ -164,7 +164,7 @@ type fake struct {
 }
 
 func (f *fake) Write(context.Context, call.Batch) (call.Result, error) {
-	return call.Result{New: 1}, f.err
+	return call.Result{Rows: make([]call.Written, 1)}, f.err
 }
 
 type fakeKeeper struct {
@@ -185,7 +185,7 @@ func TestStore(t *testing.T) {
 		t.Error("a keeper is one no more")
 	}
 	for range 3 {
-		if res, err := st.Write(t.Context(), call.Batch{}); err != nil || res.New != 1 {
+		if res, err := st.Write(t.Context(), call.Batch{}); err != nil || len(res.Rows) != 1 {
 			t.Fatal(res, err)
 		}
 	}

@@ -97,7 +97,7 @@ type change struct {
 func newChange(b call.Batch) (c *change, err error) {
 	c = &change{
 		rows: make([]call.Row, len(b.Rows)), ends: make([]int, len(b.Rows)), order: make([]int, len(b.Rows)),
-		bodies: make([]byte, 0, 128*len(b.Rows)), tally: tally{},
+		bodies: make([]byte, 0, 128*len(b.Rows)), tally: tally{}, result: call.Result{Rows: make([]call.Written, len(b.Rows))},
 	}
 	for i := range b.Rows {
 		r := &c.rows[i]
@@ -196,11 +196,19 @@ func (c *change) foldNew(rows []int) {
 	if c.foldInto(r, rows[1:]) {
 		body = r.AppendBody(nil)
 	}
-	c.result.New++
+	c.wrote(rows, r.Start)
+	c.result.Rows[rows[0]].Fate = call.New
 	c.tally.add(r.Tenant, start, 1)
 	c.keys.setRow(r, start, body)
 	c.keys.setID(r, start)
 	c.keys.setIndex(r, start)
+}
+
+// wrote notes where rows of one id stand; at first they are the same.
+func (c *change) wrote(rows []int, start time.Time) {
+	for _, i := range rows {
+		c.result.Rows[i].Place = call.Cursor{Start: start, ID: c.rows[i].ID}
+	}
 }
 
 // foldInto folds rows into r and reports whether that changed it.
@@ -208,9 +216,7 @@ func (c *change) foldInto(r *call.Row, rows []int) (changed bool) {
 	for _, i := range rows {
 		if r.Fold(&c.rows[i]) {
 			changed = true
-			c.result.Changed++
-		} else {
-			c.result.Same++
+			c.result.Rows[i].Fate = call.Changed
 		}
 	}
 	return changed
@@ -227,6 +233,7 @@ func (c *change) foldOld(it *pebble.Iterator, start uint64, rows []int) error {
 	if err := parseBody(&old, w.Tenant, start, w.ID, string(body)); err != nil {
 		return err
 	}
+	c.wrote(rows, old.Start)
 	now := old
 	if !c.foldInto(&now, rows) {
 		return nil

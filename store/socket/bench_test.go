@@ -15,11 +15,11 @@ func BenchmarkWrite(b *testing.B) {
 	var got int
 	s := served(b, &altered{Store: storetest.NewModel(), write: func(_ context.Context, batch call.Batch) (call.Result, error) {
 		got = len(batch.Rows)
-		return call.Result{New: got}, nil
+		return call.Result{Rows: make([]call.Written, got)}, nil
 	}})
 	b.ReportAllocs()
 	for b.Loop() {
-		if r, err := s.Write(b.Context(), call.Batch{Rows: rows}); err != nil || r.New != len(rows) {
+		if r, err := s.Write(b.Context(), call.Batch{Rows: rows}); err != nil || len(r.Rows) != len(rows) {
 			b.Fatal(r, err)
 		}
 	}

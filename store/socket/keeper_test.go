@@ -147,7 +147,7 @@ func TestManyClients(t *testing.T) {
 			defer s.Close()
 			for b := range batches {
 				mine := rows[(c*batches+b)*each:][:each]
-				if res, err := s.Write(t.Context(), call.Batch{Rows: mine}); err != nil || res.New != each {
+				if res, err := s.Write(t.Context(), call.Batch{Rows: mine}); err != nil || res.Counts().New != each {
 					t.Errorf("write: %+v, %v", res, err)
 				}
 				for i := range mine {

@@ -111,7 +111,7 @@ func TestPatience(t *testing.T) {
 			for range 6 {
 				pause()
 			}
-			return call.Result{New: len(b.Rows)}, ctx.Err()
+			return call.Result{Rows: make([]call.Written, len(b.Rows))}, ctx.Err()
 		},
 		rows: func(ctx context.Context, _ call.Query) iter.Seq2[*call.Row, error] {
 			return func(yield func(*call.Row, error) bool) {
@@ -131,7 +131,7 @@ func TestPatience(t *testing.T) {
 		if got, err := collect(t.Context(), s, call.Query{}); err != nil || len(got) != 6000 {
 			t.Errorf("a slow walk: %d rows, %v", len(got), err)
 		}
-		if res, err := s.Write(t.Context(), call.Batch{Rows: rows}); err != nil || res.New != len(rows) {
+		if res, err := s.Write(t.Context(), call.Batch{Rows: rows}); err != nil || len(res.Rows) != len(rows) {
 			t.Errorf("a slow write: %+v, %v", res, err)
 		}
 	}

@@ -46,7 +46,7 @@ import (
 
 const (
 	// protocol changes with what is written here.
-	protocol = "2"
+	protocol = "3"
 	header   = "Trunklog-Socket"
 
 	// maxRequest bounds what a server reads: some million rows.

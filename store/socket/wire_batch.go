@@ -76,14 +76,19 @@ func parseBatch(s string) (call.Batch, error) {
 }
 
 func appendResult(b []byte, r call.Result) []byte {
-	for _, n := range [...]int{r.New, r.Changed, r.Same} {
-		b = binary.AppendVarint(b, int64(n))
+	b = binary.AppendUvarint(b, uint64(len(r.Rows)))
+	for _, w := range r.Rows {
+		b = append(append(appendMoment(b, w.Place.Start), w.Place.ID[:]...), byte(w.Fate))
 	}
 	return b
 }
 
 func (p *parser) result() call.Result {
-	return call.Result{New: int(p.varint()), Changed: int(p.varint()), Same: int(p.varint())}
+	r := call.Result{Rows: make([]call.Written, p.number(1+16+1))}
+	for i := range r.Rows {
+		r.Rows[i] = call.Written{Place: call.Cursor{Start: p.moment(), ID: p.guid()}, Fate: call.Fate(p.byte())}
+	}
+	return r
 }
 
 func appendStats(b []byte, s call.Stats) []byte {

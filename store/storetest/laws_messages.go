@@ -287,7 +287,7 @@ func messagesGoWithTheBatch(f *fixture) {
 		f.Fatalf("the message is %q now", m.Raw)
 	}
 	// Messages and legs alone are a batch.
-	if res := f.write(call.Batch{Messages: b.Messages, Legs: b.Legs}); res != (call.Result{}) {
+	if res := f.write(call.Batch{Messages: b.Messages, Legs: b.Legs}); res != (call.Counts{}) {
 		f.Fatalf("a batch without rows: %+v", res)
 	}
 	f.sameAll()

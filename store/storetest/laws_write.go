@@ -30,7 +30,7 @@ func told(r call.Row, w call.Witness, change func(*call.Row)) call.Row {
 
 func rowsComeBackWhole(f *fixture) {
 	rows := Rows(1, 500)
-	if res := f.write(call.Batch{Rows: rows}); res != (call.Result{New: 500}) {
+	if res := f.write(call.Batch{Rows: rows}); res != (call.Counts{New: 500}) {
 		f.Fatalf("500 new rows: %+v", res)
 	}
 	for _, want := range rows {
@@ -44,7 +44,7 @@ func rowsComeBackWhole(f *fixture) {
 }
 
 func emptyBatch(f *fixture) {
-	if res := f.write(call.Batch{}); res != (call.Result{}) {
+	if res := f.write(call.Batch{}); res != (call.Counts{}) {
 		f.Fatalf("an empty batch: %+v", res)
 	}
 	f.sameAll()
@@ -162,14 +162,14 @@ func foldByRank(f *fixture) {
 		w     call.Witness
 		trunk string
 		want  string
-		res   call.Result
+		res   call.Counts
 	}{
-		{call.CDR.Witness(), "cdr.example", "sip.example", call.Result{Changed: 1}}, // now seen by CDR
-		{call.CDR.Witness(), "cdr.example", "sip.example", call.Result{Same: 1}},
-		{call.SIP.Witness(), "sip2.example", "sip2.example", call.Result{Changed: 1}},
-		{call.Graph.Hearsay(), "bad.example", "sip2.example", call.Result{Changed: 1}},
-		{call.Graph.Witness(), "graph.example", "graph.example", call.Result{Changed: 1}},
-		{call.Graph.Witness(), "graph.example", "graph.example", call.Result{Same: 1}},
+		{call.CDR.Witness(), "cdr.example", "sip.example", call.Counts{Changed: 1}}, // now seen by CDR
+		{call.CDR.Witness(), "cdr.example", "sip.example", call.Counts{Same: 1}},
+		{call.SIP.Witness(), "sip2.example", "sip2.example", call.Counts{Changed: 1}},
+		{call.Graph.Hearsay(), "bad.example", "sip2.example", call.Counts{Changed: 1}},
+		{call.Graph.Witness(), "graph.example", "graph.example", call.Counts{Changed: 1}},
+		{call.Graph.Witness(), "graph.example", "graph.example", call.Counts{Same: 1}},
 	}
 	f.write(call.Batch{Rows: []call.Row{sip}})
 	for i, s := range steps {
@@ -249,7 +249,7 @@ func duplicatesInOneBatch(f *fixture) {
 	poor := told(r, call.CDR.Witness(), func(r *call.Row) { r.Trunk, r.Caller = "cdr.example", "+49301" })
 	rich := told(r, call.Graph.Witness(), func(r *call.Row) { r.Start = r.Start.Add(time.Hour); r.Trunk = "graph.example" })
 	res := f.write(call.Batch{Rows: []call.Row{poor, rich, poor, rich, rowAt("other", noon())}})
-	if res != (call.Result{New: 2, Changed: 1, Same: 2}) {
+	if res != (call.Counts{New: 2, Changed: 1, Same: 2}) {
 		f.Fatalf("two rows, one of them four times: %+v", res)
 	}
 	rows := f.same(call.Query{Tenant: r.Tenant})
@@ -293,7 +293,7 @@ func sameIDInTwoTenants(f *fixture) {
 func concurrentWriters(f *fixture) {
 	const writers, each = 16, 40
 	rows := Rows(4, writers*each)
-	results := make([]call.Result, writers)
+	results := make([]call.Counts, writers)
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
@@ -308,18 +308,17 @@ func concurrentWriters(f *fixture) {
 				if _, err := f.store.Row(f.Context(), r.Tenant, r.ID); err != nil {
 					f.Errorf("writer %d: row %v after it was written: %v", w, r.ID, err)
 				}
-				results[w].New += res.New
-				results[w].Same += res.Same
+				results[w].Add(res.Rows[0].Fate)
 			}
 		})
 	}
 	wg.Wait()
-	var sum call.Result
+	var sum call.Counts
 	for _, res := range results {
 		sum.New += res.New
 		sum.Same += res.Same
 	}
-	if want := (call.Result{New: writers * each, Same: writers * each}); sum != want {
+	if want := (call.Counts{New: writers * each, Same: writers * each}); sum != want {
 		f.Fatalf("every row written twice: %+v, want %+v", sum, want)
 	}
 	if _, err := f.model.Write(f.Context(), call.Batch{Rows: rows}); err != nil {

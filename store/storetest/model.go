@@ -98,9 +98,9 @@ func (m *Model) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 			return call.Result{}, fmt.Errorf("model: state %q: %w", name, call.ErrConflict)
 		}
 	}
-	var res call.Result
+	res := call.Result{Rows: make([]call.Written, len(rows))}
 	for i := range rows {
-		m.fold(&rows[i], &res)
+		res.Rows[i] = m.fold(&rows[i])
 	}
 	m.kept.add(messages, legs)
 	for name, v := range b.State {
@@ -111,7 +111,7 @@ func (m *Model) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	return res, nil
 }
 
-func (m *Model) fold(w *call.Row, res *call.Result) {
+func (m *Model) fold(w *call.Row) call.Written {
 	key := rowKey{w.Tenant, w.ID}
 	start, known := m.starts[key]
 	if !known {
@@ -119,18 +119,17 @@ func (m *Model) fold(w *call.Row, res *call.Result) {
 		all := m.rows[w.Tenant]
 		i, _ := slices.BinarySearchFunc(all, w.Cursor(), comparePlace)
 		m.rows[w.Tenant] = slices.Insert(all, i, *w)
-		res.New++
-		return
+		return call.Written{Place: w.Cursor(), Fate: call.New}
 	}
+	at := call.Cursor{Start: start, ID: w.ID}
 	all := m.rows[w.Tenant]
-	i, _ := slices.BinarySearchFunc(all, call.Cursor{Start: start, ID: w.ID}, comparePlace)
+	i, _ := slices.BinarySearchFunc(all, at, comparePlace)
 	r := all[i].Clone() // readers have the old one
 	if !r.Fold(w) {
-		res.Same++
-		return
+		return call.Written{Place: at, Fate: call.Same}
 	}
 	m.rows[w.Tenant] = slices.Concat(all[:i], []call.Row{r}, all[i+1:])
-	res.Changed++
+	return call.Written{Place: at, Fate: call.Changed}
 }
 
 // asKept returns a copy of r as a store keeps it: times in UTC, without what

@@ -1,0 +1,76 @@
+package ingest
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+// exported returns a call, its row as the admin centre's export tells of it, and the
+// messages of its leg to the carrier.
+func exported() (c *talk, export call.Event, carrier []call.Event) {
+	c = newTalk(1, true).whole()
+	row := plainRow(c)
+	established(c, &row, time.Second, 4*time.Second)
+	export = call.Event{Kind: call.RecordEvent, Row: row, Call: "export"}
+	export.Row.ID, export.Row.SharedID = call.GUID{}, c.xi
+	export.Row.Settle(call.AdminExport.Witness(), true)
+	leg := carrierLeg(c, func(m *call.Signal) { m.Contact.Host = "sbc1.contoso.com" }).whole()
+	return c, export, join(leg)
+}
+
+// TestLegsOfALinkedRow: a leg of which all is heard after its call has become part of
+// a row that another source has made belongs to that row, after a restart, too.
+func TestLegsOfALinkedRow(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		s := newStage(t, storetest.NewModel())
+		c, export, carrier := exported()
+		s.put(export)
+		s.put(join(c)...)
+		s.pass(time.Second)
+		s.pass(time.Second)
+		if restart {
+			s.restart()
+		}
+		s.put(carrier...)
+		s.pass(10 * time.Second)
+		r := s.one()
+		if legs, err := s.store.Legs(t.Context(), tenant, r.Cursor()); err != nil || len(legs) != 2 {
+			t.Errorf("restart %v: legs of the row: %+v, %v", restart, legs, err)
+		}
+	}
+}
+
+// TestWatchLinked: who watches is told of a row under the id that it has, and as it is
+// in the log.
+func TestWatchLinked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, storetest.NewModel())
+		ctx, stop := context.WithCancel(t.Context())
+		var told []call.Row
+		go func() {
+			_ = s.in.Watch(ctx, false, func(u Update) error {
+				told = append(told, u.Row)
+				return nil
+			})
+		}()
+		synctest.Wait()
+		c, export, _ := exported()
+		export.Row.UserDisplayName, export.Row.By[call.FieldUserDisplayName] = "Adele Vance", call.AdminExport.Witness()
+		s.put(export)
+		s.put(export)
+		s.put(join(c)...)
+		s.pass(time.Second)
+		synctest.Wait()
+		stop()
+		synctest.Wait()
+		r := s.one()
+		if len(told) != 2 || told[0].ID != r.ID || !told[1].Equal(&r) {
+			t.Errorf("told of %+v; the row is %+v", told, r)
+		}
+	})
+}
