@@ -174,8 +174,9 @@ func (p *program) printUpdate(u *tailLine, q call.Query, form string) error {
 	return err
 }
 
-// An announcing store tells who watches of the rows that commands write through
-// the socket, and who remembers state of the names that they change.
+// An announcing store has the rows that commands write through the socket go the way
+// of all others, tells who watches of them, and who remembers state of the names that
+// they change.
 type announcing struct {
 	call.Store
 	call.Keeper
@@ -186,7 +187,7 @@ type announcing struct {
 // Write implements [call.Store]. After an error it is not known what was
 // written.
 func (a *announcing) Write(ctx context.Context, b call.Batch) (call.Result, error) {
-	res, err := a.Store.Write(ctx, b)
+	res, err := a.in.Write(ctx, b)
 	for name := range b.State {
 		for _, changed := range a.changed {
 			changed(name)

@@ -295,6 +295,14 @@ func (s *Sink) count(b call.Batch, n call.Counts, linked int, rejected *Rejected
 	}
 }
 
+// Write writes what another process asks for, such as an import beside the server:
+// what that has looked up before may have changed since, so that its rows are linked
+// once more, in turn with those of this one.
+func (in *Ingest) Write(ctx context.Context, b call.Batch) (call.Result, error) {
+	res, _, err := in.write(ctx, b)
+	return res, err
+}
+
 // write writes b, in which rows of calls that the store knows under another id
 // get that id. It returns how many those were, and what was written of each.
 func (in *Ingest) write(ctx context.Context, b call.Batch) (res call.Result, linked int, err error) {

@@ -74,3 +74,38 @@ func TestWatchLinked(t *testing.T) {
 		}
 	})
 }
+
+// A besideStore is the store of a command beside a server: it writes by the server's
+// Ingest, and the server hears something just before.
+type besideStore struct {
+	call.Store
+	server *Ingest
+	before func()
+}
+
+func (s *besideStore) Write(ctx context.Context, b call.Batch) (call.Result, error) {
+	if len(b.Rows) > 0 {
+		s.before()
+	}
+	return s.server.Write(ctx, b)
+}
+
+// TestImportBeside: an import that has found no row of a call just before the server
+// has heard it to its end makes one row with it.
+func TestImportBeside(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	c, export, _ := exported()
+	beside := &besideStore{s.store, s.in, func() {
+		s.put(join(c)...)
+		s.pass(time.Second)
+	}}
+	command := New(Config{Store: beside, Now: func() time.Time { return s.clock }})
+	for range 2 {
+		if err := command.Sink("file", tenant).Put(t.Context(), export); err != nil {
+			t.Fatal(err)
+		}
+		if r := s.one(); r.Seen != call.SIP.Set()|call.AdminExport.Set() || r.ID != c.xc {
+			t.Errorf("%+v", r)
+		}
+	}
+}
