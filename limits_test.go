@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // metric returns the value of a metric of the running server, as its socket
@@ -43,52 +42,6 @@ func (s *server) metric(t *testing.T, name string) int {
 }
 
 func limited(limit string) string { return fmt.Sprintf("trunklog_limited_total{limit=%q}", limit) }
-
-// TestConnections: strangers who connect and say nothing, from one address or
-// from many, to the port of clients or to that of SBCs, do not keep anybody out.
-func TestConnections(t *testing.T) {
-	data := filepath.Join(t.TempDir(), "data")
-	_, token := newTenant(t, data, "contoso", contosoID)
-	hep := "127.0.0.1:" + strconv.Itoa(freePort(t))
-	s := start(t, data, "--max-connections", "40", "--source", "sbc1=hep+tcp://"+hep)
-	connect := func(from, to string) {
-		t.Helper()
-		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: patience}
-		c, err := d.DialContext(t.Context(), "tcp", to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-	}
-	good := func(when string) {
-		t.Helper()
-		s.http.CloseIdleConnections()
-		if res, body := s.do(t, http.MethodGet, logPath, token); res.StatusCode != http.StatusOK {
-			t.Errorf("%s: status %d: %s", when, res.StatusCode, body)
-		}
-	}
-	wait := func(limit string, least int) {
-		t.Helper()
-		for deadline := time.Now().Add(patience); s.metric(t, limited(limit)) < least; time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s is %d, want %d", limit, s.metric(t, limited(limit)), least)
-			}
-		}
-	}
-	for i := range 60 {
-		connect("127.0.0.2", []string{s.addr, hep}[i%2])
-	}
-	wait("connections-of-address", 44)
-	good("one address has all that it may")
-	for i := range 60 {
-		connect(fmt.Sprintf("127.0.1.%d", i+1), s.addr)
-	}
-	wait("idle-connections", 30)
-	good("all addresses have all")
-	if n := s.metric(t, "trunklog_connections"); n > 40 {
-		t.Errorf("%d connections are open", n)
-	}
-}
 
 // TestLongHeaders: more than 32 KiB of headers are refused before the token is
 // looked at, in Graph's words.

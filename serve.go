@@ -306,7 +306,7 @@ func (s *serving) listeners(certs certificates, d *door.Door) ([]net.Listener, e
 	if err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
-	all := []net.Listener{&tlsListener{d.Listener(l), certs}}
+	all := []net.Listener{&tlsListener{d.Clients(l), certs}}
 	if s.listenHTTP == "" {
 		return all, nil
 	}
@@ -314,7 +314,7 @@ func (s *serving) listeners(certs certificates, d *door.Door) ([]net.Listener, e
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--listen-http: %w", err), l.Close())
 	}
-	return append(all, d.Listener(plain)), nil
+	return append(all, d.Clients(plain)), nil
 }
 
 // A tlsListener marks a listener whose connections are to speak TLS. The
@@ -334,7 +334,12 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Lo
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    2 * maxHead, // so that the refusal is in Graph's words, mostly
 		ConnState: func(c net.Conn, state http.ConnState) {
-			door.Waiting(c, state == http.StateNew || state == http.StateIdle)
+			switch state {
+			case http.StateActive:
+				door.Busy(c)
+			case http.StateIdle:
+				door.Waiting(c)
+			}
 		},
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: 100},

@@ -43,9 +43,9 @@ func (p *program) openSources(ctx context.Context, folder *os.Root, s *serving, 
 			Raw:    s.keepsSIP(),
 			Reject: samples.add,
 			TLS:    sourceTLS(certs, p.now, log),
-			// A source has a bound of its own, and strangers among its senders make
-			// room for others.
-			Listener: d.Listener,
+			// A sender makes room for others until it is understood.
+			Listener: d.Senders,
+			Known:    door.Busy,
 		})
 		if err != nil {
 			return all, invalid(err)

@@ -31,7 +31,7 @@ func newHall(t *testing.T, l Limits) *hall {
 		t.Fatal(err)
 	}
 	h := &hall{t, New(l), inner.Addr().String(), make(chan net.Conn, 100)}
-	outer := h.door.Listener(inner)
+	outer := h.door.Clients(inner)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -116,25 +116,84 @@ func TestAll(t *testing.T) {
 	h := newHall(t, Limits{All: 3})
 	idle, idleIn := h.dial("127.0.0.1")
 	_, busyIn := h.dial("127.0.0.2")
-	Waiting(idleIn, true)
-	Waiting(busyIn, true)
-	Waiting(busyIn, false)
-	h.dial("127.0.0.3")
-	if _, c := h.dial("127.0.0.4"); c == nil {
+	Waiting(busyIn)
+	Busy(busyIn)
+	Busy(busyIn)
+	_, c := h.dial("127.0.0.3")
+	Busy(c)
+	if _, c = h.dial("127.0.0.4"); c == nil {
 		t.Fatal("the new one was not let in")
 	}
+	Busy(c)
 	h.want(3, 0, 0, 1)
 	_ = idle.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := idle.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the idle one reads %v", err)
 	}
+	Waiting(idleIn) // it has gone
 	_ = idleIn.Close()
 	if _, c := h.dial("127.0.0.5"); c != nil {
 		t.Error("one too many was let in")
 	}
 	h.want(3, 0, 1, 1)
-	Waiting(&net.TCPConn{}, true) // none of ours
+	Waiting(busyIn)
+	if _, c := h.dial("127.0.0.6"); c == nil {
+		t.Error("who is not busy any more made no room")
+	}
+	h.want(3, 0, 1, 2)
+	Waiting(&net.TCPConn{}) // none of ours
 }
+
+// TestParts: neither clients nor senders have what the others need, and of those
+// who are not busy the one goes that did so longest ago, of either.
+func TestParts(t *testing.T) {
+	d := New(Limits{All: 8})
+	d.Senders(nil)
+	admit := func(p *part, busy bool) (c *conn) {
+		if c, _ = d.admit(new(still), p); c != nil && busy {
+			Busy(c)
+		}
+		return c
+	}
+	counts := func(clients, senders int, all, evicted uint64) {
+		t.Helper()
+		if got, want := d.Stats(), (Stats{int64(clients + senders), 0, all, evicted}); got != want || d.clients.open != clients || d.senders.open != senders {
+			t.Errorf("%d clients and %d senders, %+v; want %d, %d, %+v", d.clients.open, d.senders.open, got, clients, senders, want)
+		}
+	}
+	for range 5 {
+		admit(&d.senders, true)
+	}
+	counts(0, 4, 1, 0)
+	first, second := admit(&d.clients, false), admit(&d.clients, false)
+	for range 3 {
+		admit(&d.clients, true)
+	}
+	counts(4, 4, 1, 1)
+	if !first.gone || second.gone {
+		t.Error("another one than the first went")
+	}
+
+	d = New(Limits{All: 8})
+	d.Senders(nil)
+	one, other := admit(&d.senders, false), admit(&d.senders, false)
+	for range 7 {
+		admit(&d.clients, true)
+	}
+	counts(6, 2, 1, 0)
+	Waiting(one)
+	admit(&d.senders, true)
+	counts(6, 2, 1, 1)
+	if one.gone || !other.gone {
+		t.Error("who did something went first")
+	}
+}
+
+// A still is a connection on which there is nothing.
+type still struct{ net.Conn }
+
+func (*still) RemoteAddr() net.Addr { return nil }
+func (*still) Close() error         { return nil }
 
 func TestServerLimits(t *testing.T) {
 	for _, c := range []struct{ files, told, all, each int }{

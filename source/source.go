@@ -36,6 +36,9 @@ type Options struct {
 	// Listener bounds the connections of all sources and of others together; nil
 	// is no bound.
 	Listener func(net.Listener) net.Listener
+	// Known is told of each connection that came through Listener once something
+	// is understood of what is sent on it; nil is told nothing.
+	Known func(net.Conn)
 }
 
 // A Source hears calls at an address.
@@ -67,7 +70,7 @@ var sources = []struct {
 }
 
 func openHEP(u *url.URL, o Options) (Source, error) {
-	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS, Listener: o.Listener})
+	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS, Listener: o.Listener, Known: o.Known})
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)

@@ -40,6 +40,9 @@ type Options struct {
 	// Listener returns what connections are accepted from in place of l, and so
 	// can bound them together with those of others; nil is l itself.
 	Listener func(l net.Listener) net.Listener
+	// Known is told of each connection, as Listener's has returned it, once a
+	// packet that came on it is understood; nil is told nothing.
+	Known func(c net.Conn)
 }
 
 // A Source listens for HEP packets at one address. It is a [call.Source].

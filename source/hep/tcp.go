@@ -139,6 +139,9 @@ func (r *listener) admit(c *conn) bool {
 
 // know notes that a connection's packets are understood.
 func (r *listener) know(c *conn) {
+	if r.o.Known != nil {
+		r.o.Known(c.raw)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.stranger != nil {

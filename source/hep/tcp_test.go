@@ -407,6 +407,31 @@ func TestCrowd(t *testing.T) {
 	r.messages(7)
 }
 
+// TestKnown: who asked is told of a connection when it is understood, and not
+// before.
+func TestKnown(t *testing.T) {
+	known := make(chan net.Conn, 9)
+	type wrapped struct{ net.Listener }
+	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder(), func(o *Options) {
+		o.Listener = func(l net.Listener) net.Listener { return wrapped{l} }
+		o.Known = func(c net.Conn) { known <- c }
+	})
+	c := r.dial()
+	r.send(c, []byte("noise that is no packet"))
+	r.until("noise", func(s Stats) bool { return s.Lost > 0 })
+	if len(known) > 0 {
+		t.Error("noise was understood")
+	}
+	r.send(c, packet("a"), packet("b"))
+	r.messages(2)
+	if n := len(known); n != 1 {
+		t.Fatalf("told %d times", n)
+	}
+	if got := (<-known).RemoteAddr().String(); got != c.LocalAddr().String() {
+		t.Errorf("told of %s", got)
+	}
+}
+
 // TestIdleConnections has thousands of senders that say nothing, and checks that
 // they cost little and disturb nobody.
 func TestIdleConnections(t *testing.T) {

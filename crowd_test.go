@@ -1,0 +1,133 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/source/hep"
+)
+
+// A crowd is a server that takes 40 connections, and those who want them.
+type crowd struct {
+	*testing.T
+	*server
+	data, token, hep string
+}
+
+func newCrowd(t *testing.T) *crowd {
+	t.Helper()
+	c := &crowd{T: t, data: filepath.Join(t.TempDir(), "data")}
+	_, c.token = newTenant(t, c.data, "contoso", contosoID)
+	c.hep = "127.0.0.1:" + strconv.Itoa(freePort(t))
+	c.server = start(t, c.data, "--max-connections", "40", "--source", "sbc1=hep+tcp://"+c.hep)
+	return c
+}
+
+// connect connects from an address of loopback, and says something if the server
+// still wants to hear it.
+func (c *crowd) connect(from, to, says string) net.Conn {
+	c.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: patience}
+	nc, err := d.DialContext(c.Context(), "tcp", to)
+	if err != nil {
+		c.Fatal(err)
+	}
+	if says != "" && to == c.addr {
+		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // these are the strangers
+	}
+	c.Cleanup(func() { _ = nc.Close() })
+	_ = nc.SetDeadline(time.Now().Add(patience))
+	_, _ = nc.Write([]byte(says))
+	return nc
+}
+
+// come has one after another connect, each from an address of its own.
+func (c *crowd) come(n int, net byte, to, says string) {
+	c.Helper()
+	for i := range n {
+		c.connect(fmt.Sprintf("127.0.%d.%d", net, i+1), to, says)
+	}
+}
+
+// good checks that a client gets an answer on a new connection.
+func (c *crowd) good(when string) {
+	c.Helper()
+	c.http.CloseIdleConnections()
+	if res, body := c.do(c.T, http.MethodGet, logPath, c.token); res.StatusCode != http.StatusOK {
+		c.Errorf("%s: status %d: %s", when, res.StatusCode, body)
+	}
+	if n := c.metric(c.T, "trunklog_connections"); n > 40 {
+		c.Errorf("%s: %d connections are open", when, n)
+	}
+}
+
+func (c *crowd) wait(metric string, least int) {
+	c.Helper()
+	for deadline := time.Now().Add(patience); c.metric(c.T, metric) < least; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.Fatalf("%s is %d, want %d", metric, c.metric(c.T, metric), least)
+		}
+	}
+}
+
+// heard is a packet that is understood.
+var heard = func() string {
+	p := hep.Packet{At: time.Now(), Src: netip.MustParseAddrPort("10.0.0.1:5060"), Dst: netip.MustParseAddrPort("10.0.0.2:5060"), Protocol: 17}
+	p.Payload = []byte("OPTIONS sip:x SIP/2.0\r\nCall-ID: crowd\r\nCSeq: 1 OPTIONS\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\n\r\n")
+	return string(p.Append(nil))
+}()
+
+// TestConnections: strangers who connect and say nothing, from one address or
+// from many, to the port of clients or to that of SBCs, do not keep anybody out.
+func TestConnections(t *testing.T) {
+	c := newCrowd(t)
+	for i := range 60 {
+		c.connect("127.0.0.2", []string{c.addr, c.hep}[i%2], "")
+	}
+	c.wait(limited("connections-of-address"), 44)
+	c.good("one address has all that it may")
+	c.come(60, 1, c.addr, "")
+	c.wait(limited("idle-connections"), 30)
+	c.good("all addresses have all")
+	c.come(60, 2, c.hep, "")
+	c.wait(limited("idle-connections"), 70)
+	c.good("all addresses have all of the other port, too")
+	c.connect("127.0.0.3", c.hep, heard)
+	c.wait(`trunklog_hep_packets_total{source="sbc1"}`, 1)
+}
+
+// TestSendersAndClients: neither those who send what is understood nor those who
+// have a token and are slow have all connections.
+func TestSendersAndClients(t *testing.T) {
+	t.Run("senders", func(t *testing.T) {
+		c := newCrowd(t)
+		c.come(20, 1, c.hep, heard)
+		c.wait(`trunklog_hep_messages_total{source="sbc1"}`, 20)
+		c.come(40, 3, c.hep, heard)
+		c.wait(limited("connections"), 40)
+		c.good("SBCs have all that they may")
+		c.come(30, 2, c.addr, "")
+		c.wait(limited("idle-connections"), 10)
+		c.good("strangers have the rest")
+	})
+	t.Run("clients", func(t *testing.T) {
+		c := newCrowd(t)
+		token := newPusher(t, c.data, "contoso")
+		slow := "POST /ingest/v1/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\nContent-Type: application/jsonl\r\nContent-Length: 1000\r\n\r\n"
+		c.come(30, 1, c.addr, slow)
+		c.wait("trunklog_push_active_requests", 30)
+		c.come(30, 3, c.addr, slow)
+		c.wait(limited("connections"), 30)
+		c.come(60, 2, c.hep, "")
+		c.wait(limited("idle-connections"), 50)
+		c.connect("127.0.0.3", c.hep, heard)
+		c.wait(`trunklog_hep_packets_total{source="sbc1"}`, 1)
+	})
+}
