@@ -1,16 +1,24 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/trunklog/trunklog/cert"
+	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/source/hep"
 )
 
@@ -130,4 +138,118 @@ func TestSendersAndClients(t *testing.T) {
 		c.connect("127.0.0.3", c.hep, heard)
 		c.wait(`trunklog_hep_packets_total{source="sbc1"}`, 1)
 	})
+}
+
+// TestSlowStrangers: who has shown no token keeps no connection, whatever request
+// is under way on it; who has keeps it.
+func TestSlowStrangers(t *testing.T) {
+	c := newCrowd(t)
+	id, _ := newTenant(t, c.data, "fabrikam", fabrikamID)
+	const head, row = "POST /ingest/v1/calls HTTP/1.1\r\nHost: x\r\nContent-Type: application/jsonl\r\nContent-Length: 54\r\nAuthorization: Bearer ", `{"id":"slow-1","startDateTime":"2026-10-01T00:00:00Z"}`
+	slow := c.connect("127.0.0.4", c.addr, head+newPusher(t, c.data, "contoso")+"\r\n\r\n")
+	c.wait("trunklog_push_active_requests", 1)
+	for i, request := range []string{
+		"POST /fabrikam/oauth2/v2.0/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ngrant_type=",
+		strings.Replace(head, "/ingest/v1/calls", "/fabrikam/oauth2/v2.0/token", 1) + "nonsense\r\n\r\n{",
+	} {
+		began := time.Now()
+		c.come(60, byte(i+1), c.addr, request)
+		c.good("strangers are slow")
+		form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id.ClientID}, "client_secret": {id.ClientSecret}, "scope": {"api://trunklog/.default"}}
+		c.http.CloseIdleConnections()
+		res, err := c.http.PostForm("https://"+c.addr+"/fabrikam/oauth2/v2.0/token", form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if took := time.Since(began); res.StatusCode != http.StatusOK || took > formTime {
+			t.Errorf("a token: status %d after %v", res.StatusCode, took)
+		}
+	}
+	_, _ = io.WriteString(slow, row)
+	if status, err := bufio.NewReader(slow).ReadString('\n'); err != nil || !strings.Contains(status, " 200 ") {
+		t.Errorf("who is slow and has a token: %q, %v", status, err)
+	}
+}
+
+// TestBusyStreams: a connection of HTTP/2 is kept from the first request on it
+// that is of use until the last one has ended, of use or not.
+func TestBusyStreams(t *testing.T) {
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs, err := cert.Own(t.TempDir(), []string{"localhost"}, time.Now, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := door.New(door.Limits{All: 1})
+	began, end := make(chan bool), map[string]chan bool{"/good": make(chan bool), "/other": make(chan bool)}
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/good" {
+			ofUse(r)
+		}
+		began <- true
+		<-end[r.URL.Path]
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		done <- serveHTTP(ctx, &tlsListener{d.Clients(plain), certs}, handler, slog.New(slog.DiscardHandler))
+	}()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} //nolint:gosec // it is ours
+	client := &http.Client{Transport: transport, Timeout: patience}
+	answers := map[string]chan error{"/good": make(chan error), "/other": make(chan error)}
+	ask := func(path string) {
+		go func() {
+			res, err := client.Get("https://" + plain.Addr().String() + path)
+			if err == nil {
+				_ = res.Body.Close()
+			}
+			answers[path] <- err
+		}()
+		<-began
+	}
+	answer := func(path string) {
+		t.Helper()
+		end[path] <- true
+		if err := <-answers[path]; err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	others := uint64(0)
+	other := func(refused bool) {
+		t.Helper()
+		nc, err := net.Dial("tcp", plain.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		others++
+		for s := d.Stats(); s.All+s.Evicted < others; s = d.Stats() {
+			time.Sleep(time.Millisecond) // between two looks
+		}
+		if got := d.Stats().Evicted == 0; got != refused {
+			t.Errorf("another one is refused: %v, want %v", got, refused)
+		}
+	}
+	ask("/other")
+	ask("/good")
+	other(true)
+	answer("/good")
+	other(true)
+	answer("/other")
+	ask("/good")
+	answer("/good")
+	ask("/other")
+	other(false)
+	end["/other"] <- true
+	if err := <-answers["/other"]; err == nil {
+		t.Error("what is of no use was answered")
+	}
+	transport.CloseIdleConnections()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

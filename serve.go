@@ -324,27 +324,47 @@ type tlsListener struct {
 	certs certificates
 }
 
-// serveHTTP serves a listener until ctx is done, and then lets what is under
-// way come to its end.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	srv := &http.Server{
+// A connection is the key of a request's connection in its context.
+type connection struct{}
+
+// ofUse notes that a request is of use, because it has a good token: its
+// connection is kept until no request is under way on it, so that its answer is
+// sent, too. Whoever has no token may take as long as it likes, for the body of a
+// request for one as well; a good one takes so little time that its connection is
+// not among those that have waited longest.
+func ofUse(r *http.Request) {
+	if c, ok := r.Context().Value(connection{}).(net.Conn); ok {
+		door.Busy(c)
+	}
+}
+
+// newServer returns a server whose connections make room for others while they
+// are of no use.
+func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       0, // the admin socket reads batches of any length; routes bounds the others
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    2 * maxHead, // so that the refusal is in Graph's words, mostly
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connection{}, c)
+		},
 		ConnState: func(c net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateActive:
-				door.Busy(c)
-			case http.StateIdle:
-				door.Waiting(c)
+			if state == http.StateActive || state == http.StateIdle {
+				door.Waiting(c) // see ofUse
 			}
 		},
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: 100},
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
+}
+
+// serveHTTP serves a listener until ctx is done, and then lets what is under
+// way come to its end.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	srv := newServer(ctx, h, log)
 	done := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

@@ -192,7 +192,7 @@ func (p *program) certificates(data string, s *serving, roots *roots, log *slog.
 func caPath(data string) string { return filepath.Join(tlsPath(data), "ca.pem") }
 
 // authorize makes of auth's answers what graph understands. The caller must
-// have the given role.
+// have the given role. A request that has one is of use.
 func authorize(a *auth.Authority, role string) func(r *http.Request) (graph.Caller, error) {
 	return func(r *http.Request) (graph.Caller, error) {
 		id, err := a.Verify(r.Context(), r, role)
@@ -214,6 +214,7 @@ func authorize(a *auth.Authority, role string) func(r *http.Request) (graph.Call
 		if err != nil {
 			return graph.Caller{}, graph.MalformedToken()
 		}
+		ofUse(r)
 		return graph.Caller{Tenant: tenant, Client: id.Client}, nil
 	}
 }
