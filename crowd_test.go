@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/cert"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/source/hep"
@@ -251,5 +252,42 @@ func TestBusyStreams(t *testing.T) {
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFewBodies: those whose slow bodies are all that may be read at once shut out
+// no tenant, and a client that has all that it may no other of its tenant.
+func TestFewBodies(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	var tokens []string
+	for i := range 6 {
+		name := fmt.Sprint("tenant", i)
+		must(t, "", "tenant", "add", name, "--data", data, "--id", call.NameGUID(name).String())
+		tokens = append(tokens, newPusher(t, data, name), newPusher(t, data, name))
+	}
+	c := &crowd{T: t, server: start(t, data)}
+	const row = `{"id":"few-1","startDateTime":"2026-10-01T00:00:00Z"}`
+	active := 0
+	for i, token := range tokens[:10] {
+		if i%2 == 1 || i == 0 {
+			if status, answer, _, err := c.deliver(t.Context(), tokens[i], row); status != http.StatusOK {
+				t.Fatalf("client %d is shut out: status %d, %v: %s", i, status, err, answer)
+			}
+		}
+		for range 128 {
+			c.connect("127.0.0.1", c.addr, "POST /ingest/v1/calls HTTP/1.1\r\nHost: x\r\nContent-Type: application/jsonl\r\nContent-Length: 54\r\nAuthorization: Bearer "+token+"\r\n\r\n")
+		}
+		active += []int{96, 32}[i%2]
+		if i >= 8 {
+			active = 512 + 4*16 + []int{12, 16}[i%2]
+		}
+		c.wait("trunklog_push_active_requests", active)
+	}
+	if status, answer, _, err := c.deliver(t.Context(), tokens[10], row); status != http.StatusOK {
+		t.Errorf("who has none is shut out: status %d, %v: %s", status, err, answer)
+	}
+	c.wait(`trunklog_push_requests_total{outcome="busy"}`, 10*128-active)
+	if n := c.metric(t, "trunklog_push_active_requests"); n != active {
+		t.Errorf("%d bodies are read, want %d", n, active)
 	}
 }

@@ -132,8 +132,9 @@ type Config struct {
 	// Turns are what tenants share while bodies are read that have come: processors,
 	// more or less. Nil is no limit.
 	Turns *share.Turns[call.GUID]
-	// Bodies is how many bodies are read at once; 0 is 512. One tenant may have
-	// a quarter of them.
+	// Bodies is how many bodies are read at once, besides those few that each tenant
+	// may have whatever others do; 0 is 512. One tenant may have as many as a
+	// quarter of them, and an eighth of that whatever others do.
 	Bodies int
 }
 
@@ -193,8 +194,8 @@ func New(c Config) *Handler {
 	c.defaults()
 	return &Handler{
 		c:      c,
-		slots:  newSlots(c.Bodies, max(1, c.Bodies/4)),
-		packed: newSlots(max(1, c.Bodies/packedPart), max(1, c.Bodies/packedPart/4)),
+		slots:  newSlots(c.Bodies, 8),
+		packed: newSlots(c.Bodies/packedPart, 4),
 		puts:   putTurns(c.Concurrent),
 		keys:   keys{state: c.State, now: c.Now, busy: map[string]bool{}},
 	}
@@ -247,13 +248,13 @@ func (x *exchange) serve() (err error) {
 	if r.ContentLength > h.c.MaxBody {
 		return tooLarge(h.c.MaxBody)
 	}
-	slot, ok := h.slots.take(x.caller.Tenant)
+	slot, ok := h.slots.take(x.caller)
 	if !ok {
 		return busy()
 	}
 	defer slot.release()
 	if x.head.gzip {
-		unpacking, ok := h.packed.take(x.caller.Tenant)
+		unpacking, ok := h.packed.take(x.caller)
 		if !ok {
 			return busy()
 		}

@@ -84,7 +84,7 @@ func TestBatches(t *testing.T) {
 	}
 	b.mem.puts = nil
 	for i := range 19 {
-		s, ok := b.slots.take(call.GUID{byte(i)})
+		s, ok := b.slots.take(Caller{Tenant: call.GUID{byte(i)}})
 		if !ok {
 			t.Fatal("no slot")
 		}

@@ -10,39 +10,85 @@ import (
 )
 
 // Three things are shared out by tenant. A body that is being read has a slot,
-// which costs little: whoever sends slowly takes one from those of its own
-// tenant. A batch that is put has a share of the store, which is taken when the
-// batch is full and given back when it is durable: whoever sends much waits for
-// its own. And between the two, what has come is unpacked and read in turns.
+// which costs little: whoever sends slowly takes none that others need. A batch
+// that is put has a share of the store, which is taken when the batch is full and
+// given back when it is durable: whoever sends much waits for its own. And between the two, what has come is unpacked and read in turns.
 
-// Slots limit how many bodies are read at once. One tenant can have no more than
-// some of them.
+// Slots limit how many bodies are read at once. Each tenant has a few of its own,
+// whatever others have, and beyond them a part of those that all share. Of either,
+// one client leaves a quarter to the others of its tenant.
+//
+// So all together have no more than the shared ones and each tenant's own: tenants
+// are made by the operator, clients by whoever wants more of them.
 type slots struct {
-	most, mostEach int
+	own, shared, each int // of a tenant's own; that all share; of them for a tenant
 
-	mu     sync.Mutex
-	empty  sync.Cond // n has become 0
-	n      int
-	each   map[call.GUID]int
-	closed bool
+	mu      sync.Mutex
+	empty   sync.Cond // n has become 0
+	n       int
+	others  int                    // of n: that all share
+	tenants map[call.GUID]*[2]pool // own and shared
+	closed  bool
 }
 
-func newSlots(most, mostEach int) *slots {
-	s := &slots{most: most, mostEach: mostEach, each: map[call.GUID]int{}}
+// newSlots returns slots that all share, of which with its own a tenant may have as
+// many as a quarter. Its own are the given part of these.
+func newSlots(shared, part int) *slots {
+	each := max(1, shared/4)
+	own := max(1, each/part)
+	s := &slots{own: own, shared: max(1, shared), each: each - own, tenants: map[call.GUID]*[2]pool{}}
 	s.empty.L = &s.mu
 	return s
 }
 
-// take takes a slot for a request of a tenant, if one is free.
-func (s *slots) take(tenant call.GUID) (*slot, bool) {
+// take takes a slot for a request, if there is one.
+func (s *slots) take(c Caller) (*slot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.n >= s.most || s.each[tenant] >= s.mostEach {
+	t := s.tenants[c.Tenant]
+	if t == nil {
+		t = new([2]pool)
+	}
+	slot := &slot{s: s, caller: c, from: &t[0], holders: 1}
+	switch {
+	case s.closed:
+		return nil, false
+	case t[0].take(c.Client, s.own):
+	case s.others < s.shared && t[1].take(c.Client, s.each):
+		s.others++
+		slot.from, slot.shared = &t[1], 1
+	default:
 		return nil, false
 	}
 	s.n++
-	s.each[tenant]++
-	return &slot{s: s, tenant: tenant, holders: 1}, true
+	s.tenants[c.Tenant] = t
+	return slot, true
+}
+
+// A pool is what a tenant has of some slots, by client.
+type pool struct {
+	n    int
+	each map[string]int
+}
+
+// take takes one of most for a client, if it may have one more.
+func (p *pool) take(client string, most int) bool {
+	if p.n >= most || p.each[client] >= most-most/4 {
+		return false
+	}
+	if p.each == nil {
+		p.each = map[string]int{}
+	}
+	p.n++
+	p.each[client]++
+	return true
+}
+
+func (p *pool) give(client string) {
+	p.n--
+	if p.each[client]--; p.each[client] == 0 {
+		delete(p.each, client)
+	}
 }
 
 // active returns how many slots are taken.
@@ -66,7 +112,9 @@ func (s *slots) close() {
 // a write that took longer than the request has waited for.
 type slot struct {
 	s       *slots
-	tenant  call.GUID
+	caller  Caller
+	from    *pool
+	shared  int // 1 if it is one that all share
 	holders int // guarded by s.mu
 }
 
@@ -84,8 +132,10 @@ func (t *slot) release() {
 		return
 	}
 	s.n--
-	if s.each[t.tenant]--; s.each[t.tenant] == 0 {
-		delete(s.each, t.tenant)
+	s.others -= t.shared
+	t.from.give(t.caller.Client)
+	if of := s.tenants[t.caller.Tenant]; of[0].n+of[1].n == 0 {
+		delete(s.tenants, t.caller.Tenant)
 	}
 	if s.n == 0 {
 		s.empty.Broadcast()
