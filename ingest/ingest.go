@@ -77,6 +77,7 @@ func New(c Config) *Ingest {
 	}
 	in.parts.most = defaultPartLimits
 	in.links.tenants = make(map[call.GUID]*tenantLinks)
+	in.links.calls = make(map[call.GUID]*stripes)
 	in.peers = make(map[string][]netip.Prefix)
 	in.hearing.init(in, c.Times)
 	return in

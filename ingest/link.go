@@ -32,9 +32,8 @@ import (
 // Without the second, a leg of a call that has not been seen yet could not be
 // told from one that has: both share everything with the row but their id.
 //
-// Within a process two Puts of the same call wait for each other. Processes
-// that share a store do not: if two of them write the first rows of one call,
-// from two kinds of sources, within the same moment, it stays two rows.
+// Within a process two Puts of the same call wait for each other. What a command
+// writes beside a server is linked by the server, see [Ingest.Write].
 const (
 	linkPrefix   = "link/"
 	linkedPrefix = "linked/"
@@ -57,15 +56,18 @@ type linker struct {
 	// writing when a tenant gets its first row to be linked: a Put that began
 	// before would not look for it.
 	gate sync.RWMutex
-	// calls keep two Puts of one call apart.
-	calls [64]sync.Mutex
 	// crowded counts rows that were not linked since too many share their
 	// correlation id.
 	crowded atomic.Int64
 
 	mu      sync.Mutex
 	tenants map[call.GUID]*tenantLinks
+	calls   map[call.GUID]*stripes
 }
+
+// Stripes keep two Puts of one call apart, and let Puts of one tenant's calls wait
+// for nobody else's.
+type stripes [64]sync.Mutex
 
 // TenantLinks is what link/TENANT says.
 type tenantLinks struct {
@@ -217,24 +219,37 @@ func (l *linker) wantsAny(rows []call.Row) bool {
 
 // lock locks the calls of the given rows, and returns what unlocks them.
 func (l *linker) lock(rows []call.Row) (unlock func()) {
-	var stripes uint64
+	wanted := make(map[call.GUID]uint64)
 	for i := range rows {
-		if linkable(&rows[i]) {
-			stripes |= 1 << (rows[i].CorrelationID[15] % 64)
+		if r := &rows[i]; linkable(r) {
+			wanted[r.Tenant] |= 1 << (r.CorrelationID[15] % 64)
 		}
 	}
-	for i := range l.calls {
-		if stripes>>i&1 != 0 {
-			l.calls[i].Lock()
-		}
-	}
-	return func() {
-		for i := range l.calls {
-			if stripes>>i&1 != 0 {
-				l.calls[i].Unlock()
+	var locked []*sync.Mutex
+	tenants := slices.SortedFunc(maps.Keys(wanted), func(a, b call.GUID) int { return bytes.Compare(a[:], b[:]) })
+	for _, tenant := range tenants {
+		calls := l.callsOf(tenant)
+		for i := range calls {
+			if wanted[tenant]>>i&1 != 0 {
+				calls[i].Lock()
+				locked = append(locked, &calls[i])
 			}
 		}
 	}
+	return func() {
+		for _, m := range locked {
+			m.Unlock()
+		}
+	}
+}
+
+func (l *linker) callsOf(tenant call.GUID) *stripes {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls[tenant] == nil {
+		l.calls[tenant] = new(stripes)
+	}
+	return l.calls[tenant]
 }
 
 // A pass links the rows of one batch.
