@@ -68,8 +68,8 @@ func headSize(r *http.Request) int {
 	return n
 }
 
-// processorTurns are what tenants share while their pages are made and what they
-// deliver is read.
+// processorTurns are what tenants share while what they deliver is read. Pages have
+// turns of their own, so that what a tenant delivers does not hold them up.
 func processorTurns() *share.Turns[call.GUID] {
 	return share.NewTurns[call.GUID](runtime.GOMAXPROCS(0))
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/trunklog/trunklog/format/graphjson"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
-	"github.com/trunklog/trunklog/share"
 	push "github.com/trunklog/trunklog/source/http"
 )
 
@@ -33,7 +32,7 @@ type pushing struct {
 }
 
 // openPush makes what takes calls by POST for the tenant of each token.
-func (p *program) openPush(folder *os.Root, s *serving, st call.Store, in *ingest.Ingest, turns *share.Turns[call.GUID], authority *auth.Authority, api *graph.Handler, log *slog.Logger) *pushing {
+func (p *program) openPush(folder *os.Root, s *serving, st call.Store, in *ingest.Ingest, authority *auth.Authority, api *graph.Handler, log *slog.Logger) *pushing {
 	x := &pushing{samples: &samplesFile{folder: folder, name: samplesName(pushSource), now: p.now}}
 	verify := authorize(authority, auth.RoleIngest)
 	x.Handler = push.New(push.Config{
@@ -55,7 +54,7 @@ func (p *program) openPush(folder *os.Root, s *serving, st call.Store, in *inges
 		Log:        log,
 		Reject:     func(s push.Sample) { x.samples.add(fmt.Sprintf("%s: line %d: %s", s.Cause, s.Line, s.Reason), s.Raw) },
 		PutTimeout: s.pushTimeout,
-		Turns:      turns,
+		Turns:      processorTurns(),
 	})
 	return x
 }

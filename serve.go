@@ -187,7 +187,6 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
-	turns := processorTurns()
 	api := graph.New(graph.Config{
 		Store:       st,
 		Strict:      s.strict,
@@ -198,9 +197,8 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		Log:         log,
 		PageTimeout: s.pageTimeout,
 		Limits:      s.limits(),
-		Turns:       turns,
 	})
-	pushed := p.openPush(folder, s, st, in, turns, authority, api, log)
+	pushed := p.openPush(folder, s, st, in, authority, api, log)
 	defer pushed.close()
 	admin, err := openAdmin(data, s.adminListen)
 	if err != nil {

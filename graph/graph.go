@@ -34,7 +34,6 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/share"
 )
 
 // A Caller is who sends a request, as its token says.
@@ -67,10 +66,6 @@ type Config struct {
 	// PageTimeout is how long the store may take for a page before the client
 	// is told to come back. 0 is no limit.
 	PageTimeout time.Duration
-	// Turns are what tenants share while pages are made: processors, more or less.
-	// Nil is a share of its own; a server that does other work for tenants shares
-	// it with that.
-	Turns *share.Turns[call.GUID]
 	// Limits are the requests that callers may make. Zero is no limit; in
 	// strict mode it stands for Microsoft's.
 	Limits Limits
@@ -109,7 +104,7 @@ func New(c Config) *Handler {
 	if c.Strict && c.Limits == (Limits{}) {
 		c.Limits = microsoftLimits()
 	}
-	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), turns: newTurns(c.Turns), codes: newCodes()}
+	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), turns: newTurns(), codes: newCodes()}
 }
 
 // ServeHTTP implements [http.Handler].

@@ -34,13 +34,10 @@ type turns struct {
 	pagesHeld, scansHeld atomic.Uint64
 }
 
-func newTurns(pages *share.Turns[call.GUID]) *turns {
+func newTurns() *turns {
 	n := int64(runtime.GOMAXPROCS(0))
-	if pages == nil {
-		pages = share.NewTurns[call.GUID](int(n))
-	}
 	return &turns{
-		pages:   pages,
+		pages:   share.NewTurns[call.GUID](int(n)),
 		scans:   share.New[call.GUID](max(n/2, 1), 1),
 		clients: share.New[Caller](0, 1),
 	}
