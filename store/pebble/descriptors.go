@@ -17,6 +17,17 @@ func outOfFiles(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
+// openTables returns how many tables are kept open by a process that may have so many
+// files open (0 if nobody knows): a quarter of them where they are few, since half
+// may be connections, and logs, merges and backups need some.
+func openTables(files uint64) int {
+	const most, least = 1_000, 64
+	if files == 0 || files/4 > most {
+		return most
+	}
+	return max(int(files/4), least)
+}
+
 // For how long an operation that changes the store, and one that reads, waits
 // for a file that it can open.
 const (

@@ -97,3 +97,12 @@ type vfsError struct{ errno syscall.Errno }
 
 func (e *vfsError) Error() string { return e.errno.Error() }
 func (e *vfsError) Unwrap() error { return e.errno }
+
+// TestOpenTables: with few files, tables leave some to all else.
+func TestOpenTables(t *testing.T) {
+	for files, want := range map[uint64]int{0: 1000, 64: 64, 256: 64, 1024: 256, 4096: 1000, 1 << 40: 1000} {
+		if got := openTables(files); got != want {
+			t.Errorf("of %d files %d are tables, want %d", files, got, want)
+		}
+	}
+}

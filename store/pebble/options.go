@@ -34,7 +34,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
 		LBaseMaxBytes:               64 << 20,
-		MaxOpenFiles:                1000,
+		MaxOpenFiles:                openTables(files()),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		// What Trim has deleted is given back soon.
 		FlushDelayDeleteRange: 10 * time.Second,
