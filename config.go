@@ -79,30 +79,38 @@ func (s *settings) describe(f *pflag.Flag) setting {
 }
 
 // withoutSecrets returns a setting without the secrets that are parts of a URL:
-// what stands before its host, and the values of all parameters but those that
-// are known to be none. A parameter that is misspelled may be a secret, too.
+// what stands before its host, and all parameters but those that are known to be
+// none. A parameter that is misspelled, or has no name, may be a secret, too.
+//
+// A password that was not escaped may hold any character. So what stands before
+// the last '@' is hidden, and all if that is behind what may be the first
+// parameter: nobody can tell the two then.
 func withoutSecrets(value string) string {
 	front, rest, ok := strings.Cut(value, "://")
 	if !ok {
 		return value
 	}
-	rest, query, has := strings.Cut(rest, "?")
-	host, path, slash := strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(host, '@'); i >= 0 {
-		host = hidden + host[i:]
+	separator := func(r rune) bool { return strings.ContainsRune("?&;#", r) }
+	query := ""
+	at := strings.LastIndexByte(rest, '@')
+	if i := strings.IndexFunc(rest, separator); i >= 0 {
+		if at > i {
+			return front + "://" + hidden
+		}
+		rest, query = rest[:i], rest[i:]
+	}
+	if at >= 0 {
+		rest = hidden + rest[at:]
 	}
 	var b strings.Builder
-	b.WriteString(front + "://" + host)
-	if slash {
-		b.WriteString("/" + path)
-	}
-	if !has {
-		return b.String()
-	}
-	for i, pair := range strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' }) {
+	b.WriteString(front + "://" + rest)
+	for i, pair := range strings.FieldsFunc(query, separator) {
 		b.WriteByte("?&"[min(i, 1)])
-		name, v, _ := strings.Cut(pair, "=")
-		if !slices.Contains(openParameters, name) && v != "" {
+		name, v, named := strings.Cut(pair, "=")
+		switch {
+		case !named:
+			pair = hidden
+		case v != "" && !slices.Contains(openParameters, name):
 			pair = name + "=" + hidden
 		}
 		b.WriteString(pair)
@@ -111,7 +119,8 @@ func withoutSecrets(value string) string {
 }
 
 // openParameters are the parameters of sources and stores that are no secrets.
-// Those that end in -file, and cert, key and client-ca, are names of files.
+// Those that end in -file, and cert and client-ca, are names of files. So is the
+// key of a source, but elsewhere a key is a secret.
 var openParameters = []string{
-	"auth-file", "cert", "client-ca", "client-cert", "connections", "idle", "key", "microsoft", "tenant", "trunk",
+	"auth-file", "cert", "client-ca", "client-cert", "connections", "idle", "microsoft", "sender-name", "tenant", "trunk",
 }

@@ -82,7 +82,8 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 func Open(spec string, o Options) (name string, s Source, err error) {
 	name, location, ok := strings.Cut(spec, "=")
 	if !ok || !nameForm.MatchString(name) {
-		return "", nil, fmt.Errorf("%w: source %.80q: NAME=URL is needed, the name of 1 to 63 of a-z, 0-9, '.', '_', '-', such as sbc1=hep+tcp://:9060", call.ErrInvalid, strings.SplitN(spec, "?", 2)[0])
+		shown, _, _ := strings.Cut(spec, "://") // what follows may have a password in it
+		return "", nil, fmt.Errorf("%w: source %.80q: NAME=URL is needed, the name of 1 to 63 of a-z, 0-9, '.', '_', '-', such as sbc1=hep+tcp://:9060", call.ErrInvalid, shown)
 	}
 	u, err := url.Parse(location)
 	if err != nil {

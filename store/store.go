@@ -46,7 +46,7 @@ type Options struct {
 func Open(ctx context.Context, spec string, o Options) (call.Store, error) {
 	scheme, rest, ok := strings.Cut(spec, ":")
 	if !ok {
-		return nil, fmt.Errorf("store %q: %w: it does not begin with an engine and a colon; known is pebble:DIR", hide(spec), call.ErrInvalid)
+		return nil, fmt.Errorf("store %q: %w: it does not begin with an engine and a colon; known is pebble:DIR", spec, call.ErrInvalid)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("store %s: %w", scheme, err)
@@ -62,7 +62,8 @@ func Open(ctx context.Context, spec string, o Options) (call.Store, error) {
 		}
 		return open(pebble.Open(dir, pebble.Options{Log: o.Log, Fatal: o.Fatal, CacheBytes: o.CacheBytes, ReadOnly: o.ReadOnly}))
 	}
-	return nil, fmt.Errorf("store %q: %w: there is no engine %q; known is pebble:DIR", hide(spec), call.ErrInvalid, scheme)
+	// What follows may be a URL with a password.
+	return nil, fmt.Errorf("store: %w: there is no engine %q; known is pebble:DIR", call.ErrInvalid, scheme)
 }
 
 // open keeps a nil engine from becoming a store that is not nil.
@@ -106,17 +107,4 @@ func folder(rest string) (string, error) {
 		return "", fmt.Errorf("%w: the folder is missing; write pebble:DIR", call.ErrInvalid)
 	}
 	return dir, nil
-}
-
-// hide leaves out what may be a password in the URL of an engine that is not
-// known.
-func hide(spec string) string {
-	if u, err := url.Parse(spec); err == nil && u.User != nil {
-		return u.Redacted()
-	}
-	if strings.Contains(spec, "@") {
-		scheme, _, _ := strings.Cut(spec, ":")
-		return scheme + ":…"
-	}
-	return spec
 }
