@@ -11,7 +11,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -48,9 +47,9 @@ func exposed(file string) error {
 	return fmt.Errorf("the private key in %s can be read by others (mode %#o): run chmod 600 on it", file, info.Mode().Perm())
 }
 
-// replace writes a file in full or not at all, durably, in place of the one
-// that may be there.
-func replace(file string, b []byte, mode fs.FileMode) (err error) {
+// replace writes a file of its user alone in full or not at all, durably, in
+// place of the one that may be there.
+func replace(file string, b []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
 	if err != nil {
 		return err
@@ -61,7 +60,7 @@ func replace(file string, b []byte, mode fs.FileMode) (err error) {
 		}
 	}()
 	_, err = f.Write(b)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err = os.Rename(f.Name(), file); err != nil {

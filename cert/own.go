@@ -35,8 +35,8 @@ const (
 //
 // The folder holds:
 //
-//	ca.pem    the authority's certificate, for clients to trust
-//	ca.key    its private key, readable by the owner only, with a copy of the certificate
+//	ca.pem    the authority's certificate, for clients to trust; like all files here its user's alone
+//	ca.key    its private key, with a copy of the certificate
 //	leaf.pem  the server's certificate and private key; may be deleted at any time
 type Authority struct {
 	dir    string
@@ -203,7 +203,7 @@ func (a *Authority) renew() error {
 	if err != nil {
 		return err
 	}
-	if err := replace(filepath.Join(a.dir, leafFile), b, 0o600); err != nil {
+	if err := replace(filepath.Join(a.dir, leafFile), b); err != nil {
 		return err
 	}
 	a.leaf.Store(newLeaf(c))

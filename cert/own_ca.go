@@ -58,7 +58,7 @@ func openCA(dir, hostname string, now time.Time) (ca, error) {
 		if keyPEM, err = newCA(hostname, now); err != nil {
 			return ca{}, err
 		}
-		if err := replace(keyFile, keyPEM, 0o600); err != nil {
+		if err := replace(keyFile, keyPEM); err != nil {
 			return ca{}, err
 		}
 	case errors.Is(keyErr, fs.ErrNotExist):
@@ -75,7 +75,7 @@ func openCA(dir, hostname string, now time.Time) (ca, error) {
 			return ca{}, fmt.Errorf("there is %s without its certificate: restore %s from a backup", keyFile, pemFile)
 		}
 		certPEM = pem.EncodeToMemory(block)
-		if err := replace(pemFile, certPEM, 0o644); err != nil {
+		if err := replace(pemFile, certPEM); err != nil {
 			return ca{}, err
 		}
 	}
