@@ -79,7 +79,7 @@ func (r *rejectsFile) check(stdin io.Reader, inputs []string, mapFile string, dr
 // isDevice reports whether what is at path can be written to again and again: a
 // terminal, a pipe, or a link to one that the system itself has made.
 func isDevice(path string, info os.FileInfo) bool {
-	if info.Mode().Type() == fs.ModeSymlink && strings.HasPrefix(filepath.Clean(path), "/dev/") {
+	if dir := filepath.Dir(path); info.Mode().Type() == fs.ModeSymlink && (dir == "/dev" || dir == "/dev/fd") {
 		var err error
 		if info, err = os.Stat(path); err != nil {
 			return false
@@ -103,7 +103,7 @@ func (r *rejectsFile) open(stderr io.Writer) (io.Writer, error) {
 		return stderr, nil
 	default:
 		if info, statErr := os.Lstat(r.path); statErr == nil && isDevice(r.path, info) {
-			r.f, err = os.OpenFile(r.path, os.O_WRONLY, 0)
+			r.f, err = openDevice(r.path, info)
 		} else {
 			r.f, err = os.OpenFile(r.path, flags|noFollow, 0o600)
 		}
@@ -112,6 +112,33 @@ func (r *rejectsFile) open(stderr io.Writer) (io.Writer, error) {
 		return nil, fmt.Errorf("rejects file: %w", err)
 	}
 	return r.f, nil
+}
+
+// openDevice opens the terminal or pipe at path, of which info was told before.
+// By now there may be something else: opening it changes nothing, and nothing is
+// written to it. Links of the system itself are followed.
+func openDevice(path string, info os.FileInfo) (*os.File, error) {
+	flags := os.O_WRONLY
+	if info.Mode().Type() == fs.ModeSymlink {
+		var err error
+		if info, err = os.Stat(path); err != nil {
+			return nil, err
+		}
+	} else {
+		flags |= noFollow
+	}
+	f, err := os.OpenFile(path, flags, 0)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := f.Stat()
+	if err == nil && (!os.SameFile(info, opened) || info.Mode().Type() != opened.Mode().Type()) {
+		err = fmt.Errorf("%s was replaced while it was being opened: try again", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // sameFile reports whether path, of which info is known, and name are one file,
