@@ -132,11 +132,37 @@ func (g good) line(name string, calm good, a attempts) []string {
 	}
 }
 
-// judge fails if the good tenant was refused anything, or the server has stopped.
+// How long the good tenant may have to wait: many times what it waits on two
+// busy cores, and no longer than its own clients would.
+const (
+	longestAnswer = 10 * time.Second
+	longestRow    = 30 * time.Second // from a call's last message to its row
+)
+
+// wrong returns an error if the good tenant was refused anything, or waited too
+// long.
+func (g good) wrong() error {
+	if len(g.refused) > 0 {
+		return fmt.Errorf("%d good requests were refused: %s", len(g.refused), g.refused[0])
+	}
+	for _, x := range []struct {
+		name string
+		took []float64
+		most time.Duration
+	}{{"a page", g.page, longestAnswer}, {"a POST", g.post, longestAnswer}, {"a token", g.token, longestAnswer}, {"the row of a call", g.heard, longestRow}} {
+		if ms := percentile(x.took, 100); ms > float64(x.most.Milliseconds()) {
+			return fmt.Errorf("%s took %.0f ms, more than %v", x.name, ms, x.most)
+		}
+	}
+	return nil
+}
+
+// judge fails if anything went wrong for the good tenant, or the server has
+// stopped.
 func (q *quarter) judge(name string, all ...good) error {
 	for _, g := range all {
-		if len(g.refused) > 0 {
-			return fmt.Errorf("%s: %d good requests were refused: %s", name, len(g.refused), g.refused[0])
+		if err := g.wrong(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	select {
@@ -244,7 +270,7 @@ func (q *quarter) hear(ctx context.Context) string {
 	if _, err := q.hep.Write(packets(r, func(call.Message) bool { return true })); err != nil {
 		return err.Error()
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, longestRow)
 	defer cancel()
 	wanted := call.Query{Tenant: tenantID(), Where: call.Compare{Field: call.FieldCorrelationID, Value: r.CorrelationID}, Limit: 1}
 	for {
