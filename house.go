@@ -113,8 +113,8 @@ func (p *program) openStore(ctx context.Context, dir, spec string, create bool) 
 }
 
 // noStore says that there is nothing yet, and what to do about it. Only 'tenant
-// add' and 'serve' begin a store: with a folder that is misspelled, any other
-// command would do its work where nobody looks for it.
+// add', 'serve' and 'db restore' begin a store: with a folder that is misspelled,
+// any other command would do its work where nobody looks for it.
 func noStore(dir string) error {
 	return fmt.Errorf("there is no store in %s: name the data folder with --data, or begin one with 'trunklog tenant add'", dir)
 }
