@@ -58,8 +58,8 @@ func (p *program) enter(ctx context.Context, cmd *cobra.Command, create bool) (*
 	}
 	h := &house{dir: dir}
 	var err error
-	if h.folder, err = os.OpenRoot(dir); err != nil {
-		return nil, noFolder(dir, err)
+	if h.folder, err = openFolder(dir); err != nil {
+		return nil, err
 	}
 	if h.store, h.served, err = p.openStore(ctx, dir, spec, create); err != nil {
 		return nil, errors.Join(err, h.folder.Close())
@@ -72,7 +72,7 @@ func (p *program) enter(ctx context.Context, cmd *cobra.Command, create bool) (*
 		return nil, err
 	}
 	if create && !h.served {
-		for _, warning := range openFolders(dir, storeFolder(spec, dir)) {
+		for _, warning := range folderWarnings(dir, spec) {
 			fmt.Fprintf(p.stderr, "warning: %s\n", warning)
 		}
 	}

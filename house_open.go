@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 )
@@ -19,6 +22,33 @@ func storeFolder(spec, data string) string {
 	}
 	dir, _, _ := strings.Cut(rest, "?")
 	return strings.TrimPrefix(dir, "//")
+}
+
+// openFolder opens the data folder dir. The certificates and the socket must be in
+// it themselves: a link to them may lead to where others can put theirs.
+func openFolder(dir string) (*os.Root, error) {
+	folder, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, noFolder(dir, err)
+	}
+	for _, path := range []string{tlsPath(dir), socketPath(dir)} {
+		if info, err := folder.Lstat(filepath.Base(path)); err == nil && info.Mode().Type() == fs.ModeSymlink {
+			err = fmt.Errorf("data folder: %s is a link: put what it leads to in its place (a bind mount is fine), or move it away", path)
+			return nil, errors.Join(err, folder.Close())
+		}
+	}
+	return folder, nil
+}
+
+// folderWarnings returns what an operator should know of the data folder, and of
+// the folder of the store that spec names. A store that is a link is opened, since
+// it always was: stores have been put on other disks so.
+func folderWarnings(data, spec string) []string {
+	warnings := openFolders(data, storeFolder(spec, data))
+	if info, err := os.Lstat(storePath(data)); spec == "" && err == nil && info.Mode().Type() == fs.ModeSymlink {
+		warnings = append(warnings, fmt.Sprintf("%s is a link, and may be made to lead elsewhere: name the store's folder with --store pebble:DIR (a bind mount is fine)", storePath(data)))
+	}
+	return warnings
 }
 
 // openFolders returns a warning for each of the folders that others than the

@@ -112,9 +112,9 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err := dataFolder(data, true); err != nil {
 		return err
 	}
-	folder, err := os.OpenRoot(data)
+	folder, err := openFolder(data)
 	if err != nil {
-		return noFolder(data, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
 	roots, err := newRoots(s.publicURL, s.listen, s.tlsHosts)
@@ -145,7 +145,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err := sameFolder(folder, data); err != nil {
 		return err
 	}
-	for _, warning := range openFolders(data, storeFolder(spec, data)) {
+	for _, warning := range folderWarnings(data, spec) {
 		log.Warn(warning)
 	}
 	tenants, err := tenant.Open(ctx, st, p.now)
