@@ -104,10 +104,11 @@ type limiting struct {
 	pages graph.Stats
 	push  push.Stats
 	heads uint64
+	slow  uint64
 }
 
 func (w *watch) limits() limiting {
-	return limiting{w.door.Stats(), w.api.Stats(), w.push.Stats(), w.heads.refused.Load()}
+	return limiting{w.door.Stats(), w.api.Stats(), w.push.Stats(), w.heads.refused.Load(), w.heads.slow.Load()}
 }
 
 // counts returns them by the names that docs/limits.md has. Requests that were
@@ -117,7 +118,11 @@ func (l limiting) counts() map[string]uint64 {
 		"connections-of-address": l.door.Address,
 		"connections":            l.door.All,
 		"idle-connections":       l.door.Evicted,
+		"no-request":             l.door.Mute,
 		"headers":                l.heads,
+		"path":                   l.pages.TooLong,
+		"answers":                l.slow,
+		"page-timeout":           l.pages.TimedOut,
 		"requests":               l.pages.Limited,
 		"pages":                  l.pages.PagesHeld,
 		"scans":                  l.pages.ScansHeld,

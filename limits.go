@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/share"
+	push "github.com/trunklog/trunklog/source/http"
 )
 
 // door returns what all connections come in by.
@@ -39,8 +41,9 @@ func (s *serving) proxies() door.Proxies {
 // a token. What is twice as long is not read.
 const maxHead = 32 << 10
 
-// A headLimit refuses requests whose headers are too long.
-type headLimit struct{ refused atomic.Uint64 }
+// A headLimit refuses requests whose headers are too long, and counts answers
+// that took too long: it stands before all that answers.
+type headLimit struct{ refused, slow atomic.Uint64 }
 
 func (l *headLimit) limit(h http.Handler, api *graph.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +56,12 @@ func (l *headLimit) limit(h http.Handler, api *graph.Handler) http.Handler {
 			})
 			return
 		}
+		began := time.Now()
 		h.ServeHTTP(w, r)
+		// Who delivers calls has deadlines of its own, with counts.
+		if time.Since(began) >= responseTime && r.URL.Path != push.Path {
+			l.slow.Add(1)
+		}
 	})
 }
 

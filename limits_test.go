@@ -7,12 +7,17 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	push "github.com/trunklog/trunklog/source/http"
 )
 
 // metric returns the value of a metric of the running server, as its socket
@@ -59,6 +64,82 @@ func TestLongHeaders(t *testing.T) {
 	checkGraphError(t, res, body)
 	if n := s.metric(t, limited("headers")); n != 1 {
 		t.Errorf("%d were counted", n)
+	}
+	if res, _ := s.do(t, http.MethodGet, logPath+"?x="+strings.Repeat("x", 9<<10), token); res.StatusCode != http.StatusRequestURITooLong || s.metric(t, limited("path")) != 1 {
+		t.Errorf("a long path: status %d, %d were counted", res.StatusCode, s.metric(t, limited("path")))
+	}
+	// What comes to no request is counted when it is closed.
+	if n := s.metric(t, limited("no-request")); n != 0 {
+		t.Errorf("%d connections without a request were counted", n)
+	}
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	for deadline := time.Now().Add(patience); s.metric(t, limited("no-request")) != 1; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a connection without a request is not counted")
+		}
+	}
+}
+
+// TestSlowAnswer: an answer that takes as long as it may is counted, unless it is
+// to who delivers calls, of which the source has its own counts.
+func TestSlowAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l headLimit
+		took := time.Duration(0)
+		h := l.limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(took) }), nil)
+		for _, path := range []string{"/", push.Path} {
+			for _, took = range []time.Duration{0, responseTime - 1, responseTime} {
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
+			}
+		}
+		if n := l.slow.Load(); n != 1 {
+			t.Errorf("%d were counted", n)
+		}
+	})
+}
+
+// TestLimitsAreCounted: docs/limits.md says of each limit what counts it, and
+// there is such a count.
+func TestLimitsAreCounted(t *testing.T) {
+	known := map[string]bool{}
+	for name := range (limiting{}).counts() {
+		known[name] = true
+	}
+	for c := range push.NumCauses {
+		known[c.String()] = true
+	}
+	metrics := read(t, "docs/metrics.md")
+	names := regexp.MustCompile("`([^`{]+)[^`]*`")
+	rows := 0
+	for part := range strings.SplitSeq(read(t, "docs/limits.md"), "\n\n") {
+		if !strings.HasPrefix(part, "|") {
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(part), "\n")
+		if len(lines) < 3 || lines[1] != "|---|---|---|---|" {
+			t.Errorf("this is no table:\n%s", part)
+			continue
+		}
+		for _, line := range lines[2:] {
+			rows++
+			cells := strings.Split(line, "|")
+			by := strings.TrimSpace(cells[len(cells)-2])
+			if len(cells) != 6 || by == "" {
+				t.Errorf("nothing counts %s", line)
+			}
+			for _, m := range names.FindAllStringSubmatch(by, -1) {
+				if !known[m[1]] && !(strings.HasPrefix(m[1], "trunklog_") && strings.Contains(metrics, m[1])) {
+					t.Errorf("there is no count %s", m[1])
+				}
+			}
+		}
+	}
+	if rows < 20 {
+		t.Errorf("there are %d limits", rows)
 	}
 }
 

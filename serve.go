@@ -340,7 +340,12 @@ func ofUse(r *http.Request) {
 // are of no use.
 func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if c, ok := r.Context().Value(connection{}).(net.Conn); ok {
+				door.Asked(c)
+			}
+			h.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       0, // the admin socket reads batches of any length; routes bounds the others
 		IdleTimeout:       time.Minute,

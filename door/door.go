@@ -37,6 +37,7 @@ type Stats struct {
 	Address uint64 // connections that were refused: too many from one address
 	All     uint64 // connections that were refused: too many in all, or in their part
 	Evicted uint64 // connections that were not busy and were closed to make room
+	Mute    uint64 // connections of clients that ended otherwise, without a request
 }
 
 // A Door counts the connections of the listeners that it was put in front of.
@@ -52,7 +53,7 @@ type Door struct {
 	clients, senders part
 	turn             uint64 // of the connection that began to wait last
 
-	address, all, evicted atomic.Uint64
+	address, all, evicted, mute atomic.Uint64
 }
 
 // A part is what the listeners of one kind have of all connections.
@@ -82,7 +83,7 @@ func New(l Limits) *Door {
 func (d *Door) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return Stats{Open: int64(d.open), Address: d.address.Load(), All: d.all.Load(), Evicted: d.evicted.Load()}
+	return Stats{Open: int64(d.open), Address: d.address.Load(), All: d.all.Load(), Evicted: d.evicted.Load(), Mute: d.mute.Load()}
 }
 
 // Clients returns a listener that accepts those connections of l for which there
@@ -251,6 +252,9 @@ func Busy(nc net.Conn) { note(nc, (*conn).busy) }
 // something: others that are not busy go first.
 func Waiting(nc net.Conn) { note(nc, func(c *conn) { c.door.wait(c) }) }
 
+// Asked notes that a request has come on a connection of a client.
+func Asked(nc net.Conn) { note(nc, func(c *conn) { c.asked = true }) }
+
 func note(nc net.Conn, what func(*conn)) {
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok { // TLS
 		nc = t.NetConn()
@@ -275,6 +279,7 @@ type conn struct {
 
 	// The rest is of door.mu.
 	gone  bool
+	asked bool
 	place *list.Element // in part.waiting; nil is busy
 	turn  uint64        // of waiting
 }
@@ -282,6 +287,9 @@ type conn struct {
 // Close implements [net.Conn].
 func (c *conn) Close() error {
 	c.door.mu.Lock()
+	if !c.gone && !c.asked && c.part == &c.door.clients {
+		c.door.mute.Add(1)
+	}
 	c.door.leave(c)
 	c.door.mu.Unlock()
 	return c.Conn.Close()

@@ -30,7 +30,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -77,7 +76,7 @@ type Config struct {
 type Handler struct {
 	conf    Config
 	limiter *limiter
-	limited atomic.Uint64
+	counts  counts
 	turns   *turns
 	codes   *codes
 	bodies  sync.Pool // of *[]byte
@@ -156,6 +155,7 @@ func (x *exchange) serve() error {
 		return methodNotAllowed()
 	}
 	if targetTooLong(r) {
+		x.h.counts.tooLong.Add(1)
 		return uriTooLong()
 	}
 	rt, err := parseRoute(r.URL.EscapedPath())
@@ -173,7 +173,7 @@ func (x *exchange) serve() error {
 	}
 	x.caller = caller
 	if wait := x.h.limiter.take(caller); wait > 0 {
-		x.h.limited.Add(1)
+		x.h.counts.limited.Add(1)
 		return TooManyRequests(wait)
 	}
 	if err != nil {

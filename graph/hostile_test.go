@@ -95,6 +95,9 @@ func TestLongLinkCanBeFollowed(t *testing.T) {
 		if w := get(t, h, path); w.Code != 414 {
 			t.Errorf("status %d, want 414", w.Code)
 		}
+		if got := h.Stats(); got != (Stats{TooLong: 1}) {
+			t.Errorf("the counts are %+v", got)
+		}
 		path = path[:len(path)-1]
 		n := 0
 		for path != "" {

@@ -223,7 +223,12 @@ func (x *exchange) readRows(p *pageRequest, b []byte, z *packer) (_ []byte, last
 	if x.h.conf.PageTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, x.h.conf.PageTimeout)
-		defer cancel()
+		defer func() {
+			if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				x.h.counts.timedOut.Add(1)
+			}
+			cancel()
+		}()
 	}
 	t, err := x.h.turns.begin(ctx, x.caller, p.query.Where != nil)
 	defer t.end()

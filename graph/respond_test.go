@@ -168,9 +168,13 @@ func TestPageTimeout(t *testing.T) {
 		}
 	}})
 	config.PageTimeout = time.Millisecond
-	w := get(t, New(config), reference)
+	h := New(config)
+	w := get(t, h, reference)
 	if code, _ := failed(t, w); w.Code != 503 || code != "serviceNotAvailable" || w.Header().Get("Retry-After") != "2" {
 		t.Errorf("status %d, header %v", w.Code, w.Header())
+	}
+	if got := h.Stats(); got != (Stats{TimedOut: 1}) {
+		t.Errorf("the counts are %+v", got)
 	}
 }
 

@@ -125,13 +125,19 @@ type Stats struct {
 	PagesHeld uint64 // pages that had to wait for those of others
 	ScansHeld uint64 // slices of scans that had to
 	Limited   uint64 // requests that were told to come back; see [Limits]
+	TooLong   uint64 // requests whose path and query were too long
+	TimedOut  uint64 // pages that took longer than PageTimeout
 }
+
+type counts struct{ limited, tooLong, timedOut atomic.Uint64 }
 
 // Stats returns the counts as they are now.
 func (h *Handler) Stats() Stats {
 	return Stats{
 		PagesHeld: h.turns.pagesHeld.Load(),
 		ScansHeld: h.turns.scansHeld.Load(),
-		Limited:   h.limited.Load(),
+		Limited:   h.counts.limited.Load(),
+		TooLong:   h.counts.tooLong.Load(),
+		TimedOut:  h.counts.timedOut.Load(),
 	}
 }
