@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,6 +103,14 @@ func eachCount(v reflect.Value, name string, f func(name string)) {
 		for i := range v.NumField() {
 			eachCount(v.Field(i), name+"."+v.Type().Field(i).Name, f)
 		}
+	case v.Kind() == reflect.Map:
+		entry := reflect.New(v.Type().Elem()).Elem()
+		eachCount(entry, name+".*", func(field string) {
+			v.Set(reflect.MakeMap(v.Type()))
+			v.SetMapIndex(reflect.Zero(v.Type().Key()), entry)
+			f(field)
+			v.SetZero()
+		})
 	case v.Kind() == reflect.Array:
 		for i := range v.Len() {
 			if strings.HasPrefix(name, "http.") && (name == "http.Stats.Rejected") != push.Cause(i).OfRecords() {
@@ -135,25 +144,85 @@ func shownMetrics(t *testing.T, c metrics.Config) string {
 // counts, as package.Type.
 func countTypes(t *testing.T) (names []string) {
 	t.Helper()
+	eachNode(t, func(dir string, n ast.Node) {
+		s, ok := n.(*ast.TypeSpec)
+		if ok && s.Name.IsExported() && (strings.HasSuffix(s.Name.Name, "Stats") || strings.HasSuffix(s.Name.Name, "Totals")) {
+			names = append(names, filepath.Base(dir)+"."+s.Name.Name)
+		}
+	})
+	if len(names) < 5 {
+		t.Fatal(names)
+	}
+	return names
+}
+
+// eachNode calls f with all that the program is written of.
+func eachNode(t *testing.T, f func(dir string, n ast.Node)) {
+	t.Helper()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && slices.Contains([]string{"bench", "gen", "lab", "sdktest"}, path) {
+			return fs.SkipDir
+		}
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err == nil {
+			ast.Inspect(file, func(n ast.Node) bool {
+				f(filepath.Dir(path), n)
+				return true
+			})
 		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			s, ok := n.(*ast.TypeSpec)
-			if ok && s.Name.IsExported() && (strings.HasSuffix(s.Name.Name, "Stats") || strings.HasSuffix(s.Name.Name, "Totals")) {
-				names = append(names, f.Name.Name+"."+s.Name.Name)
-			}
-			return true
-		})
-		return nil
+		return err
 	})
-	if err != nil || len(names) < 5 {
-		t.Fatalf("%v, %v", names, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return names
+}
+
+// noCounts are atomic numbers that are no counts for monitoring, and why.
+var noCounts = map[string]string{
+	"..written":            "the progress of an import, which its user sees",
+	"..wrong":              "the same",
+	"source/hep.spare":     "how much memory may be taken",
+	"store/pebble.durable": "a place in the log",
+	"store/pebble.written": "the same",
+	"tenant.told":          "compared, to see whether something has changed",
+}
+
+// TestEveryAtomicIsShown: what is counted as it happens is in what Stats returns,
+// or is no count.
+func TestEveryAtomicIsShown(t *testing.T) {
+	fields, shown := map[string]bool{}, map[string]bool{}
+	eachNode(t, func(dir string, n ast.Node) {
+		switch n := n.(type) {
+		case *ast.Field:
+			kind := n.Type
+			if array, ok := kind.(*ast.ArrayType); ok {
+				kind = array.Elt
+			}
+			if s, ok := kind.(*ast.SelectorExpr); ok && (s.Sel.Name == "Uint64" || s.Sel.Name == "Int64") {
+				for _, name := range n.Names {
+					fields[dir+"."+name.Name] = true
+				}
+			}
+		case *ast.FuncDecl:
+			if strings.HasSuffix(strings.ToLower(n.Name.Name), "stats") || n.Name.Name == "limits" {
+				ast.Inspect(n, func(n ast.Node) bool {
+					if s, ok := n.(*ast.SelectorExpr); ok {
+						shown[dir+"."+s.Sel.Name] = true
+					}
+					return true
+				})
+			}
+		}
+	})
+	if len(fields) < 20 {
+		t.Errorf("there are %d", len(fields))
+	}
+	for name := range fields {
+		if shown[name] == (noCounts[name] != "") {
+			t.Errorf("%s: shown %v, %q", name, shown[name], noCounts[name])
+		}
+	}
 }
