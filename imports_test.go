@@ -27,7 +27,7 @@ var law = map[string][]string{
 	"door":             {},
 	"auth":             {"github.com/go-jose/go-jose/v4", "golang.org/x/time", "golang.org/x/sync"},
 	"graph":            {"call", "odata", "github.com/klauspost/compress", "golang.org/x/time", "share"},
-	"ingest":           {"call", "golang.org/x/sync"},
+	"ingest":           {"call", "share", "golang.org/x/sync"},
 	"ladder":           {"call"},
 	"format":           {"call", "format/graphjson", "format/teams", "format/csv"},
 	"format/graphjson": {"call"},

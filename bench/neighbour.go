@@ -66,7 +66,7 @@ type quarter struct {
 
 // measureNeighbours measures every abuse and writes the table.
 func (b *bench) measureNeighbours(ctx context.Context) error {
-	lines, err := b.neighbours(ctx, neighbourly{rows: min(b.rows, 500_000), tenants: 500, slice: 2 * b.slice}, nil)
+	lines, err := b.neighbours(ctx, neighbourly{rows: min(b.rows, 500_000), tenants: 500, slice: 4 * b.slice}, nil)
 	b.report.figures(figures{
 		title:   "Neighbours: what a good tenant gets while another, or a stranger, does the worst",
 		columns: []string{"abuse", "page p50", "page p99", "times calm", "POST p99", "times calm", "hear to row p99", "times calm", "token p99", "refused", "attempts"},

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -125,6 +126,9 @@ func (h *hearing) sweep(ctx context.Context, last time.Time) error {
 func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force bool) error {
 	if l.life.recorded {
 		now = now.Add(h.behind) // nobody listens to it
+	}
+	if len(h.news)%(breath/4) == breath/4-1 {
+		runtime.Gosched()
 	}
 	v := l.view()
 	h.follow(l)

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"time"
 
@@ -15,10 +16,14 @@ const maxLegs = 1_000_000
 
 // maxPerRound is how many legs are concluded in one round, so that nobody waits
 // long for it.
-const maxPerRound = 1000
+const maxPerRound = 500
 
 // maxPerSource is how many events of one source one round takes.
 const maxPerSource = 10_000
+
+// breath is after how many messages, or a quarter as many legs, a round lets others
+// come in between, who have little to do.
+const breath = 64
 
 // A news is what a round has done about a leg, and what the leg was before: if
 // the batch cannot be written, it was not done.
@@ -59,6 +64,9 @@ func (h *hearing) round(ctx context.Context, all []*heard) error {
 	var c heardCount
 	for _, p := range all {
 		for i := range p.events {
+			if i%breath == breath-1 {
+				runtime.Gosched()
+			}
 			if e := &p.events[i]; e.Kind == call.MessageEvent {
 				h.hear(p.sink, e.Signal, now, &c)
 			}
@@ -213,7 +221,10 @@ func (h *hearing) write(ctx context.Context) (call.Result, error) {
 		}
 	}
 	var arena []byte
-	for _, l := range h.dirty {
+	for i, l := range h.dirty {
+		if i%breath == breath-1 {
+			runtime.Gosched()
+		}
 		name := openName(l.id)
 		if _, gone := b.State[name]; gone {
 			continue

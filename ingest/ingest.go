@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/share"
 )
 
 // A Config says what an [Ingest] works on.
@@ -58,7 +59,16 @@ type Ingest struct {
 
 	hearing hearing
 	feed    feed
+	turns   *share.Turns[string]
 }
+
+// How many events of one tenant are put at once: what is much for the store, and
+// where there are other tenants one batch of a source that has many. They wait for
+// the same round, and for the same disk.
+const (
+	mostAtOnce = 20_000
+	fewAtOnce  = 512
+)
 
 // New returns an Ingest. There is nothing to close.
 func New(c Config) *Ingest {
@@ -76,6 +86,7 @@ func New(c Config) *Ingest {
 		in.number = func(_, number string) string { return number }
 	}
 	in.parts.most = defaultPartLimits
+	in.turns = share.NewPortions[string](2*mostAtOnce, mostAtOnce, fewAtOnce)
 	in.links.tenants = make(map[call.GUID]*tenantLinks)
 	in.links.calls = make(map[call.GUID]*stripes)
 	in.peers = make(map[string][]netip.Prefix)

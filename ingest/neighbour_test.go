@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -240,4 +242,50 @@ func TestCrowd(t *testing.T) {
 	if r, err := s.store.Row(t.Context(), tenant, ringing.xc); err != nil || !r.Successful || r.Duration != 10 {
 		t.Errorf("the other source's call: %+v, %v", r, err)
 	}
+}
+
+// A sleepyStore takes its time to write.
+type sleepyStore struct{ *storetest.Model }
+
+func (s sleepyStore) Write(ctx context.Context, b call.Batch) (call.Result, error) {
+	time.Sleep(10 * time.Millisecond)
+	return s.Model.Write(ctx, b)
+}
+
+// TestRest: a tenant that has many messages has all there is as long as it is alone,
+// and leaves time to others when there are any; who has few never waits.
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := New(Config{Store: sleepyStore{storetest.NewModel()}})
+		n := 0
+		put := func(sink *Sink, messages int) time.Duration {
+			t.Helper()
+			var events []call.Event
+			for len(events) < messages {
+				n++
+				events = append(events, newTalk(n, true).invite().events()...)
+			}
+			began := time.Now()
+			if err := sink.Put(t.Context(), events...); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(began)
+		}
+		busy, other := in.Sink("busy", tenant), in.Sink("other", call.NameGUID("other"))
+		const plain = 10 * time.Millisecond
+		rested := plain + plain*restFor/time.Duration(runtime.GOMAXPROCS(0))
+		for i, c := range []struct {
+			sink     *Sink
+			messages int
+			want     time.Duration
+		}{{busy, 500, plain}, {other, 5, plain}, {busy, 500, rested}, {busy, 100, plain}, {other, 5, plain}} {
+			if got := put(c.sink, c.messages); got != c.want {
+				t.Errorf("put %d took %v, want %v", i, got, c.want)
+			}
+		}
+		time.Sleep(2 * time.Second) // the other is gone
+		if got := put(busy, 500); got != plain {
+			t.Errorf("alone again it took %v", got)
+		}
+	})
 }

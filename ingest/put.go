@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+	"time"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -95,6 +97,45 @@ func (s *Sink) space(r *call.Row) string {
 // SIP messages become durable in the same way. The calls that they belong to
 // become rows when they have ended, see [Ingest.Run].
 func (s *Sink) Put(ctx context.Context, events ...call.Event) error {
+	turn, _, err := s.in.turns.TakeN(ctx, s.payer(), int64(len(events)))
+	if err != nil {
+		return fmt.Errorf("wait to keep %d events of source %s: %w", len(events), s.source, err)
+	}
+	defer turn.Give()
+	began := time.Now()
+	err = s.put(ctx, events)
+	if len(events) >= fewAtOnce/2 && isHeard(&events[0]) && s.in.turns.Crowded(s.payer()) {
+		rest(ctx, time.Since(began)*restFor/time.Duration(runtime.GOMAXPROCS(0)))
+	}
+	return err
+}
+
+// restFor is how many times as long as it took to keep them, divided by the number of
+// processors, a tenant rests that has many messages while there are other tenants. It
+// is left some ten thousand messages a second on two of them, and the others what
+// their pages and their own calls need.
+const restFor = 6
+
+// rest waits, but not for long.
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(min(d, time.Second))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// payer returns what the events of a sink are counted for where turns are shared
+// out: its tenant, or the source itself if that hears the calls of several.
+func (s *Sink) payer() string {
+	if s.tenant.IsZero() {
+		return s.source
+	}
+	return s.tenant.String()
+}
+
+func (s *Sink) put(ctx context.Context, events []call.Event) error {
 	inProgress, records, places := split(events)
 	if n := len(inProgress); n > 0 {
 		if err := s.in.hearing.put(ctx, &heard{sink: s, events: inProgress}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,9 @@ type listener struct {
 	fail    context.CancelCauseFunc // ends everything
 	batches chan *batch             // maxPutting of them, nil until they are needed
 	spare   atomic.Int64            // what is left of spareBuffers
+	// opening are as many connections as packets are opened of at once: on half of
+	// the processors, since others have work to do, too.
+	opening chan struct{}
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -63,6 +67,7 @@ func (s *Source) runTCP(ctx, puts context.Context, l net.Listener, sink call.Sin
 	r := &listener{
 		Source: s, puts: puts, sink: sink, fail: fail,
 		batches: make(chan *batch, maxPutting), conns: map[*conn]struct{}{}, strangers: list.New(),
+		opening: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	for range maxPutting {
 		r.batches <- nil

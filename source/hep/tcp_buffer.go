@@ -80,11 +80,13 @@ func (c *conn) putSome() bool {
 	}
 	b.from = c.from
 	used := 0
+	c.l.opening <- struct{}{}
 	for used < len(packets) && !b.full() {
 		n, _ := frame(packets[used:])
 		b.add(packets[used : used+n : used+n])
 		used += n
 	}
+	<-c.l.opening
 	if !c.known && len(b.signals) > 0 {
 		c.known = true
 		c.l.know(c)
