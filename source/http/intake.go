@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -208,9 +209,13 @@ func (in *intake) wait() (Outcome, error) {
 			done <- result{err: errors.Join(errNoTurn, err)}
 			return
 		}
-		defer busy()
+		began := time.Now()
 		out, err := in.sink.Put(ctx, batch)
+		busy()
 		done <- result{out, err}
+		if len(batch) >= leastBatch/2 && in.h.puts.Crowded(in.tenant) {
+			time.Sleep(restAfter(time.Since(began)))
+		}
 	}(in.batch)
 	select {
 	case r := <-done:

@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -169,6 +170,12 @@ func (x *exchange) pause() {
 // the others wait for: a batch of few calls at most.
 func putTurns(most int) *share.Turns[call.GUID] {
 	return share.NewPortions[call.GUID](int64(most), int64(most/2), int64(min(most/10, leastBatch)))
+}
+
+// restAfter returns how long a tenant that has put many calls waits before it puts
+// more, where there are other tenants: on two processors as long as the calls took.
+func restAfter(took time.Duration) time.Duration {
+	return min(2*took/time.Duration(runtime.GOMAXPROCS(0)), 200*time.Millisecond)
 }
 
 // takePut waits for the turn of n calls, as long as ctx.

@@ -1,8 +1,11 @@
 package http
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -64,5 +67,32 @@ func TestFewGetSlots(t *testing.T) {
 				slot.release()
 			}
 		})
+	}
+}
+
+// TestRest: a tenant that puts many calls while there are others leaves them time
+// before it puts more; alone it does not, and neither does who has few.
+func TestRest(t *testing.T) {
+	const takes = 40 * time.Millisecond
+	b := newBench(t, nil)
+	b.mem.put = func(context.Context) error { time.Sleep(takes); return nil }
+	again := func(calls int) time.Duration {
+		t.Helper()
+		var began time.Time
+		for n := range 2 {
+			began = time.Now()
+			if o := b.post(t, rows(calls*n, calls)); o.status != http.StatusOK {
+				t.Fatalf("status %d: %s", o.status, o.text)
+			}
+		}
+		return time.Since(began)
+	}
+	again(400)
+	if b.puts.Crowded(testTenant) {
+		t.Fatal("it is not alone")
+	}
+	b.post(t, row(0), "Tenant", "2")
+	if took := again(400); took < takes+restAfter(takes) {
+		t.Errorf("beside another tenant it took %v", took)
 	}
 }
