@@ -289,7 +289,14 @@ func (x *exchange) intake(slot *slot) error {
 		lines: newLines(x.body, x.head.lines),
 	}
 	defer in.lines.close()
-	return in.run()
+	began := time.Now()
+	err := in.run()
+	if e := (*Error)(nil); errors.As(err, &e) && e.Cause == Dense {
+		// A bomb costs its sender nothing: it waits for the answer, and keeps its slot.
+		x.pause()
+		time.Sleep(restAfter(time.Since(began)))
+	}
+	return err
 }
 
 // fail answers with an error and counts it.
