@@ -36,7 +36,7 @@ run: build
 # The product's own tests, then the official clients against the real binary.
 test: deps build
 	go vet ./...
-	go test $(RACE) -timeout 15m $$(go list ./... | grep -vE '/store/(pebble|socket)$$')
+	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/store/(pebble|socket)$$')
 	go test -timeout 15m $(STORES)
 	go test $(RACE) -short -timeout 15m -skip '$(ALONE)' $(STORES)
 	cd sip/oracle && go vet ./... && go test ./...
