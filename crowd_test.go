@@ -271,6 +271,7 @@ func TestFewBodies(t *testing.T) {
 	plain := "127.0.0.1:" + strconv.Itoa(freePort(t)) // quick, so that the first are still slow when the last come
 	c := &crowd{T: t, server: start(t, data, "--listen-http", plain)}
 	const row = `{"id":"few-1","startDateTime":"2026-10-01T00:00:00Z"}`
+	blank := strings.Repeat("\n", 40_000) // it is as long as a body of 40 s must be
 	active := 0
 	for i, token := range tokens[:10] {
 		if i%2 == 1 || i == 0 {
@@ -279,7 +280,7 @@ func TestFewBodies(t *testing.T) {
 			}
 		}
 		for range 128 {
-			c.connect("127.0.0.1", plain, "POST /ingest/v1/calls HTTP/1.1\r\nHost: x\r\nContent-Type: application/jsonl\r\nContent-Length: 54\r\nAuthorization: Bearer "+token+"\r\n\r\n")
+			c.connect("127.0.0.1", plain, "POST /ingest/v1/calls HTTP/1.1\r\nHost: x\r\nContent-Type: application/jsonl\r\nContent-Length: 50000\r\nAuthorization: Bearer "+token+"\r\n\r\n"+blank)
 		}
 		active += []int{96, 32}[i%2]
 		if i >= 8 {
