@@ -37,7 +37,7 @@ func (s *Store) apply(build func(*pebble.Batch) error) (wait func() error, err e
 	}
 	s.applied++
 	n := s.applied
-	if err := s.hand(batch); err != nil {
+	if err := s.untilFault(func() error { return s.db.ApplyNoSyncWait(batch, pebble.Sync) }); err != nil {
 		return nil, s.fault.set(err)
 	}
 	return func() error {
@@ -51,15 +51,15 @@ func (s *Store) apply(build func(*pebble.Batch) error) (wait func() error, err e
 	}, nil
 }
 
-// stuckAfter is how long after a fault a batch that Pebble has not taken counts as
-// stuck.
+// stuckAfter is how long after a fault what Pebble has not done counts as stuck.
 const stuckAfter = time.Second
 
-// hand hands a batch to the log. Pebble has a writer wait for tables to be written,
-// and goes on with that for ever when nothing can be written any more.
-func (s *Store) hand(batch *pebble.Batch) error {
+// untilFault has Pebble do something that may wait for tables to be written. Pebble
+// has a writer wait for them, and who flushes, compacts or copies for that writer, and
+// goes on with that for ever when nothing can be written any more.
+func (s *Store) untilFault(do func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- s.db.ApplyNoSyncWait(batch, pebble.Sync) }()
+	go func() { done <- do() }()
 	select {
 	case err := <-done:
 		return err
@@ -93,7 +93,7 @@ func (s *Store) waitFor(n uint64) error {
 	if s.durable.Load() >= n {
 		return s.fault.err()
 	}
-	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+	if err := s.untilFault(func() error { return s.db.LogData(nil, pebble.Sync) }); err != nil {
 		return s.fault.set(err)
 	}
 	return s.synced(n)

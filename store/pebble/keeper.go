@@ -157,7 +157,7 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 	}
 	// The list of tables is copied as it is on the disk. If it is damaged, that
 	// says more than what Pebble makes of it.
-	copied := s.db.Checkpoint(part, pebble.WithFlushedWAL())
+	copied := s.untilFault(func() error { return s.db.Checkpoint(part, pebble.WithFlushedWAL()) })
 	if err := firstError(s.verifyListed(func(problem error) error { return problem }), copied); err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (s *Store) compact(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	})
-	err := s.db.Compact(ctx, []byte{0}, []byte{0xff}, true)
+	err := s.untilFault(func() error { return s.db.Compact(ctx, []byte{0}, []byte{0xff}, true) })
 	if err != nil {
 		err = firstError(context.Cause(ctx), err)
 	}

@@ -38,7 +38,7 @@ type Store struct {
 	turn    chan struct{}
 	applied uint64        // batches handed to the log
 	durable atomic.Uint64 // as many of them are on the disk
-	stuck   atomic.Bool   // a batch never comes back from Pebble; see hand
+	stuck   atomic.Bool   // something never comes back from Pebble; see untilFault
 
 	troubles troubles
 }
@@ -126,7 +126,7 @@ func (s *Store) Close() error {
 	failed := s.fault.err()
 	flushed := failed == nil && !s.readOnly && !s.opts.keepLog && s.flush()
 	if s.stuck.Load() {
-		return s.readError("close", firstError(failed, s.lock.Close())) // Pebble would wait for it
+		return s.readError("close", firstError(s.fault.err(), s.lock.Close())) // Pebble would wait for it
 	}
 	used, _ := s.tables() // without it all are synced once more
 	err := s.db.Close()
@@ -166,7 +166,11 @@ func (s *Store) leave(flushed bool, used []string) error {
 func (s *Store) flush() (done bool) {
 	trouble, forget := s.troubles.watch()
 	defer forget()
-	flushed, err := s.db.AsyncFlush()
+	var flushed <-chan struct{}
+	err := s.untilFault(func() (err error) {
+		flushed, err = s.db.AsyncFlush()
+		return err
+	})
 	if err != nil {
 		return false
 	}

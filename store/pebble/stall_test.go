@@ -75,6 +75,21 @@ func stallWriters(t *testing.T) {
 			waiting = true
 		}
 	}
+	for name, do := range map[string]func() error{
+		"compact": func() error { return s.Compact(t.Context()) },
+		"backup":  func() error { return s.Backup(t.Context(), "copy") },
+		"write nothing new": func() error {
+			_, err := s.Write(t.Context(), call.Batch{Rows: rows[:1]})
+			return err
+		},
+	} {
+		writers.Go(func() {
+			if err := do(); err == nil || !strings.Contains(err.Error(), "input/output error") {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	time.Sleep(100 * time.Millisecond) // so that they wait, too; if not yet, they are told at once
 	close(fails)
 	writers.Wait()
 	if err := s.Close(); err == nil || !strings.Contains(err.Error(), "input/output error") {
