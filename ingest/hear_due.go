@@ -127,9 +127,6 @@ func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force boo
 	if l.life.recorded {
 		now = now.Add(h.behind) // nobody listens to it
 	}
-	if len(h.news)%(breath/4) == breath/4-1 {
-		runtime.Gosched()
-	}
 	v := l.view()
 	h.follow(l)
 	if due := h.due(l, &v); due.After(now) && !force {
@@ -140,6 +137,9 @@ func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force boo
 	var err error
 	switch {
 	case l.life.closed.IsZero(), l.life.changed:
+		if len(h.news)%(breath/4) == 0 {
+			runtime.Gosched()
+		}
 		err = h.conclude(ctx, l, &v, now, &n)
 	default:
 		n.forget = true

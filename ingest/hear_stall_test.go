@@ -9,14 +9,14 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// A slowStore writes as slowly as a disk that stalls.
+// A slowStore writes as slowly as its disk, which write waits for.
 type slowStore struct {
 	call.Store
-	write func()
+	write func(call.Batch)
 }
 
 func (s *slowStore) Write(ctx context.Context, b call.Batch) (call.Result, error) {
-	s.write()
+	s.write(b)
 	return s.Store.Write(ctx, b)
 }
 
@@ -28,12 +28,12 @@ func TestStall(t *testing.T) {
 		slow := &slowStore{Store: storetest.NewModel()}
 		s := newStage(t, slow)
 		began := s.clock.Add(-3 * time.Hour)
-		slow.write = func() { s.clock = s.clock.Add(took) }
+		slow.write = func(call.Batch) { s.clock = s.clock.Add(took) }
 		for _, e := range heardOf(t, script, began) {
 			s.put(e)
 			s.pass(0)
 		}
-		slow.write = func() {}
+		slow.write = func(call.Batch) {}
 		for range 20 {
 			s.pass(time.Second)
 		}
@@ -45,7 +45,7 @@ func TestStall(t *testing.T) {
 func TestSlowDisk(t *testing.T) {
 	slow := &slowStore{Store: storetest.NewModel()}
 	s := newStage(t, slow)
-	slow.write = func() { s.clock = s.clock.Add(time.Second) }
+	slow.write = func(call.Batch) { s.clock = s.clock.Add(time.Second) }
 	s.put(newTalk(0, true).invite().at(time.Second).answer(200, "OK").at(9*time.Second).request("BYE", true).events()...)
 	from := s.clock
 	for n := 1; len(s.rows()) == 0; n++ {

@@ -244,19 +244,12 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// A sleepyStore takes its time to write.
-type sleepyStore struct{ *storetest.Model }
-
-func (s sleepyStore) Write(ctx context.Context, b call.Batch) (call.Result, error) {
-	time.Sleep(10 * time.Millisecond)
-	return s.Model.Write(ctx, b)
-}
-
 // TestRest: a tenant that has many messages has all there is as long as it is alone,
 // and leaves time to others when there are any; who has few never waits.
 func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		in := New(Config{Store: sleepyStore{storetest.NewModel()}})
+		const plain = 10 * time.Millisecond
+		in := New(Config{Store: &slowStore{storetest.NewModel(), func(call.Batch) { time.Sleep(plain) }}})
 		n := 0
 		put := func(sink *Sink, messages int) time.Duration {
 			t.Helper()
@@ -272,7 +265,6 @@ func TestRest(t *testing.T) {
 			return time.Since(began)
 		}
 		busy, other := in.Sink("busy", tenant), in.Sink("other", call.NameGUID("other"))
-		const plain = 10 * time.Millisecond
 		rested := plain + plain*restFor/time.Duration(runtime.GOMAXPROCS(0))
 		for i, c := range []struct {
 			sink     *Sink
