@@ -95,12 +95,19 @@ type Reader interface {
 	// snapshot of the store: what is written meanwhile is not seen. The row and
 	// its strings are valid until the next step; keep one with [Row.Clone].
 	// After a non-nil error nothing more is yielded.
+	//
+	// A walk of several questions keeps to the places that rows had when it
+	// began, see [Query.Walk].
 	Rows(ctx context.Context, q Query) iter.Seq2[*Row, error]
-	// Row returns the row with the given id, or ErrNotFound.
+	// Row returns the row with the given id, which may be an alias, or
+	// ErrNotFound.
 	Row(ctx context.Context, tenant, id GUID) (Row, error)
-	// Count returns how many rows match q. Without q.Where its cost does not
-	// grow with the answer.
+	// Count returns how many rows match q where they stand now, whatever q.Walk
+	// says. Without q.Where its cost does not grow with the answer.
 	Count(ctx context.Context, q Query) (int64, error)
+	// Latest returns the tenant's last durable change: a walk that begins now
+	// has it as its [Query.Walk].
+	Latest(ctx context.Context, tenant GUID) (Version, error)
 }
 
 // A MessageReader reads the SIP messages that are kept of calls.
@@ -122,12 +129,18 @@ type MessageReader interface {
 type Store interface {
 	Reader
 	MessageReader
+	ChangeReader
 	// Write applies b in full or not at all, and durably, before it returns
-	// nil. A row whose (Tenant, ID) is already there is folded into it by
-	// [Row.Fold] and keeps its place. The [Result] says what became of each row.
+	// nil: first what it removes, then its aliases, then its rows. A row whose
+	// (Tenant, ID) is already there is folded into it by [Row.Fold]; if that
+	// changes its start it moves, and all that was derived from it and its legs
+	// move along. The [Result] says what became of each row.
+	//
+	// A batch that changes nothing takes no change number.
 	//
 	// Errors: ErrInvalid if a row does not pass [Row.Check], a message
-	// [Message.Check] or a leg [Leg.Check]; ErrConflict if b.If does not hold;
+	// [Message.Check] or a leg [Leg.Check]; ErrConflict if b.If or one of b.Still does
+	// not hold, or an alias is the id of a row, or of none;
 	// ErrFull if there is no room, in which case the same Write may be tried
 	// again later; ErrClosed after Close, or after a failed sync, which is never
 	// retried.
@@ -136,12 +149,15 @@ type Store interface {
 	State(ctx context.Context, prefix string) (map[string][]byte, error)
 	// Trim deletes the tenant's rows that started before t, with all that was
 	// derived from them, their legs and the messages of these, and reports how
-	// many there were.
+	// many there were. It is one change, however many rows go.
 	Trim(ctx context.Context, tenant GUID, t time.Time) (int64, error)
 	// TrimMessages deletes what was kept on UTC days that end at t or before:
 	// the messages that were seen on them, and the legs of the rows that start
 	// on them. The rows stay.
 	TrimMessages(ctx context.Context, t time.Time) error
+	// TrimChanges forgets the changes and moves that were written before t.
+	// Walks and readers of changes that began before are answered ErrGone.
+	TrimChanges(ctx context.Context, t time.Time) error
 	// Close waits for what is under way. Later calls return ErrClosed.
 	Close() error
 }
@@ -149,6 +165,11 @@ type Store interface {
 // A Batch is one atomic change to a [Store].
 type Batch struct {
 	Rows []Row
+	// Remove removes rows, with all that was derived from them, their legs, the
+	// messages of these and their aliases. One that is not there is left alone.
+	Remove []RowID
+	// Aliases give rows of the log, or of the batch, further ids.
+	Aliases []Alias
 	// State sets named values; a nil value deletes the name. Names are paths
 	// such as "client/GUID/GUID", whose first part belongs to one package.
 	State map[string][]byte
@@ -161,17 +182,23 @@ type Batch struct {
 	// If holds the values that names must have now for the batch to be
 	// applied; nil stands for a name that must not exist.
 	If map[string][]byte
+	// Still holds what must not have been written meanwhile for the batch to be
+	// applied. It is compared as the batch is written, within a process and
+	// between several. An engine that cannot tell any more says ErrConflict.
+	Still []Condition
 }
 
 // A Result says what was written of a [Batch].
 type Result struct {
-	Rows []Written // what became of each of Batch.Rows, in their order
+	Rows    []Written // what became of each of Batch.Rows, in their order
+	Removed []Written // and of each of Batch.Remove
 }
 
 // Written is what became of a row of a [Batch].
 type Written struct {
-	Place Cursor // where it stands in the log now
-	Fate  Fate
+	Place  Cursor // where it stands in the log now, under the id that it has there
+	Fate   Fate
+	Number uint64 // of the change; 0 if Fate is Same
 }
 
 // A Fate says what a row of a [Batch] did to the log. A row that is in its batch
@@ -180,24 +207,23 @@ type Fate uint8
 
 // The fates of rows.
 const (
-	Same    Fate = iota // it was there and learned nothing
+	Same    Fate = iota // it was there and learned nothing; or it was not there to be removed
 	New                 // it was not there
 	Changed             // it was there and learned something
+	Moved               // it was there and learned something that changed its start
+	Removed             // it was there and is gone
+	Trimmed             // of a [Change]: the rows before a time are gone
 )
 
 func (f Fate) String() string {
-	switch f {
-	case Same:
-		return "same"
-	case New:
-		return "new"
-	case Changed:
-		return "changed"
+	names := [...]string{"same", "new", "changed", "moved", "removed", "trimmed"}
+	if int(f) >= len(names) {
+		return "unknown"
 	}
-	return "unknown"
+	return names[f]
 }
 
-// Counts are how many rows had each [Fate].
+// Counts are how many rows had each [Fate]. A row that has moved has changed.
 type Counts struct{ New, Changed, Same int }
 
 // Counts returns how many rows of r had each fate.
@@ -213,7 +239,7 @@ func (n *Counts) Add(f Fate) {
 	switch f {
 	case New:
 		n.New++
-	case Changed:
+	case Changed, Moved:
 		n.Changed++
 	case Same:
 		n.Same++
@@ -230,6 +256,18 @@ type Query struct {
 	Skip     int64     // leave out this many rows first
 	Limit    int       // 0 is no limit
 	Reverse  bool      // newest first
+
+	// Walk is the version of the log at which the walk began that q is a part
+	// of; zero if q stands alone. To a walk, a row that has moved since stands
+	// where it stood before its first move; a row that it has not seen yet is
+	// not missed, and one that it has seen does not come again, whatever moves
+	// and where to. Where and the row that is given are as they are now;
+	// [Row.Place] says where the walk has met it. Skip and Where's conditions on
+	// the start speak of where rows are now.
+	//
+	// The error is ErrGone if the version is of another epoch, or none that the
+	// log has had, or the moves since are not kept any more.
+	Walk Version
 }
 
 // A Cursor is a place in the log. The zero Cursor is before the first row.
@@ -255,6 +293,9 @@ type Keeper interface {
 	Backup(ctx context.Context, dir string) error
 	// Compact gives space that is no longer needed back to the disk.
 	Compact(ctx context.Context) error
+	// NewEpoch begins a new epoch. It is called after the log was taken back to
+	// an earlier state, as by restoring a backup.
+	NewEpoch(ctx context.Context) error
 }
 
 // Stats are figures about a store.

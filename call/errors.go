@@ -13,8 +13,11 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrNotFound says that there is no such thing.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict says that [Batch.If] does not hold.
+	// ErrConflict says that [Batch.If] or [Batch.Still] does not hold.
 	ErrConflict = errors.New("changed meanwhile")
+	// ErrGone says that what a version of the log stands for is not kept any
+	// more: the log was cut or restored since. Whoever asked begins anew.
+	ErrGone = errors.New("the log has been cut or restored since; begin again")
 	// ErrFull says that there is no room for a write now. Reads go on, and
 	// writes do again when there is room.
 	ErrFull = errors.New("no space left for writing")

@@ -218,3 +218,30 @@ func AppendDigits(b []byte, number string) (digits []byte, masked int) {
 	}
 	return b, masked
 }
+
+// MapIDs returns x with to(id) in the place of each id of a row that it asks
+// for. An engine puts the ids of rows in the place of their aliases.
+func MapIDs(x Expr, to func(GUID) GUID) Expr {
+	switch x := x.(type) {
+	case And:
+		return And(mapAll(x, to))
+	case Or:
+		return Or(mapAll(x, to))
+	case Not:
+		return Not{MapIDs(x.X, to)}
+	case Compare:
+		if id, ok := x.Value.(GUID); ok && x.Field == FieldID {
+			x.Value = to(id)
+		}
+		return x
+	}
+	return x
+}
+
+func mapAll(xs []Expr, to func(GUID) GUID) []Expr {
+	out := make([]Expr, len(xs))
+	for i, x := range xs {
+		out[i] = MapIDs(x, to)
+	}
+	return out
+}

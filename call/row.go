@@ -12,7 +12,8 @@ import (
 // callRecords.directRoutingLogRow. The zero value of a field means not known.
 // Times are UTC and have a resolution of 100 ns.
 //
-// Its place in the log is (Start, ID) and never changes once it is written.
+// Its place in the log is (Start, ID). It moves when a better witness, or the same
+// one later, tells another start.
 type Row struct {
 	Tenant GUID // the Entra tenant that owns the row; never on the wire
 	ID     GUID
@@ -63,6 +64,10 @@ type Row struct {
 	// have spoken of the call at all. See [Row.Fold].
 	By   [NumFields]Witness
 	Seen Kinds
+
+	// Met is where a walk has met the row, if that is not where it stands now.
+	// It is not kept. See [Query.Walk].
+	Met Cursor
 }
 
 // MaxText is the most bytes that a text field of a row may have.
@@ -162,6 +167,14 @@ func (r *Row) Clone() Row {
 
 // Cursor returns the place of r in the log.
 func (r *Row) Cursor() Cursor { return Cursor{r.Start, r.ID} }
+
+// Place returns where a walk has met r.
+func (r *Row) Place() Cursor {
+	if r.Met.IsZero() {
+		return r.Cursor()
+	}
+	return r.Met
+}
 
 // Inbound reports whether the call came in from the trunk.
 func (r *Row) Inbound() bool { return CallType(r.CallType).Inbound() }

@@ -14,7 +14,10 @@ import (
 )
 
 // A nullStore has no rows and keeps none: it costs nothing.
-type nullStore struct{ linking bool }
+type nullStore struct {
+	call.Store
+	linking bool
+}
 
 func (s nullStore) Rows(context.Context, call.Query) iter.Seq2[*call.Row, error] {
 	return func(func(*call.Row, error) bool) {}
@@ -63,7 +66,7 @@ func BenchmarkImport(b *testing.B) {
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
-				sink := New(Config{Store: nullStore{linking}}).Sink("graph", tenant)
+				sink := New(Config{Store: nullStore{linking: linking}}).Sink("graph", tenant)
 				var batch []call.Event
 				for range rows / size {
 					for e, err := range decode(bytes.NewReader(piece)) {

@@ -203,7 +203,7 @@ func (c *checker) run() error {
 	if err := c.derived(); err != nil {
 		return err
 	}
-	if err := c.messages(); err != nil {
+	if err := firstError(c.messages(), c.history()); err != nil {
 		return err
 	}
 	for _, kind := range []byte(string(kindID) + indexKinds) {
@@ -304,7 +304,12 @@ func (c *checker) derive(r *call.Row, start uint64, add func(key, value []byte))
 // finds nothing.
 func (c *checker) derived() error {
 	for _, kind := range []byte(string(kindID) + indexKinds) {
-		err := c.each(kind, func(key, value []byte) error { c.note(&c.have, key, value); return nil })
+		err := c.each(kind, func(key, value []byte) error {
+			if key[0] != kindID || len(value) > 0 && value[0] == valueVersion {
+				c.note(&c.have, key, value)
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -357,6 +362,9 @@ func (c *checker) orphans(kind byte) (err error) {
 	}
 	defer func() { err = firstError(err, it.Close()) }()
 	return c.each(kind, func(key, value []byte) error {
+		if kind == kindID && len(value) > 0 && value[0] != valueVersion {
+			return nil // of no row; see [checker.history]
+		}
 		prefix, err := leadsTo(key, value)
 		if err != nil {
 			c.report(err.Error())
@@ -393,8 +401,8 @@ func leadsTo(key, value []byte) ([]byte, error) {
 		if len(key) != tenantEnd+16 {
 			return nil, badKey(key)
 		}
-		start, err := parseIDValue(value)
-		return appendRowKey(nil, tenantOf(key), start, call.GUID(key[tenantEnd:])), err
+		e, err := parseIDValue(value)
+		return appendRowKey(nil, tenantOf(key), e.start, call.GUID(key[tenantEnd:])), err
 	}
 	if len(key) < valueAt+tailLen {
 		return nil, badKey(key)

@@ -15,7 +15,11 @@ import (
 //	kind  rest of the key                                    value
 //	'f'                                                      version of all this, in decimal digits
 //	'r'   tenant 16, start 8, id 16                          Row.AppendBody
-//	'i'   tenant 16, id 16                                   version 1, start 8
+//	'i'   tenant 16, id 16                                   version 1, start 8; or 2, id 16 of
+//	                                                         the row that it is an alias of; or
+//	                                                         3, number 8 of the change that
+//	                                                         removed the row
+//	'a'   tenant 16, row's id 16, alias 16                   nothing
 //	'c'   tenant 16, day 4, correlation id 16, tail          nothing
 //	'u'   tenant 16, day 4, user id 16, tail                 nothing
 //	'n'   tenant 16, day 4, digits of a number, 0, tail      nothing
@@ -29,6 +33,15 @@ import (
 //	'l'   day 4, tenant 16, time of day 5, row's id 16,
 //	      leg 16                                             version 1, main 1, from 8, to 8
 //	't'   reserved for totals
+//	'e'                                                      version 1, epoch 8
+//	'h'   tenant 16                                          version 1, number 8 of the last
+//	                                                         change, number 8 after which all
+//	                                                         changes and moves are kept
+//	'g'   tenant 16, number 8 of the last of some changes    see changeLog
+//	'v'   tenant 16, start 8, id 16, number 8, 0             a row left this place: version 1,
+//	                                                         start 8 of the next, 0 if none
+//	'v'   tenant 16, start 8, id 16, number 8, 1             a row came to this place: version 1,
+//	                                                         number 8 of when it left another
 //
 // The tail of an index key is the start within the day, 5, and the first 4
 // bytes of the id. It leads to the row, or to the few rows with the same start
@@ -63,6 +76,11 @@ const (
 	kindMessage     = 'p'
 	kindLeg         = 'l'
 	kindTotals      = 't'
+	kindAlias       = 'a'
+	kindEpoch       = 'e'
+	kindHead        = 'h'
+	kindChange      = 'g'
+	kindMove        = 'v'
 )
 
 // indexKinds are the kinds whose keys are derived from the fields of a row.
@@ -121,19 +139,55 @@ func appendIDValue(b []byte, start uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, valueVersion), start)
 }
 
-func parseIDValue(v []byte) (start uint64, err error) {
-	if len(v) != 9 || v[0] != valueVersion {
-		return 0, badValue("an id", v)
+// Versions of the value of an id.
+const (
+	aliasVersion   = 2
+	removedVersion = 3
+)
+
+// An idEntry is what is known of an id: under which start its row stands, or of
+// which row it is an alias, or by which change its row was removed.
+type idEntry struct {
+	kind  idKind
+	start uint64
+	of    call.GUID
+	by    uint64
+}
+
+type idKind uint8
+
+const (
+	noID idKind = iota
+	idOfRow
+	idAlias
+	idRemoved
+)
+
+func parseIDValue(v []byte) (e idEntry, err error) {
+	switch {
+	case len(v) == idValueLen && v[0] == valueVersion:
+		return idEntry{kind: idOfRow, start: binary.BigEndian.Uint64(v[1:])}, nil
+	case len(v) == idValueLen && v[0] == removedVersion:
+		return idEntry{kind: idRemoved, by: binary.BigEndian.Uint64(v[1:])}, nil
+	case len(v) == 1+16 && v[0] == aliasVersion:
+		return idEntry{kind: idAlias, of: call.GUID(v[1:])}, nil
 	}
-	return binary.BigEndian.Uint64(v[1:]), nil
+	if len(v) > 0 && v[0] > removedVersion {
+		return e, badVersion("an id", v[0], removedVersion)
+	}
+	return e, badValue("an id", v)
 }
 
 // badValue returns the error for a value that is not what its kind asks for.
 func badValue(what string, v []byte) error {
 	if len(v) > 0 && v[0] > valueVersion {
-		return fmt.Errorf("pebble: %s has version %d, and %d is known: %w", what, v[0], valueVersion, call.ErrNewer)
+		return badVersion(what, v[0], valueVersion)
 	}
 	return &call.CorruptError{Offset: -1, Err: fmt.Errorf("%s has a value of %d bytes", what, len(v))}
+}
+
+func badVersion(what string, found, known byte) error {
+	return fmt.Errorf("pebble: %s has version %d, and %d is known: %w", what, found, known, call.ErrNewer)
 }
 
 // appendDay appends what the index keys of one day begin with.

@@ -13,6 +13,7 @@ type life struct {
 	mu     sync.RWMutex
 	closed bool
 	busy   sync.WaitGroup
+	told   func() // of the end, before anything is waited for
 }
 
 // enter begins an operation; [life.leave] ends it.
@@ -39,6 +40,9 @@ func (l *life) end() bool {
 	l.closed = true
 	l.mu.Unlock()
 	if first {
+		if l.told != nil {
+			l.told()
+		}
 		l.busy.Wait()
 	}
 	return first

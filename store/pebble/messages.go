@@ -99,7 +99,7 @@ func parseLeg(key, v []byte) (l call.Leg, err error) {
 	}, nil
 }
 
-// A messageList gathers the messages and legs of one batch.
+// A messageList gathers the messages of one batch.
 type messageList struct {
 	arena   []byte
 	entries []messageEntry
@@ -107,9 +107,9 @@ type messageList struct {
 
 type messageEntry struct{ key, value, end int } // where they begin and end in the arena
 
-// newMessageList checks and encodes the messages and legs of a batch.
+// newMessageList checks the messages and legs of a batch, and encodes the messages.
 func newMessageList(b *call.Batch) (l messageList, err error) {
-	size := (legKeyLen + legLen) * len(b.Legs)
+	size := 0
 	for i := range b.Messages {
 		if err := b.Messages[i].Check(); err != nil {
 			return l, fmt.Errorf("message %d of %d: %w", i+1, len(b.Messages), err)
@@ -117,7 +117,7 @@ func newMessageList(b *call.Batch) (l messageList, err error) {
 		size += messageKey + 64 + len(b.Messages[i].Raw)
 	}
 	l.arena = make([]byte, 0, size)
-	l.entries = make([]messageEntry, 0, len(b.Messages)+len(b.Legs))
+	l.entries = make([]messageEntry, 0, len(b.Messages))
 	var body []byte
 	for i := range b.Messages {
 		m := &b.Messages[i]
@@ -126,14 +126,9 @@ func newMessageList(b *call.Batch) (l messageList, err error) {
 			func(b []byte) []byte { return append(b, body...) })
 	}
 	for i := range b.Legs {
-		k := b.Legs[i]
-		if err := k.Check(); err != nil {
+		if err := b.Legs[i].Check(); err != nil {
 			return l, fmt.Errorf("leg %d of %d: %w", i+1, len(b.Legs), err)
 		}
-		k.From, k.To = inTick(k.From), inTick(k.To)
-		l.add(func(b []byte) []byte {
-			return append(appendRowLegs(b, k.Tenant, call.Ticks(k.Row.Start.UTC()), k.Row.ID), k.ID[:]...)
-		}, func(b []byte) []byte { return appendLeg(b, &k) })
 	}
 	slices.SortStableFunc(l.entries, func(x, y messageEntry) int { return bytes.Compare(l.arena[x.key:x.value], l.arena[y.key:y.value]) })
 	return l, nil
@@ -148,7 +143,7 @@ func (l *messageList) add(key, value func([]byte) []byte) {
 	l.entries = append(l.entries, e)
 }
 
-// addTo adds them to the batch. Of two legs with one key the later one stands.
+// addTo adds them to the batch.
 func (l *messageList) addTo(batch *pebble.Batch) error {
 	for _, e := range l.entries {
 		if err := batch.Set(l.arena[e.key:e.value], l.arena[e.value:e.end], nil); err != nil {

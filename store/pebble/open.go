@@ -18,7 +18,7 @@ import (
 // formatVersion is the version of what is on disk. One that is newer is
 // refused; a change of keys or values that an older trunklog would read wrongly
 // asks for a new one.
-const formatVersion = 1
+const formatVersion = 2
 
 // Open opens the store in the folder dir, and makes it if there is none.
 //
@@ -54,6 +54,7 @@ func open(dir string, o Options) (*Store, error) {
 		dir: dir, opts: o, lock: lock, room: room, readOnly: o.ReadOnly, turn: make(chan struct{}, 1),
 		fault: &fault{log: o.Log, tell: o.Fatal, over: make(chan struct{})},
 	}
+	s.life.told = s.heads.end
 	s.guard = &guard{FS: disk, dir: dir, fault: s.fault}
 	s.fs = s.guard
 	if err := s.openDB(); err != nil {
@@ -217,6 +218,9 @@ func (s *Store) begin() error {
 			return err
 		}
 	}
+	if err := s.loadHeads(); err != nil {
+		return err
+	}
 	if !s.readOnly {
 		if err := firstError(s.markFormat(), keepFormatFile(s.fs, s.dir)); err != nil {
 			return err
@@ -257,7 +261,9 @@ func (s *Store) makeNew() error {
 	if strange || s.readOnly {
 		return errStrange
 	}
-	return s.db.Set([]byte{kindFormat}, []byte(strconv.Itoa(formatVersion)), pebble.Sync)
+	b := s.db.NewBatch()
+	err = firstError(b.Set([]byte{kindFormat}, []byte(strconv.Itoa(formatVersion)), nil), b.Set([]byte{kindEpoch}, newEpoch(), nil))
+	return firstError(err, b.Commit(pebble.Sync))
 }
 
 var errStrange = fmt.Errorf("%w: the folder holds a database of another program; name an empty or a new folder", call.ErrInvalid)

@@ -38,6 +38,8 @@ type Store struct {
 	turn    chan struct{}
 	applied uint64        // batches handed to the log
 	durable atomic.Uint64 // as many of them are on the disk
+	heads   heads
+	recent  recent
 	stuck   atomic.Bool   // something never comes back from Pebble; see untilFault
 
 	troubles troubles

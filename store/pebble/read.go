@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"unsafe"
@@ -30,6 +31,7 @@ func (s *Store) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, err
 func (s *Store) Count(ctx context.Context, q call.Query) (int64, error) {
 	var n int64
 	var err error
+	q.Walk = call.Version{}
 	if q.Where == nil {
 		n, err = s.countAll(ctx, q)
 	} else {
@@ -60,29 +62,40 @@ func (s *Store) row(ctx context.Context, tenant, id call.GUID) (r call.Row, err 
 		return r, err
 	}
 	defer func() { err = firstError(err, it.Close()) }()
-	start, found, err := seekID(it, appendIDKey(nil, tenant, id))
-	if err != nil || !found {
-		return r, firstError(err, call.ErrNotFound)
-	}
-	body, err := seekBody(it, appendRowKey(nil, tenant, start, id))
+	start, id, err := findID(it, tenant, id)
 	if err != nil {
 		return r, err
 	}
-	return r, parseBody(&r, tenant, start, id, string(body))
+	return readRow(it, tenant, start, id)
 }
 
-// seekID returns the start under which the row with the given id key was
-// published.
-func seekID(it *pebble.Iterator, key []byte) (start uint64, found bool, err error) {
+// findID returns the start and the id of the row that id means, or
+// [call.ErrNotFound].
+func findID(it *pebble.Iterator, tenant, id call.GUID) (start uint64, row call.GUID, err error) {
+	for {
+		e, err := seekID(it, appendIDKey(nil, tenant, id))
+		switch {
+		case err != nil:
+			return 0, id, err
+		case e.kind == idOfRow:
+			return e.start, id, nil
+		case e.kind != idAlias:
+			return 0, id, call.ErrNotFound
+		}
+		id = e.of
+	}
+}
+
+// seekID returns what is known of the id with the given key.
+func seekID(it *pebble.Iterator, key []byte) (e idEntry, err error) {
 	if !it.SeekPrefixGE(key) {
-		return 0, false, it.Error()
+		return e, it.Error()
 	}
 	value, err := it.ValueAndErr()
 	if err != nil {
-		return 0, false, err
+		return e, err
 	}
-	start, err = parseIDValue(value)
-	return start, true, err
+	return parseIDValue(value)
 }
 
 // seekBody returns the body of the row with the given key, which must be
@@ -122,6 +135,9 @@ type walk struct {
 	left   int   // still to be given; negative if there is no limit
 	yield  func(*call.Row) bool
 	prefix []byte
+	moves  *moveWalk // nil if none matters
+
+	stopped bool // by the receiver
 }
 
 // each calls yield with each row that q selects until it returns false.
@@ -134,28 +150,83 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 	if q.Limit > 0 {
 		w.left = q.Limit
 	}
+	whole := w.span
+	var since uint64
+	if !q.Walk.IsZero() {
+		if since, err = s.heads.known(q.Tenant, q.Walk); err != nil {
+			return err
+		}
+	}
 	plan := planOf(q.Where, &w.span)
-	if w.span.empty() {
+	if whole.empty() || w.span.empty() && q.Walk.IsZero() {
 		return nil
+	}
+	if w.span.empty() {
+		w.span.hi = w.span.lo // a row may have moved to where the condition is met
 	}
 	w.it, err = s.db.NewIter(&pebble.IterOptions{LowerBound: w.span.lo.key(q.Tenant), UpperBound: w.span.hi.key(q.Tenant)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = firstError(err, w.it.Close()) }()
+	if err := w.named(); err != nil {
+		return err
+	}
+	if q.Walk.IsZero() || q.Where == nil && w.skip > 0 {
+		return w.run(ctx, plan)
+	}
+	if w.moves, err = w.openMoves(since, whole); err != nil || w.moves == nil {
+		return firstError(err, w.run(ctx, plan))
+	}
+	defer func() { err = firstError(err, w.moves.close()) }()
+	if err := w.run(ctx, plan); err != nil || w.left == 0 || w.stopped {
+		return err
+	}
+	return w.rest()
+}
+
+// run goes over the rows where they stand now.
+func (w *walk) run(ctx context.Context, plan plan) error {
 	switch {
 	case plan.useful():
 		return w.lookUp(ctx, plan)
-	case q.Where == nil && w.skip > 0:
+	case w.q.Where == nil && w.skip > 0:
 		ok, err := w.skipRows()
 		if err != nil {
 			return err
 		}
 		return w.scan(ctx, ok)
-	case q.Reverse:
+	case w.q.Reverse:
 		return w.scan(ctx, w.it.Last())
 	}
 	return w.scan(ctx, w.it.First())
+}
+
+// named puts the ids of rows in the place of the aliases that the condition asks
+// for.
+func (w *walk) named() error {
+	var ids *pebble.Iterator
+	var err error
+	w.q.Where = call.MapIDs(w.q.Where, func(id call.GUID) call.GUID {
+		if err == nil && ids == nil {
+			ids, err = w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{UseL6Filters: true}})
+		}
+		if err != nil {
+			return id
+		}
+		_, row, e := findID(ids, w.q.Tenant, id)
+		switch {
+		case e == nil:
+			return row
+		case !errors.Is(e, call.ErrNotFound):
+			err = e
+		}
+		return id
+	})
+	if ids != nil {
+		err = firstError(err, ids.Close())
+	}
+	return err
 }
 
 // scan goes on from where the iterator stands; ok says whether it stands on a
@@ -174,18 +245,29 @@ func (w *walk) scan(ctx context.Context, ok bool) error {
 }
 
 // give hands on the row that the iterator stands on if it matches, and reports
-// whether to go on.
+// whether to go on. Before it come those that have left places before its own.
 func (w *walk) give(ctx context.Context) (more bool, err error) {
 	if w.steps++; w.steps%256 == 1 {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
 	}
-	start, id, err := parseRowKey(w.it.Key())
+	if w.moves != nil {
+		if came, more, err := w.upTo(w.it.Key()); err != nil || !more || came {
+			return more, err
+		}
+	}
+	return w.hand(w.it, call.Cursor{})
+}
+
+// hand hands on the row that it stands on if it matches, and reports whether to go
+// on.
+func (w *walk) hand(it *pebble.Iterator, met call.Cursor) (more bool, err error) {
+	start, id, err := parseRowKey(it.Key())
 	if err != nil {
 		return false, err
 	}
-	body, err := w.it.ValueAndErr()
+	body, err := it.ValueAndErr()
 	if err != nil {
 		return false, err
 	}
@@ -203,6 +285,10 @@ func (w *walk) give(ctx context.Context) (more bool, err error) {
 		w.skip--
 		return true, nil
 	}
+	if met != w.row.Cursor() {
+		w.row.Met = met
+	}
 	w.left--
-	return w.yield(&w.row) && w.left != 0, nil
+	w.stopped = !w.yield(&w.row)
+	return !w.stopped && w.left != 0, nil
 }

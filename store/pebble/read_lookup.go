@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -193,8 +194,11 @@ func (w *walk) countsOfDays() (*pebble.Iterator, error) {
 }
 
 func (w *walk) lookUpID(ctx context.Context, it *pebble.Iterator, id call.GUID) error {
-	start, found, err := seekID(it, appendIDKey(nil, w.q.Tenant, id))
-	if err != nil || !found {
+	start, id, err := findID(it, w.q.Tenant, id)
+	if err != nil {
+		if errors.Is(err, call.ErrNotFound) {
+			return nil
+		}
 		return err
 	}
 	key := appendRowKey(nil, w.q.Tenant, start, id)

@@ -38,8 +38,12 @@ func (s *Store) trim(ctx context.Context, tenant call.GUID, before uint64) (tota
 			return total, err
 		}
 		var n int64
+		var changed map[call.GUID]head
 		wait, err := s.apply(func(b *pebble.Batch) (err error) {
-			n, err = s.trimSome(b, tenant, before)
+			var last bool
+			if n, last, err = s.trimSome(b, tenant, before); err == nil && last {
+				changed, err = s.noteTrim(b, tenant, before)
+			}
 			return err
 		})
 		if err != nil {
@@ -48,43 +52,59 @@ func (s *Store) trim(ctx context.Context, tenant call.GUID, before uint64) (tota
 		if err := wait(); err != nil {
 			return total, err
 		}
-		if n == 0 {
+		s.heads.show(changed)
+		total += n
+		if n == 0 || changed != nil {
 			return total, nil
 		}
-		total += n
 	}
 }
 
+// noteTrim notes that all rows before a start are gone, in the batch of the last of
+// them.
+func (s *Store) noteTrim(b *pebble.Batch, tenant call.GUID, before uint64) (map[call.GUID]head, error) {
+	p := &pieceWriter{batch: b, tenant: tenant, head: s.heads.written[tenant], now: s.opts.Now()}
+	if err := firstError(p.trimmed(before), p.finish()); err != nil {
+		return nil, err
+	}
+	s.heads.written[tenant] = p.head
+	return map[call.GUID]head{tenant: p.head}, nil
+}
+
 // trimSome adds to b the deletion of the tenant's oldest rows, of one day and
-// not more than trimChunk.
-func (s *Store) trimSome(b *pebble.Batch, tenant call.GUID, before uint64) (n int64, err error) {
+// not more than trimChunk, and reports whether these were the last.
+func (s *Store) trimSome(b *pebble.Batch, tenant call.GUID, before uint64) (n int64, last bool, err error) {
 	lower := place{}.key(tenant)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: place{start: before}.key(tenant)})
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer func() { err = firstError(err, it.Close()) }()
 	if !it.First() {
-		return 0, it.Error()
+		return 0, false, it.Error()
 	}
 	first, _, err := parseRowKey(it.Key())
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	day := first / ticksPerDay
 	c := &cut{tenant: tenant, tally: tally{}}
 	if err := c.open(s.db, day); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer func() { err = firstError(err, c.close()) }()
 	n, whole, err := c.rows(b, it, day, s.opts.trimChunk)
 	if err != nil {
-		return 0, err
+		return 0, false, err
+	}
+	last = !it.Valid()
+	if err := it.Error(); err != nil {
+		return 0, false, err
 	}
 	if whole && (day+1)*ticksPerDay <= before {
-		return n, c.wholeDay(b, day)
+		return n, last, c.wholeDay(b, day)
 	}
-	return n, c.partOfDay(b, lower)
+	return n, last, c.partOfDay(b, lower)
 }
 
 // A cut is what one batch of Trim deletes.
@@ -100,6 +120,9 @@ type cut struct {
 	legs     *pebble.Iterator // of the day
 	messages *pebble.Iterator
 	gone     int // messages
+
+	db      *pebble.DB
+	aliases bool // the tenant has some
 }
 
 // rows adds the deletion of what hangs on the rows of a day, of as many as one
@@ -142,6 +165,11 @@ func (c *cut) row(b *pebble.Batch, start uint64, id call.GUID, body []byte) erro
 	c.key = appendIDKey(c.key[:0], c.tenant, id)
 	if err := b.Delete(c.key, nil); err != nil {
 		return err
+	}
+	if c.aliases {
+		if err := removeAliases(c.db, b, call.RowID{Tenant: c.tenant, ID: id}); err != nil {
+			return err
+		}
 	}
 	return c.rowLegs(b, start, id)
 }

@@ -16,7 +16,7 @@ type keyList struct {
 	ids    []entry
 	index  [len(indexKinds)][]entry
 	moved  []movedRow
-	bodies map[rowID][]byte // of rows that were there, as they are now
+	stands map[call.RowID]standing // of rows that were there, as they are now
 	buf    []byte
 }
 
@@ -27,13 +27,17 @@ type entry struct {
 	remove   bool
 }
 
-type rowID struct{ tenant, id call.GUID }
-
 // A movedRow is a row that has left some places in the index.
 type movedRow struct {
-	rowID
-	start uint64
+	call.RowID
+	start uint64 // where it stood
 	left  []entry
+}
+
+// A standing is where a row stands now, and what it is; without a body it is gone.
+type standing struct {
+	start uint64
+	body  []byte
 }
 
 func (l *keyList) key(e entry) []byte { return l.arena[e.from:e.to] }
@@ -65,11 +69,21 @@ func (l *keyList) addIndex(key []byte, remove bool) {
 	l.index[kind] = append(l.index[kind], entry{from: from, to: len(l.arena), remove: remove})
 }
 
-// moveIndex adds what has to change in the index when old becomes now.
-func (l *keyList) moveIndex(old, now *call.Row, start uint64, body []byte) {
+// removeRow adds the removal of a row from where it stood.
+func (l *keyList) removeRow(tenant call.GUID, start uint64, id call.GUID) {
+	from := len(l.arena)
+	l.arena = appendRowKey(l.arena, tenant, start, id)
+	l.rows = append(l.rows, entry{from: from, to: len(l.arena), remove: true})
+}
+
+// moveIndex adds what has to change in the index when old, which stood at start,
+// becomes now, which is nil if the row is removed.
+func (l *keyList) moveIndex(old *call.Row, start uint64, now *call.Row, to standing) {
 	var was, is [][]byte
 	l.buf = indexKeys(l.buf, old, start, func(key []byte) { was = append(was, bytes.Clone(key)) })
-	l.buf = indexKeys(l.buf, now, start, func(key []byte) { is = append(is, bytes.Clone(key)) })
+	if now != nil {
+		l.buf = indexKeys(l.buf, now, to.start, func(key []byte) { is = append(is, bytes.Clone(key)) })
+	}
 	has := func(keys [][]byte, key []byte) bool {
 		return slices.ContainsFunc(keys, func(k []byte) bool { return bytes.Equal(k, key) })
 	}
@@ -78,7 +92,7 @@ func (l *keyList) moveIndex(old, now *call.Row, start uint64, body []byte) {
 			l.addIndex(key, false)
 		}
 	}
-	m := movedRow{rowID: rowID{now.Tenant, now.ID}, start: start}
+	m := movedRow{RowID: call.RowID{Tenant: old.Tenant, ID: old.ID}, start: start}
 	for _, key := range was {
 		if !has(is, key) {
 			from := len(l.arena)
@@ -89,10 +103,10 @@ func (l *keyList) moveIndex(old, now *call.Row, start uint64, body []byte) {
 	if len(m.left) > 0 {
 		l.moved = append(l.moved, m)
 	}
-	if l.bodies == nil {
-		l.bodies = map[rowID][]byte{}
+	if l.stands == nil {
+		l.stands = map[call.RowID]standing{}
 	}
-	l.bodies[m.rowID] = body
+	l.stands[m.RowID] = to
 }
 
 // leave adds the removal of the index keys that rows have left. A key that
@@ -117,23 +131,24 @@ func (l *keyList) leave(it *pebble.Iterator) error {
 // What new rows of the batch set comes behind every removal.
 func (l *keyList) twins(it *pebble.Iterator, m movedRow) (map[string]bool, error) {
 	var keys map[string]bool
-	prefix := appendRowKey(nil, m.tenant, m.start, m.id)[:tenantEnd+8+shortID]
+	prefix := appendRowKey(nil, m.Tenant, m.start, m.ID)[:tenantEnd+8+shortID]
 	for ok := it.SeekGE(prefix); ok && bytes.HasPrefix(it.Key(), prefix); ok = it.Next() {
 		_, id, err := parseRowKey(it.Key())
 		if err != nil {
 			return nil, err
 		}
-		if id == m.id {
-			continue
+		now, known := l.stands[call.RowID{Tenant: m.Tenant, ID: id}]
+		if id == m.ID || known && (now.body == nil || now.start != m.start) {
+			continue // it leaves as well
 		}
-		body := l.bodies[rowID{m.tenant, id}]
-		if body == nil {
+		body := now.body
+		if !known {
 			if body, err = it.ValueAndErr(); err != nil {
 				return nil, err
 			}
 		}
 		var r call.Row
-		if err := parseBody(&r, m.tenant, m.start, id, string(body)); err != nil {
+		if err := parseBody(&r, m.Tenant, m.start, id, string(body)); err != nil {
 			return nil, err
 		}
 		if keys == nil {
@@ -180,7 +195,13 @@ func (l *keyList) addTo(batch *pebble.Batch) error {
 	}
 	slices.SortFunc(l.rows, compare)
 	for _, e := range l.rows {
-		if err := batch.Set(l.key(e), e.value, nil); err != nil {
+		var err error
+		if e.remove {
+			err = batch.Delete(l.key(e), nil)
+		} else {
+			err = batch.Set(l.key(e), e.value, nil)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -219,7 +219,7 @@ func (f *frames) next(ctx context.Context) (kind byte, payload []byte, err error
 		}
 		f.ended = true
 		return 0, nil, f.rest(ctx, told)
-	case kind == frameRow, kind == frameMessage, kind == frameValue, kind == frameProblem:
+	case kind == frameRow, kind == frameMet, kind == frameMessage, kind == frameValue, kind == frameProblem:
 		return kind, payload, nil
 	}
 	return 0, nil, malformed()

@@ -51,6 +51,11 @@ func (h *handler) routes() http.Handler {
 		pathStats:        h.stats,
 		pathBackup:       h.backup,
 		pathCompact:      h.compact,
+		pathLatest:       h.latest,
+		pathAwait:        h.await,
+		pathChanges:      h.changes,
+		pathTrimChanges:  h.trimChanges,
+		pathNewEpoch:     h.newEpoch,
 	} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, do) })
 	}
@@ -124,8 +129,14 @@ func (a *answer) close(at int) {
 }
 
 func (a *answer) row(r *call.Row) {
-	at := a.open(frameRow)
-	a.buf = appendRow(a.buf, r)
+	if r.Met.IsZero() {
+		at := a.open(frameRow)
+		a.buf = appendRow(a.buf, r)
+		a.close(at)
+		return
+	}
+	at := a.open(frameMet)
+	a.buf = appendRow(binary.BigEndian.AppendUint64(a.buf, call.Ticks(r.Met.Start)), r)
 	a.close(at)
 }
 

@@ -16,6 +16,11 @@
 //	POST /write    batch                          → value end
 //	POST /state    prefix                         → value… end, one for each name
 //	POST /trim     tenant, time                   → value end
+//	POST /latest   tenant                         → value end
+//	POST /await    tenant, version                → value end
+//	POST /changes  tenant, version                → value or row… end, one for each change
+//	POST /trim-changes  time                      → end
+//	POST /new-epoch  nothing                      → end
 //	POST /legs     tenant, start, id              → value… end, one for each leg
 //	POST /messages leg                            → message… end
 //	POST /trim-messages  time                     → end
@@ -28,12 +33,13 @@
 // version of this protocol and of the program. An answer is a sequence of
 // frames:
 //
-//	kind      1 byte: r row, m message, v value, p problem, . end, e error
+//	kind      1 byte: r row, R row of a walk, m message, v value, p problem, . end, e error
 //	length    4 bytes, big-endian
 //	payload
 //
 // A row is its tenant (16 bytes), its start in ticks (8 bytes, big-endian), its
-// id (16 bytes) and its compact form, see [call.Row.AppendBody]. A message is
+// id (16 bytes) and its compact form, see [call.Row.AppendBody]. A row that a walk
+// has met elsewhere has the start of that place in front. A message is
 // its leg (16 bytes), its time in ticks (8 bytes, big-endian) and its compact
 // form, see [call.Message.AppendBody]. The end or an error is the last frame:
 // an answer without either was cut off.
@@ -46,7 +52,7 @@ import (
 
 const (
 	// protocol changes with what is written here.
-	protocol = "3"
+	protocol = "4"
 	header   = "Trunklog-Socket"
 
 	// maxRequest bounds what a server reads: some million rows.
@@ -73,11 +79,17 @@ const (
 	pathStats        = "/stats"
 	pathBackup       = "/backup"
 	pathCompact      = "/compact"
+	pathLatest       = "/latest"
+	pathAwait        = "/await"
+	pathChanges      = "/changes"
+	pathTrimChanges  = "/trim-changes"
+	pathNewEpoch     = "/new-epoch"
 )
 
 // The kinds of frames.
 const (
 	frameRow     = 'r'
+	frameMet     = 'R'
 	frameMessage = 'm'
 	frameValue   = 'v'
 	frameProblem = 'p'

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -42,15 +43,22 @@ func (f *frames) walk(ctx context.Context, yield func(*call.Row, error) bool) {
 			return
 		case err == nil && ctx.Err() != nil:
 			err = fmt.Errorf("admin socket: %w", ctx.Err())
-		case err == nil && kind != frameRow:
+		case err == nil && kind != frameRow && (kind != frameMet || len(payload) < 8):
 			err = malformed()
 		case err == nil:
 			// The buffer is written to again at the next step only, until
 			// which the row is valid.
 			body := unsafe.String(unsafe.SliceData(payload), len(payload)) //nolint:gosec // see above
+			var met call.Cursor
+			if kind == frameMet {
+				met.Start, body = call.TimeOf(binary.BigEndian.Uint64(payload)), body[8:]
+			}
 			row.AdministrativeUnits = units[:0]
 			if err = parseRow(&row, body); err != nil {
 				err = fmt.Errorf("admin socket: %w: %w", errMalformed, err)
+			}
+			if !met.Start.IsZero() {
+				row.Met = call.Cursor{Start: met.Start, ID: row.ID}
 			}
 			if cap(row.AdministrativeUnits) > 0 {
 				units = row.AdministrativeUnits

@@ -29,7 +29,7 @@ func parseRow(r *call.Row, s string) error {
 }
 
 // appendBatch appends b: its rows and its messages, each with its length in
-// front, its legs, its State and its If. It fails with [call.ErrInvalid] if one
+// front, its legs, its State, its If and the rest. It fails with [call.ErrInvalid] if one
 // of them cannot be kept, because the compact form holds only what can.
 func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(len(batch.Rows)))
@@ -47,7 +47,44 @@ func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
 		return nil, err
 	}
 	b = appendValues(b, batch.State)
-	return appendValues(b, batch.If), nil
+	return appendChanges(appendValues(b, batch.If), batch), nil
+}
+
+// appendChanges appends what b removes, its aliases and what it relies on.
+func appendChanges(b []byte, batch *call.Batch) []byte {
+	b = binary.AppendUvarint(b, uint64(len(batch.Remove)))
+	for _, r := range batch.Remove {
+		b = append(append(b, r.Tenant[:]...), r.ID[:]...)
+	}
+	b = binary.AppendUvarint(b, uint64(len(batch.Aliases)))
+	for _, a := range batch.Aliases {
+		b = append(append(append(b, a.Tenant[:]...), a.ID[:]...), a.Of[:]...)
+	}
+	b = binary.AppendUvarint(b, uint64(len(batch.Still)))
+	for _, c := range batch.Still {
+		b = appendVersion(append(append(b, c.Tenant[:]...), c.Correlation[:]...), c.After)
+	}
+	return b
+}
+
+func (p *parser) changes(b *call.Batch) {
+	for n := p.number(32); n > 0; n-- {
+		b.Remove = append(b.Remove, call.RowID{Tenant: p.guid(), ID: p.guid()})
+	}
+	for n := p.number(48); n > 0; n-- {
+		b.Aliases = append(b.Aliases, call.Alias{Tenant: p.guid(), ID: p.guid(), Of: p.guid()})
+	}
+	for n := p.number(48); n > 0; n-- {
+		b.Still = append(b.Still, call.Condition{Tenant: p.guid(), Correlation: p.guid(), After: p.version()})
+	}
+}
+
+func appendVersion(b []byte, v call.Version) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, v.Epoch), v.Number)
+}
+
+func (p *parser) version() call.Version {
+	return call.Version{Epoch: p.big(8), Number: p.big(8)}
 }
 
 // parseBatch returns the batch in s. The texts of its rows are parts of s.
@@ -69,6 +106,7 @@ func parseBatch(s string) (call.Batch, error) {
 	}
 	p.messages(&b)
 	b.State, b.If = p.values(), p.values()
+	p.changes(&b)
 	if err := p.end(); err != nil {
 		return call.Batch{}, err
 	}
@@ -76,17 +114,22 @@ func parseBatch(s string) (call.Batch, error) {
 }
 
 func appendResult(b []byte, r call.Result) []byte {
-	b = binary.AppendUvarint(b, uint64(len(r.Rows)))
-	for _, w := range r.Rows {
-		b = append(append(appendMoment(b, w.Place.Start), w.Place.ID[:]...), byte(w.Fate))
+	for _, all := range [...][]call.Written{r.Rows, r.Removed} {
+		b = binary.AppendUvarint(b, uint64(len(all)))
+		for _, w := range all {
+			b = append(append(appendMoment(b, w.Place.Start), w.Place.ID[:]...), byte(w.Fate))
+			b = binary.AppendUvarint(b, w.Number)
+		}
 	}
 	return b
 }
 
-func (p *parser) result() call.Result {
-	r := call.Result{Rows: make([]call.Written, p.number(1+16+1))}
-	for i := range r.Rows {
-		r.Rows[i] = call.Written{Place: call.Cursor{Start: p.moment(), ID: p.guid()}, Fate: call.Fate(p.byte())}
+func (p *parser) result() (r call.Result) {
+	for _, all := range [...]*[]call.Written{&r.Rows, &r.Removed} {
+		*all = make([]call.Written, p.number(1+16+1+1))
+		for i := range *all {
+			(*all)[i] = call.Written{Place: call.Cursor{Start: p.moment(), ID: p.guid()}, Fate: call.Fate(p.byte()), Number: p.uvarint()}
+		}
 	}
 	return r
 }

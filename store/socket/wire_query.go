@@ -18,7 +18,7 @@ func appendQuery(b []byte, q call.Query) ([]byte, error) {
 	b = append(b, q.After.ID[:]...)
 	b = binary.AppendVarint(b, q.Skip)
 	b = binary.AppendVarint(b, int64(q.Limit))
-	b = appendFlag(b, q.Reverse)
+	b = appendVersion(appendFlag(b, q.Reverse), q.Walk)
 	return appendExpr(b, q.Where, 0)
 }
 
@@ -26,7 +26,7 @@ func parseQuery(s string) (call.Query, error) {
 	p := parser{s: s}
 	q := call.Query{Tenant: p.guid(), From: p.moment(), To: p.moment()}
 	q.After.Start, q.After.ID = p.moment(), p.guid()
-	q.Skip, q.Limit, q.Reverse = p.varint(), int(p.varint()), p.flag()
+	q.Skip, q.Limit, q.Reverse, q.Walk = p.varint(), int(p.varint()), p.flag(), p.version()
 	q.Where = p.expr(0)
 	if err := p.end(); err != nil {
 		return call.Query{}, err

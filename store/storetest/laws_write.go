@@ -131,26 +131,29 @@ func giverKeepsItsMemory(f *fixture) {
 	f.sameAll()
 }
 
-func foldKeepsThePlace(f *fixture) {
+func foldMovesTheRow(f *fixture) {
 	first := rowAt("moved", noon())
 	f.write(call.Batch{Rows: []call.Row{first, rowAt("other", noon().Add(time.Minute))}})
 	later := first.Start.Add(36 * time.Hour)
 	moved := told(first, call.Graph.Witness(), func(r *call.Row) { r.Start = later })
-	if res := f.write(call.Batch{Rows: []call.Row{moved}}); res.Changed != 1 {
-		f.Fatalf("a new start: %+v", res)
+	res := f.result(call.Batch{Rows: []call.Row{moved}})
+	if w := res.Rows[0]; w.Fate != call.Moved || !w.Place.Start.Equal(later) || w.Number != 3 {
+		f.Fatalf("a new start: %+v", w)
 	}
-	rows := f.same(call.Query{Tenant: first.Tenant})
-	if len(rows) != 2 || rows[0].ID != first.ID || !rows[0].Start.Equal(first.Start) || !rows[0].ClaimedStart.Equal(later) {
-		f.Fatalf("the row moved: %+v", rows)
+	for range 2 {
+		rows := f.same(call.Query{Tenant: first.Tenant})
+		if len(rows) != 2 || rows[1].ID != first.ID || !rows[1].Start.Equal(later) {
+			f.Fatalf("the row has not moved: %+v", rows)
+		}
+		if n := len(f.same(call.Query{Tenant: first.Tenant, To: later})); n != 1 {
+			f.Fatalf("%d rows before the new start", n)
+		}
+		f.reopen()
 	}
-	if n := len(f.same(call.Query{Tenant: first.Tenant, From: later})); n != 0 {
-		f.Fatalf("%d rows at the new start", n)
-	}
-	f.reopen()
 	back := told(first, call.Graph.Witness(), func(r *call.Row) { r.Start = first.Start })
 	f.write(call.Batch{Rows: []call.Row{back}})
-	if got, _ := f.store.Row(f.Context(), first.Tenant, first.ID); !got.ClaimedStart.IsZero() {
-		f.Fatalf("claimed start %v after it was taken back", got.ClaimedStart)
+	if got := f.mustRow(first); !got.Start.Equal(first.Start) {
+		f.Fatalf("it starts at %v after that was taken back", got.Start)
 	}
 	f.sameAll()
 }
@@ -253,7 +256,7 @@ func duplicatesInOneBatch(f *fixture) {
 		f.Fatalf("two rows, one of them four times: %+v", res)
 	}
 	rows := f.same(call.Query{Tenant: r.Tenant})
-	if len(rows) != 2 || f.mustRow(r).Trunk != "graph.example" || f.mustRow(r).Caller != "+49301" || !f.mustRow(r).Start.Equal(r.Start) {
+	if len(rows) != 2 || f.mustRow(r).Trunk != "graph.example" || f.mustRow(r).Caller != "+49301" || !f.mustRow(r).Start.Equal(rich.Start) {
 		f.Fatalf("rows %+v", rows)
 	}
 	// Of one witness the later stands.

@@ -21,23 +21,28 @@ import (
 // has yielded are overwritten on the next step, so that who keeps one without
 // [call.Row.Clone] sees rubbish; so are the bytes of a message.
 type Model struct {
-	mu     sync.RWMutex
-	rows   map[call.GUID][]call.Row // by tenant, each in the order of the log
-	starts map[rowKey]time.Time     // under which start a row was published
-	state  map[string][]byte
-	kept   kept
-	failed error
-	closed bool
-	busy   sync.WaitGroup // what is under way
+	mu      sync.RWMutex
+	rows    map[call.GUID][]call.Row    // by tenant, each in the order of the log
+	starts  map[call.RowID]time.Time    // under which start a row stands
+	aliases map[call.RowID]call.GUID    // of which row an id is an alias
+	history map[call.GUID]*modelHistory // by tenant
+	epoch   uint64
+	state   map[string][]byte
+	kept    kept
+	failed  error
+	closed  bool
+	busy    sync.WaitGroup // what is under way
+	news    chan struct{}  // closed when something changes
 }
-
-type rowKey struct{ tenant, id call.GUID }
 
 var _ call.Store = (*Model)(nil)
 
 // NewModel returns an empty Model.
 func NewModel() *Model {
-	return &Model{rows: map[call.GUID][]call.Row{}, starts: map[rowKey]time.Time{}, state: map[string][]byte{}, kept: newKept()}
+	return &Model{
+		rows: map[call.GUID][]call.Row{}, starts: map[call.RowID]time.Time{}, aliases: map[call.RowID]call.GUID{},
+		history: map[call.GUID]*modelHistory{}, epoch: 1, state: map[string][]byte{}, kept: newKept(), news: make(chan struct{}),
+	}
 }
 
 // Reopen closes m and returns a Model that holds what m held, as an engine
@@ -46,7 +51,10 @@ func (m *Model) Reopen() *Model {
 	_ = m.Close() // it may be closed already
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return &Model{rows: m.rows, starts: m.starts, state: m.state, kept: m.kept}
+	return &Model{
+		rows: m.rows, starts: m.starts, aliases: m.aliases, history: m.history, epoch: m.epoch, state: m.state, kept: m.kept,
+		news: make(chan struct{}),
+	}
 }
 
 // FailWrites makes Write, Trim and TrimMessages return err, such as [call.ErrFull], and
@@ -98,28 +106,47 @@ func (m *Model) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 			return call.Result{}, fmt.Errorf("model: state %q: %w", name, call.ErrConflict)
 		}
 	}
-	res := call.Result{Rows: make([]call.Written, len(rows))}
-	for i := range rows {
-		res.Rows[i] = m.fold(&rows[i])
+	if err := m.still(b.Still); err != nil {
+		return call.Result{}, err
 	}
-	m.kept.add(messages, legs)
+	if err := m.goodAliases(&b, rows); err != nil {
+		return call.Result{}, err
+	}
+	res := call.Result{Rows: make([]call.Written, len(rows))}
+	for _, id := range b.Remove {
+		res.Removed = append(res.Removed, m.remove(id))
+	}
+	for _, a := range b.Aliases {
+		m.aliases[call.RowID{Tenant: a.Tenant, ID: a.ID}] = m.resolve(a.Tenant, a.Of)
+	}
+	fresh := map[call.RowID]bool{}
+	for i := range rows {
+		w := m.fold(&rows[i], fresh)
+		res.Rows[i] = w
+		if w.Fate == call.New {
+			fresh[call.RowID{Tenant: rows[i].Tenant, ID: w.Place.ID}] = true
+		}
+	}
+	m.follow(res.Rows, rows)
+	m.kept.add(messages, m.placed(legs))
 	for name, v := range b.State {
 		if delete(m.state, name); v != nil {
 			m.state[name] = append([]byte{}, v...)
 		}
 	}
+	m.tell()
 	return res, nil
 }
 
-func (m *Model) fold(w *call.Row) call.Written {
-	key := rowKey{w.Tenant, w.ID}
+// fold takes in a row. One that is fresh, which nobody has seen yet, does not move.
+func (m *Model) fold(w *call.Row, fresh map[call.RowID]bool) call.Written {
+	w.ID = m.resolve(w.Tenant, w.ID)
+	key := call.RowID{Tenant: w.Tenant, ID: w.ID}
+	h := m.historyOf(w.Tenant)
 	start, known := m.starts[key]
 	if !known {
-		m.starts[key] = w.Start
-		all := m.rows[w.Tenant]
-		i, _ := slices.BinarySearchFunc(all, w.Cursor(), comparePlace)
-		m.rows[w.Tenant] = slices.Insert(all, i, *w)
-		return call.Written{Place: w.Cursor(), Fate: call.New}
+		m.insert(*w)
+		return call.Written{Place: w.Cursor(), Fate: call.New, Number: h.note(call.New, w.ID, time.Time{}, w.Start, m.now())}
 	}
 	at := call.Cursor{Start: start, ID: w.ID}
 	all := m.rows[w.Tenant]
@@ -128,8 +155,24 @@ func (m *Model) fold(w *call.Row) call.Written {
 	if !r.Fold(w) {
 		return call.Written{Place: at, Fate: call.Same}
 	}
-	m.rows[w.Tenant] = slices.Concat(all[:i], []call.Row{r}, all[i+1:])
-	return call.Written{Place: at, Fate: call.Changed}
+	fate := call.Changed
+	if !r.Start.Equal(start) {
+		m.kept.move(&all[i], r.Start)
+		if !fresh[key] {
+			fate = call.Moved
+		}
+	}
+	m.rows[w.Tenant] = slices.Concat(all[:i], all[i+1:])
+	m.insert(r)
+	return call.Written{Place: r.Cursor(), Fate: fate, Number: h.note(fate, r.ID, start, r.Start, m.now())}
+}
+
+// insert puts a row into its place.
+func (m *Model) insert(r call.Row) {
+	m.starts[call.RowID{Tenant: r.Tenant, ID: r.ID}] = r.Start
+	all := m.rows[r.Tenant]
+	i, _ := slices.BinarySearchFunc(all, r.Cursor(), comparePlace)
+	m.rows[r.Tenant] = slices.Concat(all[:i], []call.Row{r}, all[i:])
 }
 
 // asKept returns a copy of r as a store keeps it: times in UTC, without what
@@ -155,23 +198,28 @@ func comparePlace(r call.Row, c call.Cursor) int {
 
 // match returns the rows that q selects, in the order in which it asks for
 // them.
-func (m *Model) match(q call.Query) []call.Row {
+func (m *Model) match(q call.Query) ([]call.Row, error) {
 	m.mu.RLock()
-	all := slices.Clone(m.rows[q.Tenant])
+	all, err := m.walked(q)
+	q.Where = m.named(q.Tenant, q.Where)
 	m.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
 	if q.Reverse {
 		slices.Reverse(all)
 	}
 	var out []call.Row
 	skip := q.Skip
 	for _, r := range all {
-		behind := comparePlace(r, q.After)
+		at := r.Place()
+		behind := comparePlace(call.Row{Start: at.Start, ID: at.ID}, q.After)
 		if q.Reverse {
 			behind = -behind
 		}
 		switch {
-		case !q.From.IsZero() && r.Start.Before(q.From):
-		case !q.To.IsZero() && !r.Start.Before(q.To):
+		case !q.From.IsZero() && at.Start.Before(q.From):
+		case !q.To.IsZero() && !at.Start.Before(q.To):
 		case !q.After.IsZero() && behind <= 0:
 		case q.Where != nil && !q.Where.Match(&r):
 		case skip > 0:
@@ -183,7 +231,7 @@ func (m *Model) match(q call.Query) []call.Row {
 			break
 		}
 	}
-	return out
+	return out, nil
 }
 
 // Rows implements [call.Reader].
@@ -196,7 +244,12 @@ func (m *Model) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, err
 		defer m.busy.Done()
 		var l loan
 		defer l.end()
-		for _, r := range m.match(q) {
+		rows, err := m.match(q)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, r := range rows {
 			if err := ctx.Err(); err != nil {
 				yield(nil, fmt.Errorf("model: %w", err))
 				return
@@ -216,7 +269,8 @@ func (m *Model) Row(ctx context.Context, tenant, id call.GUID) (call.Row, error)
 	defer m.busy.Done()
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	start, ok := m.starts[rowKey{tenant, id}]
+	id = m.resolve(tenant, id)
+	start, ok := m.starts[call.RowID{Tenant: tenant, ID: id}]
 	if !ok {
 		return call.Row{}, fmt.Errorf("model: row %v: %w", id, call.ErrNotFound)
 	}
@@ -230,7 +284,9 @@ func (m *Model) Count(ctx context.Context, q call.Query) (int64, error) {
 		return 0, err
 	}
 	defer m.busy.Done()
-	return int64(len(m.match(q))), nil
+	q.Walk = call.Version{}
+	rows, err := m.match(q)
+	return int64(len(rows)), err
 }
 
 // State implements [call.Store].
@@ -264,14 +320,17 @@ func (m *Model) Trim(ctx context.Context, tenant call.GUID, t time.Time) (int64,
 	var kept []call.Row
 	for _, r := range m.rows[tenant] {
 		if r.Start.Before(t) {
-			delete(m.starts, rowKey{tenant, r.ID})
-			m.kept.forget(&r)
+			m.forget(&r)
 		} else {
 			kept = append(kept, r)
 		}
 	}
 	n := len(m.rows[tenant]) - len(kept)
 	m.rows[tenant] = kept
+	if n > 0 {
+		m.historyOf(tenant).trimmed(t, m.now())
+		m.tell()
+	}
 	return int64(n), nil
 }
 
@@ -283,6 +342,7 @@ func (m *Model) Close() error {
 		return fmt.Errorf("model: %w", call.ErrClosed)
 	}
 	m.closed = true
+	m.tell()
 	m.mu.Unlock()
 	m.busy.Wait()
 	return nil

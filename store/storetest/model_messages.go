@@ -77,6 +77,18 @@ func (k *kept) forget(r *call.Row) {
 	}
 }
 
+// move moves the legs of a row that moves.
+func (k *kept) move(r *call.Row, to time.Time) {
+	for key, l := range k.legs {
+		if l.Tenant != r.Tenant || l.Row.ID != r.ID || !l.Row.Start.Equal(r.Start) {
+			continue
+		}
+		delete(k.legs, key)
+		l.Row.Start, key.start = to, to
+		k.legs[key] = l
+	}
+}
+
 // within reports whether a message was seen on one of the days of its leg.
 func within(m *call.Message, l call.Leg) bool {
 	from, to := l.From.UTC().Truncate(day), l.To.UTC().Truncate(day).Add(day)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -70,6 +69,14 @@ func (f *fixture) randomWrite(g *generator, rows *[]call.Row) {
 		b.Rows = append(b.Rows, r)
 	}
 	f.randomMessages(g, &b, *rows)
+	for g.oneIn(6) {
+		r := &(*rows)[g.IntN(len(*rows))]
+		b.Remove = append(b.Remove, call.RowID{Tenant: r.Tenant, ID: r.ID})
+	}
+	if g.oneIn(6) {
+		r := &(*rows)[g.IntN(len(*rows))]
+		b.Aliases = append(b.Aliases, call.Alias{Tenant: r.Tenant, ID: pick(g, g.guid(), (*rows)[g.IntN(len(*rows))].ID), Of: r.ID})
+	}
 	names := []string{"a", "a/1", "a/2", "b/1"}
 	values := [][]byte{nil, {}, []byte("1"), []byte("2")}
 	b.State, b.If = map[string][]byte{}, map[string][]byte{}
@@ -82,7 +89,7 @@ func (f *fixture) randomWrite(g *generator, rows *[]call.Row) {
 	}
 	got, err := f.store.Write(f.Context(), b)
 	want, wantErr := f.model.Write(f.Context(), b)
-	if !slices.EqualFunc(got.Rows, want.Rows, sameWritten) || errors.Is(err, call.ErrConflict) != errors.Is(wantErr, call.ErrConflict) || (err == nil) != (wantErr == nil) {
+	if !sameResult(got, want) || errors.Is(err, call.ErrConflict) != errors.Is(wantErr, call.ErrConflict) || (err == nil) != (wantErr == nil) {
 		f.Fatalf("write of %d rows, state %v, if %v: %+v, %v; want %+v, %v", len(b.Rows), fmt.Sprint(b.State), maps.Clone(b.If), got, err, want, wantErr)
 	}
 }

@@ -1,0 +1,99 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Version is a point in the history of a tenant's log: after so many changes
+// of one epoch. Within an epoch numbers never come again. A store that may have
+// lost changes that it has shown, such as a restored backup, begins another
+// epoch. The zero Version is no point at all.
+type Version struct {
+	Epoch  uint64
+	Number uint64
+}
+
+// IsZero reports whether v is no point at all.
+func (v Version) IsZero() bool { return v == Version{} }
+
+// FirstRelease stands for the point at which a store of the first release was
+// upgraded. Walks that began before have it: their tokens know no version.
+func FirstRelease() Version { return Version{Number: noNumber} }
+
+const noNumber = 1<<64 - 1
+
+func (v Version) String() string { return fmt.Sprintf("%016x-%d", v.Epoch, v.Number) }
+
+// ParseVersion parses what [Version.String] has written.
+func ParseVersion(s string) (v Version, err error) {
+	epoch, number, _ := strings.Cut(s, "-")
+	if v.Epoch, err = strconv.ParseUint(epoch, 16, 64); err == nil {
+		v.Number, err = strconv.ParseUint(number, 10, 64)
+	}
+	if err != nil || len(epoch) != 16 {
+		return Version{}, fmt.Errorf("%w: %q is no version of the log, such as %s", ErrInvalid, s, Version{1, 2})
+	}
+	return v, nil
+}
+
+// A ChangeReader reads what has changed in the log, in the order in which it was
+// written.
+//
+// Each new, changed, moved or removed row of a tenant takes the next number of
+// that tenant. Numbers rise and may have gaps. No number is shown before what it
+// stands for is durable, and whoever has seen a number has seen all below it.
+// That holds for all processes that share the store.
+type ChangeReader interface {
+	// Latest returns the tenant's last durable change.
+	Latest(ctx context.Context, tenant GUID) (Version, error)
+	// Changes yields the changes after the given one, up to the last that is
+	// durable, in the order of their numbers. A row may come several times, and
+	// each time as it is now. With a zero version, or one of another epoch, or
+	// one after which not all changes are kept any more, the error is ErrGone:
+	// the reader asks for Latest, reads all rows, and goes on from there. The
+	// change is valid until the next step.
+	Changes(ctx context.Context, tenant GUID, after Version) iter.Seq2[*Change, error]
+	// Await returns the tenant's last durable change as soon as that is not the
+	// given one.
+	Await(ctx context.Context, tenant GUID, after Version) (Version, error)
+}
+
+// A Change is what has become of a row, or of all rows before a time.
+type Change struct {
+	Number uint64
+	Fate   Fate      // New, Changed, Moved, Removed or Trimmed
+	ID     GUID      // of the row; zero if Fate is Trimmed
+	Row    *Row      // as it is now; nil if it is not there any more
+	Before time.Time // if Fate is Trimmed: rows that started before it are gone
+}
+
+// A RowID names a row of a tenant.
+type RowID struct{ Tenant, ID GUID }
+
+// An Alias is another id of a row. Every look-up, condition on the id, removal
+// and leg that names it means the row.
+type Alias struct {
+	Tenant GUID
+	ID     GUID // the other id, which no row has
+	Of     GUID // the row, or an alias of it
+}
+
+// A Condition holds if no row with the correlation id was written after the
+// given change. A writer that has looked for such rows, and has found none that
+// are the same call as its own, relies on that.
+type Condition struct {
+	Tenant      GUID
+	Correlation GUID
+	After       Version
+}
+
+// A Named is a value of the state and its name.
+type Named struct {
+	Name  string
+	Value []byte
+}

@@ -1,0 +1,185 @@
+package pebble
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/trunklog/trunklog/call"
+)
+
+// A head is the last change of a tenant, and the one after which all changes and
+// moves are kept.
+type head struct{ number, floor uint64 }
+
+func appendHeadKey(b []byte, tenant call.GUID) []byte { return appendTenant(b, kindHead, tenant) }
+
+func (h head) value() []byte {
+	b := binary.BigEndian.AppendUint64([]byte{valueVersion}, h.number)
+	return binary.BigEndian.AppendUint64(b, h.floor)
+}
+
+func parseHead(v []byte) (h head, err error) {
+	if len(v) != 1+8+8 || v[0] != valueVersion {
+		return h, badValue("the number of the last change", v)
+	}
+	return head{binary.BigEndian.Uint64(v[1:]), binary.BigEndian.Uint64(v[9:])}, nil
+}
+
+// Heads are the last changes of all tenants: those that were written, which
+// belongs to whoever has the turn, and those that are on the disk and so may be
+// shown.
+type heads struct {
+	written map[call.GUID]head
+
+	mu    sync.Mutex
+	epoch uint64
+	shown map[call.GUID]head
+	news  map[call.GUID]chan struct{} // closed when the tenant's head changes
+}
+
+// loadHeads reads the heads and the epoch. What a crash has left in the logs was
+// read and written to tables when the store was opened, so that all of it is on
+// the disk.
+func (s *Store) loadHeads() (err error) {
+	h := &s.heads
+	h.written, h.shown, h.news = map[call.GUID]head{}, map[call.GUID]head{}, map[call.GUID]chan struct{}{}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kindHead}, UpperBound: []byte{kindHead + 1}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if len(it.Key()) != tenantEnd {
+			return badKey(it.Key())
+		}
+		one, err := parseHead(value)
+		if err != nil {
+			return err
+		}
+		h.written[tenantOf(it.Key())], h.shown[tenantOf(it.Key())] = one, one
+	}
+	if err := it.Error(); err != nil {
+		return err
+	}
+	h.epoch, err = s.readEpoch()
+	return err
+}
+
+func (s *Store) readEpoch() (uint64, error) {
+	v, closer, err := s.db.Get([]byte{kindEpoch})
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		return 0, &call.CorruptError{Offset: -1, Err: errors.New("the epoch of the log is missing")}
+	case err != nil:
+		return 0, err
+	}
+	epoch, err := parseNumberValue("the epoch", v)
+	return epoch, firstError(err, closer.Close())
+}
+
+// newEpoch returns the value of an epoch that no store has had.
+func newEpoch() []byte {
+	return binary.BigEndian.AppendUint64([]byte{valueVersion}, rand.Uint64()|1)
+}
+
+// show makes changes known that are on the disk.
+func (h *heads) show(changed map[call.GUID]head) {
+	if len(changed) == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for tenant, now := range changed {
+		was := h.shown[tenant]
+		if was.number >= now.number && was.floor >= now.floor {
+			continue
+		}
+		h.shown[tenant] = head{max(was.number, now.number), max(was.floor, now.floor)}
+		if news := h.news[tenant]; news != nil {
+			close(news)
+			delete(h.news, tenant)
+		}
+	}
+}
+
+// end wakes whoever awaits a change.
+func (h *heads) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for tenant, news := range h.news {
+		close(news)
+		delete(h.news, tenant)
+	}
+}
+
+// latest returns the last change that may be shown, and what is closed when there
+// is another.
+func (h *heads) latest(tenant call.GUID, await bool) (call.Version, <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v := call.Version{Epoch: h.epoch, Number: h.shown[tenant].number}
+	if !await {
+		return v, nil
+	}
+	news := h.news[tenant]
+	if news == nil {
+		news = make(chan struct{})
+		h.news[tenant] = news
+	}
+	return v, news
+}
+
+// known returns the number of a version of the log after which all changes are
+// kept, or [call.ErrGone].
+func (h *heads) known(tenant call.GUID, v call.Version) (uint64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if v == call.FirstRelease() {
+		v = call.Version{Epoch: h.epoch}
+	}
+	now := h.shown[tenant]
+	if v.Epoch != h.epoch || v.Number < now.floor || v.Number > now.number {
+		return 0, fmt.Errorf("version %v: %w", v, call.ErrGone)
+	}
+	return v.Number, nil
+}
+
+// Latest implements [call.ChangeReader].
+func (s *Store) Latest(ctx context.Context, tenant call.GUID) (call.Version, error) {
+	if err := s.life.enter(ctx); err != nil {
+		return call.Version{}, s.readError("latest change", err)
+	}
+	defer s.life.leave()
+	v, _ := s.heads.latest(tenant, false)
+	return v, nil
+}
+
+// Await implements [call.ChangeReader].
+func (s *Store) Await(ctx context.Context, tenant call.GUID, after call.Version) (call.Version, error) {
+	for {
+		if err := s.life.enter(ctx); err != nil {
+			return call.Version{}, s.readError("await a change", err)
+		}
+		v, news := s.heads.latest(tenant, true)
+		s.life.leave()
+		if v != after {
+			return v, nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return call.Version{}, s.readError("await a change", ctx.Err())
+		case <-s.fault.over:
+			return call.Version{}, s.readError("await a change", call.ErrClosed)
+		}
+	}
+}
