@@ -152,16 +152,6 @@ func (r *Row) Settle(w Witness, complete bool) {
 	r.Seen |= w.Kind().Set()
 }
 
-// ToldBy makes w the witness of all that a row says that another one has settled.
-func (r *Row) ToldBy(w Witness) {
-	for f := range r.By {
-		if r.By[f] != 0 {
-			r.By[f] = w
-		}
-	}
-	r.Seen = w.Kind().Set()
-}
-
 // Normalize writes the numbers of r as plan does. What it changes is kept as it
 // came, unless that is known already.
 func (r *Row) Normalize(plan func(number string) string) {
