@@ -18,7 +18,7 @@ import (
 //	witness   1 byte: the witness of all settled fields; or 0, and then one
 //	          byte for each settled field
 //	known     uvarint, one bit a field: set if the value is not zero;
-//	          bit claimedBit stands for ClaimedStart
+//	          bit claimedBit stands for ClaimedStart, extensionsBit for the last part
 //	values    of the known fields in their order:
 //	          ID      16 bytes
 //	          Text    uvarint length, bytes
@@ -26,10 +26,11 @@ import (
 //	          Number  varint
 //	          Bool    nothing; the bit is the value
 //	          List    uvarint length, 16 bytes each
+//	extensions  if there are any, see extension.go
 //
 // Fields may be added at the end without a new version. A reader that meets a
 // bit it does not know refuses the row, because it cannot tell where the value
-// ends.
+// ends. An extension that it does not know it keeps.
 const rowVersion = 1
 
 const (
@@ -38,7 +39,10 @@ const (
 	// those that there were at first. The fields that came later are one
 	// further.
 	claimedBit = FieldSharedID + 1
-	knownBits  = NumFields + 1
+	// extensionsBit says that the body has extensions. It is behind those that there
+	// were before: fields that come later have to be another one further.
+	extensionsBit = FieldCalleeRaw + 2
+	knownBits     = NumFields + 2
 )
 
 func knownBit(f Field) Field {
@@ -62,16 +66,19 @@ func (r *Row) AppendBody(b []byte) []byte {
 	if !r.ClaimedStart.IsZero() {
 		known |= 1 << claimedBit
 	}
+	if r.hasExtensions() {
+		known |= 1 << extensionsBit
+	}
 	b = binary.AppendUvarint(b, known)
 	for f := range NumFields {
 		if f == claimedBit && known>>claimedBit&1 != 0 {
 			b = appendTime(b, r.ClaimedStart, r.Start)
 		}
 		if known>>knownBit(f)&1 != 0 {
-			b = r.appendField(b, f)
+			b = r.appendField(b, f, r.Start)
 		}
 	}
-	return b
+	return r.appendExtensions(b)
 }
 
 func (r *Row) appendWitnesses(b []byte) []byte {
@@ -101,7 +108,8 @@ func (r *Row) appendWitnesses(b []byte) []byte {
 	return b
 }
 
-func (r *Row) appendField(b []byte, f Field) []byte {
+// appendField appends the value of a field, a time as its distance from start.
+func (r *Row) appendField(b []byte, f Field, start time.Time) []byte {
 	switch f.Type() {
 	case ID:
 		return append(b, r.idAt(f)[:]...)
@@ -110,7 +118,7 @@ func (r *Row) appendField(b []byte, f Field) []byte {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		return append(b, s...)
 	case Time:
-		return appendTime(b, *r.timeAt(f), r.Start)
+		return appendTime(b, *r.timeAt(f), start)
 	case Number:
 		return binary.AppendVarint(b, int64(*r.numberAt(f)))
 	case List:
@@ -123,7 +131,7 @@ func (r *Row) appendField(b []byte, f Field) []byte {
 }
 
 // ParseBody sets r to the row with the given key and compact form. The texts
-// of r are parts of body. It allocates only if the row has administrative
+// of r, Source, Said and Rest included, are parts of body. It allocates only if the row has administrative
 // units and r has no room for them.
 func (r *Row) ParseBody(tenant GUID, start time.Time, id GUID, body string) error {
 	units := r.AdministrativeUnits[:0]
@@ -238,13 +246,7 @@ func (r *Row) parseLast(s string, at int, known uint64, units []GUID, start uint
 		at = r.TransferorID.parseAt(s, at)
 	}
 	if known>>FieldAdministrativeUnits&1 != 0 {
-		var n uint64
-		for n, at = uvarintAt(s, at); n > 0 && at <= len(s); n-- {
-			var u GUID
-			at = u.parseAt(s, at)
-			units = append(units, u)
-		}
-		r.AdministrativeUnits = units
+		r.AdministrativeUnits, at = unitsAt(s, at, units)
 	}
 	if known>>FieldSharedID&1 != 0 {
 		at = r.SharedID.parseAt(s, at)
@@ -258,7 +260,40 @@ func (r *Row) parseLast(s string, at int, known uint64, units []GUID, start uint
 	if known>>(FieldCalleeRaw+1)&1 != 0 {
 		r.CalleeRaw, at = textAt(s, at)
 	}
+	if known>>extensionsBit&1 != 0 {
+		at = r.parseExtensions(s, at)
+	}
 	return at
+}
+
+// parseField parses the value of one field, which is known.
+func (r *Row) parseField(s string, at int, f Field, start uint64) int {
+	switch f.Type() {
+	case ID:
+		return r.idAt(f).parseAt(s, at)
+	case Text:
+		*r.textAt(f), at = textAt(s, at)
+	case Time:
+		*r.timeAt(f), at = timeAt(s, at, start)
+	case Number:
+		*r.numberAt(f), at = numberAt(s, at)
+	case Bool:
+		*r.boolAt(f) = true
+	case List:
+		r.AdministrativeUnits, at = unitsAt(s, at, nil)
+	}
+	return at
+}
+
+// unitsAt appends the GUIDs of a list to units.
+func unitsAt(s string, at int, units []GUID) ([]GUID, int) {
+	n, at := uvarintAt(s, at)
+	for ; n > 0 && at <= len(s); n-- {
+		var u GUID
+		at = u.parseAt(s, at)
+		units = append(units, u)
+	}
+	return units, at
 }
 
 // Times are kept as ticks of 100 ns since the year 1, as .NET does. A uint64

@@ -187,7 +187,7 @@ func checkBody(t *testing.T, tenant GUID, start time.Time, id GUID, body string)
 	if r.Tenant != tenant || r.ID != id || !r.Start.Equal(start) {
 		t.Fatalf("%x changed the place of the row", body)
 	}
-	claim := Row{ID: id, Start: r.claim()}
+	claim := Row{ID: id, Start: firstTime(r.ClaimedStart, r.Start)}
 	if r.Check() != nil || claim.Check() != nil {
 		return
 	}

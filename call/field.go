@@ -196,6 +196,24 @@ func (r *Row) take(w *Row, f Field) {
 	}
 }
 
+// clear takes from r its value in f.
+func (r *Row) clear(f Field) {
+	switch f.Type() {
+	case ID:
+		*r.idAt(f) = GUID{}
+	case Text:
+		*r.textAt(f) = ""
+	case Time:
+		*r.timeAt(f) = time.Time{}
+	case Number:
+		*r.numberAt(f) = 0
+	case Bool:
+		*r.boolAt(f) = false
+	case List:
+		r.AdministrativeUnits = nil
+	}
+}
+
 func (r *Row) idAt(f Field) *GUID {
 	switch f {
 	case FieldID:

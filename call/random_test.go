@@ -125,6 +125,10 @@ func randomRow(rnd *rand.Rand) Row {
 	if rnd.IntN(4) == 0 {
 		r.ClaimedStart = near(rnd, r.Start)
 	}
+	r.Source, r.Faces = pick(rnd, "", "", "hep", "push/sbc1"), rnd.IntN(4) == 0
+	if rnd.IntN(4) == 0 {
+		r.Rest = randomRest(rnd)
+	}
 	switch witnesses := everyWitness(); rnd.IntN(3) {
 	case 0: // nobody
 	case 1: // one, of some fields or all
@@ -145,6 +149,15 @@ func randomRow(rnd *rand.Rand) Row {
 		}
 	}
 	return r
+}
+
+// randomRest returns what a newer binary may have added to a row.
+func randomRest(rnd *rand.Rand) string {
+	var b []byte
+	for tag := uint64(firstRest); tag < 1000; tag += 1 + rnd.Uint64N(400) {
+		b = appendExtension(b, tag, pick(rnd, "", "x", "123"))
+	}
+	return string(b)
 }
 
 // fullRow returns a row of which every field is known. It never changes.

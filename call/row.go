@@ -12,8 +12,8 @@ import (
 // callRecords.directRoutingLogRow. The zero value of a field means not known.
 // Times are UTC and have a resolution of 100 ns.
 //
-// Its place in the log is (Start, ID). It moves when a better witness, or the same
-// one later, tells another start.
+// Its place in the log is (Start, ID). Its id never changes once it is written; its
+// start does when a better witness tells another.
 type Row struct {
 	Tenant GUID // the Entra tenant that owns the row; never on the wire
 	ID     GUID
@@ -56,14 +56,30 @@ type Row struct {
 	// where a dial plan has written Caller or Callee in another way. Not on the
 	// wire.
 	CallerRaw, CalleeRaw string
-	// ClaimedStart is what the best witness says of Start if that differs from
-	// the Start under which the row was published. Not on the wire.
+	// ClaimedStart is the start that the best witness has told of a row of the first
+	// release, which kept another one because rows could not move. Nothing sets it
+	// any more, and [Row.Fold] makes it the Start.
 	ClaimedStart time.Time
 
-	// By says which witness settled each field, and Seen which kinds of source
-	// have spoken of the call at all. See [Row.Fold].
+	// By says which witness has said what is shown in each field, and Seen which
+	// kinds of source have spoken of the call at all. That of a Start that nobody
+	// has told, and which is only assumed, is 0. See [Row.Fold].
 	By   [NumFields]Witness
 	Seen Kinds
+
+	// Source is the name of the source that has told the row, and Faces says that
+	// this source surely faces Microsoft. Of several it is the one to believe first.
+	// Graph and AdminExport are one voice each, whatever way they came: a row that
+	// they alone have told has no Source.
+	Source string
+	Faces  bool
+	// Said is what each voice has said, where the fields above do not tell it: see
+	// [Row.Claims]. It is empty for a row that one source has told. Its times are
+	// distances from Start, which must not be changed without it. Whoever may not
+	// see a field of the row may not see Said either.
+	Said string
+	// Rest holds what a newer binary knows of the call, and this one does not.
+	Rest string
 
 	// Met is where a walk has met the row, if that is not where it stands now.
 	// It is not kept. See [Query.Walk].
@@ -89,55 +105,54 @@ func (r *Row) Check() error {
 				return fmt.Errorf("%w: %s is in the year %d", ErrInvalid, f, t.Year())
 			}
 		case Text:
-			s := r.Text(f)
-			if len(s) > MaxText {
-				return fmt.Errorf("%w: %s has %d bytes, more than %d", ErrInvalid, f, len(s), MaxText)
-			}
-			if !utf8.ValidString(s) {
-				return fmt.Errorf("%w: %s is not UTF-8", ErrInvalid, f)
+			if err := checkText(f.String(), r.Text(f)); err != nil {
+				return err
 			}
 		}
 	}
 	if len(r.AdministrativeUnits) > 256 {
 		return fmt.Errorf("%w: administrativeUnitInfos has %d entries, more than 256", ErrInvalid, len(r.AdministrativeUnits))
 	}
+	return r.checkExtensions()
+}
+
+func checkText(what, s string) error {
+	if len(s) > MaxText {
+		return fmt.Errorf("%w: %s has %d bytes, more than %d", ErrInvalid, what, len(s), MaxText)
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%w: %s is not UTF-8", ErrInvalid, what)
+	}
 	return nil
 }
 
 // Settle brings a row that one witness has filled in into the form that is
 // kept: times in UTC without what 100 ns cannot hold, a Start where one can be
-// told, and w noted as the witness of every field that it settles.
+// told, and w noted as the witness of every field that it settles. A start that is
+// only assumed, from another time, is settled by nobody.
 //
 // A complete witness speaks of the whole call, so that its zero number, false
 // or missing time says "none" rather than "not known", and is settled too. A
 // missing text or id is left for others to fill in either way.
 func (r *Row) Settle(w Witness, complete bool) {
 	for f := range NumFields {
-		if f.Type() == Time {
-			if p := r.timeAt(f); !p.IsZero() {
-				*p = p.UTC().Truncate(100 * time.Nanosecond)
-			}
+		if f.Type() == Time && r.Known(f) {
+			p := r.timeAt(f)
+			*p = p.UTC().Truncate(100 * time.Nanosecond)
 		}
-	}
-	if r.Start.IsZero() {
-		for _, t := range [...]time.Time{r.Invite, r.Failure, r.End} {
-			if !t.IsZero() {
-				r.Start = t
-				break
-			}
-		}
-	}
-	for f := range NumFields {
 		known := r.Known(f)
 		switch f.Type() {
-		case Time, Number, Bool:
+		case Time:
 			// Every call has a start, so that a missing one says nothing.
 			known = known || complete && f != FieldStart
+		case Number, Bool:
+			known = known || complete
 		}
 		if r.By[f] = 0; known {
 			r.By[f] = w
 		}
 	}
+	r.assumeStart(nil)
 	r.Seen |= w.Kind().Set()
 }
 
@@ -162,6 +177,9 @@ func (r *Row) Clone() Row {
 		}
 	}
 	c.AdministrativeUnits = slices.Clone(r.AdministrativeUnits)
+	for _, p := range [...]*string{&c.Source, &c.Said, &c.Rest} {
+		*p = strings.Clone(*p)
+	}
 	return c
 }
 
@@ -181,7 +199,8 @@ func (r *Row) Inbound() bool { return CallType(r.CallType).Inbound() }
 
 // Equal reports whether r and w are the same in every respect.
 func (r *Row) Equal(w *Row) bool {
-	if r.Tenant != w.Tenant || r.By != w.By || r.Seen != w.Seen || !r.ClaimedStart.Equal(w.ClaimedStart) {
+	if r.Tenant != w.Tenant || r.By != w.By || r.Seen != w.Seen || !r.ClaimedStart.Equal(w.ClaimedStart) ||
+		r.Source != w.Source || r.Faces != w.Faces || r.Said != w.Said || r.Rest != w.Rest {
 		return false
 	}
 	for f := range NumFields {

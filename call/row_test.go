@@ -93,6 +93,10 @@ func TestEqual(t *testing.T) {
 	}
 	differs("the tenant", func(r *Row) { r.Tenant[0]++ })
 	differs("the claimed start", func(r *Row) { r.ClaimedStart = r.ClaimedStart.Add(100) })
+	differs("the source", func(r *Row) { r.Source += "x" })
+	differs("whether it faces Microsoft", func(r *Row) { r.Faces = !r.Faces })
+	differs("what was said", func(r *Row) { r.Said += "x" })
+	differs("what is not known here", func(r *Row) { r.Rest += "x" })
 	differs("who has seen them", func(r *Row) { r.Seen ^= 2 })
 	differs("the order of units", func(r *Row) {
 		u := r.AdministrativeUnits
@@ -133,7 +137,7 @@ func TestFields(t *testing.T) {
 	for i := range reflect.TypeFor[Row]().NumField() {
 		field := reflect.TypeFor[Row]().Field(i)
 		switch field.Name {
-		case "Tenant", "ClaimedStart", "By", "Seen", "Met":
+		case "Tenant", "ClaimedStart", "By", "Seen", "Met", "Source", "Faces", "Said", "Rest":
 			continue // no fields of the call
 		}
 		n++

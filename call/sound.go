@@ -43,15 +43,37 @@ func (r *Row) Sound() error {
 	return r.soundSubcode(r.FinalSIPCode)
 }
 
-// soundSubcode checks a subcode that says that the SBC has made the final code:
-// 540 or 560 and the code, by who called (learn.microsoft.com, "PSTN call end
-// codes").
+// soundSubcode checks a subcode that says that the SBC has made the final code.
 func (r *Row) soundSubcode(code int32) error {
-	const inbound, outbound, each = 540, 560, 1000
-	switch family := r.CallEndSubReason / each; {
-	case family != inbound && family != outbound:
-	case r.CallEndSubReason%each != code, (family == inbound) != r.Inbound() && r.CallType != "":
-		return fmt.Errorf("row %v: its subcode is %d, its SIP code %d, and its type %s", r.ID, r.CallEndSubReason, code, r.CallType)
+	if subcodeOfCode(r.CallEndSubReason, code) && subcodeOfType(r.CallEndSubReason, r.CallType) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("row %v: its subcode is %d, its SIP code %d, and its type %s", r.ID, r.CallEndSubReason, code, r.CallType)
+}
+
+// A subcode of which the SBC is the cause is one of these and the final code, by who
+// called (learn.microsoft.com, "PSTN call end codes").
+const (
+	subcodeInbound  = 540_000
+	subcodeOutbound = 560_000
+	subcodeFamily   = 1_000
+)
+
+func subcodeFamilyOf(subcode int32) int32 {
+	switch family := subcode - subcode%subcodeFamily; family {
+	case subcodeInbound, subcodeOutbound:
+		return family
+	}
+	return 0
+}
+
+// subcodeOfCode reports whether a subcode goes with a final SIP code.
+func subcodeOfCode(subcode, code int32) bool {
+	return subcodeFamilyOf(subcode) == 0 || subcode%subcodeFamily == code
+}
+
+// subcodeOfType reports whether a subcode goes with a type of call, if that is known.
+func subcodeOfType(subcode int32, typ string) bool {
+	family := subcodeFamilyOf(subcode)
+	return family == 0 || typ == "" || (family == subcodeInbound) == CallType(typ).Inbound()
 }

@@ -1,9 +1,6 @@
 package call
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // A Kind is a kind of source. A higher one knows better: Microsoft's log is
 // the measure of all, the SBC's own record is better than what a RADIUS server
@@ -72,52 +69,3 @@ func (w Witness) Kind() Kind { return Kind(w &^ authenticated) }
 
 // Authenticated reports whether w was authenticated.
 func (w Witness) Authenticated() bool { return w&authenticated != 0 }
-
-// Fold adds to r what w says of the same call, and reports whether r changed.
-// Each field keeps the value of the greatest witness that has settled it; of
-// two equal ones the later stands, because Microsoft corrects its own rows.
-// The place of the row stays: ID, Start and Tenant are never taken from w. A
-// better witness's start is kept in ClaimedStart instead.
-//
-// Fold is idempotent, and it is commutative between different witnesses. r may
-// share memory with w afterwards.
-func (r *Row) Fold(w *Row) (changed bool) {
-	for f := range NumFields {
-		if w.By[f] == 0 || w.By[f] < r.By[f] {
-			continue
-		}
-		switch f {
-		case FieldID:
-		case FieldStart:
-			if claim := w.claim(); !claim.Equal(r.claim()) {
-				r.ClaimedStart = claim
-				if claim.Equal(r.Start) {
-					r.ClaimedStart = time.Time{}
-				}
-				changed = true
-			}
-		default:
-			if !r.same(w, f) {
-				r.take(w, f)
-				changed = true
-			}
-		}
-		if r.By[f] != w.By[f] {
-			r.By[f] = w.By[f]
-			changed = true
-		}
-	}
-	if seen := r.Seen | w.Seen; seen != r.Seen {
-		r.Seen = seen
-		changed = true
-	}
-	return changed
-}
-
-// claim returns the start that the best witness of r claims.
-func (r *Row) claim() time.Time {
-	if r.ClaimedStart.IsZero() {
-		return r.Start
-	}
-	return r.ClaimedStart
-}

@@ -154,16 +154,12 @@ func (b *binding) derive(r *call.Row, said fieldSet) (settled fieldSet) {
 }
 
 // fail gives a call that failed its times. Records have one column for the end
-// of whatever happened; in Graph only a call that was established has an end.
+// of whatever happened; in Graph only a call that was established has an end. A
+// start that the record does not tell is not made up here: a later record of the
+// same call may tell it.
 func fail(r *call.Row) {
 	if r.Failure.IsZero() {
 		r.Failure = r.End
 	}
 	r.End = time.Time{}
-	if r.Start.IsZero() {
-		r.Start = r.Invite
-	}
-	if r.Start.IsZero() {
-		r.Start = r.Failure
-	}
 }

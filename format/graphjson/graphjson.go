@@ -36,7 +36,7 @@ const (
 )
 
 // Decode reads calls in Graph's JSON. It is a [call.Decoder]: each row yields
-// a [call.RecordEvent], settled by [call.Graph] as a complete witness. An
+// a [call.RecordEvent], settled by [call.Graph] in the properties that it names. An
 // input that ends in the middle yields a [*CutError].
 //
 // If a row's id is a GUID it is the id of the event's row; if it is any other

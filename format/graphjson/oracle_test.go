@@ -49,7 +49,15 @@ func oracle(b []byte) (call.Row, string, error) {
 			return row, "", err
 		}
 	}
-	row.Settle(call.Graph.Witness(), true)
+	row.Settle(call.Graph.Witness(), false)
+	for f := range last {
+		switch f.Type() {
+		case call.Time, call.Number, call.Bool:
+			if f != call.FieldStart {
+				row.By[f] = call.Graph.Witness()
+			}
+		}
+	}
 	if row.Start.IsZero() {
 		return row, "", errors.New("no time")
 	}

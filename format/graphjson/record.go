@@ -108,7 +108,7 @@ func (r *record) event(b []byte) (e call.Event, err error) {
 		}
 	}
 	r.setTexts(&e)
-	row.Settle(call.Graph.Witness(), true)
+	r.settle(row)
 	if row.Start.IsZero() {
 		return e, fmt.Errorf("%w: the record has no startDateTime, inviteDateTime, failureDateTime or endDateTime", call.ErrInvalid)
 	}
@@ -117,6 +117,22 @@ func (r *record) event(b []byte) (e call.Event, err error) {
 	}
 	e.Kind = call.RecordEvent
 	return e, nil
+}
+
+// settle notes Graph as the witness of what the record names. A record with some of
+// the properties, as $select and Select-Object make it, says nothing of the others;
+// one that names them all is complete.
+func (r *record) settle(row *call.Row) {
+	w := call.Graph.Witness()
+	row.Settle(w, false)
+	for _, f := range [...]call.Field{
+		call.FieldInvite, call.FieldFailure, call.FieldEnd, call.FieldDuration, call.FieldSuccessful,
+		call.FieldFinalSIPCode, call.FieldCallEndSubReason, call.FieldMediaBypass,
+	} {
+		if r.values[f].kind != 0 { // a zero, or null, says that there is none
+			row.By[f] = w
+		}
+	}
 }
 
 // copyText appends a text to r.text.

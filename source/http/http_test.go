@@ -58,7 +58,8 @@ func TestTake(t *testing.T) {
 }
 
 // TestSettled: what is delivered is witnessed by the SBC unless the sender says
-// that Graph has answered it.
+// that Graph has answered it. Of the SBC's own, what is missing is none; Graph says
+// only what it names.
 func TestSettled(t *testing.T) {
 	for query, kind := range map[string]call.Kind{"": call.CDR, "?kind=cdr": call.CDR, "?kind=graph": call.Graph} {
 		b := newBench(t, nil)
@@ -67,7 +68,7 @@ func TestSettled(t *testing.T) {
 			t.Fatal(o.text)
 		}
 		for _, e := range b.mem.rows {
-			if e.Row.Seen != kind.Set() || e.Row.By[call.FieldFailure] != kind.Witness() || e.Row.By[call.FieldUserID] != 0 || e.Kind != call.RecordEvent {
+			if e.Row.Seen != kind.Set() || e.Row.By[call.FieldEnd] != kind.Witness() || (e.Row.By[call.FieldFailure] == 0) != (kind == call.Graph) || e.Row.By[call.FieldUserID] != 0 || e.Kind != call.RecordEvent {
 				t.Errorf("%q: seen by %v, %v", query, e.Row.Seen, e.Row.By)
 			}
 		}

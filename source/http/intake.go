@@ -63,13 +63,25 @@ func (in *intake) run() error {
 	return nil
 }
 
+// settleRecord settles a row as whoever delivers it means it: what Graph has answered
+// stands as it was decoded; in an SBC's own, what is missing is none.
+func settleRecord(r *call.Row, kind call.Kind) {
+	if kind == call.Graph {
+		return
+	}
+	if r.By[call.FieldStart] == 0 {
+		r.Start = time.Time{} // it was assumed, and is so again
+	}
+	r.Seen = 0
+	r.Settle(kind.Witness(), true)
+}
+
 // decoded takes what a decoder has yielded.
 func (in *intake) decoded(e *call.Event, err error) error {
 	var syntax *call.SyntaxError
 	switch {
 	case err == nil:
-		e.Row.Seen = 0
-		e.Row.Settle(in.kind.Witness(), true)
+		settleRecord(&e.Row, in.kind)
 		return in.add(e)
 	case errors.As(err, &syntax):
 		return in.reject(Sample{Record, in.lines.number(syntax.Line), words(syntax.Err), syntax.Raw})

@@ -106,10 +106,10 @@ func (f *fixture) disturb(w *walker, tenant call.GUID) {
 		f.result(call.Batch{Remove: []call.RowID{{Tenant: tenant, ID: r.ID}}})
 		w.there[r.ID], w.always[r.ID] = false, false
 	case 7, 8:
-		f.write(call.Batch{Rows: []call.Row{movedTo(r, w.time())}})
+		f.write(call.Batch{Rows: []call.Row{r, movedTo(r, w.time())}})
 		w.there[r.ID] = true
 	case 9:
-		f.result(call.Batch{Remove: []call.RowID{{Tenant: tenant, ID: r.ID}}, Rows: []call.Row{movedTo(r, w.time())}})
+		f.result(call.Batch{Remove: []call.RowID{{Tenant: tenant, ID: r.ID}}, Rows: []call.Row{r, movedTo(r, w.time())}})
 		w.there[r.ID], w.always[r.ID] = true, false
 	case 10:
 		if g.oneIn(3) {

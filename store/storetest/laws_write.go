@@ -135,7 +135,7 @@ func foldMovesTheRow(f *fixture) {
 	first := rowAt("moved", noon())
 	f.write(call.Batch{Rows: []call.Row{first, rowAt("other", noon().Add(time.Minute))}})
 	later := first.Start.Add(36 * time.Hour)
-	moved := told(first, call.Graph.Witness(), func(r *call.Row) { r.Start = later })
+	moved := movedTo(first, later)
 	res := f.result(call.Batch{Rows: []call.Row{moved}})
 	if w := res.Rows[0]; w.Fate != call.Moved || !w.Place.Start.Equal(later) || w.Number != 3 {
 		f.Fatalf("a new start: %+v", w)
@@ -150,7 +150,7 @@ func foldMovesTheRow(f *fixture) {
 		}
 		f.reopen()
 	}
-	back := told(first, call.Graph.Witness(), func(r *call.Row) { r.Start = first.Start })
+	back := movedTo(first, first.Start)
 	f.write(call.Batch{Rows: []call.Row{back}})
 	if got := f.mustRow(first); !got.Start.Equal(first.Start) {
 		f.Fatalf("it starts at %v after that was taken back", got.Start)

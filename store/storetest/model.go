@@ -162,7 +162,7 @@ func (m *Model) fold(w *call.Row, fresh map[call.RowID]bool) call.Written {
 			fate = call.Moved
 		}
 	}
-	m.rows[w.Tenant] = slices.Concat(all[:i], all[i+1:])
+	m.rows[w.Tenant] = slices.Delete(all, i, i+1)
 	m.insert(r)
 	return call.Written{Place: r.Cursor(), Fate: fate, Number: h.note(fate, r.ID, start, r.Start, m.now())}
 }
@@ -172,7 +172,7 @@ func (m *Model) insert(r call.Row) {
 	m.starts[call.RowID{Tenant: r.Tenant, ID: r.ID}] = r.Start
 	all := m.rows[r.Tenant]
 	i, _ := slices.BinarySearchFunc(all, r.Cursor(), comparePlace)
-	m.rows[r.Tenant] = slices.Concat(all[:i], []call.Row{r}, all[i:])
+	m.rows[r.Tenant] = slices.Insert(all, i, r)
 }
 
 // asKept returns a copy of r as a store keeps it: times in UTC, without what
