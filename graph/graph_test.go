@@ -215,6 +215,10 @@ func (s fakeStore) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, 
 	return s.rows(ctx, q)
 }
 
+func (s fakeStore) Latest(context.Context, call.GUID) (call.Version, error) {
+	return call.Version{Epoch: 1, Number: 7}, nil
+}
+
 // scale multiplies how much a test tries.
 func scale(tb testing.TB, n int) int {
 	tb.Helper()

@@ -183,7 +183,7 @@ func (x *exchange) place(p *pageRequest, o odata.Options) error {
 		if err != nil {
 			return err
 		}
-		p.query.After = t.after
+		p.query.After, p.query.Walk = t.after, t.walk
 		p.size = min(p.size, t.size)
 	}
 	// One more row than the page has tells whether there is a next page.
@@ -235,9 +235,14 @@ func (x *exchange) readRows(p *pageRequest, b []byte, z *packer) (_ []byte, last
 	if err != nil {
 		return b, last, false, fmt.Errorf("waiting for a page's turn: %w", err)
 	}
+	if err := x.beginWalk(t, p); err != nil {
+		return b, last, false, err
+	}
 	w := newRowWriter(p.rows)
 	for row, err := range x.h.conf.Store.Rows(t, p.query) {
 		switch {
+		case errors.Is(err, call.ErrGone):
+			return b, last, false, goneToken()
 		case err != nil:
 			// An engine may have its own words for an end that ctx has set.
 			return b, last, false, fmt.Errorf("reading a page: %w", errors.Join(err, ctx.Err()))
@@ -250,10 +255,23 @@ func (x *exchange) readRows(p *pageRequest, b []byte, z *packer) (_ []byte, last
 		if z != nil {
 			b = z.row(b, kindOf(row), &w.marks)
 		}
-		last = row.Cursor()
+		last = row.Place()
 		x.rows++
 	}
 	return b, last, false, nil
+}
+
+// beginWalk notes at which version of the log a walk by tokens begins. It is asked
+// for before the rows are read, so that no move comes between the two. Links without
+// a token speak of places as they are.
+func (x *exchange) beginWalk(ctx context.Context, p *pageRequest) (err error) {
+	if !p.tokens || !p.query.Walk.IsZero() {
+		return nil
+	}
+	if p.query.Walk, err = x.h.conf.Store.Latest(ctx, p.query.Tenant); err != nil {
+		return fmt.Errorf("beginning a walk: %w", errors.Join(err, ctx.Err()))
+	}
+	return nil
 }
 
 // appendNext appends the link to the page behind last.
@@ -264,7 +282,7 @@ func (x *exchange) appendNext(b []byte, p *pageRequest, last call.Cursor) []byte
 	}
 	var t []byte
 	if p.tokens {
-		t = appendToken(nil, x.h.conf.Key, token{size: p.size, after: last}, &p.scope)
+		t = appendToken(nil, x.h.conf.Key, token{size: p.size, after: last, walk: p.query.Walk}, &p.scope)
 	}
 	link := appendLink(nil, p.root, x.r.URL.EscapedPath(), x.r.URL.RawQuery, skip, t)
 	return appendText(b, string(link))

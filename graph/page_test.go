@@ -182,11 +182,11 @@ func TestQueryOfThePage(t *testing.T) {
 	h := New(testConfig(store))
 	from, to := instant(t, "2019-11-01T00:00:00Z"), instant(t, "2019-12-01T00:00:00Z")
 	page(t, get(t, h, reference+"?$skip=1000000"))
-	if want := (call.Query{Tenant: testTenant, From: from, To: to, Skip: 1_000_000, Limit: 1001}); got != want {
+	if want := (call.Query{Tenant: testTenant, From: from, To: to, Skip: 1_000_000, Limit: 1001, Walk: call.Version{Epoch: 1, Number: 7}}); got != want {
 		t.Errorf("query %+v, want %+v", got, want)
 	}
 	page(t, get(t, h, reference+"?$top=3&$orderby=startDateTime%20desc", "Authorization", "Bearer other"))
-	if want := (call.Query{Tenant: otherTenant, From: from, To: to, Reverse: true, Limit: 4}); got != want {
+	if want := (call.Query{Tenant: otherTenant, From: from, To: to, Reverse: true, Limit: 4, Walk: call.Version{Epoch: 1, Number: 7}}); got != want {
 		t.Errorf("query %+v, want %+v", got, want)
 	}
 	// Nothing can be between these two, and the zero time is no open end.

@@ -9,29 +9,35 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A token is the place in the log behind which the next page begins, and how
-// long pages are. It says nothing of the rows that are kept, and so stays good
-// over restarts and whatever is written meanwhile.
+// A token is the place in the log behind which the next page begins, how long
+// pages are, and the version of the log at which the walk began. It says nothing
+// of the rows that are kept, and so stays good over restarts and whatever is
+// written meanwhile.
 //
 // It is written as base64url without padding of
 //
 //	version  1 byte, tokenVersion
 //	size     2 bytes, rows a page
-//	start    8 bytes, ticks of the last row's start
+//	start    8 bytes, ticks of the place where the walk has met the last row
 //	id       16 bytes, the last row's id
+//	walk     8 bytes of epoch, 8 bytes of number
 //	mac      16 bytes of HMAC-SHA256 over all that and what the token is for:
 //	         the tenant, the range, the order, the properties and the filter
 //
-// all numbers big-endian.
+// all numbers big-endian. Tokens of the first release have version 1 and no walk.
 type token struct {
 	size  int
 	after call.Cursor
+	walk  call.Version
 }
 
 const (
-	tokenVersion = 1
-	tokenPayload = 1 + 2 + 8 + 16
+	tokenVersion = 2
+	tokenPayload = 1 + 2 + 8 + 16 + 8 + 8
 	tokenMAC     = 16
+
+	firstVersion = 1
+	firstPayload = 1 + 2 + 8 + 16
 )
 
 // scope is what a token is for. With a token, none of it can be changed.
@@ -71,6 +77,8 @@ func appendToken(b, key []byte, t token, s *scope) []byte {
 	p = binary.BigEndian.AppendUint16(p, uint16(t.size))
 	p = binary.BigEndian.AppendUint64(p, call.Ticks(t.after.Start))
 	p = append(p, t.after.ID[:]...)
+	p = binary.BigEndian.AppendUint64(p, t.walk.Epoch)
+	p = binary.BigEndian.AppendUint64(p, t.walk.Number)
 	p = append(p, s.mac(key, p)[:tokenMAC]...)
 	return base64.RawURLEncoding.AppendEncode(b, p)
 }
@@ -79,23 +87,34 @@ func appendToken(b, key []byte, t token, s *scope) []byte {
 // refused with the same words, whatever is wrong with it.
 func parseToken(text string, key []byte, s *scope) (token, error) {
 	encoding := base64.RawURLEncoding.Strict()
-	var p [tokenPayload + tokenMAC]byte
+	size, version := tokenPayload, byte(tokenVersion)
+	if len(text) == encoding.EncodedLen(firstPayload+tokenMAC) {
+		size, version = firstPayload, firstVersion
+	}
+	p := make([]byte, size+tokenMAC)
 	if len(text) != encoding.EncodedLen(len(p)) {
 		return token{}, badSkipToken()
 	}
-	if n, err := encoding.Decode(p[:], []byte(text)); err != nil || n != len(p) {
+	if n, err := encoding.Decode(p, []byte(text)); err != nil || n != len(p) {
 		return token{}, badSkipToken()
 	}
-	payload, mac := p[:tokenPayload], p[tokenPayload:]
-	if !hmac.Equal(mac, s.mac(key, payload)[:tokenMAC]) || payload[0] != tokenVersion {
+	payload, mac := p[:size], p[size:]
+	if !hmac.Equal(mac, s.mac(key, payload)[:tokenMAC]) || payload[0] != version {
 		return token{}, badSkipToken()
 	}
-	t := token{size: int(binary.BigEndian.Uint16(payload[1:]))}
+	t := token{size: int(binary.BigEndian.Uint16(payload[1:])), walk: call.FirstRelease()}
 	t.after.Start = call.TimeOf(binary.BigEndian.Uint64(payload[3:]))
 	copy(t.after.ID[:], payload[11:])
+	if version == tokenVersion {
+		t.walk = call.Version{Epoch: binary.BigEndian.Uint64(payload[27:]), Number: binary.BigEndian.Uint64(payload[35:])}
+	}
 	return t, nil
 }
 
 func badSkipToken() *Error {
 	return badRequest("The $skiptoken is not good for this request. Follow @odata.nextLink as it is, with a token of the same tenant.")
+}
+
+func goneToken() *Error {
+	return badRequest("The log has been cut or restored since this $skiptoken was made. Begin again with the first page.")
 }

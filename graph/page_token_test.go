@@ -107,13 +107,13 @@ func TestTokenIsWhole(t *testing.T) {
 func TestTokenRoundTrip(t *testing.T) {
 	key := make([]byte, keySize)
 	for _, want := range []token{
-		{size: 1, after: call.Cursor{ID: call.GUID{15: 1}}},
+		{size: 1, after: call.Cursor{ID: call.GUID{15: 1}}, walk: call.Version{Epoch: 1<<64 - 1, Number: 1<<64 - 2}},
 		{size: 1000, after: call.Cursor{Start: instant(t, "2019-11-01T00:00:25.1050001Z"), ID: call.NameGUID("x")}},
 		{size: 1000, after: call.Cursor{Start: instant(t, "9999-12-31T23:59:59.9999999Z"), ID: call.GUID(bytes.Repeat([]byte{255}, 16))}},
 	} {
 		s := &scope{tenant: testTenant, filter: "x"}
 		got, err := parseToken(string(appendToken(nil, key, want, s)), key, s)
-		if err != nil || got.size != want.size || got.after.ID != want.after.ID || !got.after.Start.Equal(want.after.Start) {
+		if err != nil || got.size != want.size || got.after.ID != want.after.ID || !got.after.Start.Equal(want.after.Start) || got.walk != want.walk {
 			t.Errorf("%+v, error %v, want %+v", got, err, want)
 		}
 	}
