@@ -95,6 +95,11 @@ func readable(k []byte) string {
 		return fmt.Sprintf("%c %s %s %s %s", k[0], h(k[1:5]), h(k[5:21]), h(k[21:26]), h(k[26:]))
 	case kindLeg:
 		return fmt.Sprintf("%c %s %s %s %s %s", k[0], h(k[1:5]), h(k[5:21]), h(k[21:26]), h(k[26:42]), h(k[42:]))
+	case kindTotals:
+		if len(k) == 1 {
+			return "t"
+		}
+		return fmt.Sprintf("%c %s %c %s %q", k[0], h(k[1:17]), k[17], h(k[18:22]), k[22:])
 	case kindCount:
 		return fmt.Sprintf("%c %s %c %s", k[0], h(k[1:17]), k[17], h(k[18:]))
 	}

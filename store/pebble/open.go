@@ -217,6 +217,9 @@ func (s *Store) begin() error {
 			return err
 		}
 	}
+	if s.cells, err = haveCells(s.db); err != nil {
+		return err
+	}
 	if !s.readOnly {
 		if err := firstError(s.markFormat(), keepFormatFile(s.fs, s.dir)); err != nil {
 			return err
@@ -257,7 +260,11 @@ func (s *Store) makeNew() error {
 	if strange || s.readOnly {
 		return errStrange
 	}
-	return s.db.Set([]byte{kindFormat}, []byte(strconv.Itoa(formatVersion)), pebble.Sync)
+	b := s.db.NewBatch()
+	if err := firstError(b.Set([]byte{kindFormat}, []byte(strconv.Itoa(formatVersion)), nil), setHaveCells(b)); err != nil {
+		return err
+	}
+	return firstError(b.Commit(pebble.Sync), b.Close())
 }
 
 var errStrange = fmt.Errorf("%w: the folder holds a database of another program; name an empty or a new folder", call.ErrInvalid)

@@ -27,6 +27,7 @@ type Store struct {
 	lock     *pebble.Lock
 	cache    *pebble.Cache
 	readOnly bool
+	cells    bool // they are complete
 
 	life  life
 	room  *room

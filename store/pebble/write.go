@@ -35,6 +35,7 @@ func (s *Store) write(ctx context.Context, b call.Batch) (call.Result, error) {
 	if err != nil {
 		return call.Result{}, err
 	}
+	c.cells = newCells(s.cells)
 	wait, err := s.apply(func(batch *pebble.Batch) error {
 		if err := s.checkIf(b.If); err != nil {
 			return err
@@ -89,6 +90,7 @@ type change struct {
 	result   call.Result
 	keys     keyList
 	tally    tally
+	cells    *cells
 	messages messageList
 }
 
@@ -185,7 +187,7 @@ func (c *change) fold(db *pebble.DB, batch *pebble.Batch) (err error) {
 	if err := c.keys.addTo(batch); err != nil {
 		return err
 	}
-	return c.tally.merge(batch)
+	return firstError(c.tally.merge(batch), c.cells.merge(batch))
 }
 
 // foldNew takes in the rows of one id that was not there.
@@ -199,6 +201,7 @@ func (c *change) foldNew(rows []int) {
 	c.wrote(rows, r.Start)
 	c.result.Rows[rows[0]].Fate = call.New
 	c.tally.add(r.Tenant, start, 1)
+	c.cells.add(r)
 	c.keys.setRow(r, start, body)
 	c.keys.setID(r, start)
 	c.keys.setIndex(r, start)
@@ -238,6 +241,7 @@ func (c *change) foldOld(it *pebble.Iterator, start uint64, rows []int) error {
 	if !c.foldInto(&now, rows) {
 		return nil
 	}
+	c.cells.replace(&old, &now)
 	body = now.AppendBody(nil)
 	c.keys.setRow(&now, start, body)
 	c.keys.moveIndex(&old, &now, start, body)
