@@ -49,6 +49,15 @@ func cases() []law {
 		{"RowsAreLent", rowsAreLent},
 		{"TenantsAreWalls", tenantsAreWalls},
 		{"CancelledContext", cancelledContext},
+		// Groups.
+		{"GroupsOfNothing", groupsOfNothing},
+		{"GroupsAddUp", groupsAddUp},
+		{"GroupsWithinASlot", groupsWithinASlot},
+		{"GroupsWhenClocksChange", groupsWhenClocksChange},
+		{"GroupsFollowTheRow", groupsFollowTheRow},
+		{"GroupsOfTwoTenants", groupsOfTwoTenants},
+		{"GroupsAreOfAllRows", groupsAreOfAllRows},
+		{"GroupsAreASnapshot", groupsAreASnapshot},
 		// Trim.
 		{"TrimIsExact", trimIsExact},
 		{"TrimLeavesOthers", trimLeavesOthers},
