@@ -128,6 +128,10 @@ func (noStore) Row(context.Context, call.GUID, call.GUID) (call.Row, error) {
 
 func (noStore) Count(context.Context, call.Query) (int64, error) { return 0, nil }
 
+func (noStore) Groups(context.Context, call.Query, call.Grouping) iter.Seq2[*call.Group, error] {
+	return func(func(*call.Group, error) bool) {}
+}
+
 func (noStore) Write(_ context.Context, b call.Batch) (call.Result, error) {
 	res := call.Result{Rows: make([]call.Written, len(b.Rows))}
 	for i := range b.Rows {

@@ -108,6 +108,14 @@ type Reader interface {
 	// Latest returns the tenant's last durable change: a walk that begins now
 	// has it as its [Query.Walk].
 	Latest(ctx context.Context, tenant GUID) (Version, error)
+	// Groups yields what ranging over Rows(q) and adding up gives, in the order of
+	// [Group.Compare]; an engine may know it already. The group is valid until the
+	// next step; a copy of it can be kept. After a non-nil error nothing more is
+	// yielded.
+	//
+	// Errors: ErrInvalid if by does not pass [Grouping.Check], or if there are
+	// more than [MaxGroups].
+	Groups(ctx context.Context, q Query, by Grouping) iter.Seq2[*Group, error]
 }
 
 // A MessageReader reads the SIP messages that are kept of calls.

@@ -23,13 +23,14 @@ type change struct {
 	result   call.Result
 	keys     keyList
 	tally    tally
+	cells    *cells
 	moves    []move
 	back     map[call.RowID]bool // of those in gone that the batch brings back
 	legs     *legMover
 	messages messageList
 
 	correlations []correlated
-	heads    map[call.GUID]head // of the tenants that it changes
+	heads        map[call.GUID]head // of the tenants that it changes
 }
 
 // A correlated is the correlation id of a row that was written.
@@ -138,7 +139,7 @@ func (c *change) fold(db *pebble.DB, batch *pebble.Batch) (err error) {
 	if err := firstError(c.keys.addTo(batch), c.addLegs(it, batch)); err != nil {
 		return err
 	}
-	return c.tally.merge(batch)
+	return firstError(c.tally.merge(batch), c.cells.merge(batch))
 }
 
 // look looks up the ids of the rows. Rows that come under an alias get the id
@@ -214,6 +215,7 @@ func (c *change) foldNew(g group) {
 		}
 	}
 	c.tally.add(r.Tenant, start, 1)
+	c.cells.add(r)
 	c.keys.setRow(r, start, body)
 	c.keys.setID(r, start)
 	c.keys.setIndex(r, start)
@@ -257,6 +259,7 @@ func (c *change) foldOld(it *pebble.Iterator, batch *pebble.Batch, g group) erro
 		return nil
 	}
 	from, to := g.entry.start, call.Ticks(now.Start)
+	c.cells.replace(&old, &now)
 	body := now.AppendBody(nil)
 	c.keys.setRow(&now, to, body)
 	c.keys.moveIndex(&old, from, &now, standing{to, body})
@@ -303,6 +306,7 @@ func (c *change) remove(db *pebble.DB, it *pebble.Iterator, batch *pebble.Batch)
 		c.keys.removeRow(id.Tenant, e.start, id.ID)
 		c.keys.moveIndex(&old, e.start, nil, standing{})
 		c.tally.add(id.Tenant, e.start, -1)
+		c.cells.sub(&old)
 		c.moves = append(c.moves, move{RowID: id, from: e.start, removed: len(c.result.Removed)})
 		if err := firstError(removeLegs(db, batch, id, e.start), removeAliases(db, batch, id)); err != nil {
 			return err

@@ -182,6 +182,7 @@ type checker struct {
 	seed     maphash.Seed
 	want     [256]uint64 // by kind: the sum of the hashes of the keys that should be there
 	have     [256]uint64 // … that are there
+	complete bool        // the store says that its cells are
 	buf      []byte
 	steps    int
 }
@@ -196,7 +197,10 @@ func (c *checker) note(sum *[256]uint64, key, value []byte) {
 	sum[key[0]] += h.Sum64()
 }
 
-func (c *checker) run() error {
+func (c *checker) run() (err error) {
+	if c.complete, err = haveCells(c.snapshot); err != nil {
+		return err
+	}
 	if err := c.rows(); err != nil {
 		return err
 	}
@@ -214,7 +218,12 @@ func (c *checker) run() error {
 		}
 	}
 	if c.want[kindCount] != c.have[kindCount] {
-		return c.counts()
+		if err := c.counts(); err != nil {
+			return err
+		}
+	}
+	if c.complete && c.want[kindTotals] != c.have[kindTotals] {
+		return c.compareCells()
 	}
 	return nil
 }
@@ -274,6 +283,7 @@ func (c *checker) rows() error {
 		}
 		open[i].n = 0
 	}
+	cells := c.wantCells()
 	err := c.eachRow(func(r *call.Row, start uint64) error {
 		c.derive(r, start, func(key, value []byte) { c.note(&c.want, key, value) })
 		for i, g := range gs {
@@ -285,12 +295,12 @@ func (c *checker) rows() error {
 			open[i].n++
 			c.buf = key
 		}
-		return nil
+		return cells.take(r, start)
 	})
 	for i := range open {
 		done(i)
 	}
-	return err
+	return firstError(err, cells.done())
 }
 
 // derive calls add with the id key and the index keys of a row.
@@ -313,6 +323,9 @@ func (c *checker) derived() error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := c.derivedCells(); err != nil {
+		return err
 	}
 	return c.each(kindCount, func(key, value []byte) error {
 		n, err := parseCount(value)

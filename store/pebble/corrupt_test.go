@@ -211,6 +211,9 @@ func TestCheckFinds(t *testing.T) {
 		return k
 	}
 	day := grains()[0]
+	cells := call.Cells(&r)
+	cell := func(kind call.CellKind) []byte { return appendCellKey(nil, r.Tenant, &cells[kind]) }
+	one := appendSums(nil, &call.Sums{Calls: 1})
 	for name, c := range map[string]struct {
 		plant func(s *Store) error
 		want  string
@@ -230,10 +233,17 @@ func TestCheckFinds(t *testing.T) {
 		"count": {func(s *Store) error {
 			return s.db.Merge(appendCountKey(nil, r.Tenant, day, start), appendCount(nil, 1), nil)
 		}, "1 rows from 2024-03-10 00:00:00 +0000 UTC on, by the day, but the count says 2"},
-		"no count":  {func(s *Store) error { return s.db.Delete(appendCountKey(nil, r.Tenant, day, start), nil) }, "by the day, but the count says 0"},
-		"no row":    {func(s *Store) error { return s.db.Delete(appendRowKey(nil, r.Tenant, start, r.ID), nil) }, "leads to no row"},
-		"bad body":  {func(s *Store) error { return s.db.Set(appendRowKey(nil, r.Tenant, start, r.ID), []byte{1, 2}, nil) }, "make no sense"},
-		"newer row": {func(s *Store) error { return s.db.Set(appendRowKey(nil, r.Tenant, start, r.ID), []byte{200}, nil) }, "newer version"},
+		"no count": {func(s *Store) error { return s.db.Delete(appendCountKey(nil, r.Tenant, day, start), nil) }, "by the day, but the count says 0"},
+		"cell":     {func(s *Store) error { return s.db.Merge(cell(call.TrunkCell), one, nil) }, "from 2024-03-10 12:00:00 +0000 UTC on, by the trunk: the rows come to {Calls:1 "},
+		"no cell":  {func(s *Store) error { return s.db.Delete(cell(call.UserCell), nil) }, "by the user: the rows come to {Calls:1 "},
+		"cell too many": {func(s *Store) error {
+			return s.db.Merge(appendCellKey(nil, call.GUID{9}, &cells[call.UserCell]), one, nil)
+		}, "tenant 09000000-0000-0000-0000-000000000000 has other sums"},
+		"bad cell":        {func(s *Store) error { return s.db.Set(cell(call.UserCell), []byte{1, 0x80}, nil) }, "a cell has a value of 2 bytes"},
+		"bad key of cell": {func(s *Store) error { return s.db.Set(append(cell(call.UserCell), 0), one, nil) }, "a key of kind 't' has"},
+		"no row":          {func(s *Store) error { return s.db.Delete(appendRowKey(nil, r.Tenant, start, r.ID), nil) }, "leads to no row"},
+		"bad body":        {func(s *Store) error { return s.db.Set(appendRowKey(nil, r.Tenant, start, r.ID), []byte{1, 2}, nil) }, "make no sense"},
+		"newer row":       {func(s *Store) error { return s.db.Set(appendRowKey(nil, r.Tenant, start, r.ID), []byte{200}, nil) }, "newer version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := Open("store", testOptions(t, vfs.NewMem()))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"io"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -57,29 +56,6 @@ func parseCount(v []byte) (int64, error) {
 	}
 	return 0, badValue("a count", v)
 }
-
-// sumMerger adds up counts. Its name is on disk and can never change.
-func sumMerger() *pebble.Merger {
-	return &pebble.Merger{
-		Name: "trunklog.sum",
-		Merge: func(_, value []byte) (pebble.ValueMerger, error) {
-			n, err := parseCount(value)
-			return &sum{n}, err
-		},
-	}
-}
-
-type sum struct{ n int64 }
-
-func (s *sum) MergeNewer(value []byte) error {
-	n, err := parseCount(value)
-	s.n += n
-	return err
-}
-
-func (s *sum) MergeOlder(value []byte) error { return s.MergeNewer(value) }
-
-func (s *sum) Finish(bool) ([]byte, io.Closer, error) { return appendCount(nil, s.n), nil, nil }
 
 // A tally is how many rows one batch adds to, or takes from, each minute.
 type tally map[tallyKey]int64

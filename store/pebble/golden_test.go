@@ -120,6 +120,11 @@ func readable(k []byte) string {
 		return fmt.Sprintf("%c %s %s %s %s %s", k[0], h(k[1:17]), h(k[17:25]), h(k[25:41]), h(k[41:49]), h(k[49:]))
 	case kindAlias:
 		return fmt.Sprintf("%c %s %s %s", k[0], h(k[1:17]), h(k[17:33]), h(k[33:]))
+	case kindTotals:
+		if len(k) == 1 {
+			return "t"
+		}
+		return fmt.Sprintf("%c %s %c %s %q", k[0], h(k[1:17]), k[17], h(k[18:22]), k[22:])
 	case kindCount:
 		return fmt.Sprintf("%c %s %c %s", k[0], h(k[1:17]), k[17], h(k[18:]))
 	}

@@ -10,7 +10,7 @@ import (
 
 // What is on disk, by the first byte of the key. Numbers are big-endian, so
 // that bytes sort as the values do; start is [call.Ticks], of which a day has
-// 864·10⁹; day, hour and minute count from 0001-01-01.
+// 864·10⁹; day, hour, quarter and minute count from 0001-01-01.
 //
 //	kind  rest of the key                                    value
 //	'f'                                                      version of all this, in decimal digits
@@ -32,7 +32,11 @@ import (
 //	'p'   day 4, leg 16, time of day 5, name 8               Message.AppendBody
 //	'l'   day 4, tenant 16, time of day 5, row's id 16,
 //	      leg 16                                             version 1, main 1, from 8, to 8
-//	't'   reserved for totals
+//	't'                                                      version 1, version of the cells
+//	't'   tenant 16, 'a', quarter of an hour 4, flags 1,
+//	      varint SIP code, varint subcode, uvarint length
+//	      of the call type, call type, trunk                 version 1, varints: call.Sums
+//	't'   tenant 16, 'b', day 4, user id 16                  version 1, varints: call.Sums
 //	'e'                                                      version 1, epoch 8
 //	'h'   tenant 16                                          version 1, number 8 of the last
 //	                                                         change, number 8 after which all

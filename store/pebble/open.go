@@ -221,6 +221,9 @@ func (s *Store) begin() error {
 	if err := s.loadHeads(); err != nil {
 		return err
 	}
+	if s.cells, err = haveCells(s.db); err != nil {
+		return err
+	}
 	if !s.readOnly {
 		if err := firstError(s.markFormat(), keepFormatFile(s.fs, s.dir)); err != nil {
 			return err
@@ -262,8 +265,11 @@ func (s *Store) makeNew() error {
 		return errStrange
 	}
 	b := s.db.NewBatch()
-	err = firstError(b.Set([]byte{kindFormat}, []byte(strconv.Itoa(formatVersion)), nil), b.Set([]byte{kindEpoch}, newEpoch(), nil))
-	return firstError(err, b.Commit(pebble.Sync))
+	err = firstError(b.Set([]byte{kindFormat}, []byte(strconv.Itoa(formatVersion)), nil), b.Set([]byte{kindEpoch}, newEpoch(), nil), setHaveCells(b))
+	if err != nil {
+		return err
+	}
+	return firstError(b.Commit(pebble.Sync), b.Close())
 }
 
 var errStrange = fmt.Errorf("%w: the folder holds a database of another program; name an empty or a new folder", call.ErrInvalid)

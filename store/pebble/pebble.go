@@ -27,6 +27,7 @@ type Store struct {
 	lock     *pebble.Lock
 	cache    *pebble.Cache
 	readOnly bool
+	cells    bool // they are complete
 
 	life  life
 	room  *room
@@ -40,7 +41,7 @@ type Store struct {
 	durable atomic.Uint64 // as many of them are on the disk
 	heads   heads
 	recent  recent
-	stuck   atomic.Bool   // something never comes back from Pebble; see untilFault
+	stuck   atomic.Bool // something never comes back from Pebble; see untilFault
 
 	troubles troubles
 }

@@ -206,6 +206,7 @@ func BenchmarkStore(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Logf("opened in %v, %d rows, %.1f bytes a row", opened, st.Rows, float64(st.Bytes)/float64(st.Rows))
+		logCells(b, s, n)
 		b.Run(fmt.Sprintf("compacted=%v", compacted), func(b *testing.B) { benchReads(b, s, c, n) })
 		if compacted {
 			benchKeep(b, s)
@@ -260,6 +261,7 @@ func benchReads(b *testing.B, s *Store, c *calls, n int) {
 	for _, name := range []string{"FirstPage", "PageAnywhere", "PageNear", "PageReverse", "PageSkipHalf", "PageSkipAny", "Number", "NumberAbsent", "Correlation", "User100", "ScanTrunk"} {
 		b.Run(name, func(b *testing.B) { read(b, queries[name]) })
 	}
+	benchGroups(b, s, c)
 	b.Run("Count", func(b *testing.B) {
 		for b.Loop() {
 			from := anywhere()

@@ -88,7 +88,7 @@ func (s *Store) trimSome(b *pebble.Batch, tenant call.GUID, before uint64) (n in
 		return 0, false, err
 	}
 	day := first / ticksPerDay
-	c := &cut{tenant: tenant, tally: tally{}}
+	c := &cut{tenant: tenant, tally: tally{}, cells: newCells(s.cells)}
 	if err := c.open(s.db, day); err != nil {
 		return 0, false, err
 	}
@@ -114,6 +114,7 @@ type cut struct {
 	index  []byte // the index keys one after the other
 	ends   []int
 	tally  tally
+	cells  *cells
 	key    []byte
 	now    call.Row
 
@@ -161,6 +162,7 @@ func (c *cut) row(b *pebble.Batch, start uint64, id call.GUID, body []byte) erro
 		c.ends = append(c.ends, len(c.index))
 	})
 	c.tally.add(c.tenant, start, -1)
+	c.cells.sub(&c.now)
 	c.last = appendRowKey(c.last[:0], c.tenant, start, id)
 	c.key = appendIDKey(c.key[:0], c.tenant, id)
 	if err := b.Delete(c.key, nil); err != nil {
@@ -190,7 +192,7 @@ func (c *cut) wholeDay(b *pebble.Batch, day uint64) error {
 			return err
 		}
 	}
-	return nil
+	return dropCellsOfDay(b, c.tenant, day)
 }
 
 // partOfDay deletes the rows up to the last one, and one by one what was
@@ -206,5 +208,5 @@ func (c *cut) partOfDay(b *pebble.Batch, lower []byte) error {
 		}
 		from = to
 	}
-	return c.tally.merge(b)
+	return firstError(c.tally.merge(b), c.cells.merge(b))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/trunklog/trunklog/call"
 )
@@ -32,6 +33,7 @@ func (s *Store) write(ctx context.Context, b call.Batch) (call.Result, error) {
 	if err != nil {
 		return call.Result{}, err
 	}
+	c.cells = newCells(s.cells)
 	wait, err := s.apply(func(batch *pebble.Batch) error {
 		if err := firstError(s.checkIf(b.If), s.checkStill(b.Still)); err != nil {
 			return err

@@ -214,6 +214,10 @@ func FuzzRequest(f *testing.F) {
 		b, _ := appendQuery(nil, q)
 		f.Add(pathRows, string(b))
 		f.Add(pathCount, string(b))
+		for _, by := range groupings() {
+			whole, _ := appendGrouping(b, by)
+			f.Add(pathGroups, string(whole))
+		}
 	}
 	for _, batch := range batches() {
 		b, _ := appendBatch(nil, &batch)
@@ -278,6 +282,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(slices.Concat(one, frame(frameError, string(appendError(nil, &call.CorruptError{File: "x", Err: errTest})))))
 	f.Add(slices.Concat(frame(frameValue, "1"), frame(frameProblem, "2"), end))
 	f.Add(slices.Concat(frame(frameMessage, string(appendMessage(nil, &messages()[0]))), end))
+	f.Add(slices.Concat(frame(frameValue, string(appendGroup(nil, &call.Group{At: at, Sums: call.Sums{Calls: 5}}))), end))
 	f.Add(frame(frameRow, strings.Repeat("x", 3*chunk)))
 	f.Add([]byte{frameValue, 255, 255, 255, 255, 1})
 	f.Add([]byte("r"))
@@ -296,6 +301,17 @@ func FuzzAnswer(f *testing.F) {
 		})
 		if !ended && (len(b) < 5 || !bytes.HasSuffix(b, end)) {
 			t.Fatalf("%d rows without an end", n)
+		}
+		ended = false
+		read(b).walkGroups(t.Context(), call.Grouping{}, func(g *call.Group, err error) bool {
+			if ended || (g == nil) == (err == nil) {
+				t.Fatalf("after the end: %v, %v, %v", ended, g, err)
+			}
+			ended = err != nil
+			return true
+		})
+		if !ended && (len(b) < 5 || !bytes.HasSuffix(b, end)) {
+			t.Fatal("groups without an end")
 		}
 		ended = false
 		read(b).walkMessages(t.Context(), func(m *call.Message, err error) bool {

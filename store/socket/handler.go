@@ -41,6 +41,7 @@ func (h *handler) routes() http.Handler {
 		pathRows:         h.rows,
 		pathRow:          h.row,
 		pathCount:        h.count,
+		pathGroups:       h.groups,
 		pathWrite:        h.write,
 		pathState:        h.state,
 		pathTrim:         h.trim,

@@ -13,6 +13,7 @@
 //	POST /rows     query                          → row… end
 //	POST /row      tenant, id                     → row end
 //	POST /count    query                          → value end
+//	POST /groups   query, grouping                → value… end, one for each group
 //	POST /write    batch                          → value end
 //	POST /state    prefix                         → value… end, one for each name
 //	POST /trim     tenant, time                   → value end
@@ -69,6 +70,7 @@ const (
 	pathRows         = "/rows"
 	pathRow          = "/row"
 	pathCount        = "/count"
+	pathGroups       = "/groups"
 	pathWrite        = "/write"
 	pathState        = "/state"
 	pathTrim         = "/trim"

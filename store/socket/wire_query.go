@@ -24,14 +24,19 @@ func appendQuery(b []byte, q call.Query) ([]byte, error) {
 
 func parseQuery(s string) (call.Query, error) {
 	p := parser{s: s}
-	q := call.Query{Tenant: p.guid(), From: p.moment(), To: p.moment()}
-	q.After.Start, q.After.ID = p.moment(), p.guid()
-	q.Skip, q.Limit, q.Reverse, q.Walk = p.varint(), int(p.varint()), p.flag(), p.version()
-	q.Where = p.expr(0)
+	q := p.query()
 	if err := p.end(); err != nil {
 		return call.Query{}, err
 	}
 	return q, nil
+}
+
+func (p *parser) query() call.Query {
+	q := call.Query{Tenant: p.guid(), From: p.moment(), To: p.moment()}
+	q.After.Start, q.After.ID = p.moment(), p.guid()
+	q.Skip, q.Limit, q.Reverse, q.Walk = p.varint(), int(p.varint()), p.flag(), p.version()
+	q.Where = p.expr(0)
+	return q
 }
 
 // The tags of conditions, and of the values in a [call.Compare].

@@ -64,6 +64,15 @@ func cases() []law {
 		{"ChangesAreForgotten", changesAreForgotten},
 		{"AwaitWakes", awaitWakes},
 		{"ReaderOfChanges", readerOfChanges},
+		// Groups.
+		{"GroupsOfNothing", groupsOfNothing},
+		{"GroupsAddUp", groupsAddUp},
+		{"GroupsWithinASlot", groupsWithinASlot},
+		{"GroupsWhenClocksChange", groupsWhenClocksChange},
+		{"GroupsFollowTheRow", groupsFollowTheRow},
+		{"GroupsOfTwoTenants", groupsOfTwoTenants},
+		{"GroupsAreOfAllRows", groupsAreOfAllRows},
+		{"GroupsAreASnapshot", groupsAreASnapshot},
 		// Trim.
 		{"TrimIsExact", trimIsExact},
 		{"TrimLeavesOthers", trimLeavesOthers},

@@ -166,6 +166,8 @@ func (f *fixture) everyCall(ctx context.Context, target error) {
 	check("count", err)
 	_, err = f.store.Count(ctx, call.Query{Tenant: Tenants()[0], Where: call.Not{X: call.Or{}}})
 	check("count where", err)
+	_, err = groups(ctx, f.store, call.Query{Tenant: Tenants()[0]}, call.Grouping{})
+	check("groups", err)
 	_, err = f.store.State(ctx, "")
 	check("state", err)
 	_, err = f.store.Trim(ctx, Tenants()[0], noon())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -14,7 +15,7 @@ func randomOperations(f *fixture) {
 	g := newGenerator(Seed(f))
 	rows := []call.Row{g.row()}
 	for step := range Scale(700) {
-		switch g.IntN(22) {
+		switch g.IntN(23) {
 		case 0:
 			f.reopen()
 		case 20:
@@ -30,6 +31,8 @@ func randomOperations(f *fixture) {
 			}
 		case 2, 3, 4, 5, 6, 7, 8:
 			f.same(g.query(rows))
+		case 22:
+			f.sameGroups(g.groupQuery(rows), g.grouping([]*time.Location{time.UTC, time.FixedZone("", 3600)}))
 		case 9:
 			f.sameState(pick(g, "", "a", "a/", "b"))
 		case 10:
