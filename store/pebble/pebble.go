@@ -27,6 +27,7 @@ type Store struct {
 	lock     *pebble.Lock
 	cache    *pebble.Cache
 	readOnly bool
+	format   int // of what is on disk
 
 	life  life
 	room  *room

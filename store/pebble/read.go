@@ -13,9 +13,8 @@ import (
 // Rows implements [call.Reader]. The row's texts lie in the block that the
 // iterator stands on: nothing is allocated for a row.
 //
-// Without q.Where, q.Skip is found by the counts. With it, correlation id, user
-// id and numbers at the top of the condition are looked up in the index; all
-// else reads the range of time.
+// Without q.Where, q.Skip is found by the counts. With it, what [call.PlanOf]
+// finds to look up is looked up in the index; all else reads the range of time.
 func (s *Store) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, error] {
 	return func(yield func(*call.Row, error) bool) {
 		err := s.each(ctx, q, func(r *call.Row) bool { return yield(r, nil) })
@@ -113,6 +112,7 @@ func corruptBody(err error) error {
 // A walk goes over the rows of one query.
 type walk struct {
 	q      call.Query
+	format int
 	span   span
 	it     *pebble.Iterator // over the rows of the span
 	row    call.Row         // lent to the receiver
@@ -130,11 +130,12 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 		return err
 	}
 	defer s.life.leave()
-	w := &walk{q: q, span: spanOf(q), skip: max(q.Skip, 0), left: -1, yield: yield}
+	w := &walk{q: q, format: s.format, span: spanOf(q), skip: max(q.Skip, 0), left: -1, yield: yield}
 	if q.Limit > 0 {
 		w.left = q.Limit
 	}
-	plan := planOf(q.Where, &w.span)
+	plan := call.PlanOf(q)
+	w.span.narrow(plan)
 	if w.span.empty() {
 		return nil
 	}
@@ -144,8 +145,8 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 	}
 	defer func() { err = firstError(err, w.it.Close()) }()
 	switch {
-	case plan.useful():
-		return w.lookUp(ctx, plan)
+	case s.canLookUp(plan.Any):
+		return w.lookUp(ctx, plan.Any)
 	case q.Where == nil && w.skip > 0:
 		ok, err := w.skipRows()
 		if err != nil {

@@ -15,6 +15,7 @@ type keyList struct {
 	rows   []entry
 	ids    []entry
 	index  [len(indexKinds)][]entry
+	shapes shapeList
 	moved  []movedRow
 	bodies map[rowID][]byte // of rows that were there, as they are now
 	buf    []byte
@@ -56,6 +57,7 @@ const idValueLen = 9
 // setIndex adds the index keys of a new row.
 func (l *keyList) setIndex(r *call.Row, start uint64) {
 	l.buf = indexKeys(l.buf, r, start, func(key []byte) { l.addIndex(key, false) })
+	l.shapes.add(r)
 }
 
 func (l *keyList) addIndex(key []byte, remove bool) {
@@ -67,6 +69,7 @@ func (l *keyList) addIndex(key []byte, remove bool) {
 
 // moveIndex adds what has to change in the index when old becomes now.
 func (l *keyList) moveIndex(old, now *call.Row, start uint64, body []byte) {
+	l.shapes.add(now)
 	var was, is [][]byte
 	l.buf = indexKeys(l.buf, old, start, func(key []byte) { was = append(was, bytes.Clone(key)) })
 	l.buf = indexKeys(l.buf, now, start, func(key []byte) { is = append(is, bytes.Clone(key)) })
@@ -177,6 +180,9 @@ func (l *keyList) addTo(batch *pebble.Batch) error {
 		if err := batch.Set(l.key(e), l.arena[e.to:e.to+idValueLen], nil); err != nil {
 			return err
 		}
+	}
+	if err := l.shapes.addTo(batch); err != nil {
+		return err
 	}
 	slices.SortFunc(l.rows, compare)
 	for _, e := range l.rows {
