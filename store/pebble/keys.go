@@ -168,13 +168,6 @@ func parseTail(day uint64, b []byte) tail {
 	return tail{day*ticksPerDay + t, binary.BigEndian.Uint32(b[5:])}
 }
 
-// append appends t as the end of an index key.
-func (t tail) append(b []byte) []byte {
-	var id call.GUID
-	binary.BigEndian.PutUint32(id[:], t.short)
-	return appendTail(b, t.start, id)
-}
-
 // appendRowPrefix appends what the keys of the rows begin with that t leads to.
 func (t tail) appendRowPrefix(b []byte, tenant call.GUID) []byte {
 	b = appendTenant(b, kindRow, tenant)
