@@ -23,10 +23,11 @@ type shape struct{ total, shown int }
 
 // shapeOf returns the shape of a number, if it is masked.
 func shapeOf(number string) (s shape, masked bool) {
+	if strings.IndexByte(number, '*') < 0 {
+		return s, false
+	}
 	symbols := call.Symbols(number)
-	s.shown = strings.IndexByte(symbols, '*')
-	s.total = len(symbols)
-	return s, s.shown >= 0
+	return shape{len(symbols), strings.IndexByte(symbols, '*')}, true
 }
 
 func appendShapeKey(b []byte, tenant call.GUID, s shape) []byte {

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"strings"
 
@@ -28,15 +29,20 @@ const (
 )
 
 // hashValue returns the hash of what stands in an index key between day and
-// tail, by FNV-1a with the bits mixed. It is on disk.
+// tail, taken by eight bytes. It is on disk.
 func hashValue(kind byte, value []byte) uint64 {
-	const offset, prime = 14695981039346656037, 1099511628211
-	h := (uint64(offset) ^ uint64(kind)) * prime
-	for _, c := range value {
-		h = (h ^ uint64(c)) * prime
+	const k1, k2 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
+	h := uint64(len(value))<<8 | uint64(kind)
+	for ; len(value) >= 8; value = value[8:] {
+		h = (h ^ binary.LittleEndian.Uint64(value)) * k1
+		h ^= h >> 32
 	}
-	h ^= h >> 32
-	h *= 0x9e3779b97f4a7c15
+	var rest uint64
+	for i, c := range value {
+		rest |= uint64(c) << (8 * i)
+	}
+	h = (h ^ rest) * k1
+	h = (h ^ h>>32) * k2
 	return h ^ h>>29
 }
 
