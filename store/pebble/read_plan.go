@@ -120,7 +120,11 @@ func (p *planner) masked(number string) error {
 // masked number stands.
 func (p *planner) numbersLike(l call.Lookup) error {
 	text, shown := []byte(l.Text), l.Shown()
-	err := p.have(p.w.ofRange(kindNumber, []byte(shown), func(digits []byte) bool {
+	var filters []pebble.BlockPropertyFilter
+	if l.Text == shown+strings.Repeat("*", hiddenDigits) {
+		filters = filterOf(kindBeginning, []byte(shown))
+	}
+	err := p.have(p.w.ofRange(kindNumber, []byte(shown), filters, func(digits []byte) bool {
 		return len(digits) == len(text) && agree(digits, text)
 	}))
 	if err != nil {
@@ -141,7 +145,7 @@ func (p *planner) numbersLike(l call.Lookup) error {
 	if err != nil || len(longer) == 0 {
 		return err
 	}
-	return p.have(p.w.ofRange(kindMasked, []byte(shown), func(digits []byte) bool {
+	return p.have(p.w.ofRange(kindMasked, []byte(shown), nil, func(digits []byte) bool {
 		return slices.Contains(longer, len(digits)) && agree(digits, text)
 	}))
 }

@@ -34,10 +34,10 @@ func (w *walk) ofValue(kind byte, value []byte) (*source, error) {
 }
 
 // ofRange returns the source of the values that begin with digits, of which fits
-// chooses.
-func (w *walk) ofRange(kind byte, digits []byte, fits func(value []byte) bool) (*source, error) {
+// chooses. They may have a filter in common.
+func (w *walk) ofRange(kind byte, digits []byte, filters []pebble.BlockPropertyFilter, fits func(value []byte) bool) (*source, error) {
 	s := &source{w: w, kind: kind, value: digits, fits: fits}
-	return s, s.open(nil)
+	return s, s.open(filters)
 }
 
 // open gives s an iterator of its own, on the snapshot of the walk.

@@ -28,6 +28,14 @@ const (
 	filterProbes    = 5
 )
 
+// hiddenDigits is how many digits Microsoft hides of a number. Whoever has such a
+// number asks for all that begin as it does, so that filters have these beginnings
+// of whole numbers as well.
+const hiddenDigits = 3
+
+// kindBeginning stands for [kindNumber] in the hash of a beginning.
+const kindBeginning = kindNumber | 0x80
+
 // hashValue returns the hash of what stands in an index key between day and
 // tail, taken by eight bytes. It is on disk.
 func hashValue(kind byte, value []byte) uint64 {
@@ -63,6 +71,7 @@ func eachBit(h uint64, bits uint32, do func(bit uint32) bool) bool {
 type valueCollector struct {
 	hashes []uint64 // of the block
 	last   []byte   // the last key up to its tail
+	begins []byte   // the last beginning in the block
 }
 
 func newValueCollector() pebble.BlockPropertyCollector { return &valueCollector{} }
@@ -78,9 +87,24 @@ func (c *valueCollector) AddPointKey(key sstable.InternalKey, _ []byte) error {
 	}
 	if k = k[:len(k)-tailLen]; !bytes.Equal(k, c.last) || len(c.hashes) == 0 {
 		c.last = append(c.last[:0], k...)
+		if k[0] == kindNumber {
+			c.addBeginning(k[valueAt : len(k)-1])
+		}
 		c.hashes = append(c.hashes, hashValue(k[0], k[valueAt:]))
 	}
 	return nil
+}
+
+// addBeginning adds that of a number to the filter, unless it was added for the
+// number before it in the same block.
+func (c *valueCollector) addBeginning(digits []byte) {
+	if len(digits) <= hiddenDigits {
+		return
+	}
+	if b := digits[:len(digits)-hiddenDigits]; !bytes.Equal(b, c.begins) {
+		c.begins = append(c.begins[:0], b...)
+		c.hashes = append(c.hashes, hashValue(kindBeginning, b))
+	}
 }
 
 // FinishDataBlock implements [pebble.BlockPropertyCollector].
@@ -95,7 +119,7 @@ func (c *valueCollector) FinishDataBlock(buf []byte) ([]byte, error) {
 			return true
 		})
 	}
-	c.hashes = c.hashes[:0]
+	c.hashes, c.begins = c.hashes[:0], c.begins[:0]
 	return append(buf, filter...), nil
 }
 
@@ -126,7 +150,7 @@ type valueFilter uint64
 
 // filterOf returns the filter for a value as iterators take it.
 func filterOf(kind byte, value []byte) []pebble.BlockPropertyFilter {
-	if strings.IndexByte(filteredKinds, kind) < 0 {
+	if kind != kindBeginning && strings.IndexByte(filteredKinds, kind) < 0 {
 		return nil
 	}
 	return append(make([]pebble.BlockPropertyFilter, 0, 2), valueFilter(hashValue(kind, value)))

@@ -14,7 +14,7 @@ import (
 // TestValueFilter: a filter passes every value of its block, few others, and
 // stands for what is deleted as for what is set.
 func TestValueFilter(t *testing.T) {
-	for _, n := range []int{1, 2, 10, 1000} {
+	for _, n := range []int{1, 2, 10, 3000} {
 		c := newValueCollector()
 		key := func(i int) []byte {
 			k := append(appendDay(nil, kindNumber, call.GUID{1}, 7), fmt.Sprintf("49%d\x00", i)...)
@@ -44,8 +44,27 @@ func TestValueFilter(t *testing.T) {
 				wrong++
 			}
 		}
+		for i := 1000; i < n; i++ {
+			begins := fmt.Appendf(nil, "49%d", i/1000)
+			if in, err := filterOf(kindBeginning, begins)[0].Intersects(filter); err != nil || !in {
+				t.Fatalf("%d values: the beginning %s is not in the filter, %v", n, begins, err)
+			}
+		}
 		if wrong > 600 {
 			t.Errorf("%d values: %d of 10000 others pass", n, wrong)
+		}
+		// The next block begins with other keys, and goes on with the same number.
+		user := appendTail(append(appendDay(nil, kindMasked, call.GUID{1}, 7), 0), 1, call.GUID{})
+		for _, k := range [][]byte{user, key(n - 1)} {
+			if err := c.AddPointKey(pebble.MakeInternalKey(k, 1, sstable.InternalKeyKindSet), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		filter, _ = c.FinishDataBlock(nil)
+		for _, f := range [][]pebble.BlockPropertyFilter{filterOf(kindNumber, fmt.Appendf(nil, "49%d\x00", n-1)), filterOf(kindBeginning, fmt.Appendf(nil, "49%d", n-1)[:len(fmt.Sprint(n-1))-1])} {
+			if in, _ := f[0].Intersects(filter); !in && n > 10 {
+				t.Errorf("%d values: the next block has no %v", n, f)
+			}
 		}
 		if next, err := c.FinishDataBlock(nil); err != nil || next != nil {
 			t.Errorf("a block without index keys has the filter %x, %v", next, err)
@@ -113,6 +132,7 @@ func TestLookUpInTables(t *testing.T) {
 			r := &rows[(i*7717)%n]
 			for _, x := range []call.Expr{
 				call.Digits(r.Caller), call.Digits(r.Callee), call.Digits(r.Callee[:9] + "123"), call.Digits(fmt.Sprintf("+4931%07d", i)),
+				call.Digits(r.Caller[:9] + "***"), call.Digits(r.Caller[:10] + "**"), call.Digits(r.Callee),
 				call.Compare{Field: call.FieldUserID, Value: r.UserID}, call.Compare{Field: call.FieldUserPrincipalName, Value: r.UserPrincipalName},
 				call.Or{call.Digits(r.Caller), call.Digits(rows[i].Caller), call.Compare{Field: call.FieldUserPrincipalName, Value: "nobody"}},
 			} {
