@@ -36,6 +36,8 @@ type filled struct {
 	New     int
 	Starts  []time.Time // of rows here and there, with a full page behind each
 	Numbers []string    // of callers and callees here and there
+	Masked  []string    // such as Microsoft has masked
+	Names   []string    // principal names
 }
 
 // sampled is how many starts are noted.
@@ -118,9 +120,16 @@ func (f *filled) sample(batch []call.Row, n, all int) {
 			f.Starts = append(f.Starts, r.Start)
 		}
 		for _, number := range []string{r.Caller, r.Callee} {
-			if digits, masked := call.AppendDigits(nil, number); masked == 0 && len(digits) >= 8 {
+			switch digits, masked := call.AppendDigits(nil, number); {
+			case len(digits) < 8-min(masked, 3):
+			case masked == 0:
 				f.Numbers = append(f.Numbers, number)
+			default:
+				f.Masked = append(f.Masked, number)
 			}
+		}
+		if r.UserPrincipalName != "" {
+			f.Names = append(f.Names, r.UserPrincipalName)
 		}
 	}
 }

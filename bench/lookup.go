@@ -17,8 +17,24 @@ import (
 
 // asking says which numbers to look for in which store.
 type asking struct {
-	Store   string
-	Numbers []string
+	Store     string
+	Numbers   []string
+	Questions []question
+}
+
+// A question is what somebody looks for: any of some numbers, or of some
+// principal names.
+type question struct{ Numbers, Names []string }
+
+func (q question) where() call.Expr {
+	var or call.Or
+	for _, n := range q.Numbers {
+		or = append(or, call.Digits(n))
+	}
+	for _, n := range q.Names {
+		or = append(or, call.TextMatch{Field: call.FieldUserPrincipalName, Op: call.EqualFold, Part: n})
+	}
+	return or
 }
 
 // asked is what came of it.
@@ -27,6 +43,7 @@ type asked struct {
 	Took []float64 // milliseconds for each number, all rows read
 	Anew []float64 // the same when all have been asked for before
 	Hits []int
+	Page []float64 // milliseconds for the first page of each question
 }
 
 // lookUp opens a store and looks for every call of each number.
@@ -44,7 +61,28 @@ func lookUp(ctx context.Context, q asking, out *json.Encoder) (err error) {
 	if a.Anew, _, err = callsOf(ctx, st, q.Numbers); err != nil {
 		return err
 	}
+	if a.Page, err = firstPages(ctx, st, q.Questions); err != nil {
+		return err
+	}
 	return out.Encode(a)
+}
+
+// pageRows is how many rows a first page has.
+const pageRows = 1000
+
+// firstPages reads the first page of each question, every other time of the
+// newest.
+func firstPages(ctx context.Context, st call.Reader, questions []question) (took []float64, err error) {
+	for i, q := range questions {
+		began := time.Now()
+		for _, err := range st.Rows(ctx, call.Query{Tenant: tenantID(), Where: q.where(), Limit: pageRows, Reverse: i%2 == 1}) {
+			if err != nil {
+				return nil, err
+			}
+		}
+		took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+	}
+	return took, nil
 }
 
 // callsOf reads all calls of each number and returns the milliseconds that it

@@ -151,6 +151,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		b.serve(ctx),
 		b.step(ctx, "import", b.measureImport),
 		b.step(ctx, "number", b.measureNumber),
+		b.step(ctx, "look-ups", b.measureLookUps),
 		b.step(ctx, "events", b.measureEvents),
 		b.step(ctx, "hear", b.measureHear),
 		b.step(ctx, "neighbours", b.measureNeighbours),

@@ -37,7 +37,7 @@ func TestSmoke(t *testing.T) {
 	}
 	for _, work := range []string{
 		"harness's client, identity |", "harness's client, gzip |", "client, gzip over TLS |", "page at `$skip` = 6,000", "durable ingest", "disk per row",
-		"durable single events", "one number among 12,000 rows", "after a clean stop", "`gen \\| import graph -`", "memory, serving",
+		"durable single events", "one number among 12,000 rows", "first page of a number", "after a clean stop", "`gen \\| import graph -`", "memory, serving",
 		"decode and fold", "through one TCP connection", "with the messages kept", "after the BYE", "open calls",
 	} {
 		if !strings.Contains(string(page), work) {

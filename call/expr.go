@@ -7,7 +7,7 @@ import (
 )
 
 // An Expr is a condition on a row. The set of types is closed: [And], [Or],
-// [Not], [Compare], [TextMatch] and [Digits]. An engine may translate an Expr
+// [Not], [Compare], [TextMatch], [Digits] and [SeenBy]. An engine may translate an Expr
 // to its own language, use an index for a part of it, or call Match for each
 // row; the answer is the same.
 //
@@ -75,12 +75,17 @@ type TextMatch struct {
 // number that it can stand for.
 type Digits string
 
+// SeenBy holds if every kind of All has spoken of the call and no kind of None
+// has.
+type SeenBy struct{ All, None Kinds }
+
 func (And) expr()       {}
 func (Or) expr()        {}
 func (Not) expr()       {}
 func (Compare) expr()   {}
 func (TextMatch) expr() {}
 func (Digits) expr()    {}
+func (SeenBy) expr()    {}
 
 // Match implements [Expr].
 func (a And) Match(r *Row) bool {
@@ -178,16 +183,19 @@ func (d Digits) Match(r *Row) bool {
 	return sameNumber(string(d), r.Caller) || sameNumber(string(d), r.Callee)
 }
 
+// Match implements [Expr].
+func (s SeenBy) Match(r *Row) bool { return r.Seen&s.All == s.All && r.Seen&s.None == 0 }
+
 // sameNumber reports whether the number asked for can be the one stored, whose
 // last digits may be masked. Neither allocates.
 func sameNumber(asked, stored string) bool {
 	i, n := 0, 0
 	for j := range len(stored) {
 		c := stored[j]
-		if c != '*' && !isDigit(c) {
+		if !isSymbol(c) {
 			continue
 		}
-		for i < len(asked) && !isDigit(asked[i]) && asked[i] != '*' {
+		for i < len(asked) && !isSymbol(asked[i]) {
 			i++
 		}
 		if i == len(asked) || c != asked[i] && c != '*' && asked[i] != '*' {
@@ -196,7 +204,7 @@ func sameNumber(asked, stored string) bool {
 		i++
 		n++
 	}
-	for i < len(asked) && !isDigit(asked[i]) && asked[i] != '*' {
+	for i < len(asked) && !isSymbol(asked[i]) {
 		i++
 	}
 	return i == len(asked) && n > 0

@@ -247,3 +247,24 @@ func TestAppendDigits(t *testing.T) {
 		}
 	}
 }
+
+func TestSeenBy(t *testing.T) {
+	sip, graph := SIP.Set(), Graph.Set()
+	for _, c := range []struct {
+		x    SeenBy
+		seen Kinds
+		want bool
+	}{
+		{SeenBy{}, 0, true},
+		{SeenBy{All: sip}, sip | graph, true},
+		{SeenBy{All: sip | graph}, sip, false},
+		{SeenBy{All: sip, None: graph}, sip, true},
+		{SeenBy{All: sip, None: graph}, sip | graph, false},
+		{SeenBy{None: graph | sip}, sip, false},
+		{SeenBy{None: graph}, 0, true},
+	} {
+		if got := c.x.Match(&Row{Seen: c.seen}); got != c.want {
+			t.Errorf("%+v and %s: got %t", c.x, c.seen, got)
+		}
+	}
+}

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// rowsOf is a reader of rows that are all selected.
-type rowsOf []Row
+// A fakeRows is a reader of rows that are all selected.
+type fakeRows []Row
 
-func (rs rowsOf) Rows(context.Context, Query) iter.Seq2[*Row, error] {
+func (rs fakeRows) Rows(context.Context, Query) iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
 		for i := range rs {
 			lent := rs[i].Clone()
@@ -28,7 +28,7 @@ func (rs rowsOf) Rows(context.Context, Query) iter.Seq2[*Row, error] {
 
 func groupsOf(t *testing.T, rows []Row, by Grouping) (all []Group) {
 	t.Helper()
-	for g, err := range AddUp(t.Context(), rowsOf(rows), Query{}, by) {
+	for g, err := range AddUp(t.Context(), fakeRows(rows), Query{}, by) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,7 +242,7 @@ func TestBadGroupings(t *testing.T) {
 		{Query{}, Grouping{Every: numSlots}},
 		{Query{}, Grouping{By: []Dim{numDims}}},
 	} {
-		for g, err := range AddUp(t.Context(), rowsOf{{}}, c.q, c.by) {
+		for g, err := range AddUp(t.Context(), fakeRows{{}}, c.q, c.by) {
 			if g != nil || !errors.Is(err, ErrInvalid) {
 				t.Errorf("%+v: %v, %v", c, g, err)
 			}

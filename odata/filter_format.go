@@ -17,9 +17,9 @@ import (
 // with one name of a callType becomes one with all its names, and times lose
 // what 100 ns cannot hold.
 //
-// It fails if x cannot be said in OData, as is the case for [call.Digits] and
-// for fields that have no place on the wire, or if the text would be longer
-// than ParseFilter takes. The error names no values.
+// It fails if x cannot be said in OData, as is the case for [call.Digits],
+// [call.SeenBy] and fields that have no place on the wire, or if the text would
+// be longer than ParseFilter takes. The error names no values.
 func FormatFilter(x call.Expr) (string, error) {
 	if x == nil {
 		x = call.And{}
@@ -81,6 +81,8 @@ func (p *printer) print(x call.Expr, at level) {
 		p.wrapped(at == notLevel && x.Op == call.EqualFold, func() { p.match(x, "eq") })
 	case call.Digits:
 		p.fail(errors.New("a search for a number in any notation has no form in OData"))
+	case call.SeenBy:
+		p.fail(errors.New("a question for what has spoken of a call has no form in OData"))
 	default:
 		p.fail(fmt.Errorf("a condition of type %T has no form in OData", x))
 	}

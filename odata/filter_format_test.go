@@ -49,6 +49,7 @@ func TestFormatFilter(t *testing.T) {
 		{call.Or{call.TextMatch{Field: call.FieldCallType, Op: call.EqualFold, Part: "dr_in"}, call.TextMatch{Field: call.FieldCallType, Op: call.EqualFold, Part: "x"}}, "callType eq 'dr_in' or tolower(callType) eq 'x'"},
 
 		{call.Digits("+4930"), "!a search for a number in any notation has no form in OData"},
+		{call.SeenBy{}, "!a question for what has spoken of a call has no form in OData"},
 		{call.Compare{Field: call.FieldSharedID, Op: call.EQ, Value: call.GUID{}}, "!field sharedCorrelationId has no place in a filter"},
 		{call.Compare{Field: call.FieldAdministrativeUnits, Op: call.EQ, Value: call.GUID{}}, "!field administrativeUnitInfos has no place in a filter"},
 		{call.Compare{Field: call.NumFields, Op: call.EQ, Value: call.GUID{}}, "!there is no field with number 28"},

@@ -46,7 +46,7 @@ func (s *Store) check(ctx context.Context, report func(problem string)) error {
 	}
 	snapshot := s.db.NewSnapshot()
 	defer func() { _ = snapshot.Close() }() // it only lets go
-	c := &checker{ctx: ctx, snapshot: snapshot, report: report, seed: maphash.MakeSeed()}
+	c := &checker{ctx: ctx, snapshot: snapshot, report: report, seed: maphash.MakeSeed(), format: s.format}
 	err := c.run()
 	if pebble.IsCorruptionError(err) {
 		_ = say(err) // once
@@ -183,6 +183,8 @@ type checker struct {
 	want     [256]uint64 // by kind: the sum of the hashes of the keys that should be there
 	have     [256]uint64 // … that are there
 	complete bool        // the store says that its cells are
+	shapes   shapeList   // that should be there
+	format   int
 	buf      []byte
 	steps    int
 }
@@ -207,10 +209,10 @@ func (c *checker) run() (err error) {
 	if err := c.derived(); err != nil {
 		return err
 	}
-	if err := firstError(c.messages(), c.history()); err != nil {
+	if err := firstError(c.messages(), c.history(), c.missingShapes()); err != nil {
 		return err
 	}
-	for _, kind := range []byte(string(kindID) + indexKinds) {
+	for _, kind := range c.kinds() {
 		if c.want[kind] != c.have[kind] {
 			if err := firstError(c.missing(kind), c.orphans(kind)); err != nil {
 				return err
@@ -226,6 +228,16 @@ func (c *checker) run() (err error) {
 		return c.compareCells()
 	}
 	return nil
+}
+
+// kinds returns the kinds of keys that are derived from rows and that the store
+// has in full.
+func (c *checker) kinds() []byte {
+	kinds := []byte(string(kindID) + indexKinds)
+	if c.format < formatNames {
+		kinds = bytes.ReplaceAll(kinds, []byte{kindPrincipal}, nil)
+	}
+	return kinds
 }
 
 // each calls do with every key of a kind.
@@ -286,6 +298,7 @@ func (c *checker) rows() error {
 	cells := c.wantCells()
 	err := c.eachRow(func(r *call.Row, start uint64) error {
 		c.derive(r, start, func(key, value []byte) { c.note(&c.want, key, value) })
+		c.shapes.add(r)
 		for i, g := range gs {
 			key := appendCountKey(c.buf[:0], r.Tenant, g, start)
 			if !bytes.Equal(key, open[i].key) {
@@ -313,7 +326,7 @@ func (c *checker) derive(r *call.Row, start uint64, add func(key, value []byte))
 // [tail]; it is there once and counted twice, and then the slow comparison
 // finds nothing.
 func (c *checker) derived() error {
-	for _, kind := range []byte(string(kindID) + indexKinds) {
+	for _, kind := range c.kinds() {
 		err := c.each(kind, func(key, value []byte) error {
 			if key[0] != kindID || len(value) > 0 && value[0] == valueVersion {
 				c.note(&c.have, key, value)
@@ -433,6 +446,8 @@ func kindName(kind byte) string {
 		return "of users"
 	case kindMasked:
 		return "of masked numbers"
+	case kindPrincipal:
+		return "of principal names"
 	}
 	return "of numbers"
 }

@@ -195,7 +195,7 @@ func sameRows(a, b []call.Row) bool {
 // TestCheckFinds plants one fault each in what is derived from rows.
 func TestCheckFinds(t *testing.T) {
 	at := time.Date(2024, 3, 10, 12, 0, 0, 0, time.UTC)
-	r := call.Row{Tenant: call.GUID{1}, ID: call.GUID{2}, Start: at, CorrelationID: call.GUID{3}, UserID: call.GUID{4}, Caller: "+49301", Callee: "+49302***"}
+	r := call.Row{Tenant: call.GUID{1}, ID: call.GUID{2}, Start: at, CorrelationID: call.GUID{3}, UserID: call.GUID{4}, Caller: "+49301", Callee: "+49302***", UserPrincipalName: "Anna@x"}
 	start := call.Ticks(at)
 	key := func(kind byte) (found []byte) {
 		indexKeys(nil, &r, start, func(k []byte) {
@@ -223,6 +223,9 @@ func TestCheckFinds(t *testing.T) {
 		"no user":         {func(s *Store) error { return s.db.Delete(key(kindUser), nil) }, "no entry in the index of users"},
 		"no number":       {func(s *Store) error { return s.db.Delete(key(kindNumber), nil) }, "no entry in the index of numbers"},
 		"no masked":       {func(s *Store) error { return s.db.Delete(key(kindMasked), nil) }, "no entry in the index of masked numbers"},
+		"no name":         {func(s *Store) error { return s.db.Delete(key(kindPrincipal), nil) }, "no entry in the index of principal names"},
+		"no shape":        {func(s *Store) error { return s.db.Delete(appendShapeKey(nil, r.Tenant, shape{8, 5}), nil) }, "masked numbers of 8 signs that show 5 digits first"},
+		"name too many":   {func(s *Store) error { return s.db.Set(orphan(kindPrincipal), nil, nil) }, "index of principal names of tenant 01000000-0000-0000-0000-000000000000 leads to no row"},
 		"number too many": {func(s *Store) error { return s.db.Set(orphan(kindNumber), nil, nil) }, "index of numbers of tenant 01000000-0000-0000-0000-000000000000 leads to no row"},
 		"id too many": {func(s *Store) error {
 			return s.db.Set(appendIDKey(nil, r.Tenant, call.GUID{9}), appendIDValue(nil, start), nil)

@@ -33,6 +33,7 @@ func TestFormat(t *testing.T) {
 		{
 			Tenant: call.GUID{0xaa}, ID: call.GUID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, Start: at, Invite: at.Add(-2 * time.Second),
 			CorrelationID: call.GUID{0xcc}, UserID: call.GUID{0xdd}, Caller: "+49 30 1234", Callee: "+4930555***", Trunk: "sbc1.contoso.com", Duration: 7, Successful: true,
+			UserPrincipalName: "Anna@Contoso.com",
 		},
 		{ID: call.GUID{0xff}, Start: at.Add(24 * time.Hour), Caller: "112", Callee: "112", FinalSIPCode: 486},
 		{ID: call.GUID{0xfe}, Start: time.Date(1, 1, 1, 0, 0, 0, 100, time.UTC), Caller: "anonymous", Callee: "***"},
@@ -125,6 +126,8 @@ func readable(k []byte) string {
 			return "t"
 		}
 		return fmt.Sprintf("%c %s %c %s %q", k[0], h(k[1:17]), k[17], h(k[18:22]), k[22:])
+	case kindShape:
+		return fmt.Sprintf("%c %s %s %s", k[0], h(k[1:17]), h(k[17:19]), h(k[19:]))
 	case kindCount:
 		return fmt.Sprintf("%c %s %c %s", k[0], h(k[1:17]), k[17], h(k[18:]))
 	}

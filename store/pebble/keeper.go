@@ -27,7 +27,7 @@ func (s *Store) stats(ctx context.Context) (st call.Stats, err error) {
 		return st, err
 	}
 	defer s.life.leave()
-	st = call.Stats{Engine: "pebble", Format: formatVersion}
+	st = call.Stats{Engine: "pebble", Format: s.format}
 	if st.Bytes, err = s.bytes(); err != nil {
 		return st, err
 	}

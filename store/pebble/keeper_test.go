@@ -22,7 +22,7 @@ func TestStats(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	if st, err := s.Stats(t.Context()); err != nil || st.Rows != 0 || len(st.Per) != 0 || st.Format != 1 || st.Engine != "pebble" {
+	if st, err := s.Stats(t.Context()); err != nil || st.Rows != 0 || len(st.Per) != 0 || st.Format != formatVersion || st.Engine != "pebble" {
 		t.Errorf("an empty store: %+v, %v", st, err)
 	}
 	if _, err := s.Write(t.Context(), call.Batch{Rows: rows}); err != nil {

@@ -25,6 +25,9 @@ import (
 //	'n'   tenant 16, day 4, digits of a number, 0, tail      nothing
 //	'm'   tenant 16, day 4, digits of a masked number
 //	      up to its first '*', 0, tail                       nothing
+//	'w'   tenant 16, day 4, principal name folded, 0, tail   nothing
+//	'x'   tenant 16, signs of a masked number 2, digits
+//	      before its first '*' 2                             nothing
 //	'k'   tenant 16, 'd', day 8                              version 1, varint: rows of the day
 //	'k'   tenant 16, 'h', hour 8                             … of the hour
 //	'k'   tenant 16, 'm', minute 8                           … of the minute
@@ -54,7 +57,8 @@ import (
 //
 // 'n' and 'm' hold both numbers of a call. A masked number has its own kind
 // because it is looked for in another way: by every beginning of the number
-// that is asked for.
+// that is asked for; 'x' says which there can be, see [shape]. 'w' and 'x' came
+// with format 2. In 'w' a name may hold a 0.
 //
 // The name in the key of a SIP message is the beginning of the SHA-256 of its
 // value: the same message again takes its own place. Days of messages are those
@@ -85,10 +89,12 @@ const (
 	kindHead        = 'h'
 	kindChange      = 'g'
 	kindMove        = 'v'
+	kindPrincipal   = 'w'
+	kindShape       = 'x'
 )
 
 // indexKinds are the kinds whose keys are derived from the fields of a row.
-const indexKinds = "cumn"
+const indexKinds = "cumnw"
 
 // valueVersion is the first byte of ids, counts and state. Bodies of rows have
 // a version of their own.
@@ -220,13 +226,6 @@ func parseTail(day uint64, b []byte) tail {
 	return tail{day*ticksPerDay + t, binary.BigEndian.Uint32(b[5:])}
 }
 
-// append appends t as the end of an index key.
-func (t tail) append(b []byte) []byte {
-	var id call.GUID
-	binary.BigEndian.PutUint32(id[:], t.short)
-	return appendTail(b, t.start, id)
-}
-
 // appendRowPrefix appends what the keys of the rows begin with that t leads to.
 func (t tail) appendRowPrefix(b []byte, tenant call.GUID) []byte {
 	b = appendTenant(b, kindRow, tenant)
@@ -256,6 +255,11 @@ func indexKeys(buf []byte, r *call.Row, start uint64, add func(key []byte)) []by
 	if buf = appendNumberKey(buf, r, r.Callee, start); len(buf) > n && !bytes.Equal(buf[:n], buf[n:]) {
 		add(buf[n:])
 	}
+	if r.UserPrincipalName != "" {
+		buf = append(appendDay(buf[:0], kindPrincipal, r.Tenant, day), call.Fold(r.UserPrincipalName)...)
+		buf = appendTail(append(buf, 0), start, r.ID)
+		add(buf)
+	}
 	return buf
 }
 
@@ -278,7 +282,11 @@ func appendStateKey(b []byte, name string) []byte { return append(append(b, kind
 // after returns the first key that does not begin with prefix, in memory of
 // its own; nil if there is none.
 func after(prefix []byte) []byte {
-	end := append([]byte(nil), prefix...)
+	return behind(append([]byte(nil), prefix...))
+}
+
+// behind is [after] in the memory of prefix.
+func behind(end []byte) []byte {
 	for i := len(end) - 1; i >= 0; i-- {
 		if end[i]++; end[i] != 0 {
 			return end[:i+1]

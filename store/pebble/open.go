@@ -20,6 +20,10 @@ import (
 // asks for a new one.
 const formatVersion = 2
 
+// formatNames is the first version whose index has principal names, and shapes of
+// masked numbers.
+const formatNames = 2
+
 // Open opens the store in the folder dir, and makes it if there is none.
 //
 // Errors: [call.ErrInUse] if another process has it open; [call.ErrNewer] if a
@@ -211,12 +215,14 @@ func (s *Store) begin() error {
 		if err := checkVersion(version); err != nil {
 			return err
 		}
+		s.format, _ = strconv.Atoi(version) // it is a number
 	case !errors.Is(err, pebble.ErrNotFound):
 		return err
 	default:
 		if err := s.makeNew(); err != nil {
 			return err
 		}
+		s.format = formatVersion
 	}
 	if err := s.loadHeads(); err != nil {
 		return err
@@ -225,7 +231,7 @@ func (s *Store) begin() error {
 		return err
 	}
 	if !s.readOnly {
-		if err := firstError(s.markFormat(), keepFormatFile(s.fs, s.dir)); err != nil {
+		if err := firstError(s.markFormat(), keepFormatFile(s.fs, s.dir, s.format)); err != nil {
 			return err
 		}
 	}
@@ -302,15 +308,15 @@ func checkFormatFile(fsys vfs.FS, dir string) error {
 }
 
 // keepFormatFile writes the file where it is not, or not right.
-func keepFormatFile(fsys vfs.FS, dir string) error {
+func keepFormatFile(fsys vfs.FS, dir string, version int) error {
 	data, err := readFile(fsys, fsys.PathJoin(dir, formatName))
-	if err == nil && string(data) == formatText(formatVersion) {
+	if err == nil && string(data) == formatText(version) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return writeFile(fsys, dir, formatName, []byte(formatText(formatVersion)))
+	return writeFile(fsys, dir, formatName, []byte(formatText(version)))
 }
 
 // inWords says what an operator can do about an error of opening.

@@ -74,7 +74,7 @@ func TestNewerVersions(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	refuses(t, "store", testOptions(t, disk), call.ErrNewer, "format 7", "up to 1", "backup")
+	refuses(t, "store", testOptions(t, disk), call.ErrNewer, "format 7", fmt.Sprintf("up to %d", formatVersion), "backup")
 	// Such a store is not touched where the file tells of it.
 	f, err := disk.Create("store/"+formatName, vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -84,7 +84,7 @@ func TestNewerVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := disk.String()
-	refuses(t, "store", testOptions(t, disk), call.ErrNewer, "format 7", "up to 1", "backup")
+	refuses(t, "store", testOptions(t, disk), call.ErrNewer, "format 7", fmt.Sprintf("up to %d", formatVersion), "backup")
 	if now := disk.String(); now != before {
 		t.Errorf("a newer store was changed from\n%s\nto\n%s", before, now)
 	}

@@ -39,6 +39,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		// What Trim has deleted is given back soon.
 		FlushDelayDeleteRange: 10 * time.Second,
 	}
+	o.BlockPropertyCollectors = []func() pebble.BlockPropertyCollector{newValueCollector}
 	for i := range o.Levels {
 		l := &o.Levels[i]
 		// A page reads whole blocks, a look-up one for each row it finds.

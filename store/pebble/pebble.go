@@ -28,6 +28,7 @@ type Store struct {
 	cache    *pebble.Cache
 	readOnly bool
 	cells    bool // they are complete
+	format   int  // of what is on disk
 
 	life  life
 	room  *room

@@ -14,9 +14,8 @@ import (
 // Rows implements [call.Reader]. The row's texts lie in the block that the
 // iterator stands on: nothing is allocated for a row.
 //
-// Without q.Where, q.Skip is found by the counts. With it, correlation id, user
-// id and numbers at the top of the condition are looked up in the index; all
-// else reads the range of time.
+// Without q.Where, q.Skip is found by the counts. With it, what [call.PlanOf]
+// finds to look up is looked up in the index; all else reads the range of time.
 func (s *Store) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, error] {
 	return func(yield func(*call.Row, error) bool) {
 		err := s.each(ctx, q, func(r *call.Row) bool { return yield(r, nil) })
@@ -126,6 +125,7 @@ func corruptBody(err error) error {
 // A walk goes over the rows of one query.
 type walk struct {
 	q      call.Query
+	format int
 	span   span
 	it     *pebble.Iterator // over the rows of the span
 	row    call.Row         // lent to the receiver
@@ -146,7 +146,7 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 		return err
 	}
 	defer s.life.leave()
-	w := &walk{q: q, span: spanOf(q), skip: max(q.Skip, 0), left: -1, yield: yield}
+	w := &walk{q: q, format: s.format, span: spanOf(q), skip: max(q.Skip, 0), left: -1, yield: yield}
 	if q.Limit > 0 {
 		w.left = q.Limit
 	}
@@ -157,7 +157,8 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 			return err
 		}
 	}
-	plan := planOf(q.Where, &w.span)
+	plan := call.PlanOf(q)
+	w.span.narrow(plan)
 	if whole.empty() || w.span.empty() && q.Walk.IsZero() {
 		return nil
 	}
@@ -172,24 +173,28 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 	if err := w.named(); err != nil {
 		return err
 	}
+	var lookups []call.Lookup
+	if s.canLookUp(plan.Any) {
+		lookups = plan.Any
+	}
 	if q.Walk.IsZero() || q.Where == nil && w.skip > 0 {
-		return w.run(ctx, plan)
+		return w.run(ctx, lookups)
 	}
 	if w.moves, err = w.openMoves(since, whole); err != nil || w.moves == nil {
-		return firstError(err, w.run(ctx, plan))
+		return firstError(err, w.run(ctx, lookups))
 	}
 	defer func() { err = firstError(err, w.moves.close()) }()
-	if err := w.run(ctx, plan); err != nil || w.left == 0 || w.stopped {
+	if err := w.run(ctx, lookups); err != nil || w.left == 0 || w.stopped {
 		return err
 	}
 	return w.rest()
 }
 
 // run goes over the rows where they stand now.
-func (w *walk) run(ctx context.Context, plan plan) error {
+func (w *walk) run(ctx context.Context, lookups []call.Lookup) error {
 	switch {
-	case plan.useful():
-		return w.lookUp(ctx, plan)
+	case lookups != nil:
+		return w.lookUp(ctx, lookups)
 	case w.q.Where == nil && w.skip > 0:
 		ok, err := w.skipRows()
 		if err != nil {

@@ -2,139 +2,26 @@ package pebble
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"errors"
-	"math"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/trunklog/trunklog/call"
 )
 
-// A plan says which index answers a part of a condition. What it finds is a
-// superset of the answer: the whole condition is still put to every row.
-type plan struct {
-	id     call.GUID // the row itself
-	kind   byte      // kindCorrelation, kindUser, kindNumber or none
-	guid   call.GUID
-	digits []byte // of a number without masked ones
-}
-
-func (p plan) useful() bool { return p.kind != 0 }
-
-// rank orders the kinds by how few rows they lead to.
-func (p plan) rank() int { return strings.IndexByte("unci", p.kind) }
-
-// planOf looks at the parts that must all hold. Those about the start narrow
-// the span; of the others the best index is taken.
-func planOf(x call.Expr, sp *span) plan {
-	var best plan
-	var look func(call.Expr)
-	look = func(x call.Expr) {
-		var p plan
-		switch x := x.(type) {
-		case call.And:
-			for _, part := range x {
-				look(part)
-			}
-		case call.Or:
-			p = planAny(x)
-		case call.Digits:
-			p = planNumber(string(x))
-		case call.Compare:
-			p = planCompare(x, sp)
-		}
-		if p.useful() && (!best.useful() || p.rank() > best.rank()) {
-			best = p
-		}
-	}
-	look(x)
-	return best
-}
-
-// planAny plans for parts of which one must hold: if all of them are answered
-// by the same look-up, as those about caller and callee with one number.
-func planAny(parts call.Or) (p plan) {
-	for i, part := range parts {
-		var sp span // a part narrows only itself
-		switch q := planOf(part, &sp); {
-		case i == 0:
-			p = q
-		case q.kind != p.kind || q.id != p.id || q.guid != p.guid || !bytes.Equal(q.digits, p.digits):
-			return plan{}
-		}
-	}
-	return p
-}
-
-func planCompare(x call.Compare, sp *span) plan {
-	switch v := x.Value.(type) {
-	case time.Time:
-		if x.Field == call.FieldStart {
-			narrow(sp, x.Op, v)
-		}
-	case string:
-		if (x.Field == call.FieldCaller || x.Field == call.FieldCallee) && x.Op == call.EQ {
-			return planNumber(v)
-		}
-	case call.GUID:
-		if x.Op != call.EQ || v.IsZero() {
-			break
-		}
-		switch x.Field {
-		case call.FieldID:
-			return plan{kind: kindID, id: v}
-		case call.FieldCorrelationID:
-			return plan{kind: kindCorrelation, guid: v}
-		case call.FieldUserID:
-			return plan{kind: kindUser, guid: v}
-		}
-	}
-	return plan{}
-}
-
-// planNumber plans for a number. One that is asked for with '*' in it, or
-// without any digit, has no place in the index.
-func planNumber(n string) plan {
-	digits, masked := call.AppendDigits(nil, n)
-	if masked > 0 || len(digits) == 0 {
-		return plan{}
-	}
-	return plan{kind: kindNumber, digits: digits}
-}
-
-func narrow(sp *span, op call.Op, t time.Time) {
-	switch op {
-	case call.EQ:
-		sp.from(t)
-		sp.to(t.Add(1))
-	case call.GE:
-		sp.from(t)
-	case call.GT:
-		sp.from(t.Add(1))
-	case call.LE:
-		sp.to(t.Add(1))
-	case call.LT:
-		sp.to(t)
-	}
-}
-
-// lookUp gives the rows to which an index leads. It reads the index day by day,
-// of the days of which the counts say that there are rows, and follows what it
-// has found as soon as that is worth it.
-func (w *walk) lookUp(ctx context.Context, p plan) (err error) {
-	it, err := w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{UseL6Filters: true}})
+// lookUp gives the rows to which the look-ups lead. It reads the index day by
+// day, of the days of which the counts say that there are rows, and follows what
+// it has found as soon as that is worth it: thousands may share a value, and
+// whoever wants the first few does not wait for all of them.
+func (w *walk) lookUp(ctx context.Context, lookups []call.Lookup) (err error) {
+	from, err := w.sourcesOf(lookups)
 	if err != nil {
 		return err
 	}
-	defer func() { err = firstError(err, it.Close()) }()
-	if p.kind == kindID {
-		return w.lookUpID(ctx, it, p.id)
+	defer func() { err = firstError(err, from.close()) }()
+	if len(from.all) == 0 {
+		return nil
 	}
 	counts, err := w.countsOfDays()
 	if err != nil {
@@ -147,34 +34,51 @@ func (w *walk) lookUp(ctx context.Context, p plan) (err error) {
 	} else {
 		ok = counts.First()
 	}
-	var tails []tail
-	for enough := fewTails; ok; ok = next() {
+	found := found{enough: fewTails}
+	for ; ok; ok = next() {
 		_, start, err := parseCountKey(counts.Key())
 		if err != nil {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
+		if more, err := w.lookUpDay(ctx, from, start/ticksPerDay, &found); err != nil || !more {
 			return err
-		}
-		for rest, last := true, (tail{}); rest; {
-			if tails, rest, err = w.tails(it, p, start/ticksPerDay, last, tails, enough); err != nil {
-				return err
-			}
-			if len(tails) < enough {
-				continue
-			}
-			last = tails[len(tails)-1]
-			if more, err := w.follow(ctx, tails); err != nil || !more {
-				return err
-			}
-			tails, enough = tails[:0], min(2*enough, manyTails)
 		}
 	}
 	if err := counts.Error(); err != nil {
 		return err
 	}
-	_, err = w.follow(ctx, tails)
+	_, err = w.follow(ctx, found.tails)
 	return err
+}
+
+// found are the places to look up together next.
+type found struct {
+	tails  []tail
+	enough int
+}
+
+// lookUpDay finds what the sources have on one day, and reports whether to go
+// on.
+func (w *walk) lookUpDay(ctx context.Context, from *sources, day uint64, to *found) (more bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if err := from.begin(day); err != nil {
+		return false, err
+	}
+	for {
+		t, ok, err := from.next(w.q.Reverse)
+		if err != nil || !ok {
+			return err == nil, err
+		}
+		if to.tails = append(to.tails, t); len(to.tails) < to.enough {
+			continue
+		}
+		if more, err := w.follow(ctx, to.tails); err != nil || !more {
+			return false, err
+		}
+		to.tails, to.enough = to.tails[:0], min(2*to.enough, manyTails)
+	}
 }
 
 // How many places are looked up together: few at first, for those who want
@@ -191,104 +95,6 @@ func (w *walk) countsOfDays() (*pebble.Iterator, error) {
 		LowerBound: appendCountKey(nil, w.q.Tenant, day, w.span.lo.start),
 		UpperBound: appendCountKey(nil, w.q.Tenant, day, roundUp(w.span.hi.start+1, ticksPerDay)),
 	}})
-}
-
-func (w *walk) lookUpID(ctx context.Context, it *pebble.Iterator, id call.GUID) error {
-	start, id, err := findID(it, w.q.Tenant, id)
-	if err != nil {
-		if errors.Is(err, call.ErrNotFound) {
-			return nil
-		}
-		return err
-	}
-	key := appendRowKey(nil, w.q.Tenant, start, id)
-	if w.it.SeekGE(key) && bytes.Equal(w.it.Key(), key) {
-		_, err := w.give(ctx)
-		return err
-	}
-	return w.it.Error()
-}
-
-// tails appends the tails that the index has for p on one day, in order and
-// each once; what is in to already stays as it is.
-//
-// Where the index has them in order, it stops when there are enough, reports that
-// there may be a rest, and goes on behind last: thousands may share a value, and
-// whoever wants the first few does not wait for all of them.
-func (w *walk) tails(it *pebble.Iterator, p plan, day uint64, last tail, to []tail, enough int) (_ []tail, rest bool, err error) {
-	w.prefix = appendDay(w.prefix[:0], p.kind, w.q.Tenant, day)
-	old := len(to)
-	switch {
-	case p.kind == kindNumber:
-		to, err = w.tailsOfNumber(it, p, day, to)
-	case w.q.Reverse:
-		w.prefix = append(w.prefix, p.guid[:]...)
-		to, err = w.tailsOf(it, day, tail{}, to, math.MaxInt)
-	default:
-		w.prefix = append(w.prefix, p.guid[:]...)
-		to, err = w.tailsOf(it, day, last, to, enough)
-		return to, err == nil && len(to) >= enough, err
-	}
-	if w.q.Reverse {
-		slices.Reverse(to[old:])
-	}
-	return to, false, err
-}
-
-// tailsOfNumber appends the tails of a number and of the masked ones that may be
-// it.
-func (w *walk) tailsOfNumber(it *pebble.Iterator, p plan, day uint64, to []tail) ([]tail, error) {
-	w.prefix = append(append(w.prefix, p.digits...), 0)
-	old := len(to)
-	to, err := w.tailsOf(it, day, tail{}, to, math.MaxInt)
-	if err != nil {
-		return to, err
-	}
-	// Masked numbers: those whose known digits are the beginning of p's. What
-	// the iterator stands on after each seek says which beginning can be next.
-	for n := 0; n <= len(p.digits); n++ {
-		w.prefix = appendDay(w.prefix[:0], kindMasked, w.q.Tenant, day)
-		w.prefix = append(append(w.prefix, p.digits[:n]...), 0)
-		if to, err = w.tailsOf(it, day, tail{}, to, math.MaxInt); err != nil {
-			return to, err
-		}
-		if !it.Valid() || !bytes.HasPrefix(it.Key(), w.prefix[:valueAt]) {
-			break
-		}
-		// Beginnings that sort before what comes next are not there.
-		for n < len(p.digits) && bytes.Compare(p.digits[:n+1], it.Key()[valueAt:]) < 0 && !bytes.HasPrefix(it.Key()[valueAt:], p.digits[:n+1]) {
-			n++
-		}
-	}
-	slices.SortFunc(to[old:], func(x, y tail) int {
-		return cmp.Or(cmp.Compare(x.start, y.start), cmp.Compare(x.short, y.short))
-	})
-	return to[:old+len(slices.Compact(to[old:]))], nil
-}
-
-// tailsOf appends the tails of the index keys that begin with w.prefix, lie within
-// the span and behind last, until there are enough.
-func (w *walk) tailsOf(it *pebble.Iterator, day uint64, last tail, to []tail, enough int) ([]tail, error) {
-	n := len(w.prefix)
-	key := w.prefix
-	switch first := w.span.lo.start; {
-	case last != tail{}:
-		key = append(last.append(key), 0)
-	case first > day*ticksPerDay:
-		key = appendTail(key, first, call.GUID{})
-	}
-	ok := it.SeekGE(key)
-	for ; ok && len(to) < enough && bytes.HasPrefix(it.Key(), w.prefix[:n]); ok = it.Next() {
-		if len(it.Key()) != n+tailLen {
-			return to, badKey(it.Key())
-		}
-		t := parseTail(day, it.Key()[n:])
-		if t.start > w.span.hi.start {
-			break
-		}
-		to = append(to, t)
-	}
-	return to, it.Error()
 }
 
 // follow gives the rows to which the tails lead, in their order. Each of them

@@ -90,6 +90,16 @@ func (s *span) to(t time.Time) {
 	}
 }
 
+// narrow leaves out what the plan does.
+func (s *span) narrow(p call.Plan) {
+	if !p.From.IsZero() {
+		s.from(p.From)
+	}
+	if !p.To.IsZero() {
+		s.to(p.To)
+	}
+}
+
 func (s span) empty() bool { return s.lo.compare(s.hi) >= 0 }
 
 // ceilTicks returns the first tick that is not before t.

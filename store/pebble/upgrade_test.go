@@ -2,6 +2,8 @@ package pebble
 
 import (
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -33,6 +35,7 @@ func TestFirstRelease(t *testing.T) {
 				if n, err := s.Count(t.Context(), call.Query{Tenant: tenant}); err != nil || n != 600 {
 					t.Errorf("%d rows, %v", n, err)
 				}
+				verifyLookUps(t, s, tenant)
 				verifyCheck(t, s)
 				if !readOnly {
 					verifyProtected(t, s, disk)
@@ -52,6 +55,36 @@ func TestFirstRelease(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// verifyLookUps looks for what some of the rows have, of which the first release
+// has not put everything into the index.
+func verifyLookUps(t *testing.T, s *Store, tenant call.GUID) {
+	t.Helper()
+	find := func(x call.Expr) (rows []call.Row) {
+		for r, err := range s.Rows(t.Context(), call.Query{Tenant: tenant, Where: x}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, r.Clone())
+		}
+		return rows
+	}
+	rows := find(nil)
+	for i := 0; i < len(rows); i += 23 {
+		r := &rows[i]
+		for _, x := range []call.Expr{
+			call.TextMatch{Field: call.FieldUserPrincipalName, Op: call.EqualFold, Part: r.UserPrincipalName},
+			call.Or{call.Digits(r.Caller), call.Compare{Field: call.FieldUserPrincipalName, Value: r.UserPrincipalName}},
+			call.Digits(r.Caller), call.Digits(strings.ReplaceAll(r.Callee, "*", "1")), call.Digits(r.Callee[:len(r.Callee)/2+1] + "***"),
+		} {
+			got := find(x)
+			want := slices.DeleteFunc(slices.Clone(rows), func(r call.Row) bool { return !x.Match(&r) })
+			if !sameRows(got, want) {
+				t.Fatalf("%#v finds %d rows, want %d", x, len(got), len(want))
+			}
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ type keyList struct {
 	rows   []entry
 	ids    []entry
 	index  [len(indexKinds)][]entry
+	shapes shapeList
 	moved  []movedRow
 	stands map[call.RowID]standing // of rows that were there, as they are now
 	buf    []byte
@@ -60,6 +61,7 @@ const idValueLen = 9
 // setIndex adds the index keys of a new row.
 func (l *keyList) setIndex(r *call.Row, start uint64) {
 	l.buf = indexKeys(l.buf, r, start, func(key []byte) { l.addIndex(key, false) })
+	l.shapes.add(r)
 }
 
 func (l *keyList) addIndex(key []byte, remove bool) {
@@ -82,6 +84,7 @@ func (l *keyList) moveIndex(old *call.Row, start uint64, now *call.Row, to stand
 	var was, is [][]byte
 	l.buf = indexKeys(l.buf, old, start, func(key []byte) { was = append(was, bytes.Clone(key)) })
 	if now != nil {
+		l.shapes.add(now)
 		l.buf = indexKeys(l.buf, now, to.start, func(key []byte) { is = append(is, bytes.Clone(key)) })
 	}
 	has := func(keys [][]byte, key []byte) bool {
@@ -192,6 +195,9 @@ func (l *keyList) addTo(batch *pebble.Batch) error {
 		if err := batch.Set(l.key(e), l.arena[e.to:e.to+idValueLen], nil); err != nil {
 			return err
 		}
+	}
+	if err := l.shapes.addTo(batch); err != nil {
+		return err
 	}
 	slices.SortFunc(l.rows, compare)
 	for _, e := range l.rows {

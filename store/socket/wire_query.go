@@ -3,6 +3,7 @@ package socket
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -48,6 +49,7 @@ const (
 	tagCompare
 	tagTextMatch
 	tagDigits
+	tagSeenBy
 )
 
 const (
@@ -87,6 +89,9 @@ func appendExpr(b []byte, x call.Expr, depth int) ([]byte, error) {
 		}
 	case call.Digits:
 		return appendText(append(b, tagDigits), string(x)), nil
+	case call.SeenBy:
+		b = binary.AppendUvarint(append(b, tagSeenBy), uint64(x.All))
+		return binary.AppendUvarint(b, uint64(x.None)), nil
 	}
 	return nil, fmt.Errorf("%w: there is no condition %T like that", call.ErrInvalid, x)
 }
@@ -141,6 +146,8 @@ func (p *parser) expr(depth int) call.Expr {
 		return call.TextMatch{Field: p.field(), Op: call.TextOp(p.byte()), Part: p.text()}
 	case tagDigits:
 		return call.Digits(p.text())
+	case tagSeenBy:
+		return call.SeenBy{All: p.kinds(), None: p.kinds()}
 	}
 	p.bad = true
 	return nil
@@ -157,6 +164,12 @@ func (p *parser) exprs(depth int) []call.Expr {
 		xs = append(xs, p.expr(depth))
 	}
 	return xs
+}
+
+func (p *parser) kinds() call.Kinds {
+	n := p.uvarint()
+	p.bad = p.bad || n > math.MaxUint16
+	return call.Kinds(n)
 }
 
 func (p *parser) field() call.Field {

@@ -184,7 +184,7 @@ func (g *generator) query(rows []call.Row) call.Query {
 
 // expr returns a random condition, most of which r fulfils.
 func (g *generator) expr(r *call.Row, depth int) call.Expr {
-	switch g.IntN(10) {
+	switch g.IntN(13) {
 	case 0, 1:
 		if depth > 0 {
 			return call.And(g.exprs(r, depth-1))
@@ -201,10 +201,12 @@ func (g *generator) expr(r *call.Row, depth int) call.Expr {
 		return call.TextMatch{Field: pick(g, call.FieldTrunk, call.FieldCaller, call.FieldUserDisplayName), Op: call.TextOp(g.IntN(4)), Part: pick(g, "s", "+49", "User", "com")}
 	case 5:
 		return call.Digits(pick(g, r.Caller, r.Callee, g.number()))
-	case 6:
-		return call.Compare{Field: call.FieldCorrelationID, Value: r.CorrelationID}
-	case 7:
-		return call.Compare{Field: call.FieldUserID, Value: r.UserID}
+	case 6, 7, 8:
+		return g.lookup(r)
+	case 9:
+		return call.Or{g.lookup(r), g.lookup(&g.last), call.Digits(g.maskedPart(g.number()))}
+	case 10:
+		return call.SeenBy{All: r.Seen & call.Kinds(g.Uint32()), None: call.Kinds(g.Uint32()) &^ r.Seen}
 	}
 	field := call.Field(g.IntN(int(call.NumFields)))
 	return call.Compare{Field: field, Op: call.Op(g.IntN(6)), Value: value(r, field)}

@@ -166,6 +166,10 @@ func (g *generator) text(f call.Field) string {
 		return pick(g, "ByotIn", "ByotOut", "ByotOutUserForwarding", "dr_unassigned_in", "somethingNew")
 	case call.FieldTrunk:
 		return pick(g, "sbc1.contoso.com", "sbc2.contoso.com", "SBC1.Contoso.com")
+	case call.FieldUserPrincipalName:
+		if !g.oneIn(50) {
+			return pick(g, "anna@contoso.com", "Anna@Contoso.com", "bert@contoso.com", "k@x", "\u212a@X", "k\x00@x", "k", fmt.Sprintf("User%d@contoso.com", g.IntN(9)))
+		}
 	}
 	if g.oneIn(200) {
 		return strings.Repeat("ü", call.MaxText/2)

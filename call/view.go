@@ -1,0 +1,69 @@
+package call
+
+// Split divides x for a view that hides fields: down mentions no hidden field
+// and goes to the engine; up is put to each row behind the mask, where what is
+// hidden is masked. A nil condition matches every row. Together they hold for
+// the rows for which x does, if nothing is masked.
+//
+// Only the parts of an [And] are parted. An [Or] or a [Not] with a hidden field
+// anywhere goes up whole, for the engine's half of it would tell of the rest.
+func Split(x Expr, hidden func(Field) bool) (down, up Expr) {
+	if x == nil || !mentions(x, hidden) {
+		return x, nil
+	}
+	and, ok := x.(And)
+	if !ok {
+		return nil, x
+	}
+	var downs, ups And
+	for _, part := range and {
+		d, u := Split(part, hidden)
+		if d != nil {
+			downs = append(downs, d)
+		}
+		if u != nil {
+			ups = append(ups, u)
+		}
+	}
+	return joined(downs), joined(ups)
+}
+
+// joined returns the plainest condition that holds if all parts do.
+func joined(parts And) Expr {
+	switch len(parts) {
+	case 0:
+		return nil
+	case 1:
+		return parts[0]
+	}
+	return parts
+}
+
+// mentions reports whether x asks for a field that is in the set. A search for
+// a number asks for the caller and the callee.
+func mentions(x Expr, set func(Field) bool) bool {
+	switch x := x.(type) {
+	case And:
+		return anyMentions(x, set)
+	case Or:
+		return anyMentions(x, set)
+	case Not:
+		return mentions(x.X, set)
+	case Compare:
+		return set(x.Field)
+	case TextMatch:
+		return set(x.Field)
+	case Digits:
+		return set(FieldCaller) || set(FieldCallee)
+	}
+	return false
+}
+
+func anyMentions(parts []Expr, set func(Field) bool) bool {
+	for _, part := range parts {
+		if mentions(part, set) {
+			return true
+		}
+	}
+	return false
+}
