@@ -1,6 +1,8 @@
 package call
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,9 +38,13 @@ var (
 // compare. Its id and tenant stay.
 func (r *Row) decide(all []*testimony) {
 	r.By = [NumFields]Witness{}
+	for f := range ((timeSet | codeSet | 1<<FieldCallType) &^ (1 << FieldStart)).all {
+		r.clear(f)
+	}
 	if len(all) == 1 {
 		r.show(all[0], all[0].said)
-		r.assumeStart(all)
+		r.measure()
+		r.assume(all)
 		return
 	}
 	rest := plainFields
@@ -48,16 +54,13 @@ func (r *Row) decide(all []*testimony) {
 	}
 	r.decideNumber(FieldCaller, all)
 	r.decideNumber(FieldCallee, all)
-	for f := range ((timeSet | codeSet | 1<<FieldCallType) &^ (1 << FieldStart)).all {
-		r.clear(f)
-	}
 	n := 0
 	for n < len(all) && all[n].by.Authenticated() {
 		n++
 	}
 	r.decideCall(all[:n])
 	r.decideCall(all[n:])
-	r.assumeStart(all)
+	r.assume(all)
 }
 
 // show gives r what a testimony says of some fields.
@@ -117,6 +120,7 @@ func (r *Row) decideCall(all []*testimony) {
 			}
 		}
 	}
+	r.measure()
 	r.decideCodes(chief, all)
 }
 
@@ -154,6 +158,40 @@ func (t *testimony) complete() bool {
 
 // tells reports whether t says something of f, and not that there is none.
 func (t *testimony) tells(f Field) bool { return t.said.has(f) && t.row.Known(f) }
+
+// assume adds what follows from what is shown and nobody has told, unless Graph
+// alone speaks, which stands as it is told: a start; that a call which has ended and
+// has not failed was answered; and how long it lasted.
+func (r *Row) assume(all []*testimony) {
+	r.assumeStart(all)
+	if !slices.ContainsFunc(all, func(t *testimony) bool { return t.by.Kind() != Graph }) {
+		return
+	}
+	if r.By[FieldSuccessful] == 0 {
+		r.Successful = !r.End.IsZero() && r.Failure.IsZero()
+	}
+	if r.By[FieldDuration] == 0 {
+		if r.Duration = 0; r.Successful && !r.End.IsZero() {
+			r.Duration = wholeSeconds(r.End.Sub(r.Start))
+		}
+	}
+}
+
+func wholeSeconds(d time.Duration) int32 {
+	return int32(max(0, min(d/time.Second, math.MaxInt32)))
+}
+
+// measure makes the duration what lies between the start and the end, if it was we
+// who have counted it: what SIP tells of a call may come in pieces long after each
+// other. That of other witnesses is a fact of its own.
+func (r *Row) measure() {
+	told, start, end := r.By[FieldDuration], r.By[FieldStart], r.By[FieldEnd]
+	ours := told.Kind() == SIP || told.Kind() == Inferred
+	alike := told.Authenticated() == start.Authenticated() && told.Authenticated() == end.Authenticated()
+	if ours && alike && start != 0 && end != 0 && !r.End.IsZero() && r.went(r.told()) == wentWell {
+		r.Duration = wholeSeconds(r.End.Sub(r.Start))
+	}
+}
 
 // assumeStart gives r a start if nobody has told it: when the INVITE came, or else
 // the call failed or ended. By says of such a start that nobody has told it.
