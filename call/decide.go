@@ -109,17 +109,9 @@ func (r *Row) decideCall(all []*testimony) {
 	}
 	var chief *testimony
 	if r.told()&(timeSet|codeSet) == 0 {
-		if chief = chiefOf(all); chief != nil {
-			r.show(chief, chief.said&timeSet)
-		}
+		chief = r.follow(all)
 	}
-	for _, f := range times {
-		for _, t := range all {
-			if r.By[f] == 0 && t.said.has(f) && r.agrees(&t.row, f) {
-				r.show(t, 1<<f)
-			}
-		}
-	}
+	r.fill(all, nil)
 	r.measure()
 	r.decideCodes(chief, all)
 }
@@ -134,26 +126,67 @@ func (r *Row) told() (s fieldSet) {
 	return s
 }
 
-// chiefOf returns the testimony whose times are taken whole: the best that tells
-// both when the call began and how it went; if none does, the best that tells
-// anything of it.
-func chiefOf(all []*testimony) (chief *testimony) {
+// follow takes the times of one testimony whole, and returns it: the best that tells
+// both when the call began and how it went. If none does it is the best of a source
+// that tells so in all, what it has only concluded included; or else the best that
+// tells anything of it.
+func (r *Row) follow(all []*testimony) (chief *testimony) {
 	for _, t := range all {
-		switch {
-		case t.said&timeSet == 0:
-		case t.complete():
+		if t.complete() {
+			r.show(t, t.said&timeSet)
 			return t
-		case chief == nil:
+		}
+	}
+	for _, t := range all {
+		if t.said&timeSet == 0 {
+			continue
+		}
+		if chief == nil {
 			chief = t
 		}
+		try := *r
+		try.show(t, t.said&timeSet)
+		if try.fill(all, t); try.over() {
+			*r = try
+			return t
+		}
+	}
+	if chief != nil {
+		r.show(chief, chief.said&timeSet)
 	}
 	return chief
 }
 
-// complete reports whether t tells when the call began and how it went.
+// fill takes those of the times that are not told yet, from the best that agrees; of
+// the one source only of which a testimony is given.
+func (r *Row) fill(all []*testimony, of *testimony) {
+	for _, f := range times {
+		for _, t := range all {
+			if r.By[f] == 0 && t.said.has(f) && (of == nil || t.source == of.source) && r.agrees(t, f) {
+				r.show(t, 1<<f)
+			}
+		}
+	}
+}
+
+// over reports whether r shows how the call went, and when that was.
+func (r *Row) over() bool {
+	switch r.went(r.told()) {
+	case wentWell:
+		return !r.End.IsZero()
+	case wentWrong:
+		return !r.Failure.IsZero()
+	}
+	return false
+}
+
+// complete reports whether t tells when the call began and how it went. A call that
+// failed began with its INVITE.
 func (t *testimony) complete() bool {
-	return t.said.has(FieldStart) &&
-		(t.tells(FieldEnd) || t.tells(FieldFailure) || t.said.has(FieldDuration) && t.said.has(FieldSuccessful))
+	if t.tells(FieldFailure) {
+		return t.said.has(FieldStart) || t.tells(FieldInvite)
+	}
+	return t.said.has(FieldStart) && (t.tells(FieldEnd) || t.said.has(FieldDuration) && t.said.has(FieldSuccessful))
 }
 
 // tells reports whether t says something of f, and not that there is none.
@@ -222,9 +255,10 @@ func firstTime(all ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// agrees reports whether r may take from w another of the times without
-// contradicting itself.
-func (r *Row) agrees(w *Row, f Field) bool {
+// agrees reports whether r may take from t another of the times without
+// contradicting itself. How the call went is taken only with the time of it.
+func (r *Row) agrees(t *testimony, f Field) bool {
+	w := &t.row
 	start := r.Start
 	if r.By[FieldStart] == 0 {
 		start = firstTime(r.Invite, r.Failure, r.End)
@@ -237,15 +271,19 @@ func (r *Row) agrees(w *Row, f Field) bool {
 	case FieldInvite:
 		return !before(start, w.Invite) && !before(r.End, w.Invite) && !before(r.Failure, w.Invite)
 	case FieldSuccessful:
-		return went == wentUnknown || (went == wentWell) == w.Successful
+		return (went == wentUnknown || (went == wentWell) == w.Successful) &&
+			(!t.tells(FieldEnd) || r.agrees(t, FieldEnd)) && (!t.tells(FieldFailure) || r.agrees(t, FieldFailure))
 	case FieldFailure:
 		return w.Failure.IsZero() && went != wentWrong || !w.Failure.IsZero() && went != wentWell && !before(w.Failure, start)
 	case FieldEnd:
 		return w.End.IsZero() && went != wentWell || !w.End.IsZero() && went != wentWrong && !before(w.End, start) &&
 			(!lasts || isDuration(start, w.End, r.Duration))
 	}
-	if went == wentWrong {
+	switch went {
+	case wentWrong:
 		return w.Duration == 0
+	case wentUnknown: // not if how it went did not agree
+		return w.went(t.said&timeSet&^(1<<FieldDuration)) == wentUnknown
 	}
 	return isDuration(start, r.End, w.Duration)
 }
@@ -306,7 +344,7 @@ func (r *Row) decideCodes(chief *testimony, all []*testimony) {
 // takesCode reports whether what t says of a code goes with how the call went.
 func (r *Row) takesCode(t *testimony, f Field) bool {
 	went := r.went(r.told())
-	if own := t.row.went(t.said); own != wentUnknown && went != wentUnknown && own != went {
+	if own := t.row.went(t.said & timeSet); own != wentUnknown && own != went {
 		return false
 	}
 	switch f {
