@@ -331,9 +331,7 @@ func (p *pass) linkRow(ctx context.Context, r *call.Row) error {
 	if r.ID != c.row.ID {
 		p.places[rowKey{r.Tenant, r.ID}] = c.row.Cursor()
 	}
-	if r.ID = c.row.ID; r.Seen.Has(call.SIP) && r.By[call.FieldDuration] > c.row.By[call.FieldDuration] {
-		place(r, c.row.Start)
-	}
+	r.ID = c.row.ID
 	w := *r
 	c.row.Fold(&w)
 	return nil
