@@ -1,6 +1,8 @@
 package call
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,9 +38,13 @@ var (
 // compare. Its id and tenant stay.
 func (r *Row) decide(all []*testimony) {
 	r.By = [NumFields]Witness{}
+	for f := range ((timeSet | codeSet | 1<<FieldCallType) &^ (1 << FieldStart)).all {
+		r.clear(f)
+	}
 	if len(all) == 1 {
 		r.show(all[0], all[0].said)
-		r.assumeStart(all)
+		r.measure()
+		r.assume(all)
 		return
 	}
 	rest := plainFields
@@ -48,16 +54,13 @@ func (r *Row) decide(all []*testimony) {
 	}
 	r.decideNumber(FieldCaller, all)
 	r.decideNumber(FieldCallee, all)
-	for f := range ((timeSet | codeSet | 1<<FieldCallType) &^ (1 << FieldStart)).all {
-		r.clear(f)
-	}
 	n := 0
 	for n < len(all) && all[n].by.Authenticated() {
 		n++
 	}
 	r.decideCall(all[:n])
 	r.decideCall(all[n:])
-	r.assumeStart(all)
+	r.assume(all)
 }
 
 // show gives r what a testimony says of some fields.
@@ -106,17 +109,10 @@ func (r *Row) decideCall(all []*testimony) {
 	}
 	var chief *testimony
 	if r.told()&(timeSet|codeSet) == 0 {
-		if chief = chiefOf(all); chief != nil {
-			r.show(chief, chief.said&timeSet)
-		}
+		chief = r.follow(all)
 	}
-	for _, f := range times {
-		for _, t := range all {
-			if r.By[f] == 0 && t.said.has(f) && r.agrees(&t.row, f) {
-				r.show(t, 1<<f)
-			}
-		}
-	}
+	r.fill(all, nil)
+	r.measure()
 	r.decideCodes(chief, all)
 }
 
@@ -130,30 +126,105 @@ func (r *Row) told() (s fieldSet) {
 	return s
 }
 
-// chiefOf returns the testimony whose times are taken whole: the best that tells
-// both when the call began and how it went; if none does, the best that tells
-// anything of it.
-func chiefOf(all []*testimony) (chief *testimony) {
+// follow takes the times of one testimony whole, and returns it: the best that tells
+// both when the call began and how it went. If none does it is the best of a source
+// that tells so in all, what it has only concluded included; or else the best that
+// tells anything of it.
+func (r *Row) follow(all []*testimony) (chief *testimony) {
 	for _, t := range all {
-		switch {
-		case t.said&timeSet == 0:
-		case t.complete():
+		if t.complete() {
+			r.show(t, t.said&timeSet)
 			return t
-		case chief == nil:
+		}
+	}
+	for _, t := range all {
+		if t.said&timeSet == 0 {
+			continue
+		}
+		if chief == nil {
 			chief = t
 		}
+		try := *r
+		try.show(t, t.said&timeSet)
+		if try.fill(all, t); try.over() {
+			*r = try
+			return t
+		}
+	}
+	if chief != nil {
+		r.show(chief, chief.said&timeSet)
 	}
 	return chief
 }
 
-// complete reports whether t tells when the call began and how it went.
+// fill takes those of the times that are not told yet, from the best that agrees; of
+// the one source only of which a testimony is given.
+func (r *Row) fill(all []*testimony, of *testimony) {
+	for _, f := range times {
+		for _, t := range all {
+			if r.By[f] == 0 && t.said.has(f) && (of == nil || t.source == of.source) && r.agrees(t, f) {
+				r.show(t, 1<<f)
+			}
+		}
+	}
+}
+
+// over reports whether r shows how the call went, and when that was.
+func (r *Row) over() bool {
+	switch r.went(r.told()) {
+	case wentWell:
+		return !r.End.IsZero()
+	case wentWrong:
+		return !r.Failure.IsZero()
+	}
+	return false
+}
+
+// complete reports whether t tells when the call began and how it went. A call that
+// failed began with its INVITE.
 func (t *testimony) complete() bool {
-	return t.said.has(FieldStart) &&
-		(t.tells(FieldEnd) || t.tells(FieldFailure) || t.said.has(FieldDuration) && t.said.has(FieldSuccessful))
+	if t.tells(FieldFailure) {
+		return t.said.has(FieldStart) || t.tells(FieldInvite)
+	}
+	return t.said.has(FieldStart) && (t.tells(FieldEnd) || t.said.has(FieldDuration) && t.said.has(FieldSuccessful))
 }
 
 // tells reports whether t says something of f, and not that there is none.
 func (t *testimony) tells(f Field) bool { return t.said.has(f) && t.row.Known(f) }
+
+// assume adds what follows from what is shown and nobody has told, unless Graph
+// alone speaks, which stands as it is told: a start; that a call which has ended and
+// has not failed was answered; and how long it lasted.
+func (r *Row) assume(all []*testimony) {
+	r.assumeStart(all)
+	if !slices.ContainsFunc(all, func(t *testimony) bool { return t.by.Kind() != Graph }) {
+		return
+	}
+	if r.By[FieldSuccessful] == 0 {
+		r.Successful = !r.End.IsZero() && r.Failure.IsZero()
+	}
+	if r.By[FieldDuration] == 0 {
+		if r.Duration = 0; r.Successful && !r.End.IsZero() {
+			r.Duration = wholeSeconds(r.End.Sub(r.Start))
+		}
+	}
+}
+
+func wholeSeconds(d time.Duration) int32 {
+	return int32(max(0, min(d/time.Second, math.MaxInt32)))
+}
+
+// measure makes the duration what lies between the start and the end, if it was we
+// who have counted it: what SIP tells of a call may come in pieces long after each
+// other. That of other witnesses is a fact of its own.
+func (r *Row) measure() {
+	told, start, end := r.By[FieldDuration], r.By[FieldStart], r.By[FieldEnd]
+	ours := told.Kind() == SIP || told.Kind() == Inferred
+	alike := told.Authenticated() == start.Authenticated() && told.Authenticated() == end.Authenticated()
+	if ours && alike && start != 0 && end != 0 && !r.End.IsZero() && r.went(r.told()) == wentWell {
+		r.Duration = wholeSeconds(r.End.Sub(r.Start))
+	}
+}
 
 // assumeStart gives r a start if nobody has told it: when the INVITE came, or else
 // the call failed or ended. By says of such a start that nobody has told it.
@@ -184,9 +255,10 @@ func firstTime(all ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// agrees reports whether r may take from w another of the times without
-// contradicting itself.
-func (r *Row) agrees(w *Row, f Field) bool {
+// agrees reports whether r may take from t another of the times without
+// contradicting itself. How the call went is taken only with the time of it.
+func (r *Row) agrees(t *testimony, f Field) bool {
+	w := &t.row
 	start := r.Start
 	if r.By[FieldStart] == 0 {
 		start = firstTime(r.Invite, r.Failure, r.End)
@@ -199,15 +271,19 @@ func (r *Row) agrees(w *Row, f Field) bool {
 	case FieldInvite:
 		return !before(start, w.Invite) && !before(r.End, w.Invite) && !before(r.Failure, w.Invite)
 	case FieldSuccessful:
-		return went == wentUnknown || (went == wentWell) == w.Successful
+		return (went == wentUnknown || (went == wentWell) == w.Successful) &&
+			(!t.tells(FieldEnd) || r.agrees(t, FieldEnd)) && (!t.tells(FieldFailure) || r.agrees(t, FieldFailure))
 	case FieldFailure:
 		return w.Failure.IsZero() && went != wentWrong || !w.Failure.IsZero() && went != wentWell && !before(w.Failure, start)
 	case FieldEnd:
 		return w.End.IsZero() && went != wentWell || !w.End.IsZero() && went != wentWrong && !before(w.End, start) &&
 			(!lasts || isDuration(start, w.End, r.Duration))
 	}
-	if went == wentWrong {
+	switch went {
+	case wentWrong:
 		return w.Duration == 0
+	case wentUnknown: // not if how it went did not agree
+		return w.went(t.said&timeSet&^(1<<FieldDuration)) == wentUnknown
 	}
 	return isDuration(start, r.End, w.Duration)
 }
@@ -268,7 +344,7 @@ func (r *Row) decideCodes(chief *testimony, all []*testimony) {
 // takesCode reports whether what t says of a code goes with how the call went.
 func (r *Row) takesCode(t *testimony, f Field) bool {
 	went := r.went(r.told())
-	if own := t.row.went(t.said); own != wentUnknown && went != wentUnknown && own != went {
+	if own := t.row.went(t.said & timeSet); own != wentUnknown && own != went {
 		return false
 	}
 	switch f {

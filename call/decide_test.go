@@ -129,7 +129,7 @@ func TestDecideTimes(t *testing.T) {
 		{"where it agrees", []Row{
 			told(CDR.Witness(), "a", false, answered(4)),
 			told(Graph.Witness(), "", false, func(r *Row) { r.Start, r.End = sec(3), sec(15.5) }),
-		}, "- 3 - 15.5 0 true 0 0 BYE"},
+		}, "- 3 - 15.5 12 true 0 0 BYE"},
 		{"a call that failed takes nothing of one that was answered", []Row{
 			told(CDR.Witness(), "a", false, answered(0)), told(SIP.Witness(), "b", false, failedCall(0)),
 		}, "0 0 2 - 0 false 486 540486 Busy Here"},
@@ -229,6 +229,9 @@ func TestSaid(t *testing.T) {
 	}
 	if want := "startDateTime sip b: 5s\ninviteDateTime sip b: 0s\nendDateTime sip b: 15s\nstartDateTime cdr a: 5s\ninviteDateTime cdr a: 0s\nendDateTime cdr a: 15s\n"; got != want {
 		t.Errorf("claims:\n%s", got)
+	}
+	if !r.HasSaid(SIP.Witness(), "b", FieldEnd) || r.HasSaid(SIP.Witness(), "a", FieldEnd) || !r.HasSaid(Graph.Witness(), "mirror", FieldEnd) || r.HasSaid(CDR.Witness(), "a", FieldUserID) {
+		t.Error("HasSaid is wrong")
 	}
 	if r.Said = "\xff"; len(slices.Collect(r.Claims())) != 0 || r.Fold(&graph) {
 		t.Error("a list that makes no sense says something")

@@ -37,17 +37,33 @@ func (r *Row) Fold(w *Row) (changed bool) {
 	b.all = r.testimonies(b.all)
 	n := len(b.all)
 	b.all = w.testimonies(b.all)
-	all, news := merge(b.all, n)
-	if !news {
+	var news bool
+	if b.all, news = merge(b.all, n); !news {
 		return changed
 	}
-	for i := range all {
-		b.order = append(b.order, &all[i])
+	r.showAll(b)
+	return true
+}
+
+// showAll makes r show, and keep, what the testimonies on a bench say.
+func (r *Row) showAll(b *bench) {
+	for i := range b.all {
+		b.order = append(b.order, &b.all[i])
 	}
 	slices.SortFunc(b.order, (*testimony).compare)
 	r.decide(b.order)
 	r.keepSaid(b.order)
-	return true
+}
+
+// Infer makes r, which no store has yet, show what follows from what was said of it, as
+// every row does that was folded: how long a call lasted of which nobody told it.
+func (r *Row) Infer() {
+	b := benches.Get().(*bench)
+	defer b.leave()
+	if b.all = r.testimonies(b.all); len(b.all) == 0 {
+		return
+	}
+	r.showAll(b)
 }
 
 // repeats reports whether w says only what the one source of r has said already, as
@@ -94,7 +110,7 @@ var benches = sync.Pool{New: func() any {
 
 // leave gives the bench back, without anything that was on it.
 func (b *bench) leave() {
-	clear(b.all)
+	clear(b.all[:cap(b.all)])
 	clear(b.order)
 	b.all, b.order = b.all[:0], b.order[:0]
 	benches.Put(b)

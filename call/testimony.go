@@ -286,6 +286,15 @@ func (r *Row) Claims() iter.Seq[Claim] {
 	}
 }
 
+// HasSaid reports whether a witness of a source has said something of a field, shown
+// or not.
+func (r *Row) HasSaid(w Witness, source string, f Field) bool {
+	told := r.testimonies(nil)
+	return slices.ContainsFunc(told, func(t testimony) bool {
+		return t.by == w && (t.source == source || w.oneVoice()) && t.said.has(f)
+	})
+}
+
 // value returns the value of a field.
 func (r *Row) value(f Field) any {
 	switch f.Type() {

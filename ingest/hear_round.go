@@ -98,14 +98,15 @@ func (h *hearing) round(ctx context.Context, all []*heard) error {
 	return nil
 }
 
-// adopt takes over where the rows of legs stand: linking may have made one part of
-// another call's row, which what is heard later is about then.
+// adopt takes over where the rows of legs stand: others may have told another start,
+// and linking may have made one part of another call's row, which what is heard later
+// is about then.
 func (h *hearing) adopt(written call.Result) {
 	for _, n := range h.news {
 		if n.row == 0 || n.forget {
 			continue
 		}
-		if at := written.Rows[n.row-1].Place; at.ID != n.l.life.row.ID {
+		if at := written.Rows[n.row-1].Place; at.ID != n.l.life.row.ID || !at.Start.Equal(n.l.life.row.Start) {
 			n.l.life.row = at
 			h.soil(n.l)
 		}

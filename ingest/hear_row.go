@@ -14,9 +14,6 @@ import (
 func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, n *news) error {
 	others, siblings := h.recent.partners(l), h.siblings(l)
 	main := l.mainOf(v, others)
-	if main == nil {
-		main = h.headOf(l, v, siblings)
-	}
 	if l.life.closed.IsZero() {
 		l.life.closed = now
 	}
@@ -29,9 +26,8 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 		}
 		l.life.partOf = main.id
 		h.link(main, l)
-		h.teach(main, l)
 		return nil
-	case !l.life.partOf.IsZero() && l.life.row.IsZero() && !slices.ContainsFunc(siblings, func(o *leg) bool { return o.id == l.life.partOf }):
+	case !l.life.partOf.IsZero() && l.life.row.IsZero():
 		return nil // of a call that is over
 	case v.facing == notFacing, v.facing == maybeFacing && l.life.row.IsZero() && h.setAside(l):
 		if n.was.closed.IsZero() {
@@ -42,7 +38,7 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 		}
 		return nil
 	}
-	r, at, err := h.rowOf(ctx, l, v, others, siblings)
+	r, err := h.rowOf(ctx, l, v, others, siblings)
 	if err != nil {
 		return err
 	}
@@ -53,22 +49,22 @@ func (h *hearing) conclude(ctx context.Context, l *leg, v *view, now time.Time, 
 	told := r.By[call.FieldEnd] == l.told
 	if settled := settledBy(l, siblings); settled && !told {
 		return nil // what is only concluded does not stand against what was told
-	} else if settled {
+	} else if l.life.settled {
 		raise(&r, l.told)
 	}
 	n.what = amendedRow
 	if l.life.row.IsZero() {
 		n.what = newRow
-		l.life.row, l.life.rowTenant = call.Cursor{Start: at, ID: r.ID}, r.Tenant
+		l.life.row, l.life.rowTenant = r.Cursor(), r.Tenant
 	}
 	l.life.inferred, l.life.settled, l.life.partOf = !v.ended(), told, call.GUID{}
 	h.batch.Rows = append(h.batch.Rows, r)
 	n.row = len(h.batch.Rows)
 	h.link(l, l)
-	h.claim(l, siblings)
-	for _, o := range slices.Concat(others, siblings) {
+	h.lead(l, siblings)
+	for _, o := range others {
 		w := o.view()
-		if o.life.partOf == l.id || o.life.partOf.IsZero() && w.facing < v.facing && o.source == l.source && o.mainOf(&w, h.recent.partners(o)) == l {
+		if o.life.partOf == l.id || o.life.partOf.IsZero() && w.facing < v.facing && o.mainOf(&w, h.recent.partners(o)) == l {
 			h.link(l, o)
 		}
 	}
@@ -91,9 +87,9 @@ func (h *hearing) link(main, l *leg) {
 	})
 }
 
-// rowOf returns the row of a leg, under the id that it has already, and its place:
-// the start under which it is, or will be, in the log.
-func (h *hearing) rowOf(ctx context.Context, l *leg, v *view, others, siblings []*leg) (r call.Row, at time.Time, err error) {
+// rowOf returns the row of a leg, under the id that it has already. What other
+// sources have heard of the call is theirs to say: see [call.Row.Fold].
+func (h *hearing) rowOf(ctx context.Context, l *leg, v *view, others, siblings []*leg) (r call.Row, err error) {
 	trunk, tenant := h.in.trunkOf(l, v.trunks)
 	plan := func(number string) string { return h.in.number(trunk, number) }
 	r = l.row(v, plan)
@@ -103,37 +99,41 @@ func (h *hearing) rowOf(ctx context.Context, l *leg, v *view, others, siblings [
 	if trunk != "" {
 		r.Trunk, r.By[call.FieldTrunk] = clip(trunk), l.told
 	}
-	l.adoptAll(&r, siblings, plan)
 	r.Tenant, r.ID = tenant, l.nameOf(v, siblings)
 	if !l.life.row.IsZero() {
 		r.Tenant, r.ID = l.life.rowTenant, l.life.row.ID
-		return instead(r, l.life.row.Start), l.life.row.Start, nil
-	}
-	for _, o := range siblings {
-		if have := &o.life; !have.row.IsZero() { // it may not be written yet
-			r.Tenant = have.rowTenant
-			return instead(r, have.row.Start), have.row.Start, nil
+		r.By[call.FieldCallEndSubReason] = r.By[call.FieldDuration] // the one before may have had a subcode
+		if r.By[call.FieldEnd] == l.told {
+			return r, nil
 		}
 	}
 	have, err := h.in.store.Row(ctx, r.Tenant, r.ID)
 	switch {
 	case errors.Is(err, call.ErrNotFound):
-		return r, r.Start, nil
+		return r, nil
 	case err != nil:
-		return r, at, fmt.Errorf("look up row %v: %w", r.ID, err)
+		return r, fmt.Errorf("look up row %v: %w", r.ID, err)
 	}
-	if v.invite == nil {
-		l.lateFacts(&r, &have)
-	}
-	h.join(&r, &have)
-	return r, have.Start, nil
+	h.meet(l, &r, &have)
+	return r, nil
 }
 
-// instead makes a row one that takes the place of what we have written before.
-func instead(r call.Row, start time.Time) call.Row {
-	place(&r, start)
-	r.By[call.FieldCallEndSubReason] = r.By[call.FieldDuration] // the one before may have had a subcode
-	return r
+// meet makes the row of a leg one that agrees with what was heard of the call before
+// by the same source, which has forgotten it, or by another.
+func (h *hearing) meet(l *leg, r, have *call.Row) {
+	said := func(w call.Witness, f call.Field) bool { return have.HasSaid(w, l.source, f) }
+	heard := have.By[call.FieldDuration]
+	if r.By[call.FieldEnd] != l.told && (heard.Kind() == call.SIP || said(l.told, call.FieldEnd)) {
+		// What is only concluded does not stand against what was told.
+		for _, f := range slices.Concat(outcomes, []call.Field{call.FieldStart, call.FieldInvite, call.FieldCallEndSubReason}) {
+			r.By[f] = 0
+		}
+	} else if said(l.told, call.FieldCallEndSubReason) || said(inference(l.told), call.FieldCallEndSubReason) {
+		r.By[call.FieldCallEndSubReason] = r.By[call.FieldDuration]
+	}
+	if heard.Kind() == call.SIP && have.Source != l.source && !sameClock(r, have) {
+		h.another++
+	}
 }
 
 // settledBy reports whether a message has told how the call went whose row a leg,
@@ -169,21 +169,6 @@ func (l *leg) nameOf(v *view, siblings []*leg) call.GUID {
 	return l.rowID(v.outbound)
 }
 
-// join makes the row of a leg one that can be folded with the row of the same call
-// that is in the log already, whoever has told that. When that one was heard, too,
-// by another clock and by nobody who knows less, its times stay.
-func (h *hearing) join(r, have *call.Row) {
-	heard := have.By[call.FieldDuration]
-	if heard.Kind() != call.SIP || heard < r.By[call.FieldDuration] || sameClock(r, have) {
-		place(r, have.Start)
-		return
-	}
-	h.another++
-	for _, f := range slices.Concat(outcomes, []call.Field{call.FieldStart, call.FieldInvite, call.FieldCallEndSubReason}) {
-		r.By[f] = 0
-	}
-}
-
 // sameClock reports whether the times of two rows of one call, as far as both know
 // them, are those of one clock. They may be of two hops of a proxy.
 func sameClock(a, b *call.Row) bool {
@@ -193,21 +178,6 @@ func sameClock(a, b *call.Row) bool {
 		}
 	}
 	return true
-}
-
-// lateFacts makes the row of a few late messages one that agrees with the row
-// that the others have become.
-func (l *leg) lateFacts(r, have *call.Row) {
-	r.By[call.FieldStart] = 0
-	if !r.End.IsZero() {
-		if d := r.End.Sub(have.Start); d > 0 {
-			r.Duration, r.By[call.FieldDuration] = int32(d/time.Second), r.By[call.FieldEnd]
-		}
-	}
-	if have.CallType != "" && have.By[call.FieldCallType].Kind() >= call.SIP {
-		r.CallType, r.By[call.FieldCallType] = have.CallType, 0
-		r.By[call.FieldCallEndSubReason] = 0
-	}
 }
 
 // trunkOf returns the host name of a leg's trunk and the tenant that owns it: of

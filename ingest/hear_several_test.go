@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -159,6 +160,42 @@ func TestTwoSources(t *testing.T) {
 			}
 			if want := newTalk(1, true).began.Add(max(0, time.Duration(trusted)) * ahead); !r.Invite.Equal(want) {
 				t.Fatalf("seed %d, try %d: tap%d is authenticated, and the INVITE is at %v, not %v", seed, try, trusted, r.Invite, want)
+			}
+		}
+	}
+}
+
+// TestTwoRecordings: what two sources have heard of one call by clocks that differ,
+// told one after the other and however long after, is one row with the times of one of
+// them, the same in each order, and told again it stays the same.
+func TestTwoRecordings(t *testing.T) {
+	tell := func(s *stage, source int) {
+		c := newTalk(1, true).invite().at(2*time.Second).answer(200, "OK").at(10*time.Second).request("BYE", true)
+		for k := range c.signals {
+			c.signals[k].At = c.signals[k].At.Add(time.Duration(source) * 3 * time.Second)
+		}
+		sink := s.in.SinkOf(Input{Source: fmt.Sprint("tap", source), Recorded: true})
+		if err := errors.Join(sink.Put(s.Context(), c.events()...), sink.Flush(s.Context())); err != nil {
+			s.Fatal(err)
+		}
+		s.sound()
+	}
+	began := newTalk(1, true).began
+	var want call.Row
+	for i, order := range [][]int{{0, 1}, {1, 0}, {0, 1, 0}, {1, 0, 1, 0}, {1, 1, 0, 0}} {
+		for _, pause := range []time.Duration{time.Second, 50 * time.Hour} {
+			s := newStage(t, storetest.NewModel())
+			for _, source := range order {
+				tell(s, source)
+				s.pass(pause)
+				s.restart()
+			}
+			r := s.one()
+			if i == 0 && pause == time.Second {
+				want = r
+			}
+			if !r.Equal(&want) || !r.Invite.Equal(began) || !r.Start.Equal(began.Add(2*time.Second)) || !r.End.Equal(began.Add(10*time.Second)) || r.Source != "tap0" {
+				t.Errorf("order %v, %v apart: %+v\nwant %+v", order, pause, r, want)
 			}
 		}
 	}

@@ -23,6 +23,7 @@ func (l *leg) row(v *view, plan func(number string) string) call.Row {
 	r := l.begin(v, plan)
 	inferred := l.endRow(&r, v)
 	r.Settle(l.told, v.invite != nil)
+	r.Source, r.Faces = l.source, v.facing == surelyFacing
 	for _, f := range outcomes {
 		r.By[f] = l.told // how a call went is told as a whole, what it did not come to as well
 	}
@@ -34,6 +35,13 @@ func (l *leg) row(v *view, plan func(number string) string) call.Row {
 	}
 	if !r.MediaBypass {
 		r.By[call.FieldMediaBypass] = 0
+	}
+	if v.invite == nil {
+		// Who called is told by the INVITE, and else concluded from who asked for what.
+		r.By[call.FieldCallType] = inference(l.told)
+		if r.CallEndSubReason != 0 {
+			r.By[call.FieldCallEndSubReason] = inference(l.told)
+		}
 	}
 	return r
 }
@@ -131,9 +139,7 @@ var (
 
 func failRow(r *call.Row, at time.Time, code int, phrase string) {
 	r.Failure, r.FinalSIPCode, r.FinalSIPPhrase = lastOf(at, r.Invite), int32(code), phrase // a clock may have been set back
-	if r.Start = r.Invite; r.Start.IsZero() {
-		r.Start = at
-	}
+	r.Start = r.Invite                                                                      // without one it is assumed
 }
 
 // endCall says how a call went that was established. A BYE without an answer
@@ -166,24 +172,6 @@ func (l *leg) endCall(r *call.Row, v *view) (inferred []call.Field) {
 
 // seconds returns a duration as a row has it.
 func seconds(d time.Duration) int32 { return int32(min(d/time.Second, math.MaxInt32)) }
-
-// place makes a row fit the place in the log that it has already: the start that
-// readers see is that one. Times that do not go with it are brought to it.
-func place(r *call.Row, start time.Time) {
-	if r.Start.Equal(start) {
-		return
-	}
-	if r.Invite.After(start) {
-		r.Invite, r.By[call.FieldInvite] = time.Time{}, 0
-	}
-	if !r.Failure.IsZero() {
-		r.Failure = lastOf(r.Failure, start)
-	}
-	if !r.End.IsZero() {
-		r.End = lastOf(r.End, start)
-		r.Duration = seconds(r.End.Sub(start))
-	}
-}
 
 // askRow takes from the INVITE who called whom.
 func askRow(r *call.Row, v *invite, outbound bool) {

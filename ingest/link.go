@@ -19,15 +19,15 @@ import (
 // the call; other sources do not, and their rows get ids of their own. So when
 // a row arrives, those that share its correlation id are looked up, and if one
 // of them is the same call (see [sameCall]) the row takes its id. Which row was
-// there first decides on the id and the place in the log, which never change.
+// there first decides on the id, which never changes.
 //
 // Most tenants have no rows with ids of their own, and then there is nothing to
 // look up. What must be remembered lies in the store:
 //
 //	link/TENANT             the tenant has, or had, rows to be linked. The value is the
 //	                        day of the first link, or "none"
-//	linked/TENANT/DAY/ROW   which rows became part of ROW, which starts on DAY: 17 bytes
-//	                        each, the kind of source and the id
+//	linked/TENANT/DAY/ROW   which rows became part of ROW, which started on DAY when the
+//	                        first did: 17 bytes each, the kind of source and the id
 //
 // Without the second, a leg of a call that has not been seen yet could not be
 // told from one that has: both share everything with the row but their id.
@@ -275,7 +275,8 @@ type nearKey struct{ tenant, correlation call.GUID }
 type candidate struct {
 	row    call.Row
 	loaded bool   // links are
-	links  []byte // what linked/TENANT/DAY/ROW says; nil: there is no such name
+	name   string // linked/TENANT/DAY/ROW, with the day on which it started at its first link
+	links  []byte // what that says; nil: there is no such name
 }
 
 // newPass returns a pass over a copy of b.
@@ -331,9 +332,7 @@ func (p *pass) linkRow(ctx context.Context, r *call.Row) error {
 	if r.ID != c.row.ID {
 		p.places[rowKey{r.Tenant, r.ID}] = c.row.Cursor()
 	}
-	if r.ID = c.row.ID; r.Seen.Has(call.SIP) && r.By[call.FieldDuration] > c.row.By[call.FieldDuration] {
-		place(r, c.row.Start)
-	}
+	r.ID = c.row.ID
 	w := *r
 	c.row.Fold(&w)
 	return nil
@@ -391,18 +390,35 @@ func (p *pass) load(ctx context.Context, c *candidate) error {
 	if c.row.Seen == topKind(c.row.Seen).Set() {
 		return nil
 	}
-	name := linkedName(&c.row)
-	state, err := p.in.store.State(ctx, name)
-	if err != nil {
-		return err
+	for _, moved := range [...]time.Duration{0, -mostMoved, mostMoved} {
+		at := c.row
+		at.Start = at.Start.Add(moved)
+		name := linkedName(&at)
+		if name == c.name {
+			continue
+		}
+		state, err := p.in.store.State(ctx, name)
+		if err != nil {
+			return err
+		}
+		if c.name, c.links = name, state[name]; c.links != nil {
+			return nil
+		}
 	}
-	c.links = state[name]
+	c.name = ""
 	return nil
 }
 
+// mostMoved is by how much a row may have moved since it was linked first, for its
+// links to be found on another day.
+const mostMoved = time.Hour
+
 // note notes in the batch that r becomes part of c.
 func (p *pass) note(c *candidate, r *call.Row) {
-	name := linkedName(&c.row)
+	if c.name == "" {
+		c.name = linkedName(&c.row)
+	}
+	name := c.name
 	if _, ok := p.b.If[name]; !ok {
 		p.b.If[name] = c.links
 	}

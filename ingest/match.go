@@ -170,8 +170,14 @@ const clockSlack = 3 * time.Second
 // not both are Microsoft's, a second if one of them is given in whole seconds,
 // which may have been rounded or cut, and else a millisecond.
 func tolerance(a, b *call.Row, f call.Field, at func(*call.Row) time.Time) time.Duration {
+	by := func(r *call.Row) call.Kind {
+		if w := r.By[f]; w != 0 || f != call.FieldStart {
+			return w.Kind()
+		}
+		return topKind(r.Seen) // it is only assumed
+	}
 	switch {
-	case a.By[f].Kind() < call.AdminExport, b.By[f].Kind() < call.AdminExport:
+	case by(a) < call.AdminExport, by(b) < call.AdminExport:
 		return clockSlack
 	case at(a).Nanosecond() == 0, at(b).Nanosecond() == 0:
 		return time.Second

@@ -16,9 +16,8 @@ import (
 // from all of them, anew each time.
 //
 // The row is made when the last one has come and any has told a time; or,
-// without a last one, after a day. From then on it keeps its place, and parts
-// that come later amend it, for as long as the fold is kept: until for a day
-// none has told anything new.
+// without a last one, after a day. Parts that come later amend it, for as long as
+// the fold is kept: until for a day none has told anything new.
 //
 //	part.go        the fold, and the row that it makes
 //	part_codec.go  how the fold is kept
@@ -119,16 +118,7 @@ func (p *part) complete() bool {
 // imply is inferred.
 func (p *part) finish() call.Row {
 	r := p.row
-	by := func(f call.Field) call.Witness { return inference(max(r.By[f], r.By[call.FieldStart])) }
-	if r.Start.IsZero() {
-		r.Start = firstKnown(r.Invite, r.Failure, r.End)
-	}
-	if r.By[call.FieldDuration] == 0 && r.End.After(r.Start) {
-		r.Duration, r.By[call.FieldDuration] = int32(r.End.Sub(r.Start)/time.Second), by(call.FieldEnd)
-	}
-	if r.By[call.FieldSuccessful] == 0 && !r.End.IsZero() && r.Failure.IsZero() {
-		r.Successful, r.By[call.FieldSuccessful] = true, by(call.FieldEnd)
-	}
+	r.Infer()
 	return r
 }
 
@@ -141,32 +131,19 @@ func firstKnown(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// amend returns the row of all parts as it is written once it was published: in
-// its place, and settling only what is not as it was before the last parts came.
-// So a part that is told again does not stand against what others have said
-// meanwhile. A start other than the published one is claimed.
+// amend returns what is to be told of a row that was published: what is not as it
+// was before the last parts came. So a part that is told again does not stand against
+// what others have said meanwhile.
 func (p *part) amend(was *call.Row) call.Row {
-	r := p.finish()
+	r := p.row
 	for f := range call.NumFields {
-		switch {
-		case f == call.FieldID:
+		if f == call.FieldID || compareValues(f, &r, was) == 0 && r.By[f] == was.By[f] {
 			r.By[f] = 0
-		case compareValues(f, &r, was) == 0 && r.By[f] == was.By[f]:
-			r.By[f] = 0
-		case r.By[f] == 0: // it was inferred, and does not hold any more
-			r.By[f] = was.By[f]
 		}
 	}
-	switch start := r.Start; {
-	case start.IsZero():
-	case !start.Equal(was.Start) && r.By[call.FieldStart] == 0:
-		r.By[call.FieldStart] = inference(max(r.By[call.FieldInvite], r.By[call.FieldFailure], r.By[call.FieldEnd]))
-		fallthrough
-	default:
-		if !start.Equal(p.at.Start) {
-			r.ClaimedStart = start
-		}
+	if r.Start.IsZero() {
+		r.Start = p.at.Start
 	}
-	r.Start, r.ID = p.at.Start, p.at.ID
+	r.ID = p.at.ID
 	return r
 }

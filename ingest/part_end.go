@@ -112,6 +112,7 @@ func (in *Ingest) finishSome(ctx context.Context, names []string, over func(*par
 // giveUp adds to b the row of a call whose last part is not waited for any more,
 // if its parts make one.
 func (in *Ingest) giveUp(p *part, name string, b *call.Batch) {
+	nameSource(&p.row, name[len(partPrefix):strings.LastIndexByte(name, '/')])
 	r := p.finish()
 	if owner, ok := in.tenant(r.Trunk); ok && r.Tenant.IsZero() {
 		r.Tenant = owner

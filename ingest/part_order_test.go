@@ -37,6 +37,7 @@ func contrary(rnd *rand.Rand, name string) []call.Event {
 		return t
 	}
 	var events []call.Event
+	microsofts := rnd.IntN(4) == 0
 	n := 2 + rnd.IntN(5)
 	for i := range n {
 		e := tell(name, i == n-1 || i == n-2 && rnd.IntN(4) == 0, func(r *call.Row) {
@@ -56,7 +57,7 @@ func contrary(rnd *rand.Rand, name string) []call.Event {
 				e.Row.By[f] = call.CDR.Witness()
 			}
 		}
-		if rnd.IntN(4) == 0 { // it is told as Microsoft's
+		if microsofts { // it is told as Microsoft's
 			for f := range e.Row.By {
 				if e.Row.By[f] != 0 {
 					e.Row.By[f] = call.Graph.Witness()
@@ -69,24 +70,10 @@ func contrary(rnd *rand.Rand, name string) []call.Event {
 	return events
 }
 
-// fields returns what a row says but for where it was published: its claimed
-// start is its start, and what was concluded and taken back is not known.
+// fields returns what a row says but for its id.
 func fields(r call.Row) call.Row {
-	r.Start, r.ClaimedStart, r.ID = start(&r), time.Time{}, call.GUID{}
-	r.By[call.FieldStart] = told(r.By[call.FieldStart])
-	for f := range call.NumFields {
-		if !r.Known(f) {
-			r.By[f] = told(r.By[f])
-		}
-	}
+	r.ID = call.GUID{}
 	return r
-}
-
-func told(w call.Witness) call.Witness {
-	if w.Kind() == call.Inferred {
-		return 0
-	}
-	return w
 }
 
 // A partsRun puts parts, and knows what became of them over restarts.

@@ -142,11 +142,12 @@ func (s *Sink) recall(ctx context.Context, name string, b *call.Batch, afresh bo
 			return nil, fmt.Errorf("read %s: %w", key, err)
 		}
 		t.known = key == t.told
+		nameSource(&t.all.row, s.source) // the first release did not
 		t.now = t.all
 		return t, nil
 	}
 	// The id that the row gets if no part tells another.
-	t.all = part{since: s.in.now(), row: call.Row{Tenant: s.tenant, ID: call.NameGUID(s.source, name)}}
+	t.all = part{since: s.in.now(), row: call.Row{Tenant: s.tenant, ID: call.NameGUID(s.source, name), Source: s.source}}
 	t.now = t.all
 	return t, nil
 }
@@ -175,10 +176,7 @@ func (t *telling) settle(s *Sink, b *call.Batch) {
 // step takes the next part of the Put, and returns the row that it makes or
 // amends.
 func (t *telling) step(e *call.Event, late *call.Counts) (row call.Row, ok bool) {
-	var was call.Row
-	if t.known {
-		was = t.now.finish()
-	}
+	was := t.now.row
 	changed := t.now.add(&e.Row, e.Kind == call.LastPartEvent)
 	switch {
 	case t.known:

@@ -286,6 +286,7 @@ func (s *Sink) batch(events []call.Event) (b call.Batch, rejected *RejectedError
 			rejected.Errs = append(rejected.Errs, err)
 			continue
 		}
+		nameSource(r, s.source)
 		if !isPart(e) { // a row made of parts has its own, which stays
 			r.Tenant = s.tenantOf(r, tenants)
 		}
@@ -297,6 +298,14 @@ func (s *Sink) batch(events []call.Event) (b call.Batch, rejected *RejectedError
 		b.State = map[string][]byte{markName(s.source): []byte(mark)}
 	}
 	return b, rejected
+}
+
+// nameSource notes by which source a row has come. What Microsoft's own records say
+// is the same by whichever it was.
+func nameSource(r *call.Row, source string) {
+	if own := call.Graph.Set() | call.AdminExport.Set(); r.Source == "" && r.Seen&^own != 0 {
+		r.Source = source
+	}
 }
 
 // tenantOf returns the tenant that r belongs to. The answers for its trunks

@@ -151,7 +151,7 @@ func (s *stage) sound() {
 				s.Fatal(err)
 			}
 			if err := r.Sound(); err != nil {
-				s.Fatal(err)
+				s.Fatalf("%v\n%+v\nclaims: %+v", err, r, slices.Collect(r.Claims()))
 			}
 		}
 	}
