@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"math"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -125,25 +124,27 @@ func asked(t *testing.T, s *Store, tenant call.GUID) (all []call.Group) {
 	return all
 }
 
-// TestCellsAreBuilt opens a store of the first release, which has no cells: its
-// rows are added up, also when it was written to, until the cells are built.
+// TestCellsAreBuilt opens a store without cells, as the first release has left
+// them: its rows are added up, also when it was written to, until the cells are
+// built.
 func TestCellsAreBuilt(t *testing.T) {
-	tenant, err := call.ParseGUID("1a2b3c4d-0000-4000-8000-00000000c0de")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tenant := storetest.Tenants()[0]
 	disk := vfs.NewMem()
-	if ok, err := vfs.Clone(vfs.Default, disk, filepath.Join("testdata", "first-release", "closed"), "store"); err != nil || !ok {
-		t.Fatal(ok, err)
-	}
 	s := open1(t, "store", testOptions(t, disk)).(checked).Store
+	writeAll(t, s, storetest.Rows(79, 300))
+	commit(t, s, dropCells)
+	reopen := func() {
+		t.Helper()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open1(t, "store", testOptions(t, disk)).(checked).Store
+	}
+	reopen()
 	if s.cells {
 		t.Fatal("cells that nobody has written are complete")
 	}
 	more := storetest.Rows(80, 100)
-	for i := range more {
-		more[i].Tenant = tenant
-	}
 	steps := []func(){
 		func() {},
 		func() { writeAll(t, s, more) },
@@ -155,15 +156,13 @@ func TestCellsAreBuilt(t *testing.T) {
 		if n := cellsOf(t, s); n != 0 {
 			t.Errorf("step %d: there are %d cells", i, n)
 		}
+		verifyCheck(t, s)
 	}
 	before := asked(t, s, tenant)
 	for range 2 { // as after a kill in the middle
 		build(t, s)
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = open1(t, "store", testOptions(t, disk)).(checked).Store
+	reopen()
 	got := asked(t, s, tenant)
 	if !s.cells || !slices.EqualFunc(got, before, sameGroup) || cellsOf(t, s) == 0 {
 		t.Errorf("complete %v, %d cells, groups %+v; want %+v", s.cells, cellsOf(t, s), got, before)
@@ -184,17 +183,18 @@ func trimTo(t *testing.T, s *Store, tenant call.GUID, before time.Time) {
 	}
 }
 
+func commit(t *testing.T, s *Store, add func(b *pebble.Batch) error) {
+	t.Helper()
+	b := s.db.NewBatch()
+	if err := firstError(add(b), b.Commit(pebble.Sync), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // build builds the cells of all rows, in chunks, as an upgrade does.
 func build(t *testing.T, s *Store) {
 	t.Helper()
-	commit := func(add func(b *pebble.Batch) error) {
-		t.Helper()
-		b := s.db.NewBatch()
-		if err := firstError(add(b), b.Commit(pebble.Sync)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	commit(dropCells)
+	commit(t, s, dropCells)
 	c := newCells(true)
 	check := &checker{ctx: context.Background(), snapshot: s.db.NewSnapshot()}
 	defer func() { _ = check.snapshot.Close() }()
@@ -202,7 +202,7 @@ func build(t *testing.T, s *Store) {
 	err := check.eachRow(func(r *call.Row, _ uint64) error {
 		c.add(r)
 		if n++; n%100 == 0 {
-			commit(c.merge)
+			commit(t, s, c.merge)
 			c = newCells(true)
 		}
 		return nil
@@ -210,8 +210,8 @@ func build(t *testing.T, s *Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commit(c.merge)
-	commit(setHaveCells)
+	commit(t, s, c.merge)
+	commit(t, s, setHaveCells)
 }
 
 func cellsOf(t *testing.T, s *Store) (n int) {
