@@ -16,12 +16,16 @@ import (
 )
 
 func (p *program) dbCommand() *cobra.Command {
-	return group("db", "Look after the store", p.dbCheckCommand(), p.dbStatsCommand(), p.dbBackupCommand(), p.dbRestoreCommand(), p.dbCompactCommand())
+	return group("db", "Look after the store", p.dbCheckCommand(), p.dbStatsCommand(), p.dbBackupCommand(), p.dbRestoreCommand(), p.dbCompactCommand(), p.dbUpgradeCommand())
 }
 
 // keeper opens the house and calls f with what looks after its store.
 func (p *program) keeper(cmd *cobra.Command, f func(ctx context.Context, h *house, k call.Keeper) error) (err error) {
-	h, err := p.enter(cmd.Context(), cmd, false)
+	return p.keeperOf(cmd, store.Options{Existing: true, Upgrade: p.upgrading().report(cmd.Context())}, f)
+}
+
+func (p *program) keeperOf(cmd *cobra.Command, o store.Options, f func(ctx context.Context, h *house, k call.Keeper) error) (err error) {
+	h, err := p.enterWith(cmd.Context(), cmd, o)
 	if err != nil {
 		return err
 	}
@@ -134,7 +138,8 @@ original can: keep it as safe as the data folder itself. A key that is kept apar
 with --master-key-file is checked, but not copied.`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.keeper(cmd, func(ctx context.Context, h *house, k call.Keeper) error {
+			// A store of an older format is copied as it is.
+			return p.keeperOf(cmd, store.Options{Existing: true, AsItIs: true}, func(ctx context.Context, h *house, k call.Keeper) error {
 				if err := p.backup(ctx, h, k, args[0], apart); err != nil {
 					return fmt.Errorf("backup: %w", err)
 				}
@@ -236,7 +241,7 @@ func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) e
 	if err := copyKeys(backup, dir); err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, "pebble:"+storePath(dir), store.Options{})
+	st, err := store.Open(ctx, "pebble:"+storePath(dir), store.Options{Upgrade: p.upgrading().report(ctx)})
 	if err != nil {
 		return err
 	}
@@ -247,6 +252,8 @@ func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) e
 			problems++
 			fmt.Fprintln(p.stderr, problem)
 		})
+		// What was changed after the backup was made is not known here any more.
+		err = errors.Join(err, k.NewEpoch(ctx))
 	}
 	if err = errors.Join(err, st.Close()); err == nil && problems > 0 {
 		err = fmt.Errorf("the backup has %d problems", problems)

@@ -49,6 +49,12 @@ const (
 // owns it, or else the folder itself. If create is not set, there must be a
 // store in it already.
 func (p *program) enter(ctx context.Context, cmd *cobra.Command, create bool) (*house, error) {
+	return p.enterWith(ctx, cmd, store.Options{Existing: !create, Upgrade: p.upgrading().report(ctx)})
+}
+
+// enterWith opens the house as enter does, the store as o says.
+func (p *program) enterWith(ctx context.Context, cmd *cobra.Command, o store.Options) (*house, error) {
+	create := !o.Existing
 	dir, _ := cmd.Flags().GetString("data")
 	spec, _ := cmd.Flags().GetString("store")
 	if spec == "" || create {
@@ -61,7 +67,7 @@ func (p *program) enter(ctx context.Context, cmd *cobra.Command, create bool) (*
 	if h.folder, err = openFolder(dir); err != nil {
 		return nil, err
 	}
-	if h.store, h.served, err = p.openStore(ctx, dir, spec, create); err != nil {
+	if h.store, h.served, err = p.openStore(ctx, dir, spec, o); err != nil {
 		return nil, errors.Join(err, h.folder.Close())
 	}
 	if err = sameFolder(h.folder, dir); err == nil {
@@ -79,11 +85,12 @@ func (p *program) enter(ctx context.Context, cmd *cobra.Command, create bool) (*
 	return h, nil
 }
 
-// openStore opens the store of the data folder dir, as enter does.
-func (p *program) openStore(ctx context.Context, dir, spec string, create bool) (st call.Store, served bool, err error) {
+// openStore opens the store of the data folder dir, as enterWith does.
+func (p *program) openStore(ctx context.Context, dir, spec string, o store.Options) (st call.Store, served bool, err error) {
 	if spec == "" {
 		spec = "pebble:" + storePath(dir)
 	}
+	o.Log = slog.New(slog.DiscardHandler)
 	deadline := p.now().Add(5 * time.Second)
 	for {
 		if st, err = socket.Dial(ctx, socketPath(dir), version()); err == nil {
@@ -92,11 +99,11 @@ func (p *program) openStore(ctx context.Context, dir, spec string, create bool) 
 		if !noServer(err) {
 			return nil, false, err
 		}
-		st, err = store.Open(ctx, spec, store.Options{Log: slog.New(slog.DiscardHandler), Existing: !create})
+		st, err = store.Open(ctx, spec, o)
 		switch {
 		case err == nil:
 			return st, false, nil
-		case !create && errors.Is(err, call.ErrNotFound):
+		case o.Existing && errors.Is(err, call.ErrNotFound):
 			return nil, false, noStore(dir)
 		}
 		// A server that has just started owns the folder before it answers, and

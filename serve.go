@@ -33,7 +33,7 @@ type serving struct {
 	tlsCert, tlsKey               string
 	tlsHosts                      []string
 	masterKeyFile                 string
-	keep, keepSIP                 string
+	keep, keepSIP, keepChanges    string
 	strict                        bool
 	pageTimeout                   time.Duration
 	rateLimit, tenantRateLimit    int
@@ -57,6 +57,7 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.tlsHosts, "tls-host", nil, "a further `HOST` name or address for our own certificate (may be repeated)")
 	f.StringVar(&s.masterKeyFile, "master-key-file", "", "the `FILE` with the 32 bytes that all keys are derived from (default DATA/master.key)")
 	f.StringVar(&s.keep, "keep", "10y", "delete rows after `PERIOD`, such as 150d, 10y or forever")
+	f.StringVar(&s.keepChanges, "keep-changes", "35d", "keep for `PERIOD` what has changed in the log, for walks and for readers of changes; forever keeps all")
 	f.StringVar(&s.keepSIP, "keep-sip", "off", "keep the SIP messages of calls for `PERIOD`, such as 30d, without bodies and credentials; off keeps none")
 	f.BoolVar(&s.strict, "strict", false, "behave as Microsoft does, to test clients against")
 	f.DurationVar(&s.pageTimeout, "page-timeout", 30*time.Second, "answer 503 when a page takes longer")
@@ -104,6 +105,10 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	keep, err := tenant.ParsePeriod(s.keep)
 	if err != nil {
 		return err
+	}
+	keepChanges, err := tenant.ParsePeriod(s.keepChanges)
+	if err != nil {
+		return usage("--keep-changes: %w", err)
 	}
 	keepSIP, err := s.sipPeriod()
 	if err != nil {
@@ -238,6 +243,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	}
 	g.Go(func() error { return trim(ctx, in, tenants, keep, p.now, log) })
 	g.Go(func() error { return trimMessages(ctx, st, keepSIP, p.now, log) })
+	g.Go(func() error { return trimChanges(ctx, st, keepChanges, p.now, log) })
 	ready.up.Store(true)
 	log.Info("ready", "url", roots.canonical, "listen", listeners[0].Addr().String(), "data", data, "version", version())
 	p.welcome(ctx, data, s, roots, tenants)
@@ -261,6 +267,7 @@ func (s *serving) openStore(ctx context.Context, data, spec string, w *watch, st
 	st, err := store.Open(ctx, spec, store.Options{
 		Log:        log,
 		CacheBytes: s.cacheMiB << 20,
+		Upgrade:    upgradeLog(time.Now, log).report(ctx),
 		Fatal: func(err error) {
 			stop(fmt.Errorf("stopped, so that nothing is acknowledged that is not kept: %w", err))
 		},

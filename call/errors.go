@@ -25,6 +25,8 @@ var (
 	ErrClosed = errors.New("store is closed")
 	// ErrInUse says that another process owns the store.
 	ErrInUse = errors.New("in use by another process")
+	// ErrOld says that the store has to be upgraded first.
+	ErrOld = errors.New("written by an older version of trunklog")
 	// ErrNewer says that the store was written by a newer version of trunklog.
 	ErrNewer = errors.New("written by a newer version of trunklog")
 )

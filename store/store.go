@@ -33,6 +33,12 @@ type Options struct {
 	// Existing opens a store that is there and makes none: the error is
 	// [call.ErrNotFound] then.
 	Existing bool
+	// Upgrade has a store of an older format upgraded, and is told how far that has
+	// come; if it returns an error, the upgrade stops and goes on the next time.
+	// Without it, and without AsItIs, the error is [call.ErrOld].
+	Upgrade func(done, total int64) error
+	// AsItIs opens a store of an older format without upgrading it, for a copy.
+	AsItIs bool
 }
 
 // Open opens the store that spec names:
@@ -60,7 +66,7 @@ func Open(ctx context.Context, spec string, o Options) (call.Store, error) {
 		if o.Existing && empty(dir) {
 			return nil, fmt.Errorf("store %q: %w", spec, call.ErrNotFound)
 		}
-		return open(pebble.Open(dir, pebble.Options{Log: o.Log, Fatal: o.Fatal, CacheBytes: o.CacheBytes, ReadOnly: o.ReadOnly}))
+		return open(pebble.Open(dir, pebble.Options{Log: o.Log, Fatal: o.Fatal, CacheBytes: o.CacheBytes, ReadOnly: o.ReadOnly, Upgrade: o.Upgrade, AsItIs: o.AsItIs}))
 	}
 	// What follows may be a URL with a password.
 	return nil, fmt.Errorf("store: %w: there is no engine %q; known is pebble:DIR", call.ErrInvalid, scheme)

@@ -24,7 +24,7 @@ func (s *Store) apply(build func(*pebble.Batch) error) (wait func() error, err e
 	if err := s.fault.err(); err != nil {
 		return nil, err
 	}
-	if s.readOnly {
+	if s.readOnly || s.old && s.opts.AsItIs {
 		return nil, errReadOnly
 	}
 	batch := s.db.NewBatch()

@@ -177,7 +177,7 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 
 // verifyCopy opens a copy and reads all its tables. Closing it seals it.
 func (s *Store) verifyCopy(ctx context.Context, dir string) error {
-	c, err := Open(dir, Options{FS: s.opts.FS, Log: s.opts.Log, CacheBytes: 8 << 20, Reserve: -1, memTable: 4 << 20})
+	c, err := Open(dir, Options{FS: s.opts.FS, Log: s.opts.Log, CacheBytes: 8 << 20, Reserve: -1, AsItIs: true, memTable: 4 << 20})
 	if err != nil {
 		return err
 	}

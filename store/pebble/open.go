@@ -224,10 +224,7 @@ func (s *Store) begin() error {
 		}
 		s.format = formatVersion
 	}
-	if err := s.loadHeads(); err != nil {
-		return err
-	}
-	if s.cells, err = haveCells(s.db); err != nil {
+	if err := s.upToDate(); err != nil {
 		return err
 	}
 	if !s.readOnly {
@@ -242,6 +239,33 @@ func (s *Store) begin() error {
 		}
 	}
 	return nil
+}
+
+// upToDate upgrades a store of an older format, if it may, and reads what a store of
+// today's has besides rows.
+func (s *Store) upToDate() error {
+	step, _, err := upgradeStep(s.db)
+	if err != nil {
+		return err
+	}
+	if s.old = s.format < formatVersion || step != 0; s.old {
+		switch {
+		case s.opts.AsItIs, s.readOnly && step == 0:
+			return nil
+		case s.readOnly || s.opts.Upgrade == nil:
+			return errOld
+		}
+		if err := s.upgrade(s.opts.Upgrade); err != nil {
+			return fmt.Errorf("upgrade to format %d: %w", formatVersion, err)
+		}
+		s.old = false
+		return nil
+	}
+	if err := s.loadHeads(); err != nil {
+		return err
+	}
+	s.cells, err = haveCells(s.db)
+	return err
 }
 
 func checkVersion(found string) error {

@@ -29,6 +29,7 @@ type Store struct {
 	readOnly bool
 	cells    bool // they are complete
 	format   int  // of what is on disk
+	old      bool // it was not upgraded, or not to the end
 
 	life  life
 	room  *room
@@ -71,12 +72,21 @@ type Options struct {
 	Reserve int64
 	// ReadOnly opens a store that is there and changes nothing.
 	ReadOnly bool
+	// Upgrade has a store of an older format upgraded, and is told how far that has
+	// come, in steps of work. If it returns an error, the upgrade stops there and
+	// goes on when the store is opened the next time. Without it, and without
+	// AsItIs, such a store is refused with [call.ErrOld].
+	Upgrade func(done, total int64) error
+	// AsItIs opens a store of an older format without upgrading it, so that it can
+	// be copied. It can be read as far as the format goes; it cannot be written.
+	AsItIs bool
 	// Now tells the time, for what is not to be logged too often; nil is
 	// [time.Now].
 	Now func() time.Time
 
 	memTable  uint64 // bytes; 0 is 32 MiB
 	trimChunk int    // rows; 0 is 20,000
+	upgradeBy int    // rows; 0 is upgradeChunk
 	keepLog   bool   // Close leaves in the log what is there
 }
 
@@ -101,6 +111,9 @@ func (o *Options) withDefaults() {
 	}
 	if o.trimChunk == 0 {
 		o.trimChunk = trimChunk
+	}
+	if o.upgradeBy == 0 {
+		o.upgradeBy = upgradeChunk
 	}
 	if o.memTable == 0 {
 		o.memTable = 32 << 20

@@ -12,7 +12,7 @@ import (
 // of the bits in a message. A context that is done is not among them: it was
 // the server's own.
 var told = [...]error{
-	call.ErrInvalid, call.ErrNotFound, call.ErrConflict, call.ErrFull, call.ErrClosed, call.ErrInUse, call.ErrNewer, call.ErrGone,
+	call.ErrInvalid, call.ErrNotFound, call.ErrConflict, call.ErrFull, call.ErrClosed, call.ErrInUse, call.ErrNewer, call.ErrGone, call.ErrOld,
 	errors.ErrUnsupported, fs.ErrExist, fs.ErrNotExist, fs.ErrPermission,
 }
 
