@@ -112,8 +112,7 @@ func (p *partsRun) deliver(events []call.Event) {
 
 // In whatever order the parts of a call come, however often, and however they
 // are split over Puts, with restarts in between, the row says the same as when
-// they come in their order. Only its place is that of the first part that made
-// it. What each part is counted as depends on those before it, not on the split.
+// they come in their order. What each part is counted as depends on those before it, not on the split.
 func TestPartsAnyOrder(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 10))
