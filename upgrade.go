@@ -27,6 +27,8 @@ type upgrade struct {
 func (u *upgrade) report(ctx context.Context) func(done, total int64) error {
 	return func(done, total int64) error {
 		switch {
+		case u.ended:
+			return nil
 		case !u.began:
 			u.began, u.last = true, u.now()
 			u.begin(done, total)

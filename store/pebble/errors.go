@@ -62,7 +62,7 @@ func ours(err error) bool {
 		return true
 	}
 	for _, known := range [...]error{
-		call.ErrInvalid, call.ErrNotFound, call.ErrConflict, call.ErrFull, call.ErrClosed, call.ErrInUse, call.ErrNewer,
+		call.ErrInvalid, call.ErrNotFound, call.ErrConflict, call.ErrFull, call.ErrClosed, call.ErrInUse, call.ErrNewer, call.ErrOld, call.ErrGone,
 		context.Canceled, context.DeadlineExceeded, errFrozen,
 	} {
 		if errors.Is(err, known) {

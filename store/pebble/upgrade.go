@@ -211,7 +211,7 @@ func (u *upgrader) chunk(step byte, last []byte) (n int64, next []byte, err erro
 // read returns the rows behind a key.
 func (u *upgrader) read(last []byte) (rows []call.Row, more bool, err error) {
 	lower := []byte{kindRow}
-	if last != nil {
+	if len(last) > 0 {
 		lower = append(bytes.Clone(last), 0)
 	}
 	it, err := u.s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: []byte{kindRow + 1}})

@@ -1,10 +1,13 @@
 package pebble
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -176,7 +179,7 @@ func TestUpgrade(t *testing.T) {
 		t.Fatalf("%d steps", steps)
 	}
 	errStop := errors.New("stopped")
-	for stop := range steps {
+	for stop := range steps - 1 {
 		for _, crash := range []bool{false, true} {
 			disk := oldStore(t, rows)
 			n := 0
