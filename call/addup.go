@@ -25,6 +25,7 @@ func AddUp(ctx context.Context, r interface {
 			yield(nil, err)
 			return
 		}
+		q.Walk = Version{}
 		for row, err := range r.Rows(ctx, q) {
 			if err == nil {
 				err = a.Row(row)

@@ -109,9 +109,9 @@ type Reader interface {
 	// has it as its [Query.Walk].
 	Latest(ctx context.Context, tenant GUID) (Version, error)
 	// Groups yields what ranging over Rows(q) and adding up gives, in the order of
-	// [Group.Compare]; an engine may know it already. The group is valid until the
-	// next step; a copy of it can be kept. After a non-nil error nothing more is
-	// yielded.
+	// [Group.Compare]; an engine may know it already. It speaks of where rows stand
+	// now, whatever q.Walk says. The group is valid until the next step; a copy of
+	// it can be kept. After a non-nil error nothing more is yielded.
 	//
 	// Errors: ErrInvalid if by does not pass [Grouping.Check], or if there are
 	// more than [MaxGroups].

@@ -31,6 +31,7 @@ func (s *Store) addUp(ctx context.Context, q call.Query, by call.Grouping) (*cal
 	if err != nil {
 		return nil, err
 	}
+	q.Walk = call.Version{}
 	if kind, ok := call.CellsFor(q, by); ok && s.cells {
 		return a, s.addCells(ctx, q, a, kind)
 	}

@@ -59,6 +59,9 @@ func (g *generator) grouping(zones []*time.Location) call.Grouping {
 func (g *generator) groupQuery(rows []call.Row) call.Query {
 	q := g.query(rows)
 	q.Reverse, q.After, q.Skip, q.Limit = false, call.Cursor{}, 0, 0
+	if g.oneIn(4) {
+		q.Walk = call.Version{Epoch: 1, Number: 2} // of no matter, were it to exist
+	}
 	r := &rows[g.IntN(len(rows))]
 	if g.oneIn(2) {
 		return q
