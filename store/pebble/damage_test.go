@@ -104,7 +104,7 @@ func TestOldLogDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeAll(t, s, storetest.Rows(71, 3000))
+	writeAll(t, s, storetest.Rows(71, 2000))
 	if err := errors.Join(s.Close(), disk.Remove("store/"+sealName), disk.Remove("store/"+watermarkName)); err != nil {
 		t.Fatal(err)
 	}
