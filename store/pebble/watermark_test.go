@@ -170,7 +170,7 @@ func TestLogDamage(t *testing.T) {
 // TestEveryBitOfALog flips bits, one by one, in all that was confirmed of the
 // newest log.
 func TestEveryBitOfALog(t *testing.T) {
-	rows := storetest.Rows(80, 200)
+	rows := storetest.Rows(80, 160)
 	disk := vfs.NewCrashableMem()
 	s, err := Open("store", testOptions(t, disk))
 	if err != nil {
