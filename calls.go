@@ -223,19 +223,27 @@ func fieldTable(r *call.Row) table {
 	t := table{{"FIELD", "VALUE", "SAID BY"}}
 	values := rowValues(r)
 	for f := range call.NumFields {
-		by := ""
-		if r.By[f] != 0 {
-			by = r.By[f].Kind().String()
-			if !r.By[f].Authenticated() {
-				by += " (not authenticated)"
-			}
-		}
-		t = append(t, []string{f.String(), values[f], by})
+		t = append(t, []string{f.String(), values[f], witnessName(r.By[f])})
+	}
+	for c := range r.Claims() { // what is not shown
+		var w call.Row
+		c.Put(&w)
+		t = append(t, []string{c.Field.String() + ", as claimed", rowValues(&w)[c.Field], strings.TrimSpace(witnessName(c.Witness) + " " + c.Source)})
 	}
 	if !r.ClaimedStart.IsZero() {
 		t = append(t, []string{"startDateTime, as claimed", stamp(r.ClaimedStart), r.By[call.FieldStart].Kind().String()})
 	}
 	return append(t, []string{"seen by", r.Seen.String(), ""})
+}
+
+func witnessName(w call.Witness) string {
+	switch {
+	case w == 0:
+		return ""
+	case !w.Authenticated():
+		return w.Kind().String() + " (not authenticated)"
+	}
+	return w.Kind().String()
 }
 
 // rowValues returns the fields of r as text, in the order of the fields.

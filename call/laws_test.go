@@ -286,26 +286,9 @@ func checkShown(t *testing.T, got *Row, model []*modelVoice) {
 
 func sameClaim(a, b Claim) bool {
 	var x, y Row
-	set := func(r *Row, c Claim) bool {
-		switch v := c.Value.(type) {
-		case GUID:
-			r.SetGUID(c.Field, v)
-		case string:
-			r.SetText(c.Field, v)
-		case time.Time:
-			r.SetTime(c.Field, v)
-		case int32:
-			r.SetNumber(c.Field, v)
-		case bool:
-			r.SetBool(c.Field, v)
-		case []GUID:
-			r.AdministrativeUnits = v
-		default:
-			return false
-		}
-		return true
-	}
-	return set(&x, a) && set(&y, b) && a.Field == b.Field && a.Witness == b.Witness && a.Source == b.Source && x.same(&y, a.Field)
+	a.Put(&x)
+	b.Put(&y)
+	return a.Field == b.Field && a.Witness == b.Witness && a.Source == b.Source && x.same(&y, a.Field)
 }
 
 // decided returns r as it is when others have spoken of it who say nothing: a row of

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A testimony is what one voice has said of a call. A voice is a witness of one
@@ -260,6 +261,24 @@ type Claim struct {
 	// Value is a GUID, string, time.Time, int32, bool or []GUID, by the type of the
 	// field. A zero one was said: there is none.
 	Value any
+}
+
+// Put gives r the value of the claim.
+func (c Claim) Put(r *Row) {
+	switch v := c.Value.(type) {
+	case GUID:
+		r.SetGUID(c.Field, v)
+	case string:
+		r.SetText(c.Field, v)
+	case time.Time:
+		r.SetTime(c.Field, v)
+	case int32:
+		r.SetNumber(c.Field, v)
+	case bool:
+		r.SetBool(c.Field, v)
+	case []GUID:
+		r.AdministrativeUnits = v
+	}
 }
 
 // Claims yields what witnesses have said of the call of r that is not what r
