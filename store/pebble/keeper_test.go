@@ -251,6 +251,9 @@ func TestCompactGivesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := s.TrimChanges(t.Context(), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Compact(t.Context()); err != nil {
 		t.Fatal(err)
 	}
