@@ -30,6 +30,7 @@ func (s nullStore) Count(context.Context, call.Query) (int64, error) { return 0,
 func (s nullStore) Groups(context.Context, call.Query, call.Grouping) iter.Seq2[*call.Group, error] {
 	return func(func(*call.Group, error) bool) {}
 }
+
 func (s nullStore) Write(_ context.Context, b call.Batch) (call.Result, error) {
 	res := call.Result{Rows: make([]call.Written, len(b.Rows))}
 	for i := range b.Rows {

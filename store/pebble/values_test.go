@@ -133,7 +133,8 @@ func TestLookUpInTables(t *testing.T) {
 			for _, x := range []call.Expr{
 				call.Digits(r.Caller), call.Digits(r.Callee), call.Digits(r.Callee[:9] + "123"), call.Digits(fmt.Sprintf("+4931%07d", i)),
 				call.Digits(r.Caller[:9] + "***"), call.Digits(r.Caller[:10] + "**"), call.Digits(r.Callee),
-				call.Compare{Field: call.FieldUserID, Value: r.UserID}, call.Compare{Field: call.FieldUserPrincipalName, Value: r.UserPrincipalName},
+				call.Compare{Field: call.FieldUserID, Value: r.UserID},
+				call.Compare{Field: call.FieldUserPrincipalName, Value: r.UserPrincipalName},
 				call.Or{call.Digits(r.Caller), call.Digits(rows[i].Caller), call.Compare{Field: call.FieldUserPrincipalName, Value: "nobody"}},
 			} {
 				got, plan := all1(t, s, x)

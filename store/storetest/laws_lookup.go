@@ -185,8 +185,12 @@ func whereMasked(f *fixture) {
 	for range 2 {
 		for _, n := range append(asked, numbers...) {
 			for _, x := range []call.Expr{
-				call.Digits(n), call.Compare{Field: call.FieldCaller, Value: n}, either(n, n), call.TextMatch{Field: call.FieldCallee, Op: call.EqualFold, Part: n},
-				call.Or{call.Digits(n), call.Digits("+4930****999")}, call.Not{X: call.Digits(n)},
+				call.Digits(n),
+				call.Compare{Field: call.FieldCaller, Value: n},
+				either(n, n),
+				call.TextMatch{Field: call.FieldCallee, Op: call.EqualFold, Part: n},
+				call.Or{call.Digits(n), call.Digits("+4930****999")},
+				call.Not{X: call.Digits(n)},
 			} {
 				f.asked(x, rows[25].Cursor())
 			}

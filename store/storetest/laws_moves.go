@@ -29,8 +29,10 @@ func moveTakesAllAlong(f *fixture) {
 		Messages: []call.Message{messageAt(leg.ID, noon(), "INVITE")},
 	})
 	questions := []call.Expr{
-		call.Digits("49301"), call.Digits("49401"), call.Compare{Field: call.FieldCorrelationID, Value: call.NameGUID("x")},
-		call.Compare{Field: call.FieldUserID, Value: call.NameGUID("u")}, call.Compare{Field: call.FieldID, Value: r.ID},
+		call.Digits("49301"), call.Digits("49401"),
+		call.Compare{Field: call.FieldCorrelationID, Value: call.NameGUID("x")},
+		call.Compare{Field: call.FieldUserID, Value: call.NameGUID("u")},
+		call.Compare{Field: call.FieldID, Value: r.ID},
 	}
 	for _, to := range []time.Time{noon().Add(time.Millisecond), noon().Add(48 * time.Hour), noon().Add(-48 * time.Hour), noon()} {
 		f.write(call.Batch{Rows: []call.Row{movedTo(r, to)}})
