@@ -35,7 +35,7 @@ func (s *selection) flags(cmd *cobra.Command) {
 	f.StringVar(&s.to, "to", "", "calls that started before `TIME`")
 	f.StringVar(&s.trunk, "trunk", "", "calls of this trunk, the `HOST` name of an SBC")
 	f.StringVar(&s.user, "user", "", "calls of this `USER`: principal name or object id")
-	f.StringVar(&s.number, "number", "", "calls from or to this `NUMBER`; only its digits count")
+	f.StringVar(&s.number, "number", "", "calls from or to this `NUMBER`; only its digits count, and '*' for hidden ones")
 	f.StringVar(&s.code, "code", "", "calls that ended with this `CODE`: a SIP code (486), or one with its subcode (486/540486)")
 	f.StringVar(&s.result, "result", "", "calls with this result: ok or failed")
 }
@@ -73,11 +73,11 @@ func (s *selection) where() (call.And, error) {
 		}
 	}
 	if s.number != "" {
-		digits, _ := call.AppendDigits(nil, s.number)
-		if len(digits) == 0 {
+		number := call.Symbols(s.number)
+		if strings.Trim(number, "*") == "" {
 			return nil, usage("--number %q has no digits", s.number)
 		}
-		and = append(and, call.Digits(digits))
+		and = append(and, call.Digits(number))
 	}
 	if s.code != "" {
 		sip, sub, both := strings.Cut(s.code, "/")

@@ -52,7 +52,7 @@ func (p *program) upgrading() *upgrade {
 	return &upgrade{
 		now: p.now,
 		begin: func(_, total int64) {
-			fmt.Fprintf(p.stderr, "the store has an older format: it is upgraded in place (%d rows). If there is no backup, interrupt this and make one with 'trunklog db backup DIR'; the upgrade goes on where it stopped.\n", total/2)
+			fmt.Fprintf(p.stderr, "the store has an older format: it is upgraded in place (%d rows), and an earlier version cannot open it any more; it is best to have a backup of before ('trunklog db backup DIR'). If this is interrupted, it goes on where it stopped.\n", total/2)
 		},
 		step: func(done, total int64) { fmt.Fprintf(p.stderr, "upgrading the store: %d %%\n", percent(done, total)) },
 		end:  func(_, total int64) { fmt.Fprintf(p.stderr, "the store is upgraded: %d rows\n", total/2) },
@@ -64,7 +64,7 @@ func upgradeLog(now func() time.Time, log *slog.Logger) *upgrade {
 	return &upgrade{
 		now: now,
 		begin: func(_, total int64) {
-			log.Warn("the store has an older format and is upgraded in place before the server is ready; if there is no backup, stop the server and make one with 'trunklog db backup DIR'; the upgrade goes on where it stopped", "rows", total/2)
+			log.Warn("the store has an older format and is upgraded in place before the server is ready; an earlier version cannot open it any more, so that it is best to have a backup of before ('trunklog db backup DIR'); if this is interrupted, it goes on where it stopped", "rows", total/2)
 		},
 		step: func(done, total int64) { log.Info("upgrading the store", "percent", percent(done, total)) },
 		end:  func(_, total int64) { log.Info("the store is upgraded", "rows", total/2) },

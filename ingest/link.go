@@ -29,11 +29,16 @@ import (
 //	linked/TENANT/DAY/ROW   which rows became part of ROW, which started on DAY when the
 //	                        first did: 17 bytes each, the kind of source and the id
 //
+// The id under which a row came is an alias of the row that it became part of, so
+// that whoever asks for it finds that one.
+//
 // Without the second, a leg of a call that has not been seen yet could not be
 // told from one that has: both share everything with the row but their id.
 //
-// Within a process two Puts of the same call wait for each other. What a command
-// writes beside a server is linked by the server, see [Ingest.Write].
+// Within a process two Puts of the same call wait for each other. Between several,
+// the store refuses a batch whose look-ups do not hold any more, see [call.Condition],
+// and it is linked once more. What a command writes beside a server is linked by the
+// server, see [Ingest.Write].
 const (
 	linkPrefix   = "link/"
 	linkedPrefix = "linked/"
@@ -257,7 +262,8 @@ type pass struct {
 	in     *Ingest
 	b      call.Batch
 	linked int
-	since  map[call.GUID][]byte // new values of link/TENANT
+	since  map[call.GUID][]byte       // new values of link/TENANT
+	began  map[call.GUID]call.Version // of the tenants, before any row was looked up
 	// offsets are those of the clocks that are off.
 	offsets []time.Duration
 	// near holds the rows that have been looked up, and those of the batch.
@@ -284,11 +290,15 @@ func newPass(in *Ingest, b call.Batch) *pass {
 	p := &pass{
 		in:      in,
 		offsets: in.offsets(),
-		b:       call.Batch{Rows: slices.Clone(b.Rows), State: map[string][]byte{}, If: map[string][]byte{}, Messages: b.Messages, Legs: slices.Clone(b.Legs)},
+		b:       b,
 		places:  make(map[rowKey]call.Cursor),
 		since:   make(map[call.GUID][]byte),
+		began:   make(map[call.GUID]call.Version),
 		near:    make(map[nearKey][]*candidate),
 	}
+	p.b.Rows, p.b.Legs = slices.Clone(b.Rows), slices.Clone(b.Legs)
+	p.b.Aliases, p.b.Still = slices.Clone(b.Aliases), slices.Clone(b.Still)
+	p.b.State, p.b.If = make(map[string][]byte), make(map[string][]byte)
 	maps.Copy(p.b.State, b.State)
 	maps.Copy(p.b.If, b.If)
 	return p
@@ -425,6 +435,7 @@ func (p *pass) note(c *candidate, r *call.Row) {
 	c.links = append(slices.Clone(c.links), byte(topKind(r.Seen)))
 	c.links = append(c.links, r.ID[:]...)
 	p.b.State[name] = c.links
+	p.b.Aliases = append(p.b.Aliases, call.Alias{Tenant: r.Tenant, ID: r.ID, Of: c.row.ID})
 	p.linked++
 
 	t, _ := p.in.links.get(r.Tenant)

@@ -41,6 +41,9 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 		p.in.links.crowded.Add(1)
 		return nil, nil
 	}
+	if err := p.rely(ctx, key); err != nil {
+		return nil, err
+	}
 	runtime.Gosched() // others, who have little to do, come in between
 	known := make(map[call.GUID]bool, len(near))
 	for _, c := range near {
@@ -67,6 +70,24 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 		return nil, nil
 	}
 	return near, nil
+}
+
+// rely notes in the batch that what is looked up for it must still be so when it is
+// written.
+func (p *pass) rely(ctx context.Context, key nearKey) error {
+	if _, ok := p.near[key]; ok {
+		return nil
+	}
+	began, ok := p.began[key.tenant]
+	if !ok {
+		var err error
+		if began, err = p.in.store.Latest(ctx, key.tenant); err != nil {
+			return err
+		}
+		p.began[key.tenant] = began
+	}
+	p.b.Still = append(p.b.Still, call.Condition{Tenant: key.tenant, Correlation: key.correlation, After: began})
+	return nil
 }
 
 // crowd is how many rows that start at about the same time may share a

@@ -311,6 +311,9 @@ func (s *Store) eachChange(ctx context.Context, tenant call.GUID, since call.Ver
 		return err
 	}
 	defer func() { err = firstError(err, it.Close()) }()
+	if _, err := s.heads.known(tenant, since); err != nil {
+		return err // it was forgotten meanwhile
+	}
 	rows, err := it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{UseL6Filters: true}})
 	if err != nil {
 		return err

@@ -177,8 +177,12 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 	if s.canLookUp(plan.Any) {
 		lookups = plan.Any
 	}
-	if q.Walk.IsZero() || q.Where == nil && w.skip > 0 {
+	if q.Walk.IsZero() {
 		return w.run(ctx, lookups)
+	}
+	// What was known before the snapshot may have been forgotten in it.
+	if _, err := s.heads.known(q.Tenant, q.Walk); err != nil {
+		return err
 	}
 	if w.moves, err = w.openMoves(since, whole); err != nil || w.moves == nil {
 		return firstError(err, w.run(ctx, lookups))
@@ -195,7 +199,7 @@ func (w *walk) run(ctx context.Context, lookups []call.Lookup) error {
 	switch {
 	case lookups != nil:
 		return w.lookUp(ctx, lookups)
-	case w.q.Where == nil && w.skip > 0:
+	case w.q.Where == nil && w.skip > 0 && w.moves == nil:
 		ok, err := w.skipRows()
 		if err != nil {
 			return err

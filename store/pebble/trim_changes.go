@@ -101,6 +101,8 @@ func (s *Store) forget(b *pebble.Batch, tenant call.GUID, gone func(*piece) bool
 		return nil, false, err
 	}
 	s.heads.written[tenant] = h
+	// Whoever reads is told before anything is gone: see [Store.each].
+	s.heads.show(map[call.GUID]head{tenant: {floor: h.floor}})
 	return map[call.GUID]head{tenant: h}, n == some, nil
 }
 

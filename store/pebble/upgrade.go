@@ -62,25 +62,22 @@ func (s *Store) upgrade(report func(done, total int64) error) error {
 	if err != nil {
 		return err
 	}
-	if step == 0 {
-		if err := s.roomToUpgrade(); err != nil {
-			return err
-		}
-		if err := s.beginUpgrade(); err != nil {
-			return err
-		}
-		step, last = upgradeMoves, nil
-	}
-	s.format = formatVersion
-	if err := s.loadHeads(); err != nil {
-		return err
-	}
 	u := &upgrader{s: s, report: report}
 	if u.total, err = s.countRows(); err != nil {
 		return err
 	}
 	u.total *= 2
-	if err := u.tell(0); err != nil {
+	if step == 0 {
+		// Until this is told, an earlier trunklog can open the store.
+		if err := firstError(s.roomToUpgrade(), u.tell(0), s.beginUpgrade()); err != nil {
+			return err
+		}
+		step, last = upgradeMoves, nil
+	} else if err := u.tell(0); err != nil {
+		return err
+	}
+	s.format = formatVersion
+	if err := s.loadHeads(); err != nil {
 		return err
 	}
 	if step == upgradeMoves {
@@ -99,8 +96,8 @@ func (s *Store) upgrade(report func(done, total int64) error) error {
 	return u.tell(u.total)
 }
 
-// roomToUpgrade reports whether the disk has room for what the upgrade adds: a
-// third of what the rows take, with what tables take twice while they are merged.
+// roomToUpgrade reports whether the disk has room for what the upgrade adds, and for
+// tables that are there twice while they are merged: half of what there is.
 func (s *Store) roomToUpgrade() error {
 	size, err := s.bytes()
 	if err != nil {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -126,9 +127,10 @@ func (m *Model) still(all []call.Condition) error {
 		if err := m.known(h, c.After); err != nil {
 			return fmt.Errorf("model: correlation id %v: %w", c.Correlation, call.ErrConflict)
 		}
-		for _, e := range h.entries {
+		i, _ := slices.BinarySearchFunc(h.entries, c.After.Number+1, func(e modelEntry, n uint64) int { return cmp.Compare(e.number, n) })
+		for _, e := range h.entries[i:] {
 			start, there := m.starts[call.RowID{Tenant: c.Tenant, ID: e.id}]
-			if e.number <= c.After.Number || !there {
+			if !there {
 				continue
 			}
 			i, _ := slices.BinarySearchFunc(m.rows[c.Tenant], call.Cursor{Start: start, ID: e.id}, comparePlace)
