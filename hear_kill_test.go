@@ -149,7 +149,7 @@ func (l *heardLedger) verify(t *testing.T, s *server, when string) int {
 		// Of a call whose messages were cut off by the kill, those of the other hop
 		// stand in until they are repeated. If none of them is the INVITE, the row is
 		// written without it after some seconds (ingest.Times.Orphan).
-		// A row that was written so keeps its start, and its INVITE is not behind that.
+		// The INVITE changes such a row when it is repeated, and may move it.
 		invited := r.Invite.Equal(want.Invite.Truncate(time.Microsecond)) || r.Invite.Equal(r.Start) && about(r.Invite, want.Invite)
 		if r.End.Equal(want.End.Truncate(time.Microsecond)) && invited {
 			whole[r.ID] = true

@@ -30,7 +30,7 @@ type part struct {
 	row   call.Row    // Start is zero as long as no part tells it
 	last  fieldSet    // the fields that stand as a last part tells them
 	done  bool        // a last part has come
-	at    call.Cursor // where its row was published, in the log of row.Tenant; zero: not yet
+	at    call.Cursor // where its row stood when it was made, in the log of row.Tenant; zero: not yet
 }
 
 // A fieldSet is a set of fields.
@@ -131,7 +131,7 @@ func firstKnown(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// amend returns what is to be told of a row that was published: what is not as it
+// amend returns what is to be told of a row that is in the log: what is not as it
 // was before the last parts came. So a part that is told again does not stand against
 // what others have said meanwhile.
 func (p *part) amend(was *call.Row) call.Row {

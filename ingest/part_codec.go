@@ -22,7 +22,7 @@ import (
 //	tenant     16 bytes
 //	id         16 bytes: the row's; before there is one, that which it will have
 //	start      uvarint, [call.Ticks]; 0 if no part tells it
-//	published  uvarint, ticks: the start of the row; 0 if there is none
+//	published  uvarint, ticks: the start of the row when it was made; 0 if there is none
 //	done       1 byte, 0 or 1
 //	last       uvarint, one bit a field: as a last part tells it
 //	body       [call.Row.AppendBody]

@@ -37,7 +37,7 @@ func TestPartsLate(t *testing.T) {
 	if r.Duration != 7 || !r.Successful || r.Caller != "+49301" || r.Callee != "+49402" || r.By[call.FieldStart].Kind() != call.CDR {
 		t.Errorf("%+v", r)
 	}
-	// In one Put they are all in the row when it is published.
+	// In one Put they are all in the row when it is made.
 	s = newStage(t, storetest.NewModel())
 	sink := s.in.Sink("lab", tenant)
 	if err := sink.Put(t.Context(), events...); err != nil {
@@ -159,8 +159,8 @@ func (s *stage) rounds() {
 	}
 }
 
-// The row of a source that is bound to no tenant stays where it was published,
-// also if a later part tells whose trunk it is.
+// The row of a source that is bound to no tenant stays in the log of none, also if a
+// later part tells whose trunk it is.
 func TestPartsUnassigned(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	events := separate("one")
