@@ -131,6 +131,7 @@ func (in *Ingest) writeOnce(ctx context.Context, b call.Batch) (res call.Result,
 	l := &in.links
 	l.gate.RLock()
 	defer l.gate.RUnlock()
+	b = l.unlinked(b)
 	if !l.wantsAny(b.Rows) {
 		res, err = in.store.Write(ctx, b)
 		return res, 0, err
@@ -211,6 +212,31 @@ func (l *linker) wants(r *call.Row) bool {
 	}
 	t, _ := l.get(r.Tenant)
 	return t.value != nil
+}
+
+// unlinked returns b with the condition that the tenants that are taken to have no
+// rows to be linked still have none: for them nothing is looked up.
+func (l *linker) unlinked(b call.Batch) call.Batch {
+	var none map[string][]byte
+	var last call.GUID
+	for i := range b.Rows {
+		r := &b.Rows[i]
+		if !linkable(r) || none != nil && r.Tenant == last || l.wants(r) {
+			continue
+		}
+		if none == nil {
+			none = maps.Clone(b.If)
+		}
+		if none == nil {
+			none = make(map[string][]byte)
+		}
+		last = r.Tenant
+		none[linkName(last)] = nil
+	}
+	if none != nil {
+		b.If = none
+	}
+	return b
 }
 
 func (l *linker) wantsAny(rows []call.Row) bool {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,47 @@ func TestImportBeside(t *testing.T) {
 		}
 		if r := s.one(); r.Seen != call.SIP.Set()|call.AdminExport.Set() || r.ID != c.xc {
 			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// TestTwoProcessesAtOnce: two processes that do not share an Ingest hear of the same call
+// at once. The one that writes second has looked for rows of the call before the
+// first has written, and finds out: there is one row, and each id finds it.
+func TestTwoProcessesAtOnce(t *testing.T) {
+	for _, graphFirst := range []bool{false, true} {
+		model := storetest.NewModel()
+		graph, export := calls(rand.New(rand.NewPCG(3, 4)), 5)
+		for i := range graph {
+			first, second := export[i], graph[i]
+			if graphFirst {
+				first, second = second, first
+			}
+			other := New(Config{Store: model, Now: now}).Sink("other", tenant)
+			once := false
+			hook := &hookStore{Model: model, before: func(b call.Batch) {
+				if once || len(b.Rows) == 0 {
+					return
+				}
+				once = true
+				if err := other.Put(t.Context(), first); err != nil {
+					t.Fatal(err)
+				}
+			}}
+			in := New(Config{Store: hook, Now: now})
+			if err := in.Sink("mine", tenant).Put(t.Context(), second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows := contents(t, model)
+		if len(rows) != len(graph) {
+			t.Errorf("graph first %v: %d rows of %d calls", graphFirst, len(rows), len(graph))
+		}
+		for i := range graph {
+			r, err := model.Row(t.Context(), tenant, graph[i].Row.ID)
+			if err != nil || r.Seen != call.Graph.Set()|call.AdminExport.Set() {
+				t.Errorf("graph first %v: Graph's id finds %v, %v", graphFirst, r.Seen, err)
+			}
 		}
 	}
 }
