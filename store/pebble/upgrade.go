@@ -69,7 +69,13 @@ func (s *Store) upgrade(report func(done, total int64) error) error {
 	u.total *= 2
 	if step == 0 {
 		// Until this is told, an earlier trunklog can open the store.
-		if err := firstError(s.roomToUpgrade(), u.tell(0), s.beginUpgrade()); err != nil {
+		if err := s.roomToUpgrade(); err != nil {
+			return err
+		}
+		if err := u.tell(0); err != nil {
+			return err
+		}
+		if err := s.beginUpgrade(); err != nil {
 			return err
 		}
 		step, last = upgradeMoves, nil
@@ -254,7 +260,10 @@ func (u *upgrader) move(rows []call.Row, at []byte) error {
 			return err
 		}
 		c.cells = newCells(false)
-		return firstError(c.fold(u.s.db, b), u.s.number(b, c))
+		if err := c.fold(u.s.db, b); err != nil {
+			return err
+		}
+		return u.s.number(b, c)
 	})
 	if err == nil && c != nil {
 		u.s.heads.show(c.heads)
