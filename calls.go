@@ -230,9 +230,6 @@ func fieldTable(r *call.Row) table {
 		c.Put(&w)
 		t = append(t, []string{c.Field.String() + ", as claimed", rowValues(&w)[c.Field], strings.TrimSpace(witnessName(c.Witness) + " " + c.Source)})
 	}
-	if !r.ClaimedStart.IsZero() {
-		t = append(t, []string{"startDateTime, as claimed", stamp(r.ClaimedStart), r.By[call.FieldStart].Kind().String()})
-	}
 	return append(t, []string{"seen by", r.Seen.String(), ""})
 }
 

@@ -206,13 +206,7 @@ func tolerance(a, b *call.Row, f call.Field, at func(*call.Row) time.Time) time.
 	return time.Millisecond
 }
 
-// start returns what the best witness says of the start of r.
-func start(r *call.Row) time.Time {
-	if r.ClaimedStart.IsZero() {
-		return r.Start
-	}
-	return r.ClaimedStart
-}
+func start(r *call.Row) time.Time { return r.Start }
 
 // alike returns how much of what tells the legs of a call apart is the same.
 func alike(a, b *call.Row) (n int) {

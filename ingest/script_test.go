@@ -285,9 +285,6 @@ func showRow(r *call.Row) string {
 			fmt.Fprintf(&b, " %s", f)
 		}
 	}
-	if !r.ClaimedStart.IsZero() {
-		fmt.Fprintf(&b, " claimed=%s", r.ClaimedStart.Format("15:04:05.9999999"))
-	}
 	return b.String() + "\n"
 }
 

@@ -67,11 +67,36 @@ func (s *Store) loadHeads() (err error) {
 		}
 		h.written[tenantOf(it.Key())], h.shown[tenantOf(it.Key())] = one, one
 	}
-	if err := it.Error(); err != nil {
+	if err := firstError(it.Error(), s.verifyHeads()); err != nil {
 		return err
 	}
 	h.epoch, err = s.readEpoch()
 	return err
+}
+
+// verifyHeads compares the last number of each tenant's log of changes with its head.
+// A head that says less is damaged, and numbers would come again.
+func (s *Store) verifyHeads() (err error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kindChange}, UpperBound: []byte{kindChange + 1}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, it.Close()) }()
+	for ok := it.First(); ok; {
+		if len(it.Key()) != tenantEnd+8 {
+			return badKey(it.Key())
+		}
+		tenant := tenantOf(it.Key())
+		end := after(appendTenant(nil, kindChange, tenant))
+		if end == nil || !it.SeekLT(end) {
+			return it.Error()
+		}
+		if last := binary.BigEndian.Uint64(it.Key()[tenantEnd:]); last > s.heads.written[tenant].number {
+			return &call.CorruptError{Offset: -1, Err: fmt.Errorf("the last change of tenant %v is said to be number %d, and there is a change %d: restore a backup", tenant, s.heads.written[tenant].number, last)}
+		}
+		ok = it.SeekGE(end)
+	}
+	return it.Error()
 }
 
 func (s *Store) readEpoch() (uint64, error) {

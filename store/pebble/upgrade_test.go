@@ -102,39 +102,49 @@ func oldStore(t *testing.T, rows []call.Row) *vfs.MemFS {
 		t.Fatal(err)
 	}
 	writeAll(t, s, rows)
+	n := 0
+	makeOld(t, s, func(r *call.Row) {
+		if n++; n%5 == 0 {
+			r.ClaimedStart = r.Start.Add(time.Duration(n%7-3) * 13 * time.Hour)
+		}
+	})
+	if err := firstError(s.Close(), disk.Remove("store/"+formatName), disk.Remove("store/"+sealName)); err != nil {
+		t.Fatal(err)
+	}
+	return disk
+}
+
+// makeOld takes away from a store what the first format had not, and changes the rows
+// as claim does, if it is not nil. Its files say their version and their seal still.
+func makeOld(tb testing.TB, s *Store, claim func(*call.Row)) {
+	tb.Helper()
 	b := s.db.NewBatch()
 	for _, kind := range []byte{kindPrincipal, kindShape, kindTotals, kindEpoch, kindHead, kindChange, kindMove, kindAlias} {
 		if err := b.DeleteRange([]byte{kind}, []byte{kind + 1}, nil); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kindRow}, UpperBound: []byte{kindRow + 1}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	n := 0
-	for ok := it.First(); ok; ok = it.Next() {
+	for ok := claim != nil && it.First(); ok; ok = it.Next() {
 		start, id, err := parseRowKey(it.Key())
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		var r call.Row
 		if err := parseBody(&r, tenantOf(it.Key()), start, id, string(it.Value())); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
-		if n++; n%5 == 0 {
-			r.ClaimedStart = r.Start.Add(time.Duration(n%7-3) * 13 * time.Hour)
-		}
+		claim(&r)
 		if err := b.Set(it.Key(), r.AppendBody(nil), nil); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
-	err = firstError(it.Close(), b.Set([]byte{kindFormat}, []byte("1"), nil), b.Commit(pebble.Sync), s.Close(),
-		disk.Remove("store/"+formatName), disk.Remove("store/"+sealName))
-	if err != nil {
-		t.Fatal(err)
+	if err := firstError(it.Close(), b.Set([]byte{kindFormat}, []byte("1"), nil), b.Commit(pebble.Sync)); err != nil {
+		tb.Fatal(err)
 	}
-	return disk
 }
 
 // TestUpgrade upgrades a store of the first format, at one go and interrupted at
