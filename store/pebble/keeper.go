@@ -175,13 +175,18 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 	return syncDir(s.fs, s.fs.PathDir(dir))
 }
 
-// verifyCopy opens a copy and reads all its tables. Closing it seals it.
+// verifyCopy opens a copy and reads all its tables. Closing it seals it. The copy has
+// an epoch of its own: whoever puts it in the place of the store takes the log back to
+// an earlier state, and what was changed since is not known any more.
 func (s *Store) verifyCopy(ctx context.Context, dir string) error {
 	c, err := Open(dir, Options{FS: s.opts.FS, Log: s.opts.Log, CacheBytes: 8 << 20, Reserve: -1, AsItIs: true, memTable: 4 << 20})
 	if err != nil {
 		return err
 	}
 	err = c.checkTables(ctx, func(problem error) error { return problem })
+	if err == nil && !c.old {
+		err = c.NewEpoch(ctx)
+	}
 	return firstError(err, c.Close())
 }
 

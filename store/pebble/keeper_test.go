@@ -107,6 +107,11 @@ func TestBackup(t *testing.T) {
 			t.Fatal(err)
 		}
 		verifyBatches(t, b, rows, batches, acked)
+		then, err := b.Latest(t.Context(), rows[0].Tenant)
+		now, _ := s.Latest(t.Context(), rows[0].Tenant)
+		if err != nil || then.Epoch == now.Epoch || then.Number == 0 || then.Number > now.Number {
+			t.Errorf("the backup is at %v, %v; the store at %v", then, err, now)
+		}
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
