@@ -401,6 +401,18 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 	case !errors.Is(err, call.ErrNotFound):
 		return nil, err
 	}
+	if c.name == "" {
+		// A row of that id that is gone may have left its links.
+		name := linkedName(&c.row)
+		state, err := p.in.store.State(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		c.name, c.links = name, state[name]
+		if v, ok := p.b.State[name]; ok {
+			c.links = v
+		}
+	}
 	p.note(c, r)
 	return c, nil
 }
@@ -451,9 +463,6 @@ const mostMoved = time.Hour
 
 // note notes in the batch that r becomes part of c.
 func (p *pass) note(c *candidate, r *call.Row) {
-	if c.name == "" {
-		c.name = linkedName(&c.row)
-	}
 	name := c.name
 	if _, ok := p.b.If[name]; !ok {
 		p.b.If[name] = c.links

@@ -349,6 +349,7 @@ func (s *Sink) count(b call.Batch, n call.Counts, linked int, rejected *Rejected
 // what that has looked up before may have changed since, so that its rows are linked
 // once more, in turn with those of this one.
 func (in *Ingest) Write(ctx context.Context, b call.Batch) (call.Result, error) {
+	b.Still = nil // it is looked up here
 	res, _, err := in.write(ctx, b)
 	return res, err
 }

@@ -151,3 +151,32 @@ func TestTwoProcessesAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestLinksOfTheGone: retention has taken a row, and what was linked to it is still
+// noted for its day. A call that comes again is linked as if it were the first time.
+func TestLinksOfTheGone(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	event := func(kind call.Kind) call.Event {
+		r := call.Row{
+			CorrelationID: call.NameGUID("c"), Start: at, Invite: at, End: at.Add(time.Second), Duration: 1, Successful: true,
+			CallType: "ByotIn", Trunk: "sbc1.contoso.com", Caller: "1",
+		}
+		if kind == call.Graph {
+			r.ID = call.NameGUID("g")
+		}
+		r.Settle(kind.Witness(), true)
+		return call.Event{Kind: call.RecordEvent, Call: "x", Row: r}
+	}
+	for range 3 {
+		s.put(event(call.Graph))
+		s.put(event(call.CDR))
+		r := s.one()
+		if r.ID != call.NameGUID("g") || r.Seen != call.Graph.Set()|call.CDR.Set() {
+			t.Fatalf("the row is %v, seen by %v", r.ID, r.Seen)
+		}
+		if n, err := s.in.Trim(t.Context(), r.Tenant, at.Add(time.Hour)); n != 1 || err != nil {
+			t.Fatalf("%d rows were trimmed, %v", n, err)
+		}
+	}
+}

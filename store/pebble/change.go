@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -75,7 +76,7 @@ func (c *change) sort() {
 		if d := bytes.Compare(x.Tenant[:], y.Tenant[:]); d != 0 {
 			return d
 		}
-		return bytes.Compare(x.ID[:], y.ID[:])
+		return cmp.Or(bytes.Compare(x.ID[:], y.ID[:]), cmp.Compare(i, j))
 	})
 }
 
@@ -183,7 +184,13 @@ func (c *change) entry(it *pebble.Iterator, id call.RowID) (idEntry, error) {
 	if e, ok := c.gone[id]; ok {
 		return e, nil
 	}
-	return seekID(it, appendIDKey(nil, id.Tenant, id.ID))
+	e, err := seekID(it, appendIDKey(nil, id.Tenant, id.ID))
+	if err == nil && e.kind == idAlias {
+		if _, gone := c.gone[call.RowID{Tenant: id.Tenant, ID: e.of}]; gone {
+			return idEntry{}, nil // it goes with its row
+		}
+	}
+	return e, err
 }
 
 // resolve returns what is known of the row that an id means.
@@ -308,32 +315,30 @@ func (c *change) remove(db *pebble.DB, it *pebble.Iterator, batch *pebble.Batch)
 		c.tally.add(id.Tenant, e.start, -1)
 		c.cells.sub(&old)
 		c.moves = append(c.moves, move{RowID: id, from: e.start, removed: len(c.result.Removed)})
-		if err := firstError(removeLegs(db, batch, id, e.start), removeAliases(db, batch, id)); err != nil {
+		if err := removeAround(db, batch, id, e.start); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// removeLegs deletes the legs of a row, and their messages.
-func removeLegs(db *pebble.DB, batch *pebble.Batch, id call.RowID, start uint64) (err error) {
+// removeAround deletes the aliases of a row, its legs, and their messages.
+func removeAround(db *pebble.DB, batch *pebble.Batch, id call.RowID, start uint64) (err error) {
 	cut := &cut{tenant: id.Tenant}
 	if err := cut.open(db, start/ticksPerDay); err != nil {
 		return err
 	}
 	defer func() { err = firstError(err, cut.close()) }()
+	if err := removeAliases(cut.aliases, batch, id); err != nil {
+		return err
+	}
 	return cut.rowLegs(batch, start, id.ID)
 }
 
-// removeAliases deletes the aliases of a row.
-func removeAliases(db *pebble.DB, batch *pebble.Batch, id call.RowID) (err error) {
+// removeAliases deletes the aliases of a row, which it looks for.
+func removeAliases(it *pebble.Iterator, batch *pebble.Batch, id call.RowID) error {
 	prefix := appendAliasKey(nil, id.Tenant, id.ID, nil)
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = firstError(err, it.Close()) }()
-	for ok := it.First(); ok; ok = it.Next() {
+	for ok := it.SeekGE(prefix); ok && bytes.HasPrefix(it.Key(), prefix); ok = it.Next() {
 		if len(it.Key()) != aliasKeyLen {
 			return badKey(it.Key())
 		}
@@ -345,6 +350,12 @@ func removeAliases(db *pebble.DB, batch *pebble.Batch, id call.RowID) (err error
 	return it.Error()
 }
 
+// aliasesOf returns an iterator over what tells the aliases of a tenant's rows.
+func aliasesOf(db *pebble.DB, tenant call.GUID) (*pebble.Iterator, error) {
+	prefix := appendTenant(nil, kindAlias, tenant)
+	return db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+}
+
 // setAliases adds the aliases of the batch, and gives the rows that come under
 // one of them the id of their row.
 func (c *change) setAliases(it *pebble.Iterator, batch *pebble.Batch) error {
@@ -352,6 +363,10 @@ func (c *change) setAliases(it *pebble.Iterator, batch *pebble.Batch) error {
 		return nil
 	}
 	set := map[call.RowID]call.GUID{}
+	told := make(map[call.RowID]bool, len(c.rows))
+	for i := range c.rows {
+		told[call.RowID{Tenant: c.rows[i].Tenant, ID: c.rows[i].ID}] = true
+	}
 	for _, a := range c.batch.Aliases {
 		id := call.RowID{Tenant: a.Tenant, ID: a.ID}
 		of, known, err := c.resolve(it, call.RowID{Tenant: a.Tenant, ID: a.Of})
@@ -362,7 +377,7 @@ func (c *change) setAliases(it *pebble.Iterator, batch *pebble.Batch) error {
 		if err != nil {
 			return err
 		}
-		there := known.kind == idOfRow || slices.ContainsFunc(c.rows, func(r call.Row) bool { return r.Tenant == of.Tenant && r.ID == of.ID })
+		there := known.kind == idOfRow || told[of]
 		_, twice := set[of]
 		if have.kind == idOfRow || !there || id == of || twice || have.kind == idAlias && !c.leadsTo(it, id, of) {
 			return fmt.Errorf("alias %v of row %v: %w", a.ID, a.Of, call.ErrConflict)

@@ -39,7 +39,28 @@ type heads struct {
 	mu    sync.Mutex
 	epoch uint64
 	shown map[call.GUID]head
+	moved map[call.GUID]uint64        // no row has moved after it
 	news  map[call.GUID]chan struct{} // closed when the tenant's head changes
+	over  bool                        // the store is closed
+}
+
+func (h *heads) init() {
+	h.written, h.shown, h.moved = map[call.GUID]head{}, map[call.GUID]head{}, map[call.GUID]uint64{}
+	h.news = map[call.GUID]chan struct{}{}
+}
+
+// hasMoved notes, before it can be seen, that a row moves with a change.
+func (h *heads) hasMoved(tenant call.GUID, number uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.moved[tenant] = number
+}
+
+// stoodStill reports whether it is known that no row has moved since a change.
+func (h *heads) stoodStill(tenant call.GUID, since uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.moved[tenant] <= since
 }
 
 // loadHeads reads the heads and the epoch. What a crash has left in the logs was
@@ -47,7 +68,6 @@ type heads struct {
 // the disk.
 func (s *Store) loadHeads() (err error) {
 	h := &s.heads
-	h.written, h.shown, h.news = map[call.GUID]head{}, map[call.GUID]head{}, map[call.GUID]chan struct{}{}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kindHead}, UpperBound: []byte{kindHead + 1}})
 	if err != nil {
 		return err
@@ -65,7 +85,9 @@ func (s *Store) loadHeads() (err error) {
 		if err != nil {
 			return err
 		}
-		h.written[tenantOf(it.Key())], h.shown[tenantOf(it.Key())] = one, one
+		tenant := tenantOf(it.Key())
+		h.written[tenant], h.shown[tenant], h.moved[tenant] = one, one, one.number
+		s.recent.forget(tenant, one.number)
 	}
 	if err := firstError(it.Error(), s.verifyHeads()); err != nil {
 		return err
@@ -146,6 +168,14 @@ func (h *heads) end() {
 	}
 }
 
+// close wakes them for good.
+func (h *heads) close() {
+	h.mu.Lock()
+	h.over = true
+	h.mu.Unlock()
+	h.end()
+}
+
 // latest returns the last change that may be shown, and what is closed when there
 // is another.
 func (h *heads) latest(tenant call.GUID, await bool) (call.Version, <-chan struct{}) {
@@ -158,6 +188,10 @@ func (h *heads) latest(tenant call.GUID, await bool) (call.Version, <-chan struc
 	news := h.news[tenant]
 	if news == nil {
 		news = make(chan struct{})
+		if h.over {
+			close(news)
+			return v, news
+		}
 		h.news[tenant] = news
 	}
 	return v, news

@@ -69,6 +69,7 @@ type pieceWriter struct {
 	tenant call.GUID
 	head   head
 	now    time.Time
+	moved  func(tenant call.GUID, number uint64) // is told of moves
 	value  []byte
 	n      int
 }
@@ -88,6 +89,7 @@ func (p *pieceWriter) add(fate call.Fate, id call.GUID, m *move) (number uint64,
 		p.value = append(append(p.value, byte(fate)), id[:]...)
 		return p.head.number, nil
 	}
+	p.moved(p.tenant, p.head.number)
 	p.value = append(append(p.value, byte(fate)|movedBit), id[:]...)
 	p.value = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(p.value, m.from), m.to)
 	return p.head.number, m.addTo(p.batch, p.head.number)
@@ -143,7 +145,7 @@ func (s *Store) number(batch *pebble.Batch, c *change) error {
 	piece := func(tenant call.GUID) *pieceWriter {
 		p := pieces[tenant]
 		if p == nil {
-			p = &pieceWriter{batch: batch, tenant: tenant, head: s.heads.written[tenant], now: s.opts.Now()}
+			p = &pieceWriter{batch: batch, tenant: tenant, head: s.heads.written[tenant], now: s.opts.Now(), moved: s.heads.hasMoved}
 			pieces[tenant] = p
 		}
 		return p
@@ -394,11 +396,8 @@ const mostRecent = 50_000
 
 func (r *recent) add(c *change) {
 	if r.now == nil || len(r.now) >= mostRecent {
-		if r.base == nil {
-			r.base = map[call.GUID]uint64{}
-		}
 		for k, n := range r.old {
-			r.base[k.tenant] = max(r.base[k.tenant], n)
+			r.forget(k.tenant, n)
 		}
 		r.old, r.now = r.now, map[correlation]uint64{}
 	}
@@ -411,6 +410,15 @@ func (r *recent) add(c *change) {
 			r.now[k.correlation] = number
 		}
 	}
+}
+
+// forget says that nothing is known of the changes of a tenant up to a number, such as
+// those of before the store was opened.
+func (r *recent) forget(tenant call.GUID, number uint64) {
+	if r.base == nil {
+		r.base = map[call.GUID]uint64{}
+	}
+	r.base[tenant] = max(r.base[tenant], number)
 }
 
 // since reports whether rows with a correlation id were written after a change, as

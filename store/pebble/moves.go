@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -19,6 +20,8 @@ type moveWalk struct {
 	rows    *pebble.Iterator // to look up the rows that have left
 	since   uint64
 	reverse bool
+	ctx     context.Context
+	steps   int
 	ok      bool   // the iterator stands on a key of the next place
 	next    []byte // the place and id that come next, as the key begins
 	left    bool   // the row of next left it
@@ -28,21 +31,21 @@ type moveWalk struct {
 
 // openMoves returns the moves of the walk's span since q.Walk; nil if there are
 // none.
-func (w *walk) openMoves(since uint64, sp span) (*moveWalk, error) {
+func (w *walk) openMoves(ctx context.Context, since uint64, sp span) (*moveWalk, error) {
 	it, err := w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{
 		LowerBound: sp.lo.moveKey(w.q.Tenant), UpperBound: sp.hi.moveKey(w.q.Tenant),
 	}})
 	if err != nil {
 		return nil, err
 	}
-	m := &moveWalk{it: it, since: since, reverse: w.q.Reverse}
+	m := &moveWalk{it: it, since: since, reverse: w.q.Reverse, ctx: ctx}
 	if m.reverse {
 		m.ok = it.Last()
 	} else {
 		m.ok = it.First()
 	}
-	if err := m.find(); err != nil || !m.left && !m.came {
-		return nil, firstError(err, it.Close())
+	if !m.ok {
+		return nil, firstError(it.Error(), it.Close())
 	}
 	m.rows, err = it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{UseL6Filters: true}})
 	if err != nil {
@@ -65,10 +68,20 @@ func (m *moveWalk) close() error { return firstError(m.it.Close(), m.rows.Close(
 
 // find finds the next place and id, from that on which the iterator stands, at
 // which something has happened since the walk began.
-func (m *moveWalk) find() error {
+func (m *moveWalk) find(end []byte) error {
+	m.next = m.next[:0]
 	for m.ok {
+		if m.steps++; m.steps%1024 == 0 {
+			if err := m.ctx.Err(); err != nil {
+				return err
+			}
+		}
 		if len(m.it.Key()) != moveKeyLen {
 			return badKey(m.it.Key())
+		}
+		if c := bytes.Compare(m.it.Key()[tenantEnd:moveNumber], end); c != 0 && c > 0 != m.reverse {
+			m.next = m.next[:0]
+			return nil
 		}
 		m.next = append(m.next[:0], m.it.Key()[:moveNumber]...)
 		found, err := m.first()
@@ -76,6 +89,7 @@ func (m *moveWalk) find() error {
 			return err
 		}
 	}
+	m.next = m.next[:0]
 	return m.it.Error()
 }
 
@@ -135,24 +149,23 @@ func (m *moveWalk) first() (found bool, err error) {
 // since the walk began.
 func (w *walk) upTo(key []byte) (came, more bool, err error) {
 	m := w.moves
-	for len(m.next) > 0 {
+	for {
+		if len(m.next) == 0 {
+			if err := m.find(key[tenantEnd:]); err != nil || len(m.next) == 0 {
+				return came, err == nil, err
+			}
+		}
 		c := bytes.Compare(m.next[tenantEnd:], key[tenantEnd:])
 		if c > 0 != m.reverse && c != 0 {
 			break
 		}
-		came = came || c == 0 && (m.came || m.left)
+		came = came || c == 0
 		if m.left {
 			if more, err := w.giveMoved(); err != nil || !more {
 				return came, more, err
 			}
 		}
 		m.next = m.next[:0]
-		if err := m.find(); err != nil {
-			return came, false, err
-		}
-		if !m.left && !m.came {
-			m.next = m.next[:0]
-		}
 	}
 	return came, true, nil
 }
@@ -183,4 +196,31 @@ func (w *walk) giveMoved() (more bool, err error) {
 		}
 	}
 	return w.hand(w.moves.rows, call.Cursor{Start: call.TimeOf(start), ID: id})
+}
+
+// movedSince reports whether a row of the tenant has moved since a change.
+func (w *walk) movedSince(since uint64) (moved bool, err error) {
+	it, err := w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{
+		LowerBound: appendChangeKey(nil, w.q.Tenant, since+1), UpperBound: after(appendTenant(nil, kindChange, w.q.Tenant)),
+	}})
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = firstError(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return false, err
+		}
+		p, err := parsePiece(it.Key(), value)
+		if err != nil {
+			return false, err
+		}
+		for i, e := range p.all {
+			if e.moved && p.first+uint64(i) > since {
+				return true, nil
+			}
+		}
+	}
+	return false, it.Error()
 }

@@ -58,7 +58,8 @@ func open(dir string, o Options) (*Store, error) {
 		dir: dir, opts: o, lock: lock, room: room, readOnly: o.ReadOnly, turn: make(chan struct{}, 1),
 		fault: &fault{log: o.Log, tell: o.Fatal, over: make(chan struct{})},
 	}
-	s.life.told = s.heads.end
+	s.life.told = s.heads.close
+	s.heads.init()
 	s.guard = &guard{FS: disk, dir: dir, fault: s.fault}
 	s.fs = s.guard
 	if err := s.openDB(); err != nil {

@@ -184,8 +184,18 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 	if _, err := s.heads.known(q.Tenant, q.Walk); err != nil {
 		return err
 	}
-	if w.moves, err = w.openMoves(since, whole); err != nil || w.moves == nil {
-		return firstError(err, w.run(ctx, lookups))
+	if s.heads.stoodStill(q.Tenant, since) {
+		return w.run(ctx, lookups)
+	}
+	if moved, err := w.movedSince(since); err != nil {
+		return err
+	} else if !moved {
+		return w.run(ctx, lookups)
+	}
+	if w.moves, err = w.openMoves(ctx, since, whole); err != nil {
+		return err
+	} else if w.moves == nil {
+		return w.run(ctx, lookups)
 	}
 	defer func() { err = firstError(err, w.moves.close()) }()
 	if err := w.run(ctx, lookups); err != nil || w.left == 0 || w.stopped {

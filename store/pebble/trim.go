@@ -122,8 +122,7 @@ type cut struct {
 	messages *pebble.Iterator
 	gone     int // messages
 
-	db      *pebble.DB
-	aliases bool // the tenant has some
+	aliases *pebble.Iterator // of the tenant's rows
 }
 
 // rows adds the deletion of what hangs on the rows of a day, of as many as one
@@ -168,10 +167,8 @@ func (c *cut) row(b *pebble.Batch, start uint64, id call.GUID, body []byte) erro
 	if err := b.Delete(c.key, nil); err != nil {
 		return err
 	}
-	if c.aliases {
-		if err := removeAliases(c.db, b, call.RowID{Tenant: c.tenant, ID: id}); err != nil {
-			return err
-		}
+	if err := removeAliases(c.aliases, b, call.RowID{Tenant: c.tenant, ID: id}); err != nil {
+		return err
 	}
 	return c.rowLegs(b, start, id)
 }

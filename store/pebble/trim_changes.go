@@ -60,8 +60,10 @@ func (s *Store) tenantsWithChanges() []call.GUID {
 // with the moves in them and what notes that rows were removed by them.
 func (s *Store) forget(b *pebble.Batch, tenant call.GUID, gone func(*piece) bool) (changed map[call.GUID]head, more bool, err error) {
 	const some = 50
-	lower := appendTenant(nil, kindChange, tenant)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	h := s.heads.written[tenant]
+	it, err := s.db.NewIter(&pebble.IterOptions{ // not over what was deleted before
+		LowerBound: appendChangeKey(nil, tenant, h.floor+1), UpperBound: after(appendTenant(nil, kindChange, tenant)),
+	})
 	if err != nil {
 		return nil, false, err
 	}
@@ -71,7 +73,6 @@ func (s *Store) forget(b *pebble.Batch, tenant call.GUID, gone func(*piece) bool
 		return nil, false, err
 	}
 	defer func() { err = firstError(err, ids.Close()) }()
-	h := s.heads.written[tenant]
 	n := 0
 	for ok := it.First(); ok && n < some; ok = it.Next() {
 		value, err := it.ValueAndErr()
@@ -138,9 +139,6 @@ func forgetPiece(b *pebble.Batch, ids *pebble.Iterator, p *piece) error {
 
 // NewEpoch implements [call.Keeper].
 func (s *Store) NewEpoch(ctx context.Context) error {
-	if err := s.trimChanges(ctx, func(*piece) bool { return true }); err != nil {
-		return s.readError("begin a new epoch", err)
-	}
 	if err := s.beginEpoch(ctx); err != nil {
 		return s.readError("begin a new epoch", err)
 	}
@@ -153,13 +151,31 @@ func (s *Store) beginEpoch(ctx context.Context) error {
 	}
 	defer s.life.leave()
 	value := newEpoch()
-	wait, err := s.apply(func(b *pebble.Batch) error { return b.Set([]byte{kindEpoch}, value, nil) })
+	heads := map[call.GUID]head{}
+	wait, err := s.apply(func(b *pebble.Batch) error {
+		for tenant, h := range s.heads.written {
+			h.floor = h.number
+			heads[tenant] = h
+			if err := b.Set(appendHeadKey(nil, tenant), h.value(), nil); err != nil {
+				return err
+			}
+		}
+		for tenant, h := range heads {
+			s.heads.written[tenant] = h
+			s.heads.show(map[call.GUID]head{tenant: {floor: h.floor}}) // before anything is gone
+		}
+		return firstError(
+			b.DeleteRange([]byte{kindChange}, []byte{kindChange + 1}, nil), b.DeleteRange([]byte{kindMove}, []byte{kindMove + 1}, nil),
+			b.Set([]byte{kindEpoch}, value, nil),
+		)
+	})
 	if err != nil {
 		return err
 	}
 	if err := wait(); err != nil {
 		return err
 	}
+	s.heads.show(heads)
 	epoch, err := parseNumberValue("the epoch", value)
 	s.heads.mu.Lock()
 	s.heads.epoch = epoch

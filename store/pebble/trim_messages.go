@@ -16,27 +16,18 @@ func (c *cut) open(db *pebble.DB, day uint64) (err error) {
 		return err
 	}
 	c.legs.First()
-	c.db = db
-	if c.aliases, err = hasAliases(db, c.tenant); err != nil {
+	if c.aliases, err = aliasesOf(db, c.tenant); err != nil {
 		return firstError(err, c.legs.Close())
 	}
 	if c.messages, err = db.NewIter(&pebble.IterOptions{LowerBound: []byte{kindMessage}, UpperBound: []byte{kindMessage + 1}}); err != nil {
-		return firstError(err, c.legs.Close())
+		return firstError(err, c.legs.Close(), c.aliases.Close())
 	}
 	return nil
 }
 
-func hasAliases(db *pebble.DB, tenant call.GUID) (found bool, err error) {
-	prefix := appendTenant(nil, kindAlias, tenant)
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
-	if err != nil {
-		return false, err
-	}
-	found = it.First()
-	return found, firstError(it.Error(), it.Close())
+func (c *cut) close() error {
+	return firstError(c.legs.Close(), c.messages.Close(), c.aliases.Close())
 }
-
-func (c *cut) close() error { return firstError(c.legs.Close(), c.messages.Close()) }
 
 // rowLegs adds the deletion of a row's legs and of their messages. Rows and
 // legs come in the same order, so that rows without legs, which are all rows

@@ -28,7 +28,9 @@ func cases() []law {
 		{"MoveTakesAllAlong", moveTakesAllAlong},
 		{"RemovalIsWhole", removalIsWhole},
 		{"AliasesMeanTheRow", aliasesMeanTheRow},
+		{"AliasesOfTheGone", aliasesOfTheGone},
 		{"BadAliasesAreRefused", badAliasesAreRefused},
+		{"ConditionsOfBefore", conditionsOfBefore},
 		{"StillHoldsOrConflicts", stillHoldsOrConflicts},
 		// Batch.State and Batch.If.
 		{"StateIsSetAndDeleted", stateIsSetAndDeleted},

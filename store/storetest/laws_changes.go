@@ -168,6 +168,19 @@ func awaitWakes(f *fixture) {
 	if x := <-got; !errors.Is(x.err, context.Canceled) {
 		f.Fatalf("await that is given up: %v", x.err)
 	}
+	ctx = f.Context()
+	for range 4 {
+		await(f.latest(a.Tenant))
+	}
+	if err := f.store.Close(); err != nil {
+		f.Fatal(err)
+	}
+	for range 4 {
+		if x := <-got; x.err == nil {
+			f.Fatalf("a store that is closed answers %v", x.v)
+		}
+	}
+	f.store = f.open(f.T, f.dir)
 }
 
 // readerOfChanges follows the changes of a tenant, is killed, restarted and

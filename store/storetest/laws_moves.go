@@ -138,6 +138,56 @@ func aliasesMeanTheRow(f *fixture) {
 	f.sameAll()
 }
 
+// aliasesOfTheGone: what is an alias of a row goes with it, also within the batch that
+// removes the row; and of a row that comes under two ids in one batch the later word
+// stands.
+func aliasesOfTheGone(f *fixture) {
+	a, b, x := rowAt("a", noon()), rowAt("b", noon().Add(time.Hour)), rowAt("x", noon())
+	alias := func(id, of call.Row) call.Alias { return call.Alias{Tenant: a.Tenant, ID: id.ID, Of: of.ID} }
+	gone := func(r call.Row) []call.RowID { return []call.RowID{{Tenant: r.Tenant, ID: r.ID}} }
+	f.write(call.Batch{Rows: []call.Row{a, b}, Aliases: []call.Alias{alias(x, a)}})
+	f.result(call.Batch{Remove: gone(a), Aliases: []call.Alias{alias(a, b), alias(x, b)}})
+	for _, id := range []call.Row{a, x} {
+		if got := f.mustRow(id); got.ID != b.ID {
+			f.Fatalf("%v finds %v", id.ID, got.ID)
+		}
+	}
+	f.result(call.Batch{Remove: gone(x)})
+	f.write(call.Batch{Rows: []call.Row{a}, Aliases: []call.Alias{alias(x, a)}})
+	f.result(call.Batch{Remove: gone(a), Rows: []call.Row{x}})
+	if got := f.mustRow(x); got.ID != x.ID {
+		f.Fatalf("a row under what was an alias has id %v", got.ID)
+	}
+	for _, id := range []call.GUID{{1}, {0xff}} {
+		r, other := rowAt("order", noon()), call.Row{}
+		r.ID = call.GUID{0x80, id[0]}
+		f.write(call.Batch{Rows: []call.Row{r}, Aliases: []call.Alias{{Tenant: r.Tenant, ID: id, Of: r.ID}}})
+		r = told(r, call.SIP.Witness(), func(r *call.Row) { r.Trunk = "one" })
+		other = told(r, call.SIP.Witness(), func(r *call.Row) { r.ID, r.Trunk = id, "two" })
+		for _, rows := range [][]call.Row{{r, other}, {other, r}} {
+			f.write(call.Batch{Rows: rows})
+			if got := f.mustRow(r).Trunk; got != rows[1].Trunk {
+				f.Fatalf("alias %v: trunk %q, want the later, %q", id, got, rows[1].Trunk)
+			}
+		}
+	}
+	f.sameAll()
+}
+
+// conditionsOfBefore: what was written before a store was opened is not told apart any
+// more.
+func conditionsOfBefore(f *fixture) {
+	r := told(rowAt("a", noon()), call.SIP.Witness(), func(r *call.Row) { r.CorrelationID = call.NameGUID("c") })
+	f.write(call.Batch{Rows: []call.Row{rowAt("b", noon())}})
+	before := f.latest(r.Tenant)
+	f.write(call.Batch{Rows: []call.Row{r}})
+	f.reopen()
+	still := []call.Condition{{Tenant: r.Tenant, Correlation: call.NameGUID("c"), After: before}}
+	f.refused(call.Batch{Rows: []call.Row{rowAt("d", noon())}, Still: still}, call.ErrConflict)
+	still[0].After = f.latest(r.Tenant)
+	f.write(call.Batch{Rows: []call.Row{rowAt("d", noon())}, Still: still})
+}
+
 func badAliasesAreRefused(f *fixture) {
 	a, b := rowAt("a", noon()), rowAt("b", noon())
 	f.write(call.Batch{Rows: []call.Row{a, b}, Aliases: []call.Alias{{Tenant: a.Tenant, ID: call.NameGUID("alias"), Of: a.ID}}})
