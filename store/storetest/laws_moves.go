@@ -159,11 +159,11 @@ func aliasesOfTheGone(f *fixture) {
 		f.Fatalf("a row under what was an alias has id %v", got.ID)
 	}
 	for _, id := range []call.GUID{{1}, {0xff}} {
-		r, other := rowAt("order", noon()), call.Row{}
+		r := rowAt("order", noon())
 		r.ID = call.GUID{0x80, id[0]}
 		f.write(call.Batch{Rows: []call.Row{r}, Aliases: []call.Alias{{Tenant: r.Tenant, ID: id, Of: r.ID}}})
 		r = told(r, call.SIP.Witness(), func(r *call.Row) { r.Trunk = "one" })
-		other = told(r, call.SIP.Witness(), func(r *call.Row) { r.ID, r.Trunk = id, "two" })
+		other := told(r, call.SIP.Witness(), func(r *call.Row) { r.ID, r.Trunk = id, "two" })
 		for _, rows := range [][]call.Row{{r, other}, {other, r}} {
 			f.write(call.Batch{Rows: rows})
 			if got := f.mustRow(r).Trunk; got != rows[1].Trunk {
