@@ -18,8 +18,22 @@ func (s *Store) Latest(ctx context.Context, tenant call.GUID) (v call.Version, e
 	return v, err
 }
 
-// Await implements [call.ChangeReader].
+// Await implements [call.ChangeReader]. Close ends it, and does not wait for it.
 func (s *Store) Await(ctx context.Context, tenant call.GUID, after call.Version) (v call.Version, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-s.over:
+			cancel(call.ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	defer func() {
+		if err != nil && errors.Is(context.Cause(ctx), call.ErrClosed) {
+			err = fmt.Errorf("admin socket: %w", call.ErrClosed)
+		}
+	}()
 	err = s.one(ctx, pathAwait, appendVersion(tenant[:], after), func(p *parser) { v = p.version() })
 	return v, err
 }

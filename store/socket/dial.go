@@ -34,6 +34,7 @@ type Store struct {
 	mu     sync.RWMutex
 	closed bool
 	busy   sync.WaitGroup // what is under way
+	over   chan struct{}  // closed by Close: what may be awaited without an end is given up
 }
 
 var (
@@ -51,7 +52,7 @@ func Dial(ctx context.Context, path, version string) (*Store, error) {
 	if err := tooLong(path); err != nil {
 		return nil, fmt.Errorf("admin socket: %w: %w", err, fs.ErrNotExist) // so that no server can be there
 	}
-	s := &Store{path: path, stamp: stamp(version), limit: maxRequest}
+	s := &Store{path: path, stamp: stamp(version), limit: maxRequest, over: make(chan struct{})}
 	s.readers.New = func() any { return bufio.NewReaderSize(nil, 2*chunk) }
 	var d net.Dialer
 	s.client.Transport = &http.Transport{
@@ -106,6 +107,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	close(s.over)
 	s.busy.Wait()
 	s.client.CloseIdleConnections()
 	return nil
