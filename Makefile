@@ -37,8 +37,8 @@ run: build
 test: deps build
 	go vet ./...
 	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/store/(pebble|socket)$$')
-	go test -timeout 15m $(STORES)
-	go test $(RACE) -short -timeout 15m -skip '$(ALONE)' $(STORES)
+	go test -timeout 25m $(STORES)
+	go test $(RACE) -short -timeout 25m -skip '$(ALONE)' $(STORES)
 	cd sip/oracle && go vet ./... && go test ./...
 	$(MAKE) fuzz FUZZTIME=3s FUZZLONG=30s
 	$(MAKE) sdk

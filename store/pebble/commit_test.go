@@ -46,7 +46,7 @@ func TestGroupCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	slow := func() error { time.Sleep(time.Millisecond); return nil } // the disk, not a wait for a result
+	slow := func() error { time.Sleep(10 * time.Millisecond); return nil } // the disk, not a wait for a result
 	disk.hold.Store(&slow)
 	before := disk.syncs.Load()
 	rows := storetest.Rows(80, writers*each)
