@@ -48,14 +48,9 @@ func (s *Store) Changes(ctx context.Context, tenant call.GUID, after call.Versio
 		}
 		defer f.close()
 		for {
-			kind, payload, err := f.next(ctx)
-			switch {
-			case errors.Is(err, io.EOF):
+			payload, err := f.nextOf(ctx, frameValue)
+			if errors.Is(err, io.EOF) {
 				return
-			case err == nil && ctx.Err() != nil:
-				err = fmt.Errorf("admin socket: %w", ctx.Err())
-			case err == nil && kind != frameValue:
-				err = malformed()
 			}
 			var c *call.Change
 			if err == nil {

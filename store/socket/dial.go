@@ -284,6 +284,21 @@ func cutOff(err error) error {
 	return err
 }
 
+// nextOf returns the next frame of an answer that has frames of one kind only, until
+// ctx is done; behind the last one the error is [io.EOF].
+func (f *frames) nextOf(ctx context.Context, want byte) ([]byte, error) {
+	kind, payload, err := f.next(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("admin socket: %w", ctx.Err())
+	case kind != want:
+		return nil, malformed()
+	}
+	return payload, nil
+}
+
 // finish sends a request whose answer has nothing but an end.
 func (s *Store) finish(ctx context.Context, path string, body []byte) error {
 	return s.each(ctx, path, body, func(byte, []byte) error { return malformed() })

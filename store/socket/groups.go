@@ -56,17 +56,13 @@ func (f *frames) walkGroups(ctx context.Context, by call.Grouping, yield func(*c
 		zone = time.UTC
 	}
 	for {
-		kind, payload, err := f.next(ctx)
+		payload, err := f.nextOf(ctx, frameValue)
+		if errors.Is(err, io.EOF) {
+			return
+		}
 		p := parser{s: string(payload)}
 		var g call.Group
-		switch {
-		case errors.Is(err, io.EOF):
-			return
-		case err == nil && ctx.Err() != nil:
-			err = fmt.Errorf("admin socket: %w", ctx.Err())
-		case err == nil && kind != frameValue:
-			err = malformed()
-		case err == nil:
+		if err == nil {
 			if g = p.group(); p.end() != nil {
 				err = malformed()
 			}

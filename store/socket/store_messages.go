@@ -45,15 +45,11 @@ func (s *Store) Messages(ctx context.Context, leg call.Leg) iter.Seq2[*call.Mess
 func (f *frames) walkMessages(ctx context.Context, yield func(*call.Message, error) bool) {
 	var m call.Message
 	for {
-		kind, payload, err := f.next(ctx)
-		switch {
-		case errors.Is(err, io.EOF):
+		payload, err := f.nextOf(ctx, frameMessage)
+		if errors.Is(err, io.EOF) {
 			return
-		case err == nil && ctx.Err() != nil:
-			err = fmt.Errorf("admin socket: %w", ctx.Err())
-		case err == nil && kind != frameMessage:
-			err = malformed()
-		case err == nil:
+		}
+		if err == nil {
 			if err = parseMessage(&m, payload); err != nil {
 				err = fmt.Errorf("admin socket: %w: %w", errMalformed, err)
 			}
