@@ -322,7 +322,8 @@ func (in *importer) put(ctx context.Context, events []call.Event) error {
 	if in.dryRun {
 		return nil
 	}
-	return in.sink.Put(ctx, events...)
+	out, err := in.sink.Put(ctx, events...)
+	return errors.Join(err, out.Err())
 }
 
 // report says what became of the records.

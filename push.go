@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
@@ -26,6 +27,7 @@ const pushSource = "http"
 type pushing struct {
 	*push.Handler
 	samples *samplesFile
+	now     func() time.Time
 
 	mu     sync.Mutex
 	totals ingest.Totals
@@ -33,11 +35,11 @@ type pushing struct {
 
 // openPush makes what takes calls by POST for the tenant of each token.
 func (p *program) openPush(folder *os.Root, s *serving, st call.Store, in *ingest.Ingest, authority *auth.Authority, api *graph.Handler, log *slog.Logger) *pushing {
-	x := &pushing{samples: &samplesFile{folder: folder, name: samplesName(pushSource), now: p.now}}
+	x := &pushing{now: p.now, samples: &samplesFile{folder: folder, name: samplesName(pushSource), now: p.now}}
 	verify := authorize(authority, auth.RoleIngest)
 	x.Handler = push.New(push.Config{
 		Decode: graphjson.Decode,
-		Sink: func(c push.Caller) push.Sink {
+		Sink: func(c push.Caller) call.Sink {
 			// The client is part of the name, so that two of them may call
 			// different calls the same.
 			return &pushSink{x, in.Sink(pushSource+"/"+c.Client, c.Tenant)}
@@ -107,35 +109,13 @@ type pushSink struct {
 	sink *ingest.Sink
 }
 
-// Put implements [push.Sink].
-func (s *pushSink) Put(ctx context.Context, events []call.Event) (out push.Outcome, err error) {
-	before := s.sink.Totals()
-	err = s.sink.Put(ctx, events...)
-	var rejected *ingest.RejectedError
-	if errors.As(err, &rejected) {
-		out.Rejected, out.Errs, err = rejected.Events, rejected.Errs, nil
+// Put implements [call.Sink].
+func (s *pushSink) Put(ctx context.Context, events ...call.Event) (call.Outcome, error) {
+	out, err := s.sink.Put(ctx, events...)
+	if err == nil {
+		s.x.mu.Lock()
+		defer s.x.mu.Unlock()
+		s.x.totals.Add(&out, s.x.now())
 	}
-	if err != nil {
-		return push.Outcome{}, err
-	}
-	after := s.sink.Totals()
-	out.New = int(after.New - before.New)
-	out.Changed = int(after.Changed - before.Changed)
-	out.Same = int(after.Same - before.Same)
-	out.Open = len(events) - len(out.Rejected) - out.New - out.Changed - out.Same
-	for i := range events {
-		if events[i].Kind == call.RestartEvent {
-			out.Open-- // it is no call
-		}
-	}
-	s.x.mu.Lock()
-	defer s.x.mu.Unlock()
-	t := &s.x.totals
-	t.New += after.New - before.New
-	t.Changed += after.Changed - before.Changed
-	t.Same += after.Same - before.Same
-	t.Linked += after.Linked - before.Linked
-	t.Unassigned += after.Unassigned - before.Unassigned
-	t.Rejected += after.Rejected - before.Rejected
-	return out, nil
+	return out, err
 }

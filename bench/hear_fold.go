@@ -80,7 +80,7 @@ func foldFile(ctx context.Context, name string) (calls int, err error) {
 	})
 	g.Go(func() error {
 		for batch := range batches {
-			if err := sink.Put(ctx, batch...); err != nil {
+			if _, err := sink.Put(ctx, batch...); err != nil {
 				return err
 			}
 		}

@@ -88,7 +88,7 @@ func put(ctx context.Context, sink call.Sink, events <-chan call.Event, senders 
 				if began.After(end) {
 					return nil
 				}
-				if err := sink.Put(ctx, e); err != nil {
+				if _, err := sink.Put(ctx, e); err != nil {
 					return err
 				}
 				took[i] = append(took[i], float64(time.Since(began))/float64(time.Millisecond))

@@ -76,10 +76,11 @@ type Source interface {
 
 // A Sink accepts events.
 type Sink interface {
-	// Put returns nil once the events are durable, and only then: the source
-	// may acknowledge its sender, delete the file, or move its cursor. Put
-	// blocks while the store is slow.
-	Put(ctx context.Context, events ...Event) error
+	// Put returns what became of the events once those that were not rejected are
+	// durable, and only then: the source may acknowledge its sender, delete the
+	// file, or move its cursor. With an error none of them is, or nobody knows,
+	// and the same Put may be tried again. Put blocks while the store is slow.
+	Put(ctx context.Context, events ...Event) (Outcome, error)
 }
 
 // A Decoder reads one format: a file, a connection or a datagram in, events
@@ -209,8 +210,8 @@ type Written struct {
 	Number uint64 // of the change; 0 if Fate is Same
 }
 
-// A Fate says what a row of a [Batch] did to the log. A row that is in its batch
-// several times is new once.
+// A Fate says what a row of a [Batch], or an event of a [Sink.Put], did to the
+// log. A row that is in its batch several times is new once.
 type Fate uint8
 
 // The fates of rows.
@@ -221,10 +222,16 @@ const (
 	Moved               // it was there and learned something that changed its start
 	Removed             // it was there and is gone
 	Trimmed             // of a [Change]: the rows before a time are gone
+
+	// Of events only, see [Outcome].
+
+	Open     // a part of a call that has no row yet
+	Taken    // a message or a restart: it is kept, and rows may come of it later
+	Rejected // it cannot be kept
 )
 
 func (f Fate) String() string {
-	names := [...]string{"same", "new", "changed", "moved", "removed", "trimmed"}
+	names := [...]string{"same", "new", "changed", "moved", "removed", "trimmed", "open", "taken", "rejected"}
 	if int(f) >= len(names) {
 		return "unknown"
 	}

@@ -78,7 +78,7 @@ func BenchmarkImport(b *testing.B) {
 							b.Fatal(err)
 						}
 						if batch = append(batch, e); len(batch) == size {
-							if err := sink.Put(b.Context(), batch...); err != nil {
+							if err := tryPut(b.Context(), sink, batch...); err != nil {
 								b.Fatal(err)
 							}
 							batch = batch[:0]

@@ -39,7 +39,7 @@ func BenchmarkHear(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		for i := 0; i < len(events); i += some {
-			if err := sink.Put(b.Context(), events[i:min(i+some, len(events))]...); err != nil {
+			if err := tryPut(b.Context(), sink, events[i:min(i+some, len(events))]...); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -68,7 +68,7 @@ func BenchmarkOpen(b *testing.B) {
 		before := inUse()
 		for i := range calls {
 			t := newTalk(i, true).invite().at(time.Second).answer(180, "Ringing").at(2*time.Second).answer(200, "OK").request("ACK", true).through()
-			if err := sink.Put(b.Context(), t.events()...); err != nil {
+			if err := tryPut(b.Context(), sink, t.events()...); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -125,7 +125,7 @@ func (f *fault) String() string { return fmt.Sprintf("%s: %d left", f.input.Sour
 func (f *fault) put(s *stage, rnd *rand.Rand) (left bool) {
 	s.Helper()
 	n := rnd.IntN(len(f.events) + 1)
-	if err := s.in.SinkOf(f.input).Put(s.Context(), f.events[:n]...); err != nil {
+	if err := tryPut(s.Context(), s.in.SinkOf(f.input), f.events[:n]...); err != nil {
 		s.Fatal(err)
 	}
 	f.events = f.events[n:]

@@ -264,7 +264,7 @@ func TestInviteUnseen(t *testing.T) {
 		for _, seen := range []int{1, 3} {
 			c := newTalk(1, outbound).whole()
 			s := newStage(t, storetest.NewModel())
-			if err := s.in.Sink("lab", call.GUID{}).Put(t.Context(), c.events()[seen:]...); err != nil {
+			if err := tryPut(t.Context(), s.in.Sink("lab", call.GUID{}), c.events()[seen:]...); err != nil {
 				t.Fatal(err)
 			}
 			s.pass(40 * time.Second)
@@ -411,7 +411,7 @@ func TestHeardTwice(t *testing.T) {
 	s.put(c.events()...)
 	s.pass(time.Second)
 	recorded := s.in.SinkOf(Input{Source: "calls.hep", Recorded: true})
-	if err := recorded.Put(t.Context(), c.events()...); err != nil {
+	if err := tryPut(t.Context(), recorded, c.events()...); err != nil {
 		t.Fatal(err)
 	}
 	if err := recorded.Flush(t.Context()); err != nil {

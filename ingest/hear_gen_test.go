@@ -36,7 +36,7 @@ func TestGenerated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := sink.Put(t.Context(), e); err != nil {
+		if err := tryPut(t.Context(), sink, e); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -269,7 +269,7 @@ func TestAlongTrunk(t *testing.T) {
 			}
 		}
 		c.invite().at(time.Second).answer(200, "OK").at(3*time.Second).request("BYE", true)
-		if err := s.in.SinkOf(Input{Source: "lab", Trunk: "sbc1.contoso.com"}).Put(t.Context(), c.events()...); err != nil {
+		if err := tryPut(t.Context(), s.in.SinkOf(Input{Source: "lab", Trunk: "sbc1.contoso.com"}), c.events()...); err != nil {
 			t.Fatal(err)
 		}
 		s.pass(6 * time.Second)
@@ -290,7 +290,7 @@ func TestHearsay(t *testing.T) {
 	lie := newTalk(1, true)
 	lie.with = func(m *call.Signal) { m.From.User = "+666" }
 	lie.invite().at(2*time.Second).answer(200, "OK").at(400*time.Second).request("BYE", true)
-	if err := s.in.SinkOf(Input{Source: "udp", Hearsay: true}).Put(t.Context(), lie.events()...); err != nil {
+	if err := tryPut(t.Context(), s.in.SinkOf(Input{Source: "udp", Hearsay: true}), lie.events()...); err != nil {
 		t.Fatal(err)
 	}
 	s.pass(time.Second)
@@ -305,7 +305,7 @@ func TestFullStore(t *testing.T) {
 	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
 	store.full = true
 	sink := s.in.Sink("lab", call.GUID{})
-	if err := sink.Put(t.Context(), c.events()...); !errors.Is(err, call.ErrFull) {
+	if err := tryPut(t.Context(), sink, c.events()...); !errors.Is(err, call.ErrFull) {
 		t.Fatalf("Put into a full store: %v", err)
 	}
 	store.full = false
@@ -353,7 +353,7 @@ func TestRecording(t *testing.T) {
 		t.Helper()
 		s.restart()
 		sink := s.in.SinkOf(Input{Source: "hep", Tenant: tenant, Recorded: true})
-		if err := errors.Join(sink.Put(t.Context(), events...), sink.Flush(t.Context())); err != nil {
+		if err := errors.Join(tryPut(t.Context(), sink, events...), sink.Flush(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -381,7 +381,7 @@ func TestKeptLater(t *testing.T) {
 		s.restart()
 		s.in.keepSIP = keep
 		sink := s.in.SinkOf(Input{Source: "hep", Tenant: tenant, Recorded: true})
-		if err := errors.Join(sink.Put(t.Context(), c.events()...), sink.Flush(t.Context())); err != nil {
+		if err := errors.Join(tryPut(t.Context(), sink, c.events()...), sink.Flush(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		r := s.one()
@@ -576,7 +576,7 @@ func TestRestart(t *testing.T) {
 	s.put(told.events()...)
 	for _, owner := range []call.GUID{call.NameGUID("another"), tenant} {
 		before := s.in.HearStats().Rows
-		if err := s.in.Sink("http/client", owner).Put(t.Context(), call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: "sbc1.contoso.com"}}); err != nil {
+		if err := tryPut(t.Context(), s.in.Sink("http/client", owner), call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: "sbc1.contoso.com"}}); err != nil {
 			t.Fatal(err)
 		}
 		s.pass(time.Second)

@@ -145,7 +145,7 @@ func TestTwoSources(t *testing.T) {
 					i = 1 - i
 				}
 				input := Input{Source: fmt.Sprint("tap", i), Hearsay: trusted != i}
-				if err := s.in.SinkOf(input).Put(t.Context(), events[i][0]); err != nil {
+				if err := tryPut(t.Context(), s.in.SinkOf(input), events[i][0]); err != nil {
 					t.Fatal(err)
 				}
 				events[i] = events[i][1:]
@@ -175,7 +175,7 @@ func TestTwoRecordings(t *testing.T) {
 			c.signals[k].At = c.signals[k].At.Add(time.Duration(source) * 3 * time.Second)
 		}
 		sink := s.in.SinkOf(Input{Source: fmt.Sprint("tap", source), Recorded: true})
-		if err := errors.Join(sink.Put(s.Context(), c.events()...), sink.Flush(s.Context())); err != nil {
+		if err := errors.Join(tryPut(s.Context(), sink, c.events()...), sink.Flush(s.Context())); err != nil {
 			s.Fatal(err)
 		}
 		s.sound()

@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -193,9 +195,24 @@ func (s *stage) restart() {
 	}
 }
 
+// tryPut puts events of which none may be rejected.
+func tryPut(ctx context.Context, sink *Sink, events ...call.Event) error {
+	out, err := sink.Put(ctx, events...)
+	return errors.Join(err, out.Err())
+}
+
+// places returns which events were rejected.
+func places(rejected []call.Rejection) (all []int) {
+	for _, r := range rejected {
+		all = append(all, r.Event)
+	}
+	return all
+}
+
+// put puts events of source "lab".
 func (s *stage) put(events ...call.Event) {
 	s.Helper()
-	if err := s.in.Sink("lab", call.GUID{}).Put(s.Context(), events...); err != nil {
+	if err := tryPut(s.Context(), s.in.Sink("lab", call.GUID{}), events...); err != nil {
 		s.Fatal(err)
 	}
 }

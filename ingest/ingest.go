@@ -181,8 +181,22 @@ type Totals struct {
 
 	Linked     int64     // of the Changed and Same: found to be a row of another source
 	Unassigned int64     // of all that were kept: belong to no tenant's trunk
-	Rejected   int64     // events that Put could not keep; see [RejectedError]
-	Last       time.Time // when Put succeeded last
+	Rejected   int64     // events that Put could not keep
+	Last       time.Time // when Put made or found a row last
+}
+
+// Add counts what became of the events of a Put that ended at the given time.
+func (t *Totals) Add(out *call.Outcome, now time.Time) {
+	n := out.Counts()
+	t.New += int64(n.New)
+	t.Changed += int64(n.Changed)
+	t.Same += int64(n.Same)
+	t.Linked += int64(out.Linked)
+	t.Unassigned += int64(out.Unowned)
+	t.Rejected += int64(len(out.Rejected))
+	if n != (call.Counts{}) {
+		t.Last = now
+	}
 }
 
 // Totals returns what became of the events so far.

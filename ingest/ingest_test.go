@@ -145,7 +145,7 @@ func TestLegsOfOneSecond(t *testing.T) {
 	for _, events := range [][]call.Event{{export, graph}, {graph, export}} {
 		in := New(Config{Store: storetest.NewModel(), Now: now})
 		for i := range events {
-			if err := in.Sink("test", tenant).Put(t.Context(), events[i]); err != nil {
+			if err := tryPut(t.Context(), in.Sink("test", tenant), events[i]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -167,7 +167,7 @@ func putAll(t *testing.T, rnd *rand.Rand, sinks map[call.Kind]*Sink, events []ca
 		batch := events[:n:n]
 		events = events[n:]
 		put := func() {
-			if err := sinks[kind].Put(t.Context(), batch...); err != nil {
+			if err := tryPut(t.Context(), sinks[kind], batch...); err != nil {
 				t.Error(err)
 			}
 		}
@@ -189,11 +189,11 @@ func again(t *testing.T, in *Ingest, events []call.Event, rows int) {
 	for i := range events {
 		if topKind(events[i].Row.Seen) == call.AdminExport {
 			export = append(export, events[i])
-		} else if err := fresh.Put(t.Context(), events[i]); err != nil {
+		} else if err := tryPut(t.Context(), fresh, events[i]); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := fresh.Put(t.Context(), export...); err != nil {
+	if err := tryPut(t.Context(), fresh, export...); err != nil {
 		t.Error(err)
 	}
 	if got := fresh.Totals(); got.New != 0 || got.Changed != 0 || got.Same != int64(len(events)) || got.Linked != 0 {
@@ -227,11 +227,11 @@ func TestTwoProcesses(t *testing.T) {
 				}
 			}
 		}
-		if err := first.Put(t.Context(), events[0]); err != nil {
+		if err := tryPut(t.Context(), first, events[0]); err != nil {
 			t.Fatal(err)
 		}
 		at = at.Add(recheck)
-		if err := second.Put(t.Context(), events[1]); err != nil {
+		if err := tryPut(t.Context(), second, events[1]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,27 +251,27 @@ func TestConflict(t *testing.T) {
 	a := New(Config{Store: store, Now: now}).Sink("teams", tenant)
 	b := New(Config{Store: store.Model, Now: now}).Sink("teams", tenant)
 	g := New(Config{Store: store, Now: now}).Sink("graph", tenant)
-	if err := g.Put(t.Context(), graph[0], graph[last]); err != nil {
+	if err := tryPut(t.Context(), g, graph[0], graph[last]); err != nil {
 		t.Fatal(err)
 	}
 	// Now link/TENANT has its day and does not change any more.
-	if err := a.Put(t.Context(), export[last]); err != nil {
+	if err := tryPut(t.Context(), a, export[last]); err != nil {
 		t.Fatal(err)
 	}
 	store.before = func(batch call.Batch) {
 		if len(batch.Rows) > 0 {
 			store.before = nil
-			if err := b.Put(t.Context(), other); err != nil {
+			if err := tryPut(t.Context(), b, other); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	if err := a.Put(t.Context(), export[0]); err != nil {
+	if err := tryPut(t.Context(), a, export[0]); err != nil {
 		t.Fatal(err)
 	}
 	again := func(s *Sink) {
 		before := s.Totals()
-		if err := s.Put(t.Context(), export[0], other, export[0]); err != nil {
+		if err := tryPut(t.Context(), s, export[0], other, export[0]); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.Totals(); got.New != before.New || got.Changed != before.Changed || got.Same != before.Same+3 {
@@ -293,11 +293,11 @@ func TestLateAnswer(t *testing.T) {
 	in := New(Config{Store: store, Now: now})
 	store.behind = func() {
 		store.behind = nil
-		if err := in.Sink("teams", tenant).Put(t.Context(), export...); err != nil {
+		if err := tryPut(t.Context(), in.Sink("teams", tenant), export...); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := in.Sink("graph", tenant).Put(t.Context(), graph...); err != nil {
+	if err := tryPut(t.Context(), in.Sink("graph", tenant), graph...); err != nil {
 		t.Fatal(err)
 	}
 	if got := contents(t, store); len(got) != len(graph) {
@@ -335,8 +335,8 @@ func TestFailedWrite(t *testing.T) {
 	g, e := in.Sink("graph", tenant), in.Sink("teams", tenant)
 	for i := range graph {
 		for _, put := range []func() error{
-			func() error { return e.Put(t.Context(), export[i]) },
-			func() error { return g.Put(t.Context(), graph[i]) },
+			func() error { return tryPut(t.Context(), e, export[i]) },
+			func() error { return tryPut(t.Context(), g, graph[i]) },
 		} {
 			store.FailWrites(call.ErrFull)
 			if err := put(); !errors.Is(err, call.ErrFull) {
@@ -363,7 +363,7 @@ func TestFailedRead(t *testing.T) {
 	broken := errors.New("broken")
 	for fail := range 10 {
 		store := &brokenStore{Model: storetest.NewModel(), err: broken, after: fail}
-		err := New(Config{Store: store, Now: now}).Sink("teams", tenant).Put(t.Context(), export...)
+		err := tryPut(t.Context(), New(Config{Store: store, Now: now}).Sink("teams", tenant), export...)
 		rows := contents(t, store.Model)
 		if (err == nil) != (len(rows) == 3) || err != nil && (!errors.Is(err, broken) || len(rows) != 0) {
 			t.Errorf("read %d fails: %d rows and %v", fail, len(rows), err)
@@ -398,10 +398,10 @@ func TestPutLeavesEvents(t *testing.T) {
 	store := storetest.NewModel()
 	in := New(Config{Store: store, Now: now})
 	before := slices.Clone(export)
-	if err := in.Sink("graph", tenant).Put(t.Context(), graph...); err != nil {
+	if err := tryPut(t.Context(), in.Sink("graph", tenant), graph...); err != nil {
 		t.Fatal(err)
 	}
-	if err := in.Sink("teams", tenant).Put(t.Context(), export...); err != nil {
+	if err := tryPut(t.Context(), in.Sink("teams", tenant), export...); err != nil {
 		t.Fatal(err)
 	}
 	for i := range export {
@@ -423,12 +423,11 @@ func TestPrepare(t *testing.T) {
 	if err := s.Prepare(&e); !errors.As(err, &syntax) || !errors.Is(err, call.ErrInvalid) {
 		t.Errorf("a text that is not UTF-8: %v", err)
 	}
-	if err := s.Put(t.Context(), e, call.Event{}); !errors.Is(err, call.ErrInvalid) {
+	if err := tryPut(t.Context(), s, e, call.Event{}); !errors.Is(err, call.ErrInvalid) {
 		t.Errorf("a Put of nothing good: %v", err)
 	}
-	var rejected *RejectedError
-	if err := s.Put(t.Context(), e, call.Event{}); !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{0, 1}) || len(rejected.Errs) != 2 {
-		t.Errorf("%+v", rejected)
+	if out, err := s.Put(t.Context(), e, call.Event{}); err != nil || !slices.Equal(places(out.Rejected), []int{0, 1}) || out.Count(call.Rejected) != 2 {
+		t.Errorf("%+v, %v", out, err)
 	}
 }
 
@@ -462,11 +461,10 @@ func TestKinds(t *testing.T) {
 				t.Errorf("prepared: %v", err)
 			}
 			for _, other := range []call.Event{good, last} {
-				var rejected *RejectedError
 				restart := call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: "sbc1.contoso.com"}}
-				err := sink.Put(t.Context(), restart, other, bad)
-				if !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{2}) || rejected.Of != 3 || !strings.Contains(err.Error(), c.want) {
-					t.Errorf("put: %v", err)
+				out, err := sink.Put(t.Context(), restart, other, bad)
+				if why := fmt.Sprint(out.Err()); err != nil || !slices.Equal(places(out.Rejected), []int{2}) || out.Fates[0] != call.Taken || !strings.Contains(why, "1 of 3 events cannot be kept") || !strings.Contains(why, c.want) {
+					t.Errorf("put: %v, %v", out, err)
 				}
 			}
 			if n := len(s.rows()); n != 2 {

@@ -37,7 +37,7 @@ func TestRestartStorm(t *testing.T) {
 			events[i] = call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: trunk(i)}}
 		}
 		began := time.Now()
-		if err := s.in.Sink("http/fabrikam", other).Put(t.Context(), events...); err != nil {
+		if err := tryPut(t.Context(), s.in.Sink("http/fabrikam", other), events...); err != nil {
 			t.Fatal(err)
 		}
 		s.pass(time.Second)
@@ -133,7 +133,7 @@ func TestTurns(t *testing.T) {
 		s.put(newTalk(n, true).invite().at(time.Second).answer(404, "Not Found").events()...)
 	}
 	other := newTalk(5*maxPerRound, true).invite().at(time.Second).answer(486, "Busy Here")
-	if err := s.in.Sink("other", call.GUID{}).Put(t.Context(), other.events()...); err != nil {
+	if err := tryPut(t.Context(), s.in.Sink("other", call.GUID{}), other.events()...); err != nil {
 		t.Fatal(err)
 	}
 	s.pass(time.Second) // one round
@@ -165,23 +165,23 @@ func TestPartsRoom(t *testing.T) {
 		for i := range events {
 			events[i] = open(n + i)
 		}
-		if err := greedy.Put(t.Context(), events...); err != nil {
+		if err := tryPut(t.Context(), greedy, events...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	last := tell("call7", true, func(r *call.Row) { r.End = s.clock.Add(time.Minute) })
-	var rejected *RejectedError
-	err := greedy.Put(t.Context(), open(maxPartsOfSource+1), last, open(maxPartsOfSource+2), open(maxPartsOfSource+3))
-	if !errors.As(err, &rejected) || !slices.Equal(rejected.Events, []int{0, 3}) && !slices.Equal(rejected.Events, []int{0, 2, 3}) || !errors.Is(err, errManyParts) {
-		t.Fatalf("%v: %+v", err, rejected)
+	out, err := greedy.Put(t.Context(), open(maxPartsOfSource+1), last, open(maxPartsOfSource+2), open(maxPartsOfSource+3))
+	rejected := places(out.Rejected)
+	if err != nil || !slices.Equal(rejected, []int{0, 3}) && !slices.Equal(rejected, []int{0, 2, 3}) || !errors.Is(out.Err(), errManyParts) {
+		t.Fatalf("%v: %+v", err, out)
 	}
 	if n := len(s.rows()); n != 1 {
 		t.Errorf("%d rows, want that of the call that was there", n)
 	}
-	if err := modest.Put(t.Context(), open(1)); err != nil {
+	if err := tryPut(t.Context(), modest, open(1)); err != nil {
 		t.Error(err)
 	}
-	if err := s.in.Sink("http/stranger", call.NameGUID("stranger")).Put(t.Context(), open(1), open(2)); err != nil {
+	if err := tryPut(t.Context(), s.in.Sink("http/stranger", call.NameGUID("stranger")), open(1), open(2)); err != nil {
 		t.Error("another tenant with few calls:", err)
 	}
 	before := store.read
@@ -198,7 +198,7 @@ func TestPartsRoom(t *testing.T) {
 	if n := len(s.rows()); n != maxPartsOfSource+1 && n != maxPartsOfSource+2 {
 		t.Errorf("%d rows", n)
 	}
-	if err := greedy.Put(t.Context(), open(maxPartsOfSource+1)); err != nil {
+	if err := tryPut(t.Context(), greedy, open(maxPartsOfSource+1)); err != nil {
 		t.Error(err)
 	}
 }
@@ -222,7 +222,7 @@ func TestCrowd(t *testing.T) {
 	const most, more = 500, 40
 	s.in.hearing.most = most
 	ringing := newTalk(0, true).invite()
-	if err := s.in.Sink("quiet", call.GUID{}).Put(t.Context(), ringing.events()...); err != nil {
+	if err := tryPut(t.Context(), s.in.Sink("quiet", call.GUID{}), ringing.events()...); err != nil {
 		t.Fatal(err)
 	}
 	for n := range most + more - 1 {
@@ -235,7 +235,7 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("%d rows, %+v", len(s.rows()), got)
 	}
 	ringing.at(2*time.Second).answer(200, "OK").at(12*time.Second).request("BYE", true)
-	if err := s.in.Sink("quiet", call.GUID{}).Put(t.Context(), ringing.events()[1:]...); err != nil {
+	if err := tryPut(t.Context(), s.in.Sink("quiet", call.GUID{}), ringing.events()[1:]...); err != nil {
 		t.Fatal(err)
 	}
 	s.pass(time.Second)
@@ -259,7 +259,7 @@ func TestRest(t *testing.T) {
 				events = append(events, newTalk(n, true).invite().events()...)
 			}
 			began := time.Now()
-			if err := sink.Put(t.Context(), events...); err != nil {
+			if err := tryPut(t.Context(), sink, events...); err != nil {
 				t.Fatal(err)
 			}
 			return time.Since(began)

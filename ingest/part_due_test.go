@@ -30,7 +30,7 @@ func TestDueParts(t *testing.T) {
 		in.hearing.times.Open = partsEvery
 		const parts = 1_000
 		for n := range parts {
-			if err := in.Sink("http/client", tenant).Put(t.Context(), tell(fmt.Sprint(n), false, func(r *call.Row) { r.Start = time.Now() })); err != nil {
+			if err := tryPut(t.Context(), in.Sink("http/client", tenant), tell(fmt.Sprint(n), false, func(r *call.Row) { r.Start = time.Now() })); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -39,7 +39,7 @@ func TestDueParts(t *testing.T) {
 		go func() { done <- in.Run(ctx) }()
 		time.Sleep(2*partsEvery + time.Second) // all are due, and wait
 		heard := newTalk(1, true).invite().at(time.Second).answer(486, "Busy Here")
-		if err := in.Sink("lab", call.GUID{}).Put(t.Context(), heard.events()...); err != nil {
+		if err := tryPut(t.Context(), in.Sink("lab", call.GUID{}), heard.events()...); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
@@ -65,11 +65,11 @@ func TestRestartOfParts(t *testing.T) {
 	sink := s.in.Sink("http/client", tenant)
 	for n := range 300 {
 		e := tell(fmt.Sprint("call", n), false, func(r *call.Row) { r.Start = s.clock })
-		if err := sink.Put(t.Context(), e); err != nil {
+		if err := tryPut(t.Context(), sink, e); err != nil {
 			t.Fatal(err)
 		}
 		e = tell(fmt.Sprint("call", n), false, func(r *call.Row) { r.Trunk = fmt.Sprintf("SBC%d.contoso.com", n%3) })
-		if err := sink.Put(t.Context(), e); err != nil { // the trunk is told later
+		if err := tryPut(t.Context(), sink, e); err != nil { // the trunk is told later
 			t.Fatal(err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestRestartOfParts(t *testing.T) {
 		{"", sink, 300, 200},
 	} {
 		before := store.read
-		if err := c.sink.Put(t.Context(), call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: c.trunk}}); err != nil {
+		if err := tryPut(t.Context(), c.sink, call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: c.trunk}}); err != nil {
 			t.Fatal(err)
 		}
 		if rows, read := len(s.rows()), store.read-before; rows != c.rows || read != c.read {

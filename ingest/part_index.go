@@ -23,6 +23,10 @@ var defaultPartLimits = partLimits{source: 50_000, tenant: 200_000, all: 500_000
 // errManyParts is why a part of a new call is rejected.
 var errManyParts = errors.New("too many calls are open")
 
+func (l partLimits) err() error {
+	return fmt.Errorf("%w: of those that are told of in parts and have no row yet, %d of a client and %d of a tenant are kept; send the last part of some, or whole records", errManyParts, l.source, l.tenant)
+}
+
 // openParts knows the names in the state of all calls in parts that have no row,
 // when the first part of each came and which trunk it is on, so that nothing has to
 // read them all to find those that are due or over. It is read from the store once.

@@ -21,7 +21,7 @@ func TestPartsLate(t *testing.T) {
 	slices.Reverse(events)
 	for i, e := range events {
 		sink := s.in.Sink("lab", tenant)
-		if err := sink.Put(t.Context(), e); err != nil {
+		if err := tryPut(t.Context(), sink, e); err != nil {
 			t.Fatal(err)
 		}
 		if got := sink.Totals(); got.New+got.Changed != 1 || (got.New == 1) != (i == 0) {
@@ -40,7 +40,7 @@ func TestPartsLate(t *testing.T) {
 	// In one Put they are all in the row when it is made.
 	s = newStage(t, storetest.NewModel())
 	sink := s.in.Sink("lab", tenant)
-	if err := sink.Put(t.Context(), events...); err != nil {
+	if err := tryPut(t.Context(), sink, events...); err != nil {
 		t.Fatal(err)
 	}
 	if r := s.one(); !r.Start.Equal(partsAt.Add(2*time.Second)) || r.Duration != 7 {
@@ -67,7 +67,7 @@ func TestPartsTakeBack(t *testing.T) {
 		{tell("one", false, func(r *call.Row) { r.Failure, r.FinalSIPCode = partsAt.Add(5*time.Second), 486 }), false, 4, 0},
 		{tell("one", false, func(r *call.Row) { r.Duration, r.Successful = 6, true }), true, 4, 6},
 	} {
-		if err := sink.Put(t.Context(), c.e); err != nil {
+		if err := tryPut(t.Context(), sink, c.e); err != nil {
 			t.Fatal(err)
 		}
 		if r := s.one(); r.Successful != c.successful || r.Duration != c.duration || !r.Start.Equal(partsAt.Add(time.Duration(c.start)*time.Second)) {
@@ -84,20 +84,20 @@ func TestPartsAfterTheirRow(t *testing.T) {
 			s.rounds()
 		},
 		"a restart of the SBC": func(s *stage) {
-			if err := s.in.Sink("lab", tenant).Put(t.Context(), call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: "sbc1.contoso.com"}}); err != nil {
+			if err := tryPut(t.Context(), s.in.Sink("lab", tenant), call.Event{Kind: call.RestartEvent, Row: call.Row{Trunk: "sbc1.contoso.com"}}); err != nil {
 				t.Fatal(err)
 			}
 		},
 	} {
 		s := newStage(t, storetest.NewModel())
 		events := separate("one")
-		if err := s.in.Sink("lab", tenant).Put(t.Context(), events[:2]...); err != nil {
+		if err := tryPut(t.Context(), s.in.Sink("lab", tenant), events[:2]...); err != nil {
 			t.Fatal(err)
 		}
 		end(s)
 		s.one()
 		sink := s.in.Sink("lab", tenant)
-		if err := sink.Put(t.Context(), events[2:]...); err != nil {
+		if err := tryPut(t.Context(), sink, events[2:]...); err != nil {
 			t.Fatal(err)
 		}
 		if r := s.one(); r.Duration != 7 || !r.Start.Equal(partsAt.Add(2*time.Second)) {
@@ -116,7 +116,7 @@ func TestPartsKept(t *testing.T) {
 	for i := range 40 {
 		events = append(events, separate(fmt.Sprint("call ", i))...)
 	}
-	if err := s.in.Sink("lab", tenant).Put(t.Context(), events...); err != nil {
+	if err := tryPut(t.Context(), s.in.Sink("lab", tenant), events...); err != nil {
 		t.Fatal(err)
 	}
 	left := func() int {
@@ -133,7 +133,7 @@ func TestPartsKept(t *testing.T) {
 	}
 	// Of one something new is told, of another nothing new.
 	late := []call.Event{tell("call 7", false, func(r *call.Row) { r.FinalSIPPhrase = "BYE" }), separate("call 8")[2]}
-	if err := s.in.Sink("lab", tenant).Put(t.Context(), late...); err != nil {
+	if err := tryPut(t.Context(), s.in.Sink("lab", tenant), late...); err != nil {
 		t.Fatal(err)
 	}
 	s.clock = s.clock.Add(4 * time.Hour)
@@ -217,7 +217,7 @@ func TestPartsAndRecord(t *testing.T) {
 	record := call.Event{Kind: call.RecordEvent, Call: "one", Row: call.Row{Invite: partsAt, Start: partsAt.Add(3 * time.Second), End: partsAt.Add(9 * time.Second), Caller: "+49309", Duration: 6}}
 	record.Row.Settle(call.CDR.Witness(), true)
 	for _, put := range [][]call.Event{slices.Concat(events[:3], events[4:], []call.Event{record}), events[:3], events[:4]} {
-		if err := sink.Put(t.Context(), put...); err != nil {
+		if err := tryPut(t.Context(), sink, put...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -241,17 +241,17 @@ func TestPartsLinked(t *testing.T) {
 			Invite: partsAt, Start: partsAt.Add(2 * time.Second), End: partsAt.Add(9 * time.Second), Duration: 7, Caller: "+49301***",
 		}}
 		graph.Row.Settle(call.Graph.Witness(), true)
-		if err := s.in.Sink("graph", tenant).Put(t.Context(), graph); err != nil {
+		if err := tryPut(t.Context(), s.in.Sink("graph", tenant), graph); err != nil {
 			t.Fatal(err)
 		}
 		// All but the numbers: they come in one Put, the last part first.
 		sink := s.in.Sink("lab", tenant)
-		if err := sink.Put(t.Context(), events[4], events[3], events[2]); err != nil {
+		if err := tryPut(t.Context(), sink, events[4], events[3], events[2]); err != nil {
 			t.Fatal(err)
 		}
 		late := []call.Event{events[0], events[1], events[0], events[1], events[4]}
 		for part := range slices.Chunk(late, split) {
-			if err := sink.Put(t.Context(), part...); err != nil {
+			if err := tryPut(t.Context(), sink, part...); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -271,14 +271,14 @@ func TestPartsTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, e := range slices.Concat(separate("one"), separate("one")[1:4]) {
 		wg.Go(func() {
-			if err := s.in.Sink("lab", tenant).Put(t.Context(), e); err != nil {
+			if err := tryPut(t.Context(), s.in.Sink("lab", tenant), e); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
 	ordered := newStage(t, storetest.NewModel())
-	if err := ordered.in.Sink("lab", tenant).Put(t.Context(), separate("one")...); err != nil {
+	if err := tryPut(t.Context(), ordered.in.Sink("lab", tenant), separate("one")...); err != nil {
 		t.Fatal(err)
 	}
 	got, want := fields(s.one()), fields(ordered.one())
@@ -295,7 +295,7 @@ func TestPartsOfTenants(t *testing.T) {
 		if i < 2 {
 			owner = other
 		}
-		if err := s.in.Sink("lab", owner).Put(t.Context(), e); err != nil {
+		if err := tryPut(t.Context(), s.in.Sink("lab", owner), e); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -91,7 +91,7 @@ func (p *partsRun) deliver(events []call.Event) {
 	for len(events) > 0 {
 		n := 1 + p.rnd.IntN(len(events))
 		sink := p.in.Sink("lab", tenant)
-		if err := sink.Put(p.Context(), events[:n]...); err != nil {
+		if err := tryPut(p.Context(), sink, events[:n]...); err != nil {
 			p.Fatalf("seed %d: %v", p.seed, err)
 		}
 		t := sink.Totals()
@@ -123,7 +123,7 @@ func TestPartsAnyOrder(t *testing.T) {
 		}
 		ordered := newStage(t, storetest.NewModel())
 		for _, e := range events {
-			if err := ordered.in.Sink("lab", tenant).Put(t.Context(), e); err != nil {
+			if err := tryPut(t.Context(), ordered.in.Sink("lab", tenant), e); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 		}

@@ -3,19 +3,33 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
 )
 
-// An assembly is what one Put writes whose events are parts of calls.
+// An assembly is what one Put writes, and what becomes of its events.
 type assembly struct {
-	whole  []call.Event // with rows
-	places []int        // theirs among all events; nil: they are all
-	of     int          // how many events there are
-	state  call.Batch   // what is kept of the parts
-	late   call.Counts  // parts that came behind the one that makes the row
-	beyond []int        // which events are parts of calls that there is no room for
+	whole    []call.Event // with rows
+	places   []int        // theirs among all events; nil: they are all
+	fates    []call.Fate  // of all events; settled here of those without a row
+	state    call.Batch   // what is kept of the parts
+	rejected []call.Rejection
+}
+
+// place returns where among all events one of the whole ones stands.
+func (a *assembly) place(i int) int {
+	if a.places == nil {
+		return i
+	}
+	return a.places[i]
+}
+
+// reject notes that the event at the given place cannot be kept.
+func (a *assembly) reject(place int, err error) {
+	a.fates[place] = call.Rejected
+	a.rejected = append(a.rejected, call.Rejection{Event: place, Err: err})
 }
 
 // assemble puts together the parts among events. First all of them are folded,
@@ -26,7 +40,7 @@ type assembly struct {
 // If afresh is set the store is asked even for what it cannot have as far as is
 // known here.
 func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (a assembly, err error) {
-	a.of = len(events)
+	a.fates = slices.Repeat([]call.Fate{call.Open}, len(events))
 	a.state.State, a.state.If = make(map[string][]byte), make(map[string][]byte)
 	calls := make(map[string]*telling)
 	tellings := make([]*telling, len(events))
@@ -50,15 +64,15 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (
 	}
 	s.settle(tellings, &a.state)
 	for i, e := range events {
-		if len(a.beyond) > 0 {
+		if len(a.rejected) > 0 {
 			e.Mark = "" // a mark never passes what was rejected
 		}
 		if t := tellings[i]; t != nil {
 			if t.beyond {
-				a.beyond = append(a.beyond, i)
+				a.reject(i, s.in.parts.most.err())
 				continue
 			}
-			row, ok := t.step(&e, &a.late)
+			row, ok := t.step(&e, &a.fates[i])
 			if !ok {
 				continue
 			}
@@ -174,8 +188,8 @@ func (t *telling) settle(s *Sink, b *call.Batch) {
 }
 
 // step takes the next part of the Put, and returns the row that it makes or
-// amends.
-func (t *telling) step(e *call.Event, late *call.Counts) (row call.Row, ok bool) {
+// amends, or else notes what became of the part.
+func (t *telling) step(e *call.Event, fate *call.Fate) (row call.Row, ok bool) {
 	was := t.now.row
 	changed := t.now.add(&e.Row, e.Kind == call.LastPartEvent)
 	switch {
@@ -183,9 +197,9 @@ func (t *telling) step(e *call.Event, late *call.Counts) (row call.Row, ok bool)
 		return t.now.amend(&was), true
 	case t.all.at.IsZero():
 	case t.made && changed:
-		late.Changed++
+		*fate = call.Changed
 	case t.made:
-		late.Same++
+		*fate = call.Same
 	case t.now.complete():
 		t.made = true
 		return t.all.finish(), true

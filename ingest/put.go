@@ -12,20 +12,6 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A RejectedError says which events a [Sink.Put] could not keep. All others of
-// that Put are durable. It wraps the errors of [Sink.Prepare].
-type RejectedError struct {
-	Events []int   // which of the events of the Put, from 0
-	Errs   []error // why, in the same order
-	Of     int     // how many events there were
-}
-
-func (e *RejectedError) Error() string {
-	return fmt.Sprintf("%d of %d events cannot be kept; event %d: %v", len(e.Events), e.Of, e.Events[0], e.Errs[0])
-}
-
-func (e *RejectedError) Unwrap() []error { return e.Errs }
-
 // Prepare gives the row of e its id and checks whether it can be kept. Whoever
 // must tell good events from bad ones one by one, such as an import that writes
 // a file of rejects, calls it before Put.
@@ -86,28 +72,31 @@ func (s *Sink) space(r *call.Row) string {
 	return s.source
 }
 
-// Put implements [call.Sink]: it writes the events in one batch and returns
-// nil once they are durable. With them it writes the last mark among them.
+// Put implements [call.Sink]: it writes the events in one batch and returns what
+// became of them once they are durable. With them it writes the last mark among
+// them.
 //
-// Events that cannot be kept do not hold up the others: those are written, and
-// then Put returns a [*RejectedError]. The mark never passes an event that was
-// rejected. Of other errors none of the events is durable, and the same Put
-// may be tried again.
+// Events that cannot be kept do not hold up the others: those are written. Of
+// each that is rejected the error wraps those of [Sink.Prepare]. The mark never
+// passes it.
 //
 // SIP messages become durable in the same way. The calls that they belong to
 // become rows when they have ended, see [Ingest.Run].
-func (s *Sink) Put(ctx context.Context, events ...call.Event) error {
+func (s *Sink) Put(ctx context.Context, events ...call.Event) (call.Outcome, error) {
 	turn, _, err := s.in.turns.TakeN(ctx, s.payer(), int64(len(events)))
 	if err != nil {
-		return fmt.Errorf("wait to keep %d events of source %s: %w", len(events), s.source, err)
+		return call.Outcome{}, fmt.Errorf("wait to keep %d events of source %s: %w", len(events), s.source, err)
 	}
 	defer turn.Give()
 	began := time.Now()
-	err = s.put(ctx, events)
+	out, err := s.put(ctx, events)
 	if len(events) >= fewAtOnce/2 && isHeard(&events[0]) && s.in.turns.Crowded(s.payer()) {
 		rest(ctx, time.Since(began)*restFor/time.Duration(runtime.GOMAXPROCS(0)))
 	}
-	return err
+	if err != nil {
+		return call.Outcome{}, err
+	}
+	return out, nil
 }
 
 // restFor is how many times as long as it took to keep them, divided by the number of
@@ -135,27 +124,39 @@ func (s *Sink) payer() string {
 	return s.tenant.String()
 }
 
-func (s *Sink) put(ctx context.Context, events []call.Event) error {
+func (s *Sink) put(ctx context.Context, events []call.Event) (out call.Outcome, err error) {
 	inProgress, records, places := split(events)
 	if n := len(inProgress); n > 0 {
 		if err := s.in.hearing.put(ctx, &heard{sink: s, events: inProgress}); err != nil {
-			return fmt.Errorf("keep %d messages of source %s: %w", n, s.source, err)
+			return out, fmt.Errorf("keep %d messages of source %s: %w", n, s.source, err)
 		}
 		if err := s.restartParts(ctx, inProgress); err != nil {
-			return err
-		}
-		if n == len(events) {
-			return nil
+			return out, err
 		}
 	}
-	err := s.putRecords(ctx, records)
-	if rejected := (*RejectedError)(nil); places != nil && errors.As(err, &rejected) {
-		for i, k := range rejected.Events {
-			rejected.Events[i] = places[k]
+	if len(records) > 0 {
+		if out, err = s.putRecords(ctx, records); err != nil {
+			return out, err
 		}
-		rejected.Of = len(events)
 	}
-	return err
+	if len(inProgress) > 0 {
+		out = scattered(out, places, len(events))
+	}
+	return out, nil
+}
+
+// scattered returns the outcome of a Put of n events, those of which that are not
+// about calls in progress stood at places and have an outcome of their own.
+func scattered(records call.Outcome, places []int, n int) call.Outcome {
+	out := records
+	out.Fates = slices.Repeat([]call.Fate{call.Taken}, n)
+	for i, k := range places {
+		out.Fates[k] = records.Fates[i]
+	}
+	for i := range out.Rejected {
+		out.Rejected[i].Event = places[out.Rejected[i].Event]
+	}
+	return out
 }
 
 // split returns the events that are about calls in progress, and all others with
@@ -196,108 +197,83 @@ func count(events []call.Event, is func(*call.Event) bool) (n int) {
 }
 
 // putRecords puts records and parts of calls.
-func (s *Sink) putRecords(ctx context.Context, events []call.Event) error {
+func (s *Sink) putRecords(ctx context.Context, events []call.Event) (out call.Outcome, err error) {
 	if count(events, isPart) == 0 {
-		return s.putWhole(ctx, assembly{whole: events, of: len(events)})
+		return s.putWhole(ctx, assembly{whole: events, fates: make([]call.Fate, len(events))})
 	}
 	const tries = 10
-	var err error
 	for try := range tries {
 		var a assembly
 		if a, err = s.assemble(ctx, events, try > 0); err != nil {
-			return fmt.Errorf("put together the calls of source %s: %w", s.source, err)
+			return out, fmt.Errorf("put together the calls of source %s: %w", s.source, err)
 		}
 		// Another Put may have told a part of the same call meanwhile.
-		if err = s.putWhole(ctx, a); !errors.Is(err, call.ErrConflict) {
+		if out, err = s.putWhole(ctx, a); !errors.Is(err, call.ErrConflict) {
 			break
 		}
 	}
-	return err
+	return out, err
 }
 
 // putWhole puts whole records, with the state of those that are not.
-func (s *Sink) putWhole(ctx context.Context, a assembly) error {
-	b, rejected := s.batch(a.whole)
+func (s *Sink) putWhole(ctx context.Context, a assembly) (call.Outcome, error) {
+	b, kept := s.batch(&a)
 	if parts := a.state; parts.State != nil {
 		maps.Copy(parts.State, b.State)
 		b.State, b.If = parts.State, parts.If
 	}
-	var res call.Result
-	linked := 0
+	out := call.Outcome{}
 	if len(b.Rows) > 0 || len(b.State) > 0 {
-		var err error
-		if res, linked, err = s.in.write(ctx, b); err != nil {
-			return fmt.Errorf("write %d calls of source %s: %w", len(b.Rows), s.source, err)
+		res, linked, err := s.in.write(ctx, b)
+		if err != nil {
+			return out, fmt.Errorf("write %d calls of source %s: %w", len(b.Rows), s.source, err)
 		}
+		for i, w := range res.Rows {
+			a.fates[kept[i]] = w.Fate
+		}
+		out.Linked = linked
+		s.in.parts.wrote(b.State)
+		s.in.Announce(ctx, b.Rows, res)
 	}
-	s.in.parts.wrote(b.State)
-	s.in.Announce(ctx, b.Rows, res)
-	rejected = a.rejected(rejected, s.in.parts.most)
-	n := res.Counts()
-	n.Changed, n.Same = n.Changed+a.late.Changed, n.Same+a.late.Same
-	s.count(b, n, linked, rejected)
-	if rejected == nil {
-		return nil
+	for i := range b.Rows {
+		out.Unowned += btoi(b.Rows[i].Tenant == call.Unassigned)
 	}
-	return rejected
+	slices.SortFunc(a.rejected, func(x, y call.Rejection) int { return x.Event - y.Event })
+	out.Fates, out.Rejected = a.fates, a.rejected
+	s.count(&out)
+	return out, nil
 }
 
-// rejected returns which of all events could not be kept: those of the whole
-// records that are given, and those for which there is no room.
-func (a *assembly) rejected(of *RejectedError, most partLimits) *RejectedError {
-	if of == nil && len(a.beyond) == 0 {
-		return nil
-	}
-	all := make(map[int]error)
-	if of != nil {
-		for i, k := range of.Events {
-			if a.places != nil {
-				k = a.places[k]
-			}
-			all[k] = of.Errs[i]
-		}
-	}
-	for _, k := range a.beyond {
-		all[k] = fmt.Errorf("%w: of those that are told of in parts and have no row yet, %d of a client and %d of a tenant are kept; send the last part of some, or whole records", errManyParts, most.source, most.tenant)
-	}
-	out := &RejectedError{Of: a.of}
-	for _, k := range slices.Sorted(maps.Keys(all)) {
-		out.Events, out.Errs = append(out.Events, k), append(out.Errs, all[k])
-	}
-	return out
-}
-
-// batch returns the rows and the mark of the events, and what is wrong with
-// those that are left out. The events stay as they are.
-func (s *Sink) batch(events []call.Event) (b call.Batch, rejected *RejectedError) {
-	b.Rows = make([]call.Row, 0, len(events))
-	mark := ""
+// batch returns the rows and the mark of an assembly's events, and for each row the
+// place of its event. Those that cannot be kept it rejects. The events stay as they
+// are.
+func (s *Sink) batch(a *assembly) (b call.Batch, kept []int) {
+	b.Rows, kept = make([]call.Row, 0, len(a.whole)), make([]int, 0, len(a.whole))
+	mark, marked := "", true
 	tenants := make(map[string]call.GUID)
-	for i := range events {
-		e := &events[i]
+	for i := range a.whole {
+		e := &a.whole[i]
 		b.Rows = append(b.Rows, e.Row)
 		r := &b.Rows[len(b.Rows)-1]
 		if err := s.prepare(r, e); err != nil {
 			b.Rows = b.Rows[:len(b.Rows)-1]
-			if rejected == nil {
-				rejected = &RejectedError{}
-			}
-			rejected.Events = append(rejected.Events, i)
-			rejected.Errs = append(rejected.Errs, err)
+			a.reject(a.place(i), err)
+			marked = false
 			continue
 		}
+		kept = append(kept, a.place(i))
 		nameSource(r, s.source)
 		if !isPart(e) { // a row made of parts has its own, which stays
 			r.Tenant = s.tenantOf(r, tenants)
 		}
-		if rejected == nil && e.Mark != "" {
+		if marked && e.Mark != "" {
 			mark = e.Mark
 		}
 	}
 	if mark != "" {
 		b.State = map[string][]byte{markName(s.source): []byte(mark)}
 	}
-	return b, rejected
+	return b, kept
 }
 
 // nameSource notes by which source a row has come. What Microsoft's own records say
@@ -324,25 +300,11 @@ func (s *Sink) tenantOf(r *call.Row, known map[string]call.GUID) call.GUID {
 	return t
 }
 
-func (s *Sink) count(b call.Batch, n call.Counts, linked int, rejected *RejectedError) {
+// count adds what became of a Put to the totals.
+func (s *Sink) count(out *call.Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := &s.totals
-	t.New += int64(n.New)
-	t.Changed += int64(n.Changed)
-	t.Same += int64(n.Same)
-	t.Linked += int64(linked)
-	for i := range b.Rows {
-		if b.Rows[i].Tenant == call.Unassigned {
-			t.Unassigned++
-		}
-	}
-	if rejected != nil {
-		t.Rejected += int64(len(rejected.Events))
-	}
-	if len(b.Rows) > 0 {
-		t.Last = s.in.now()
-	}
+	s.totals.Add(out, s.in.now())
 }
 
 // Write writes what another process asks for, such as an import beside the server:

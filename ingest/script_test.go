@@ -115,7 +115,7 @@ func (s *script) command(words, input []string) string {
 		for _, line := range input {
 			events = append(events, s.event(line))
 		}
-		if err := s.sink(words[1:]).Put(ctx, events...); err != nil {
+		if err := tryPut(ctx, s.sink(words[1:]), events...); err != nil {
 			return err.Error()
 		}
 		return "ok"

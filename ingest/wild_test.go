@@ -134,7 +134,7 @@ func (s *stage) hear(rnd *rand.Rand, order int, events []call.Event) {
 func (s *stage) record(events []call.Event) {
 	s.Helper()
 	sink := s.in.SinkOf(Input{Source: "lab", Recorded: true})
-	if err := sink.Put(s.Context(), events...); err != nil {
+	if err := tryPut(s.Context(), sink, events...); err != nil {
 		s.Fatal(err)
 	}
 	if err := sink.Flush(s.Context()); err != nil {

@@ -102,7 +102,7 @@ func TestImportBeside(t *testing.T) {
 	}}
 	command := New(Config{Store: beside, Now: func() time.Time { return s.clock }})
 	for range 2 {
-		if err := command.Sink("file", tenant).Put(t.Context(), export); err != nil {
+		if err := tryPut(t.Context(), command.Sink("file", tenant), export); err != nil {
 			t.Fatal(err)
 		}
 		if r := s.one(); r.Seen != call.SIP.Set()|call.AdminExport.Set() || r.ID != c.xc {
@@ -130,12 +130,12 @@ func TestTwoProcessesAtOnce(t *testing.T) {
 					return
 				}
 				once = true
-				if err := other.Put(t.Context(), first); err != nil {
+				if err := tryPut(t.Context(), other, first); err != nil {
 					t.Fatal(err)
 				}
 			}}
 			in := New(Config{Store: hook, Now: now})
-			if err := in.Sink("mine", tenant).Put(t.Context(), second); err != nil {
+			if err := tryPut(t.Context(), in.Sink("mine", tenant), second); err != nil {
 				t.Fatal(err)
 			}
 		}

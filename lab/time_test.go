@@ -154,7 +154,7 @@ func (r *replay) hear(e call.Event, later time.Duration) {
 		r.now = s.At
 	}
 	r.pass(s.At.Sub(r.now))
-	if err := r.sink.Put(r.Context(), e); err != nil {
+	if _, err := r.sink.Put(r.Context(), e); err != nil {
 		r.Fatal(err)
 	}
 }

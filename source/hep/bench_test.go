@@ -49,12 +49,12 @@ func BenchmarkInflate(b *testing.B) {
 // A counter is a sink that takes everything, and as long for it as a disk does.
 type counter struct{ sync time.Duration }
 
-func (c counter) Put(context.Context, ...call.Event) error {
+func (c counter) Put(context.Context, ...call.Event) (call.Outcome, error) {
 	if c.sync > 0 {
 		t := time.NewTimer(c.sync)
 		<-t.C
 	}
-	return nil
+	return call.Outcome{}, nil
 }
 
 // BenchmarkTCP sends messages through one connection. The sender is in the same

@@ -224,9 +224,9 @@ const (
 // put puts events, however often it takes while the sink is full.
 func put(ctx context.Context, sink call.Sink, events []call.Event) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		err := sink.Put(ctx, events...)
+		out, err := sink.Put(ctx, events...)
 		if err == nil || !errors.Is(err, call.ErrFull) {
-			return err
+			return errors.Join(err, out.Err()) // no message is ever rejected
 		}
 		t := time.NewTimer(pause)
 		select {

@@ -42,7 +42,11 @@ func newRecorder() *recorder {
 	return &recorder{dumps: map[string][]string{}, raws: map[string]string{}, times: map[string]time.Time{}}
 }
 
-func (r *recorder) Put(ctx context.Context, events ...call.Event) error {
+func (r *recorder) Put(ctx context.Context, events ...call.Event) (call.Outcome, error) {
+	return call.Outcome{}, r.put(ctx, events)
+}
+
+func (r *recorder) put(ctx context.Context, events []call.Event) error {
 	r.mu.Lock()
 	gate, at := r.gate, r.at
 	r.mu.Unlock()

@@ -53,24 +53,6 @@ type Caller struct {
 	Client string    // id of the application
 }
 
-// A Sink takes the calls of one client.
-type Sink interface {
-	// Put says what became of the events once those that it has taken are
-	// durable. If it fails, none of them is, or nobody knows, and they may be
-	// put again. It may keep nothing of events.
-	Put(ctx context.Context, events []call.Event) (Outcome, error)
-}
-
-// An Outcome is what became of the events of one [Sink.Put].
-type Outcome struct {
-	New, Changed, Same int // rows
-	Open               int // parts of calls that have not ended: rows come of them later
-	// Rejected are the indices of the events that cannot be kept, in rising
-	// order, and Errs says why. The texts are safe to show to the sender.
-	Rejected []int
-	Errs     []error
-}
-
 // A State keeps what belongs to the Idempotency-Keys. It is a part of
 // [call.Store].
 type State interface {
@@ -93,7 +75,7 @@ type Config struct {
 	// input than the record it yields needs, or the line numbers are wrong.
 	Decode call.Decoder
 	// Sink returns where the calls of a client go. It is asked once a request.
-	Sink func(Caller) Sink
+	Sink func(Caller) call.Sink
 	// Authorize says who sends a request. Its error goes to Fail, and is
 	// counted as [Unauthorized] unless it is an [*Error].
 	Authorize func(r *http.Request) (Caller, error)

@@ -28,7 +28,7 @@ type intake struct {
 	ctx    context.Context //nolint:containedctx // it is one request's
 	slot   *slot
 	tenant call.GUID
-	sink   Sink
+	sink   call.Sink
 	kind   call.Kind
 	lines  *lines
 	answer *Answer
@@ -179,14 +179,14 @@ func (in *intake) put() error {
 	if err := in.x.work(); err != nil {
 		return err
 	}
-	a := in.answer
-	a.New += int64(out.New)
-	a.Changed += int64(out.Changed)
-	a.Same += int64(out.Same)
-	a.Open += int64(out.Open)
+	a, n := in.answer, out.Counts()
+	a.New += int64(n.New)
+	a.Changed += int64(n.Changed)
+	a.Same += int64(n.Same)
+	a.Open += int64(out.Count(call.Open))
 	a.Accepted += int64(len(in.batch) - len(out.Rejected))
-	for i, n := range out.Rejected {
-		if err := in.reject(Sample{Refused, in.at[n], words(out.Errs[i]), nil}); err != nil {
+	for _, r := range out.Rejected {
+		if err := in.reject(Sample{Refused, in.at[r.Event], words(r.Err), nil}); err != nil {
 			return err
 		}
 	}
@@ -198,9 +198,9 @@ func (in *intake) put() error {
 // wait puts the batch and waits for it as long as the sender shall wait. A
 // store may be stuck in a sync that nobody can call off: the write then goes on
 // without us, its slot stays taken, and nobody is told that it was done.
-func (in *intake) wait() (Outcome, error) {
+func (in *intake) wait() (call.Outcome, error) {
 	type result struct {
-		out Outcome
+		out call.Outcome
 		err error
 	}
 	ctx, cancel := context.WithTimeout(in.ctx, in.h.c.PutTimeout)
@@ -208,7 +208,7 @@ func (in *intake) wait() (Outcome, error) {
 	turn, err := in.h.takePut(ctx, in.tenant, len(in.batch))
 	if err != nil {
 		cancel()
-		return Outcome{}, errors.Join(errNoTurn, err)
+		return call.Outcome{}, errors.Join(errNoTurn, err)
 	}
 	done := make(chan result, 1)
 	in.slot.hold()
@@ -222,7 +222,7 @@ func (in *intake) wait() (Outcome, error) {
 			return
 		}
 		began := time.Now()
-		out, err := in.sink.Put(ctx, batch)
+		out, err := in.sink.Put(ctx, batch...)
 		busy()
 		done <- result{out, err}
 		if len(batch) >= leastBatch/2 && in.h.puts.Crowded(in.tenant) {
@@ -238,7 +238,7 @@ func (in *intake) wait() (Outcome, error) {
 	case r := <-done: // it has ended ctx itself
 		return r.out, r.err
 	default:
-		return Outcome{}, ctx.Err()
+		return call.Outcome{}, ctx.Err()
 	}
 }
 

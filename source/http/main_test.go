@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,21 +63,22 @@ func newMemory() *memory {
 	return &memory{rows: map[string]call.Event{}, state: map[string][]byte{}}
 }
 
-func (m *memory) Put(ctx context.Context, events []call.Event) (out Outcome, err error) {
+func (m *memory) Put(ctx context.Context, events ...call.Event) (out call.Outcome, err error) {
 	m.mu.Lock()
 	before := m.put
 	m.mu.Unlock()
 	if before != nil {
 		if err := before(ctx); err != nil {
-			return Outcome{}, err
+			return out, err
 		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.puts = append(m.puts, len(events))
+	out.Fates = make([]call.Fate, len(events))
 	for i, e := range events {
 		if e.Kind == call.PartEvent {
-			out.Open++
+			out.Fates[i] = call.Open
 			continue
 		}
 		if e.Row.ID.IsZero() {
@@ -87,20 +89,19 @@ func (m *memory) Put(ctx context.Context, events []call.Event) (out Outcome, err
 			err = fmt.Errorf("%w: as it was told", call.ErrInvalid)
 		}
 		if err != nil {
-			out.Rejected = append(out.Rejected, i)
-			out.Errs = append(out.Errs, err)
+			out.Fates[i] = call.Rejected
+			out.Rejected = append(out.Rejected, call.Rejection{Event: i, Err: err})
 			continue
 		}
 		id := e.Row.ID.String()
 		old, ok := m.rows[id]
 		switch {
 		case !ok:
-			out.New++
+			out.Fates[i] = call.New
 		case old.Row.Fold(&e.Row):
-			out.Changed++
+			out.Fates[i] = call.Changed
 			e = old
 		default:
-			out.Same++
 			e = old
 		}
 		e.Row = e.Row.Clone()
@@ -158,7 +159,7 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 	b := &bench{mem: newMemory(), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), client: "client-1"}
 	c := Config{
 		Decode: graphjson.Decode,
-		Sink:   func(Caller) Sink { return b.mem },
+		Sink:   func(Caller) call.Sink { return b.mem },
 		Authorize: func(r *http.Request) (Caller, error) {
 			switch r.Header.Get("Authorization") {
 			case "no":
@@ -286,6 +287,6 @@ func zipped(t testing.TB, s string) string {
 // discard is a sink that keeps nothing.
 type discard struct{}
 
-func (discard) Put(_ context.Context, events []call.Event) (Outcome, error) {
-	return Outcome{New: len(events)}, nil
+func (discard) Put(_ context.Context, events ...call.Event) (call.Outcome, error) {
+	return call.Outcome{Fates: slices.Repeat([]call.Fate{call.New}, len(events))}, nil
 }
