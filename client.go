@@ -21,7 +21,7 @@ import (
 type stateKV struct{ store call.Store }
 
 func (s stateKV) Load(ctx context.Context, prefix string) (map[string][]byte, error) {
-	return s.store.State(ctx, prefix)
+	return call.Values(ctx, s.store, prefix)
 }
 
 func (s stateKV) Save(ctx context.Context, set, cond map[string][]byte) error {
@@ -76,11 +76,11 @@ func (p *program) commandAuthority(ctx context.Context, cmd *cobra.Command, h *h
 		return nil, err
 	}
 	root := defaultRoot
-	state, err := h.store.State(ctx, rootState)
+	b, err := call.Value(ctx, h.store, rootState)
 	if err != nil {
 		return nil, err
 	}
-	if b, ok := state[rootState]; ok {
+	if b != nil {
 		root = string(b)
 	}
 	return p.authority(ctx, h.store, h.tenants, key, &roots{canonical: root}, nil, slog.New(slog.DiscardHandler))

@@ -140,7 +140,9 @@ func (noStore) Write(_ context.Context, b call.Batch) (call.Result, error) {
 	return res, nil
 }
 
-func (noStore) State(context.Context, string) (map[string][]byte, error) { return nil, nil }
+func (noStore) State(context.Context, string) iter.Seq2[call.Named, error] {
+	return func(func(call.Named, error) bool) {}
+}
 
 func (noStore) Legs(context.Context, call.GUID, call.Cursor) ([]call.Leg, error) { return nil, nil }
 

@@ -139,6 +139,7 @@ type Store interface {
 	Reader
 	MessageReader
 	ChangeReader
+	StateReader
 	// Write applies b in full or not at all, and durably, before it returns
 	// nil: first what it removes, then its aliases, then its rows. A row whose
 	// (Tenant, ID) is already there is folded into it by [Row.Fold]; if that
@@ -154,8 +155,6 @@ type Store interface {
 	// again later; ErrClosed after Close, or after a failed sync, which is never
 	// retried.
 	Write(ctx context.Context, b Batch) (Result, error)
-	// State returns the named values whose name has the given prefix.
-	State(ctx context.Context, prefix string) (map[string][]byte, error)
 	// Trim deletes the tenant's rows that started before t, with all that was
 	// derived from them, their legs and the messages of these, and reports how
 	// many there were. It is one change, however many rows go.

@@ -91,9 +91,3 @@ type Condition struct {
 	Correlation GUID
 	After       Version
 }
-
-// A Named is a value of the state and its name.
-type Named struct {
-	Name  string
-	Value []byte
-}

@@ -39,12 +39,14 @@ func (s nullStore) Write(_ context.Context, b call.Batch) (call.Result, error) {
 	return res, nil
 }
 
-func (s nullStore) State(_ context.Context, prefix string) (map[string][]byte, error) {
-	if s.linking {
-		return map[string][]byte{prefix: []byte(noDay)}, nil
+func (s nullStore) State(_ context.Context, prefix string) iter.Seq2[call.Named, error] {
+	return func(yield func(call.Named, error) bool) {
+		if s.linking {
+			yield(call.Named{Name: prefix, Value: []byte(noDay)}, nil)
+		}
 	}
-	return nil, nil
 }
+
 func (s nullStore) Trim(context.Context, call.GUID, time.Time) (int64, error) { return 0, nil }
 func (s nullStore) TrimMessages(context.Context, time.Time) error             { return nil }
 func (s nullStore) Close() error                                              { return nil }

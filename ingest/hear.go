@@ -302,17 +302,16 @@ func (h *hearing) hasMore() bool {
 // are wanted, and returns how many legs those are. It is called before anything
 // is put.
 func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (int, error) {
-	state, err := in.store.State(ctx, openPrefix)
-	if err != nil {
-		return 0, fmt.Errorf("read the calls in progress: %w", err)
-	}
 	h := &in.hearing
 	h.since = in.now()
 	n := 0
-	for name, value := range state {
-		l, err := decodeLeg(value)
+	for v, err := range in.store.State(ctx, openPrefix) {
 		if err != nil {
-			return n, fmt.Errorf("read %s: %w", name, err)
+			return n, fmt.Errorf("read the calls in progress: %w", err)
+		}
+		l, err := decodeLeg(v.Value)
+		if err != nil {
+			return n, fmt.Errorf("read %s: %w", v.Name, err)
 		}
 		if wanted(l.source) {
 			h.hold(l)

@@ -327,7 +327,7 @@ func TestFullStore(t *testing.T) {
 	if got := s.in.HearStats(); got.Held != 0 {
 		t.Errorf("%+v", got)
 	}
-	if state, err := store.State(t.Context(), openPrefix); err != nil || len(state) != 0 {
+	if state, err := call.Values(t.Context(), store, openPrefix); err != nil || len(state) != 0 {
 		t.Errorf("%d legs left in the state, %v", len(state), err)
 	}
 }

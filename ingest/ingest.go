@@ -97,12 +97,11 @@ func New(c Config) *Ingest {
 // Mark returns the resume mark of a source: the last one that was accepted
 // with its events, or "" if there is none.
 func (in *Ingest) Mark(ctx context.Context, source string) (string, error) {
-	name := markName(source)
-	state, err := in.store.State(ctx, name)
+	mark, err := call.Value(ctx, in.store, markName(source))
 	if err != nil {
 		return "", fmt.Errorf("mark of source %s: %w", source, err)
 	}
-	return string(state[name]), nil
+	return string(mark), nil
 }
 
 func markName(source string) string { return "mark/" + source }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -312,12 +313,13 @@ type hookStore struct {
 	behind func()
 }
 
-func (s *hookStore) State(ctx context.Context, prefix string) (map[string][]byte, error) {
-	state, err := s.Model.State(ctx, prefix)
-	if s.behind != nil {
-		s.behind()
+func (s *hookStore) State(ctx context.Context, prefix string) iter.Seq2[call.Named, error] {
+	return func(yield func(call.Named, error) bool) {
+		s.Model.State(ctx, prefix)(yield)
+		if s.behind != nil {
+			s.behind()
+		}
 	}
-	return state, err
 }
 
 func (s *hookStore) Write(ctx context.Context, b call.Batch) (call.Result, error) {
@@ -378,9 +380,9 @@ type brokenStore struct {
 	after int
 }
 
-func (s *brokenStore) State(ctx context.Context, prefix string) (map[string][]byte, error) {
+func (s *brokenStore) State(ctx context.Context, prefix string) iter.Seq2[call.Named, error] {
 	if s.after--; s.after < 0 {
-		return nil, s.err
+		return func(yield func(call.Named, error) bool) { yield(call.Named{}, s.err) }
 	}
 	return s.Model.State(ctx, prefix)
 }

@@ -180,12 +180,11 @@ func (in *Ingest) tenantLinks(ctx context.Context, tenant call.GUID) (tenantLink
 	if ok && !t.stale && (t.value != nil || in.now().Sub(t.read) < recheck) {
 		return t, nil
 	}
-	name := linkName(tenant)
-	state, err := in.store.State(ctx, name)
+	value, err := call.Value(ctx, in.store, linkName(tenant))
 	if err != nil {
 		return t, err
 	}
-	t = tenantLinks{value: state[name], read: in.now()}
+	t = tenantLinks{value: value, read: in.now()}
 	in.links.set(tenant, t)
 	return t, nil
 }
@@ -404,11 +403,11 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 	if c.name == "" {
 		// A row of that id that is gone may have left its links.
 		name := linkedName(&c.row)
-		state, err := p.in.store.State(ctx, name)
+		links, err := call.Value(ctx, p.in.store, name)
 		if err != nil {
 			return nil, err
 		}
-		c.name, c.links = name, state[name]
+		c.name, c.links = name, links
 		if v, ok := p.b.State[name]; ok {
 			c.links = v
 		}
@@ -445,11 +444,11 @@ func (p *pass) load(ctx context.Context, c *candidate) error {
 		if name == c.name {
 			continue
 		}
-		state, err := p.in.store.State(ctx, name)
+		links, err := call.Value(ctx, p.in.store, name)
 		if err != nil {
 			return err
 		}
-		if c.name, c.links = name, state[name]; c.links != nil {
+		if c.name, c.links = name, links; links != nil {
 			return nil
 		}
 	}

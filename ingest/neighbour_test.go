@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -209,10 +210,15 @@ type countingStore struct {
 	read int
 }
 
-func (s *countingStore) State(ctx context.Context, prefix string) (map[string][]byte, error) {
-	state, err := s.Model.State(ctx, prefix)
-	s.read += len(state)
-	return state, err
+func (s *countingStore) State(ctx context.Context, prefix string) iter.Seq2[call.Named, error] {
+	return func(yield func(call.Named, error) bool) {
+		for v, err := range s.Model.State(ctx, prefix) {
+			s.read++
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
 }
 
 // TestCrowd: a source with calls without end loses of its own, and no more than are

@@ -79,11 +79,10 @@ func (in *Ingest) finishSome(ctx context.Context, names []string, over func(*par
 	b := call.Batch{State: make(map[string][]byte), If: make(map[string][]byte)}
 	finished := 0
 	for _, name := range names {
-		state, err := in.store.State(ctx, name)
+		value, err := call.Value(ctx, in.store, name)
 		if err != nil {
 			return err
 		}
-		value := state[name]
 		if value == nil { // another process has finished it
 			in.parts.wrote(map[string][]byte{name: nil})
 			continue
@@ -132,18 +131,17 @@ func (in *Ingest) forgetParts(ctx context.Context) error {
 	const digits, atOnce = "0123456789abcdef", 1000
 	now := in.now()
 	turn := now.Unix() / int64(partsEvery/time.Second) % int64(len(digits))
-	state, err := in.store.State(ctx, toldPrefix+digits[turn:turn+1])
-	if err != nil {
-		return err
-	}
 	old := make(map[string][]byte)
-	for name, value := range state {
-		p, err := decodePart(value)
+	for v, err := range in.store.State(ctx, toldPrefix+digits[turn:turn+1]) {
 		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
+			return err
+		}
+		p, err := decodePart(v.Value)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", v.Name, err)
 		}
 		if now.Sub(p.since) >= in.hearing.times.Late {
-			old[name] = value
+			old[v.Name] = v.Value
 		}
 		if len(old) == atOnce {
 			if err := in.forget(ctx, old); err != nil {

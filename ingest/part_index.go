@@ -58,7 +58,7 @@ func (o *openParts) load(ctx context.Context, store call.Store) error {
 	if known {
 		return nil
 	}
-	state, err := store.State(ctx, partPrefix)
+	state, err := call.Values(ctx, store, partPrefix)
 	if err != nil {
 		return err
 	}

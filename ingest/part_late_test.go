@@ -120,7 +120,7 @@ func TestPartsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	left := func() int {
-		state, err := s.store.State(t.Context(), toldPrefix)
+		state, err := call.Values(t.Context(), s.store, toldPrefix)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -144,11 +144,10 @@ func (s *Sink) recall(ctx context.Context, name string, b *call.Batch, afresh bo
 			b.If[key] = nil
 			continue
 		}
-		state, err := s.in.store.State(ctx, key)
+		value, err := call.Value(ctx, s.in.store, key)
 		if err != nil {
 			return nil, err
 		}
-		value := state[key]
 		if b.If[key] = value; value == nil {
 			continue
 		}

@@ -60,7 +60,7 @@ func TestParts(t *testing.T) {
 			r.Duration != 7 || !r.Successful || r.By[call.FieldSuccessful] != 0 || r.By[call.FieldCaller].Kind() != call.CDR {
 			t.Fatalf("seed %d: %+v", seed, r)
 		}
-		if state, err := s.store.State(t.Context(), partPrefix); err != nil || len(state) != 0 {
+		if state, err := call.Values(t.Context(), s.store, partPrefix); err != nil || len(state) != 0 {
 			t.Fatalf("%d parts are left, %v", len(state), err)
 		}
 	}
@@ -136,7 +136,7 @@ func TestPartAgain(t *testing.T) {
 	s.put(tell("one", true, func(r *call.Row) { r.End = s.clock.Add(time.Minute) }))
 	want := s.one()
 	s.put(begin)
-	if state, err := s.store.State(t.Context(), partPrefix); err != nil || len(state) != 0 {
+	if state, err := call.Values(t.Context(), s.store, partPrefix); err != nil || len(state) != 0 {
 		t.Errorf("%d parts are left, %v", len(state), err)
 	}
 	s.clock = s.clock.Add(25 * time.Hour)

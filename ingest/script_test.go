@@ -138,7 +138,7 @@ func (s *script) command(words, input []string) string {
 		t := s.sink(words[1:]).Totals()
 		return fmt.Sprintf("new %d changed %d same %d linked %d unassigned %d rejected %d last %s", t.New, t.Changed, t.Same, t.Linked, t.Unassigned, t.Rejected, t.Last.Format(time.TimeOnly))
 	case "state":
-		state, err := s.store.State(ctx, words[1])
+		state, err := call.Values(ctx, s.store, words[1])
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -26,18 +26,18 @@ func (in *Ingest) Trim(ctx context.Context, tenant call.GUID, t time.Time) (int6
 
 func (in *Ingest) trimLinks(ctx context.Context, tenant call.GUID, t time.Time) error {
 	name := linkName(tenant)
-	state, err := in.store.State(ctx, name)
-	if err != nil || state[name] == nil || string(state[name]) == noDay {
+	begun, err := call.Value(ctx, in.store, name)
+	if err != nil || begun == nil || string(begun) == noDay {
 		return err
 	}
-	first, err := time.Parse(time.DateOnly, string(state[name]))
+	first, err := time.Parse(time.DateOnly, string(begun))
 	if err != nil {
 		return fmt.Errorf("state %s: %w", name, err)
 	}
 	last := t.UTC().Truncate(24 * time.Hour)
 	for day := first; day.Before(last); day = day.AddDate(0, 0, 1) {
 		next := []byte(dayOf(day.AddDate(0, 0, 1)))
-		links, err := in.store.State(ctx, dayName(tenant, dayOf(day)))
+		links, err := call.Values(ctx, in.store, dayName(tenant, dayOf(day)))
 		if err != nil {
 			return err
 		}
@@ -48,14 +48,14 @@ func (in *Ingest) trimLinks(ctx context.Context, tenant call.GUID, t time.Time) 
 			continue
 		}
 		links[name] = next
-		_, err = in.store.Write(ctx, call.Batch{State: links, If: map[string][]byte{name: state[name]}})
+		_, err = in.store.Write(ctx, call.Batch{State: links, If: map[string][]byte{name: begun}})
 		if errors.Is(err, call.ErrConflict) {
 			return nil // another process is at it; the next Trim goes on
 		}
 		if err != nil {
 			return err
 		}
-		state[name] = next
+		begun = next
 		in.links.set(tenant, tenantLinks{value: next, read: in.now()})
 	}
 	return nil

@@ -316,7 +316,7 @@ var trunkForm = regexp.MustCompile(`^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[
 // readAll reads the tenants from the store. It is called with d.mu held.
 func (d *Directory) readAll(ctx context.Context) (*index, error) {
 	told, now := d.told.Load(), d.now()
-	values, err := d.store.State(ctx, prefix)
+	values, err := call.Values(ctx, d.store, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("reading the tenants: %w", err)
 	}

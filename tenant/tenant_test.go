@@ -3,6 +3,7 @@ package tenant_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -207,7 +208,7 @@ type gate struct {
 	shut  atomic.Pointer[chan struct{}]
 }
 
-func (g *gate) State(ctx context.Context, prefix string) (map[string][]byte, error) {
+func (g *gate) State(ctx context.Context, prefix string) iter.Seq2[call.Named, error] {
 	g.reads.Add(1)
 	if c := g.shut.Load(); c != nil {
 		<-*c

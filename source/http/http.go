@@ -56,7 +56,7 @@ type Caller struct {
 // A State keeps what belongs to the Idempotency-Keys. It is a part of
 // [call.Store].
 type State interface {
-	State(ctx context.Context, prefix string) (map[string][]byte, error)
+	call.StateReader
 	Write(ctx context.Context, b call.Batch) (call.Result, error)
 }
 

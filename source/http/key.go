@@ -82,12 +82,12 @@ func (k *keys) find(ctx context.Context, hash string) (*keyRecord, error) {
 	now := k.now()
 	for _, day := range [...]time.Time{now, now.Add(-keyLife)} {
 		name := keyName(day, hash)
-		state, err := k.state.State(ctx, name)
+		b, err := call.Value(ctx, k.state, name)
 		if err != nil {
 			return nil, err
 		}
 		var r keyRecord
-		if b, ok := state[name]; !ok || json.Unmarshal(b, &r) != nil || r.Version != keyVersion {
+		if b == nil || json.Unmarshal(b, &r) != nil || r.Version != keyVersion {
 			continue
 		}
 		if now.Sub(r.At) < keyLife {

@@ -38,11 +38,11 @@ func (h *Handler) Run(ctx context.Context) error {
 // day before it can still hold some that count.
 func (k *keys) sweep(ctx context.Context) error {
 	last := k.now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -2)
-	state, err := k.state.State(ctx, sweptName)
+	on, err := call.Value(ctx, k.state, sweptName)
 	if err != nil {
 		return fmt.Errorf("sweep keys: %w", err)
 	}
-	swept, err := time.Parse(time.DateOnly, string(state[sweptName]))
+	swept, err := time.Parse(time.DateOnly, string(on))
 	if err != nil { // never yet
 		swept = last.AddDate(0, 0, -1)
 	}
@@ -62,7 +62,7 @@ func (k *keys) sweepDay(ctx context.Context, day string) error {
 	const hexDigits = "0123456789abcdef"
 	for _, a := range hexDigits {
 		for _, b := range hexDigits {
-			state, err := k.state.State(ctx, keyPrefix+day+"/"+string(a)+string(b))
+			state, err := call.Values(ctx, k.state, keyPrefix+day+"/"+string(a)+string(b))
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -110,16 +111,17 @@ func (m *memory) Put(ctx context.Context, events ...call.Event) (out call.Outcom
 	return out, nil
 }
 
-func (m *memory) State(_ context.Context, prefix string) (map[string][]byte, error) {
+func (m *memory) State(_ context.Context, prefix string) iter.Seq2[call.Named, error] {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	found := map[string][]byte{}
-	for name, v := range m.state {
-		if strings.HasPrefix(name, prefix) {
-			found[name] = v
+	state := maps.Clone(m.state)
+	m.mu.Unlock()
+	return func(yield func(call.Named, error) bool) {
+		for _, name := range slices.Sorted(maps.Keys(state)) {
+			if strings.HasPrefix(name, prefix) && !yield(call.Named{Name: name, Value: state[name]}, nil) {
+				return
+			}
 		}
 	}
-	return found, nil
 }
 
 func (m *memory) Write(_ context.Context, b call.Batch) (call.Result, error) {

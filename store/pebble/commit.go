@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -99,27 +100,36 @@ func (s *Store) waitFor(n uint64) error {
 	return s.synced(n)
 }
 
-// State implements [call.Store].
-func (s *Store) state(prefix string) (state map[string][]byte, err error) {
+// eachNamed calls f with the values whose name has the given prefix, until it
+// returns false.
+func (s *Store) eachNamed(ctx context.Context, prefix string, f func(call.Named) bool) (err error) {
+	if err := s.life.enter(ctx); err != nil {
+		return err
+	}
+	defer s.life.leave()
 	key := appendStateKey(nil, prefix)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: key, UpperBound: after(key)})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = firstError(err, it.Close()) }()
-	state = map[string][]byte{}
 	for ok := it.First(); ok; ok = it.Next() {
 		value, err := it.ValueAndErr()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		v, err := parseState(value)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		state[string(it.Key()[1:])] = append([]byte{}, v...)
+		if !f(call.Named{Name: string(it.Key()[1:]), Value: append([]byte{}, v...)}) {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 	}
-	return state, it.Error()
+	return it.Error()
 }
 
 var _ call.Store = (*Store)(nil)

@@ -43,7 +43,7 @@ func batchOf(rows []call.Row, n int) call.Batch {
 // hasBatch checks that a batch is there in full, or not at all.
 func verifyBatches(t *testing.T, s *Store, rows []call.Row, total int, acked []int) {
 	t.Helper()
-	state, err := s.State(t.Context(), "batch/")
+	state, err := call.Values(t.Context(), s, "batch/")
 	if err != nil {
 		t.Fatal(err)
 	}

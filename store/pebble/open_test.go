@@ -122,7 +122,7 @@ func TestNewerVersions(t *testing.T) {
 	if _, err := dump(t, s); !errors.Is(err, call.ErrNewer) {
 		t.Errorf("a newer row: %v", err)
 	}
-	if _, err := s.State(t.Context(), ""); !errors.Is(err, call.ErrNewer) {
+	if _, err := call.Values(t.Context(), s, ""); !errors.Is(err, call.ErrNewer) {
 		t.Errorf("a newer state: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ package pebble
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -120,17 +121,18 @@ func (o *Options) withDefaults() {
 	}
 }
 
-// State implements [call.Store].
-func (s *Store) State(ctx context.Context, prefix string) (map[string][]byte, error) {
-	if err := s.life.enter(ctx); err != nil {
-		return nil, s.readError("state", err)
+// State implements [call.StateReader].
+func (s *Store) State(ctx context.Context, prefix string) iter.Seq2[call.Named, error] {
+	return func(yield func(call.Named, error) bool) {
+		more := true
+		err := s.eachNamed(ctx, prefix, func(v call.Named) bool {
+			more = yield(v, nil)
+			return more
+		})
+		if err != nil && more {
+			yield(call.Named{}, s.readError("state", err))
+		}
 	}
-	defer s.life.leave()
-	state, err := s.state(prefix)
-	if err != nil {
-		return nil, s.readError("state", err)
-	}
-	return state, nil
 }
 
 // Close implements [call.Store]. It writes to tables what is only in the logs,

@@ -91,7 +91,7 @@ func lostOf(t *testing.T, disk vfs.FS, acked []int) (lost int, err error) {
 		return 0, err
 	}
 	defer func() { _ = s.Close() }()
-	state, err := s.State(t.Context(), "batch/")
+	state, err := call.Values(t.Context(), s, "batch/")
 	if err != nil {
 		return 0, err
 	}

@@ -37,7 +37,7 @@ func TestErrorsTravel(t *testing.T) {
 		_, err = collect(t.Context(), s, call.Query{})
 		sameError(t, err, sent)
 		// The connection goes on.
-		if _, err := s.State(t.Context(), ""); err != nil {
+		if _, err := call.Values(t.Context(), s, ""); err != nil {
 			t.Errorf("after %.40q: %v", sent, err)
 		}
 	}

@@ -230,13 +230,15 @@ func (h *handler) state(ctx context.Context, p *parser, a *answer) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	values, err := h.store.State(ctx, prefix)
-	for name, v := range values {
-		if a.value(func(b []byte) []byte { return appendValue(b, name, v) }); a.err != nil {
+	for v, err := range h.store.State(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		if a.value(func(b []byte) []byte { return appendValue(b, v.Name, v.Value) }); a.err != nil {
 			return a.err
 		}
 	}
-	return err
+	return nil
 }
 
 func (h *handler) trim(ctx context.Context, p *parser, a *answer) error {

@@ -171,7 +171,7 @@ func TestCloseEndsConnections(t *testing.T) {
 	s := srv.dial(t)
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Go(func() { _, _ = s.State(t.Context(), "") })
+		wg.Go(func() { _, _ = call.Values(t.Context(), s, "") })
 	}
 	wg.Wait()
 	if open.Load() == 0 {
@@ -231,7 +231,7 @@ func TestServerDies(t *testing.T) {
 	}
 	_ = wait(t, ended, "the walk has not ended")
 	// And so is one that is not there any more.
-	_, err := s.State(t.Context(), "")
+	_, err := call.Values(t.Context(), s, "")
 	if !errors.Is(err, call.ErrClosed) {
 		t.Errorf("state: %v", err)
 	}

@@ -107,22 +107,32 @@ func (s *Store) Write(ctx context.Context, b call.Batch) (r call.Result, err err
 	return r, err
 }
 
-// State implements [call.Store].
-func (s *Store) State(ctx context.Context, prefix string) (map[string][]byte, error) {
-	state := map[string][]byte{}
-	err := s.each(ctx, pathState, appendText(nil, prefix), func(_ byte, payload []byte) error {
-		p := parser{s: string(payload)}
-		name, v := p.value()
-		if p.end() != nil {
-			return malformed()
+// State implements [call.StateReader].
+func (s *Store) State(ctx context.Context, prefix string) iter.Seq2[call.Named, error] {
+	return func(yield func(call.Named, error) bool) {
+		f, err := s.ask(ctx, pathState, appendText(nil, prefix))
+		if err != nil {
+			yield(call.Named{}, err)
+			return
 		}
-		state[name] = v
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		defer f.close()
+		for {
+			_, payload, err := f.next(ctx)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			var v call.Named
+			if err == nil {
+				p := parser{s: string(payload)}
+				if v.Name, v.Value = p.value(); p.end() != nil {
+					v, err = call.Named{}, malformed()
+				}
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
 	}
-	return state, nil
 }
 
 // Trim implements [call.Store].

@@ -35,6 +35,7 @@ func cases() []law {
 		// Batch.State and Batch.If.
 		{"StateIsSetAndDeleted", stateIsSetAndDeleted},
 		{"StateByPrefix", stateByPrefix},
+		{"StateInOrder", stateInOrder},
 		{"IfHoldsOrConflicts", ifHoldsOrConflicts},
 		{"IfCountsExactly", ifCountsExactly},
 		// Rows, Row and Count.

@@ -123,11 +123,11 @@ func (f *fixture) sameAll() {
 
 func (f *fixture) sameState(prefix string) {
 	f.Helper()
-	got, err := f.store.State(f.Context(), prefix)
+	got, err := call.Values(f.Context(), f.store, prefix)
 	if err != nil {
 		f.Fatalf("state %q: %v", prefix, err)
 	}
-	want, _ := f.model.State(f.Context(), prefix)
+	want, _ := call.Values(f.Context(), f.model, prefix)
 	if g, w := fmt.Sprintf("%q", got), fmt.Sprintf("%q", want); g != w {
 		f.Fatalf("state %q is %s, want %s", prefix, g, w)
 	}

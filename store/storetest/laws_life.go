@@ -131,7 +131,7 @@ func closeWaits(f *fixture) {
 func (f *fixture) untilClosed() {
 	f.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		if _, err := f.store.State(f.Context(), "none"); errors.Is(err, call.ErrClosed) {
+		if _, err := call.Values(f.Context(), f.store, "none"); errors.Is(err, call.ErrClosed) {
 			return
 		}
 	}
@@ -168,7 +168,7 @@ func (f *fixture) everyCall(ctx context.Context, target error) {
 	check("count where", err)
 	_, err = groups(ctx, f.store, call.Query{Tenant: Tenants()[0]}, call.Grouping{})
 	check("groups", err)
-	_, err = f.store.State(ctx, "")
+	_, err = call.Values(ctx, f.store, "")
 	check("state", err)
 	_, err = f.store.Trim(ctx, Tenants()[0], noon())
 	check("trim", err)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -13,7 +14,7 @@ func stateIsSetAndDeleted(f *fixture) {
 	f.sameState("")
 	f.write(call.Batch{State: map[string][]byte{"a": []byte("1"), "b": {}, "c": {0, 255, 0}, "gone": nil}})
 	f.sameState("")
-	got, _ := f.store.State(f.Context(), "")
+	got, _ := call.Values(f.Context(), f.store, "")
 	if v, ok := got["b"]; len(got) != 3 || !ok || v == nil {
 		f.Fatalf("state %q: an empty value is a value, and not nil", got)
 	}
@@ -34,8 +35,65 @@ func stateByPrefix(f *fixture) {
 	for _, prefix := range []string{"", "c", "client", "client/", "client/a", "client/a/b/c", "clienu", "d", "é", "\u00ff", "\u00ff\u00ff"} {
 		f.sameState(prefix)
 	}
-	if got, _ := f.store.State(f.Context(), "client/"); len(got) != 4 {
+	if got, _ := call.Values(f.Context(), f.store, "client/"); len(got) != 4 {
 		f.Fatalf("state below client/ is %q, want 4 names", got)
+	}
+}
+
+// stateInOrder: values come in the order of their names, from one snapshot, and
+// belong to the receiver; a walk may be left at any value, and one name is found
+// among those that go on.
+func stateInOrder(f *fixture) {
+	names := []string{"open", "open/", "open/a", "open/a/1", "open/a/2", "open/b/1", "open0", "\u00ff"}
+	state := map[string][]byte{}
+	for _, name := range names {
+		state[name] = []byte("of " + name)
+	}
+	f.write(call.Batch{State: state})
+	var got []call.Named
+	for v, err := range f.store.State(f.Context(), "") {
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(got) == 0 { // what is written meanwhile is not seen
+			f.write(call.Batch{State: map[string][]byte{"open/a/1": nil, "open/a/3": []byte("x"), "open/b/1": []byte("y")}})
+		}
+		got = append(got, v)
+		for i := range v.Value[:1] {
+			v.Value[i] = 'O'
+		}
+	}
+	for i, v := range got {
+		if len(got) != len(names) || v.Name != names[i] || string(v.Value) != "Of "+names[i] {
+			f.Fatalf("%d of %d values, the %dth is %s: %q", len(got), len(names), i, v.Name, v.Value)
+		}
+	}
+	f.sameState("")
+	n := 0
+	for range f.store.State(f.Context(), "open/") {
+		if n++; n == 2 {
+			break
+		}
+	}
+	for name, want := range map[string]string{"open": "of open", "open/": "of open/", "open/a/3": "x", "open/a/1": "", "ope": "", "open/a/": ""} {
+		if got, err := call.Value(f.Context(), f.store, name); err != nil || string(got) != want || (got == nil) != (want == "") {
+			f.Fatalf("%s is %q, %v; want %q", name, got, err, want)
+		}
+	}
+	ctx, stop := context.WithCancel(f.Context())
+	defer stop()
+	n = 0
+	for _, err := range f.store.State(ctx, "open") {
+		if n++; n > 100 {
+			break
+		}
+		stop()
+		if err != nil && !errors.Is(err, context.Canceled) {
+			f.Fatal(err)
+		}
+	}
+	if _, err := call.Values(ctx, f.store, ""); !errors.Is(err, context.Canceled) {
+		f.Fatalf("whoever has gone is told %v", err)
 	}
 }
 
@@ -81,14 +139,14 @@ func ifCountsExactly(f *fixture) {
 		})
 	}
 	wg.Wait()
-	if got, err := f.store.State(f.Context(), "n"); string(got["n"]) != fmt.Sprint(writers*each) || err != nil {
+	if got, err := call.Values(f.Context(), f.store, "n"); string(got["n"]) != fmt.Sprint(writers*each) || err != nil {
 		f.Fatalf("%d increments made %q, %v", writers*each, got["n"], err)
 	}
 }
 
 func (f *fixture) increment(name string) error {
 	for {
-		state, err := f.store.State(f.Context(), name)
+		state, err := call.Values(f.Context(), f.store, name)
 		if err != nil {
 			return err
 		}

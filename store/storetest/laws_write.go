@@ -122,7 +122,7 @@ func giverKeepsItsMemory(f *fixture) {
 	copy(value, "VALUE")
 	f.sameAll()
 	// What was given out is the taker's, too.
-	state, _ := f.store.State(f.Context(), "")
+	state, _ := call.Values(f.Context(), f.store, "")
 	copy(state["name"], "XXXXX")
 	one, _ := f.store.Row(f.Context(), rows[0].Tenant, rows[0].ID)
 	for j := range one.AdministrativeUnits {

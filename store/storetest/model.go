@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -289,21 +290,30 @@ func (m *Model) Count(ctx context.Context, q call.Query) (int64, error) {
 	return int64(len(rows)), err
 }
 
-// State implements [call.Store].
-func (m *Model) State(ctx context.Context, prefix string) (map[string][]byte, error) {
-	if err := m.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer m.busy.Done()
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	out := map[string][]byte{}
-	for name, v := range m.state {
-		if strings.HasPrefix(name, prefix) {
-			out[name] = append([]byte{}, v...)
+// State implements [call.StateReader].
+func (m *Model) State(ctx context.Context, prefix string) iter.Seq2[call.Named, error] {
+	return func(yield func(call.Named, error) bool) {
+		if err := m.enter(ctx); err != nil {
+			yield(call.Named{}, err)
+			return
+		}
+		defer m.busy.Done()
+		m.mu.RLock()
+		state := maps.Clone(m.state)
+		m.mu.RUnlock()
+		for _, name := range slices.Sorted(maps.Keys(state)) {
+			if !strings.HasPrefix(name, prefix) {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				yield(call.Named{}, fmt.Errorf("model: %w", err))
+				return
+			}
+			if !yield(call.Named{Name: name, Value: append([]byte{}, state[name]...)}, nil) {
+				return
+			}
 		}
 	}
-	return out, nil
 }
 
 // Trim implements [call.Store].
