@@ -15,7 +15,9 @@ import (
 // progress, and of those that ended just now, in memory, and every change of
 // them in the store's state before a message is acknowledged:
 //
-//	open/LEG   a leg, see leg.encode
+//	open/SOURCE/LEG   a leg, see leg.encode
+//
+// The first release named it open/LEG, see [Ingest.Resume].
 //
 // Who puts messages while others are being written waits for the next round,
 // which takes all that wait: thousands of messages share one sync.
@@ -57,7 +59,7 @@ type hearing struct {
 // openPrefix is what the names of legs in the state begin with.
 const openPrefix = "open/"
 
-func openName(id call.GUID) string { return openPrefix + id.String() }
+func openName(l *leg) string { return openPrefix + l.source + "/" + l.id.String() }
 
 // legID returns the name of a leg among all messages that are kept.
 func legID(source, callID string) call.GUID { return call.NameGUID(source, "leg", callID) }
@@ -296,35 +298,6 @@ func (h *hearing) hasMore() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.more
-}
-
-// Resume takes up the calls in progress that the store has, of the sources that
-// are wanted, and returns how many legs those are. It is called before anything
-// is put.
-func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (int, error) {
-	h := &in.hearing
-	h.since = in.now()
-	n := 0
-	for v, err := range in.store.State(ctx, openPrefix) {
-		if err != nil {
-			return n, fmt.Errorf("read the calls in progress: %w", err)
-		}
-		l, err := decodeLeg(v.Value)
-		if err != nil {
-			return n, fmt.Errorf("read %s: %w", v.Name, err)
-		}
-		if wanted(l.source) {
-			h.hold(l)
-			h.closed += int64(btoi(!l.life.closed.IsZero()))
-			h.notice(l, true)
-			h.wait(l)
-			n++
-		}
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.recount()
-	return n, nil
 }
 
 // Flush ends a recording: it writes the rows of all its calls whose time has

@@ -218,7 +218,7 @@ func (h *hearing) write(ctx context.Context) (call.Result, error) {
 	}
 	for _, n := range h.news {
 		if n.forget {
-			b.State[openName(n.l.id)] = nil
+			b.State[openName(n.l)] = nil
 		}
 	}
 	var arena []byte
@@ -226,7 +226,7 @@ func (h *hearing) write(ctx context.Context) (call.Result, error) {
 		if i%breath == breath-1 {
 			runtime.Gosched()
 		}
-		name := openName(l.id)
+		name := openName(l)
 		if _, gone := b.State[name]; gone {
 			continue
 		}

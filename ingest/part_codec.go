@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -12,7 +13,8 @@ import (
 // What parts have told lies in the state:
 //
 //	part/SOURCE/CALL  of a call that has no row yet
-//	told/CALL         of a call that has one
+//	told/SOURCE/CALL  of a call that has one
+//	told/CALL         the same, of the first release
 //
 // CALL is a GUID made of the source, the tenant and the name of the call. Of the
 // two there is one at most: the batch that writes the row moves it. The value:
@@ -33,11 +35,15 @@ const (
 )
 
 // partNames returns under which names parts of a call are kept: before there is
-// a row, and then.
-func (s *Sink) partNames(name string) (open, told string) {
+// a row, and then. The first release named the latter without their source.
+func (s *Sink) partNames(name string) (open, told, first string) {
 	id := call.NameGUID(s.source, "part", s.tenant.String(), name).String()
-	return partPrefix + s.source + "/" + id, toldPrefix + id
+	return partPrefix + s.source + "/" + id, toldPrefix + s.source + "/" + id, toldPrefix + id
 }
+
+// isFirst reports whether the name of what was told of a row is one of the first
+// release.
+func isFirst(name string) bool { return strings.LastIndexByte(name, '/') < len(toldPrefix) }
 
 var errPart = &call.CorruptError{Offset: -1, Err: errors.New("a part of a call cannot be read")}
 

@@ -121,18 +121,20 @@ func (in *Ingest) giveUp(p *part, name string, b *call.Batch) {
 	}
 	p.row.Tenant, p.at, p.since = r.Tenant, r.Cursor(), in.now()
 	b.Rows = append(b.Rows, r)
-	b.State[toldPrefix+name[strings.LastIndexByte(name, '/')+1:]] = p.encode()
+	b.State[toldPrefix+name[len(partPrefix):]] = p.encode()
 }
 
 // forgetParts forgets what was told of rows for which nothing new has come for a
-// day. They are many, so that each time a sixteenth of them is looked at, and a
+// day. They are many, so that they are looked at once in sixteen times, and a
 // limited number is deleted at once.
 func (in *Ingest) forgetParts(ctx context.Context) error {
-	const digits, atOnce = "0123456789abcdef", 1000
+	const turns, atOnce = 16, 1000
 	now := in.now()
-	turn := now.Unix() / int64(partsEvery/time.Second) % int64(len(digits))
+	if now.Unix()/int64(partsEvery/time.Second)%turns != 0 {
+		return nil
+	}
 	old := make(map[string][]byte)
-	for v, err := range in.store.State(ctx, toldPrefix+digits[turn:turn+1]) {
+	for v, err := range in.store.State(ctx, toldPrefix) {
 		if err != nil {
 			return err
 		}

@@ -34,6 +34,7 @@ type openParts struct {
 	most   partLimits
 	mu     sync.Mutex
 	known  bool
+	first  bool // names of the first release stand for what was told of rows
 	calls  map[string]openPart
 	of     map[string]int         // how many, by tenant
 	source map[string]sourceParts // by what stands in front of their names
@@ -62,10 +63,19 @@ func (o *openParts) load(ctx context.Context, store call.Store) error {
 	if err != nil {
 		return err
 	}
+	first := false
+	for v, err := range store.State(ctx, toldPrefix) {
+		if err != nil {
+			return err
+		}
+		if first = isFirst(v.Name); first {
+			break
+		}
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known {
-		o.known, o.calls, o.of, o.source = true, make(map[string]openPart), make(map[string]int), make(map[string]sourceParts)
+		o.known, o.first, o.calls, o.of, o.source = true, first, make(map[string]openPart), make(map[string]int), make(map[string]sourceParts)
 	}
 	for name, value := range state {
 		if _, ok := o.calls[name]; !ok {

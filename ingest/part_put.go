@@ -138,8 +138,13 @@ type telling struct {
 // of it, of which nothing is known here, it is not.
 func (s *Sink) recall(ctx context.Context, name string, b *call.Batch, afresh bool) (*telling, error) {
 	t := &telling{}
-	t.open, t.told = s.partNames(name)
-	for _, key := range [...]string{t.open, t.told} {
+	var first string
+	t.open, t.told, first = s.partNames(name)
+	keys := []string{t.open, t.told}
+	if s.in.parts.first {
+		keys = append(keys, first)
+	}
+	for _, key := range keys {
 		if key == t.open && !afresh && !s.in.parts.has(key) {
 			b.If[key] = nil
 			continue
@@ -154,7 +159,9 @@ func (s *Sink) recall(ctx context.Context, name string, b *call.Batch, afresh bo
 		if t.all, err = decodePart(value); err != nil {
 			return nil, fmt.Errorf("read %s: %w", key, err)
 		}
-		t.known = key == t.told
+		if t.known = key != t.open; t.known {
+			t.told = key // what has a name keeps it
+		}
 		nameSource(&t.all.row, s.source) // the first release did not
 		t.now = t.all
 		return t, nil

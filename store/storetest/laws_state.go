@@ -70,8 +70,8 @@ func stateInOrder(f *fixture) {
 	}
 	f.sameState("")
 	n := 0
-	for range f.store.State(f.Context(), "open/") {
-		if n++; n == 2 {
+	for _, err := range f.store.State(f.Context(), "open/") {
+		if n++; n == 2 || err != nil {
 			break
 		}
 	}

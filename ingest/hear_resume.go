@@ -1,0 +1,79 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// Resume takes up the calls in progress that the store has, of the sources that
+// are wanted, and returns how many legs those are. It is called before anything
+// is put.
+func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (int, error) {
+	h := &in.hearing
+	h.since = in.now()
+	n := 0
+	b := renaming{in: in}
+	for v, err := range in.store.State(ctx, openPrefix) {
+		if err != nil {
+			return n, fmt.Errorf("read the calls in progress: %w", err)
+		}
+		l, err := decodeLeg(v.Value)
+		if err != nil {
+			return n, fmt.Errorf("read %s: %w", v.Name, err)
+		}
+		if err := b.rename(ctx, v, openName(l)); err != nil {
+			return n, err
+		}
+		if wanted(l.source) {
+			h.hold(l)
+			h.closed += int64(btoi(!l.life.closed.IsZero()))
+			h.notice(l, true)
+			h.wait(l)
+			n++
+		}
+	}
+	if err := b.write(ctx); err != nil {
+		return n, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recount()
+	return n, nil
+}
+
+// A renaming gives values of the state other names, many in one batch.
+type renaming struct {
+	in    *Ingest
+	batch call.Batch
+}
+
+func (r *renaming) rename(ctx context.Context, v call.Named, name string) error {
+	const atOnce = 2000
+	if v.Name == name {
+		return nil
+	}
+	if r.batch.State == nil {
+		r.batch.State, r.batch.If = make(map[string][]byte), make(map[string][]byte)
+	}
+	r.batch.State[v.Name], r.batch.State[name] = nil, v.Value
+	r.batch.If[v.Name] = v.Value
+	if len(r.batch.If) < atOnce {
+		return nil
+	}
+	return r.write(ctx)
+}
+
+func (r *renaming) write(ctx context.Context) error {
+	if len(r.batch.If) == 0 {
+		return nil
+	}
+	_, err := r.in.store.Write(ctx, r.batch)
+	if err != nil && !errors.Is(err, call.ErrConflict) { // else another process does it, too
+		return fmt.Errorf("rename the calls in progress: %w", err)
+	}
+	r.batch = call.Batch{}
+	return nil
+}
