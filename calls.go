@@ -18,7 +18,7 @@ import (
 )
 
 func (p *program) callsCommand() *cobra.Command {
-	return group("calls", "Look at the calls that are kept", p.callsListCommand(), p.callsGetCommand(), p.callsLadderCommand(), p.callsCountCommand(), p.callsTailCommand())
+	return group("calls", "Look at the calls that are kept", p.callsListCommand(), p.callsGetCommand(), p.callsLadderCommand(), p.callsCountCommand(), p.callsTailCommand(), p.callsDeleteCommand(), p.callsAssignCommand())
 }
 
 // A selection is what the flags of list and count say.

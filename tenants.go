@@ -11,7 +11,7 @@ import (
 )
 
 func (p *program) tenantCommand() *cobra.Command {
-	return group("tenant", "The tenants whose calls are kept", p.tenantAddCommand(), p.tenantListCommand())
+	return group("tenant", "The tenants whose calls are kept", p.tenantAddCommand(), p.tenantListCommand(), p.tenantSetCommand(), p.tenantRemoveCommand())
 }
 
 func (p *program) tenantAddCommand() *cobra.Command {
@@ -91,11 +91,7 @@ func (p *program) tenantListCommand() *cobra.Command {
 			}
 			out := table{{"NAME", "ID", "KEEP", "TRUNKS"}}
 			for _, t := range all {
-				keep := "server's"
-				if !t.Keep.IsZero() {
-					keep = t.Keep.String()
-				}
-				out = append(out, []string{t.Name, t.ID.String(), keep, list(t.Trunks)})
+				out = append(out, []string{t.Name, t.ID.String(), keepOf(t), list(t.Trunks)})
 			}
 			return p.print(form, out, all)
 		},

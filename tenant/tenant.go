@@ -27,6 +27,8 @@ type Tenant struct {
 	ID call.GUID `json:"id"` // the Entra tenant id
 	// Name is what commands call it: lower-case letters, digits, '.', '_', '-'.
 	Name string `json:"name"`
+	// Names are further names, such as those that it had before.
+	Names []string `json:"names,omitempty"`
 	// Trunks are host names of SBCs. One that begins with "*." stands for every
 	// host below it.
 	Trunks []string `json:"trunks,omitempty"`
@@ -276,15 +278,16 @@ func (d *Directory) Add(ctx context.Context, t Tenant) error {
 // check brings t into its normal form and says what is wrong with it.
 func (x *index) check(t *Tenant) error {
 	t.Name = strings.ToLower(t.Name)
-	switch _, taken := x.byName[t.Name]; {
-	case !nameForm.MatchString(t.Name):
-		return fmt.Errorf("%w: tenant name %q: 1 to 63 of a-z, 0-9, '.', '_', '-' are possible", call.ErrInvalid, t.Name)
-	case slices.Contains(reserved, t.Name):
-		return fmt.Errorf("%w: tenant name %q is reserved", call.ErrInvalid, t.Name)
-	case t.ID.IsZero():
+	for i, name := range t.Names {
+		t.Names[i] = strings.ToLower(name)
+	}
+	for _, name := range append([]string{t.Name}, t.Names...) {
+		if err := x.checkName(name); err != nil {
+			return err
+		}
+	}
+	if t.ID.IsZero() {
 		return fmt.Errorf("%w: tenant %s has no id: give its Entra tenant id with --id", call.ErrInvalid, t.Name)
-	case taken:
-		return fmt.Errorf("%w: there is a tenant %s already", call.ErrInvalid, t.Name)
 	}
 	if i, taken := x.byID[t.ID]; taken {
 		return fmt.Errorf("%w: id %s belongs to tenant %s already", call.ErrInvalid, t.ID, x.all[i].Name)
@@ -307,6 +310,19 @@ func (x *index) check(t *Tenant) error {
 		if taken {
 			return fmt.Errorf("%w: trunk %s belongs to tenant %s already", call.ErrInvalid, trunk, x.all[x.byID[owner]].Name)
 		}
+	}
+	return nil
+}
+
+// checkName says what is wrong with a name of a new tenant.
+func (x *index) checkName(name string) error {
+	switch _, taken := x.byName[name]; {
+	case !nameForm.MatchString(name):
+		return fmt.Errorf("%w: tenant name %q: 1 to 63 of a-z, 0-9, '.', '_', '-' are possible", call.ErrInvalid, name)
+	case slices.Contains(reserved, name):
+		return fmt.Errorf("%w: tenant name %q is reserved", call.ErrInvalid, name)
+	case taken:
+		return fmt.Errorf("%w: there is a tenant %s already", call.ErrInvalid, name)
 	}
 	return nil
 }
@@ -351,6 +367,9 @@ func newIndex(all []Tenant) *index {
 	}
 	for i, t := range all {
 		x.byName[t.Name] = i
+		for _, name := range t.Names {
+			x.byName[name] = i
+		}
 		x.byID[t.ID] = i
 		for _, trunk := range t.Trunks {
 			if below, found := strings.CutPrefix(trunk, "*"); found {
