@@ -38,6 +38,7 @@ type filled struct {
 	Numbers []string    // of callers and callees here and there
 	Masked  []string    // such as Microsoft has masked
 	Names   []string    // principal names
+	Users   []call.GUID // and user ids
 }
 
 // sampled is how many starts are noted.
@@ -130,6 +131,9 @@ func (f *filled) sample(batch []call.Row, n, all int) {
 		}
 		if r.UserPrincipalName != "" {
 			f.Names = append(f.Names, r.UserPrincipalName)
+		}
+		if !r.UserID.IsZero() {
+			f.Users = append(f.Users, r.UserID)
 		}
 	}
 }

@@ -84,12 +84,19 @@ func parse(args []string, usage io.Writer) (config, error) {
 	f.StringVar(&c.tmp, "tmp", "", "keep everything below `DIR`, on the disk to be measured (default the system's folder)")
 	f.StringVar(&c.out, "out", "docs/benchmarks.md", "write the page to `FILE`; - is stdout")
 	f.StringVar(&c.program, "program", "", "measure the program at `PATH` instead of building it")
-	f.StringVar(&only, "only", "", "leave out all but `LIST` of: postgres, page, skip, number, open, import, events, hear, neighbours")
+	f.StringVar(&only, "only", "", "leave out all but `LIST` of: "+strings.Join(steps(), ", "))
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
 	if only != "" {
 		c.only = strings.Split(only, ",")
+	}
+	for _, name := range c.only {
+		if !slices.Contains(steps(), name) {
+			err := fmt.Errorf("-only: there is no %q; known are %s", name, strings.Join(steps(), ", "))
+			fmt.Fprintln(usage, err)
+			return c, err
+		}
 	}
 	if c.rows < batchRows || c.clients < 1 || c.rounds < 1 || f.NArg() > 0 {
 		err := errors.New("at least 5,000 rows, one client and one round are needed, and no arguments")
@@ -97,6 +104,11 @@ func parse(args []string, usage io.Writer) (config, error) {
 		return c, err
 	}
 	return c, nil
+}
+
+// steps returns the names of what can be measured by itself.
+func steps() []string {
+	return []string{"postgres", "page", "skip", "number", "open", "import", "look-ups", "events", "hear", "neighbours"}
 }
 
 // A bench is one run. The measurements are made one after the other.

@@ -37,8 +37,11 @@ func TestSmoke(t *testing.T) {
 	}
 	for _, work := range []string{
 		"harness's client, identity |", "harness's client, gzip |", "client, gzip over TLS |", "page at `$skip` = 6,000", "durable ingest", "disk per row",
-		"durable single events", "one number among 12,000 rows", "first page of a number", "after a clean stop", "`gen \\| import graph -`", "memory, serving",
+		"durable single events", "one number among 12,000 rows", "after a clean stop", "`gen \\| import graph -`", "memory, serving",
 		"decode and fold", "through one TCP connection", "with the messages kept", "after the BYE", "open calls",
+		"first page of a busy number among", "first page of a rare number", "first page of a number that nobody has", "first page of a masked number as Graph writes it",
+		"first page of a whole number that may be a masked one", "first page of a user id", "first page of a principal name in capitals among",
+		"first page of any of ten: a number of any call", "first page of any of ten: a principal name in capitals", "first page of the others of these",
 	} {
 		if !strings.Contains(string(page), work) {
 			t.Errorf("the page has no line about %s", work)

@@ -100,3 +100,12 @@ func percent(share float64) string {
 	}
 	return number(share*100) + " %"
 }
+
+// floats returns the numbers of v.
+func floats(v []int) []float64 {
+	out := make([]float64, len(v))
+	for i, n := range v {
+		out[i] = float64(n)
+	}
+	return out
+}
