@@ -24,6 +24,7 @@ func roles() map[string]role {
 		"fill":   playing(fill),
 		"events": playing(sendEvents),
 		"lookup": playing(lookUp),
+		"groups": playing(addUp),
 		"fold":   playing(fold),
 		"abuse":  playing(abuseNow),
 	}

@@ -108,7 +108,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 
 // steps returns the names of what can be measured by itself.
 func steps() []string {
-	return []string{"postgres", "page", "skip", "number", "open", "import", "look-ups", "events", "hear", "neighbours"}
+	return []string{"postgres", "page", "skip", "number", "open", "import", "look-ups", "groups", "events", "hear", "neighbours"}
 }
 
 // A bench is one run. The measurements are made one after the other.
@@ -164,6 +164,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		b.step(ctx, "import", b.measureImport),
 		b.step(ctx, "number", b.measureNumber),
 		b.step(ctx, "look-ups", b.measureLookUps),
+		b.step(ctx, "groups", b.measureGroups),
 		b.step(ctx, "events", b.measureEvents),
 		b.step(ctx, "hear", b.measureHear),
 		b.step(ctx, "neighbours", b.measureNeighbours),
