@@ -172,13 +172,11 @@ func (b *bench) measureFill(ctx context.Context) error {
 // reportFill compares the store with PostgreSQL, if that was measured.
 func (b *bench) reportFill() {
 	r := result{work: "durable ingest, batches of 5,000, all indexes", target: "≥ 60,000 rows/s on 2 cores", measured: span(b.filled.Rates, "rows/s") + "; " + number(b.rate) + " with closing", met: judge(b.rate >= 60_000)}
-	d := result{work: "disk per row, everything included", target: "≤ 260 bytes", measured: number(b.perRow) + " bytes, " + number(b.tables) + " of them in tables; the rest does not grow with the rows", met: judge(b.perRow <= 260)}
 	if p := b.postgres; p.rows > 0 {
 		r.yardstick, r.share = "PostgreSQL COPY, same indexes: "+span(p.rates, "rows/s"), percent(median(b.filled.Rates)/median(p.rates))
-		d.yardstick, d.share = "PostgreSQL, same indexes: "+number(p.perRow)+" bytes", percent(b.perRow/p.perRow)
 	}
 	b.report.add(r)
-	b.report.add(d)
+	b.report.add(b.diskResult())
 }
 
 // sizeOf returns the bytes that the files below dir take on the disk, in all

@@ -108,7 +108,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 
 // steps returns the names of what can be measured by itself.
 func steps() []string {
-	return []string{"postgres", "page", "skip", "number", "open", "import", "look-ups", "groups", "events", "hear", "neighbours"}
+	return []string{"postgres", "page", "skip", "number", "open", "import", "changes", "look-ups", "groups", "events", "hear", "neighbours"}
 }
 
 // A bench is one run. The measurements are made one after the other.
@@ -122,6 +122,7 @@ type bench struct {
 	rate     float64 // rows a second that were written, with closing
 	perRow   float64 // bytes on disk
 	tables   float64 // those of them in tables
+	changes  float64 // those of them that are changes; 0 if not measured
 	postgres besides
 }
 
@@ -162,6 +163,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		b.step(ctx, "postgres", b.measurePostgres),
 		b.serve(ctx),
 		b.step(ctx, "import", b.measureImport),
+		b.step(ctx, "changes", b.measureChanges),
 		b.step(ctx, "number", b.measureNumber),
 		b.step(ctx, "look-ups", b.measureLookUps),
 		b.step(ctx, "groups", b.measureGroups),
