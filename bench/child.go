@@ -25,6 +25,7 @@ func roles() map[string]role {
 		"events": playing(sendEvents),
 		"lookup": playing(lookUp),
 		"groups": playing(addUp),
+		"moves":  playing(move),
 		"tidy":   playing(tidy),
 		"fold":   playing(fold),
 		"abuse":  playing(abuseNow),

@@ -57,6 +57,7 @@ func run() int {
 // A config says what to measure.
 type config struct {
 	rows, postgresRows, importRows, users int
+	moveRows                              int
 	calls                                 int // heard
 	seed                                  uint64
 	clients, rounds                       int
@@ -74,6 +75,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 	f.IntVar(&c.rows, "rows", 2_000_000, "fill the store with `N` rows")
 	f.IntVar(&c.postgresRows, "postgres-rows", 1_200_000, "fill PostgreSQL with `N` of them at most")
 	f.IntVar(&c.importRows, "import-rows", 400_000, "import `N` rows")
+	f.IntVar(&c.moveRows, "move-rows", 2*movedSince, "move `N` rows")
 	f.IntVar(&c.calls, "calls", 30_000, "hear `N` calls")
 	f.IntVar(&c.users, "users", 10_000, "the rows are those of `N` users")
 	f.Uint64Var(&c.seed, "seed", 1, "the `SEED` of all that is random")
@@ -98,8 +100,8 @@ func parse(args []string, usage io.Writer) (config, error) {
 			return c, err
 		}
 	}
-	if c.rows < batchRows || c.clients < 1 || c.rounds < 1 || f.NArg() > 0 {
-		err := errors.New("at least 5,000 rows, one client and one round are needed, and no arguments")
+	if c.rows < batchRows || c.moveRows < 2*batchRows || c.clients < 1 || c.rounds < 1 || f.NArg() > 0 {
+		err := errors.New("at least 5,000 rows, 10,000 that move, one client and one round are needed, and no arguments")
 		fmt.Fprintln(usage, err)
 		return c, err
 	}
@@ -108,7 +110,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 
 // steps returns the names of what can be measured by itself.
 func steps() []string {
-	return []string{"postgres", "page", "skip", "number", "open", "import", "changes", "look-ups", "groups", "events", "hear", "neighbours"}
+	return []string{"postgres", "page", "skip", "number", "open", "import", "changes", "look-ups", "groups", "events", "moves", "hear", "neighbours"}
 }
 
 // A bench is one run. The measurements are made one after the other.
@@ -168,6 +170,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		b.step(ctx, "look-ups", b.measureLookUps),
 		b.step(ctx, "groups", b.measureGroups),
 		b.step(ctx, "events", b.measureEvents),
+		b.step(ctx, "moves", b.measureMoves),
 		b.step(ctx, "hear", b.measureHear),
 		b.step(ctx, "neighbours", b.measureNeighbours),
 	)
