@@ -18,31 +18,17 @@ func (b *bench) measureImport(ctx context.Context) error {
 	if err := h.settle(ctx); err != nil {
 		return err
 	}
-	from, to := crowd{Rows: b.importRows}.span()
-	args := []string{"gen", "--rows", strconv.Itoa(b.importRows), "--seed", strconv.FormatUint(b.seed, 10), "--users", strconv.Itoa(b.users), "--from", stamp(from), "--to", stamp(to)}
-
 	began := time.Now()
-	making := exec.CommandContext(ctx, h.program, args...) //nolint:gosec // what was built before
+	making := b.generate(ctx, b.importRows)
 	making.Stdout = io.Discard
 	gentle(making)
 	if err := making.Run(); err != nil {
 		return fmt.Errorf("gen: %w", err)
 	}
 	alone := time.Since(began)
-
-	began = time.Now()
-	c, err := pipe(ctx, exec.CommandContext(ctx, h.program, args...), //nolint:gosec // the same
-		exec.CommandContext(ctx, h.program, "import", "graph", "--tenant", tenantName, "--data", h.dir, "-")) //nolint:gosec // the same
+	took, c, err := b.importInto(ctx, h, b.importRows)
 	if err != nil {
 		return err
-	}
-	took := time.Since(began)
-	n, err := h.do(ctx, "calls", "count", "--tenant", tenantName)
-	if err != nil {
-		return err
-	}
-	if got := string(n); got != strconv.Itoa(b.importRows)+"\n" {
-		return fmt.Errorf("after an import of %d rows there are %s", b.importRows, got)
 	}
 	both := perSecond(int64(b.importRows), took)
 	made := perSecond(int64(b.importRows), alone)
@@ -54,6 +40,29 @@ func (b *bench) measureImport(ctx context.Context) error {
 		met:       noClaim,
 	})
 	return nil
+}
+
+// generate returns the command that makes up n rows.
+func (b *bench) generate(ctx context.Context, n int) *exec.Cmd {
+	from, to := crowd{Rows: n}.span()
+	//nolint:gosec // what was built before
+	return exec.CommandContext(ctx, b.program, "gen", "--rows", strconv.Itoa(n), "--seed", strconv.FormatUint(b.seed, 10), "--users", strconv.Itoa(b.users), "--from", stamp(from), "--to", stamp(to))
+}
+
+// importInto has a house import n rows that are made up meanwhile, and returns how
+// long that took, and what the import used up.
+func (b *bench) importInto(ctx context.Context, h *house, n int) (time.Duration, cost, error) {
+	began := time.Now()
+	c, err := pipe(ctx, b.generate(ctx, n), exec.CommandContext(ctx, h.program, "import", "graph", "--tenant", tenantName, "--data", h.dir, "-")) //nolint:gosec // what was built before
+	if err != nil {
+		return 0, c, err
+	}
+	took := time.Since(began)
+	have, err := h.do(ctx, "calls", "count", "--tenant", tenantName)
+	if got := string(have); err == nil && got != strconv.Itoa(n)+"\n" {
+		err = fmt.Errorf("after an import of %d rows there are %s", n, got)
+	}
+	return took, c, err
 }
 
 // pipe runs two programs, of which one reads what the other writes, and

@@ -9,7 +9,8 @@
 // a process of its own. The yardsticks are Go's net/http with the pages in
 // memory, nginx with the pages as files, PostgreSQL with the same rows and
 // indexes, and the disk alone. Those that are not installed are left out, and
-// the page says so.
+// the page says so; so is the upgrade of a store of the first release where git
+// cannot tell what that was.
 //
 // It knows the program by its commands and answers. What is measured of the
 // store alone is measured through package store, in processes of their own.
@@ -57,7 +58,7 @@ func run() int {
 // A config says what to measure.
 type config struct {
 	rows, postgresRows, importRows, users int
-	moveRows                              int
+	moveRows, upgradeRows                 int
 	calls                                 int // heard
 	seed                                  uint64
 	clients, rounds                       int
@@ -76,6 +77,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 	f.IntVar(&c.postgresRows, "postgres-rows", 1_200_000, "fill PostgreSQL with `N` of them at most")
 	f.IntVar(&c.importRows, "import-rows", 400_000, "import `N` rows")
 	f.IntVar(&c.moveRows, "move-rows", 2*movedSince, "move `N` rows")
+	f.IntVar(&c.upgradeRows, "upgrade-rows", 400_000, "upgrade a store of the first release with `N` rows")
 	f.IntVar(&c.calls, "calls", 30_000, "hear `N` calls")
 	f.IntVar(&c.users, "users", 10_000, "the rows are those of `N` users")
 	f.Uint64Var(&c.seed, "seed", 1, "the `SEED` of all that is random")
@@ -100,8 +102,8 @@ func parse(args []string, usage io.Writer) (config, error) {
 			return c, err
 		}
 	}
-	if c.rows < batchRows || c.moveRows < 2*batchRows || c.clients < 1 || c.rounds < 1 || f.NArg() > 0 {
-		err := errors.New("at least 5,000 rows, 10,000 that move, one client and one round are needed, and no arguments")
+	if c.rows < batchRows || c.moveRows < 2*batchRows || c.upgradeRows < 1 || c.clients < 1 || c.rounds < 1 || f.NArg() > 0 {
+		err := errors.New("at least 5,000 rows, 10,000 that move, one to upgrade, one client and one round are needed, and no arguments")
 		fmt.Fprintln(usage, err)
 		return c, err
 	}
@@ -110,7 +112,7 @@ func parse(args []string, usage io.Writer) (config, error) {
 
 // steps returns the names of what can be measured by itself.
 func steps() []string {
-	return []string{"postgres", "page", "skip", "number", "open", "import", "changes", "look-ups", "groups", "events", "moves", "hear", "neighbours"}
+	return []string{"postgres", "page", "skip", "number", "open", "import", "changes", "look-ups", "groups", "events", "moves", "upgrade", "hear", "neighbours"}
 }
 
 // A bench is one run. The measurements are made one after the other.
@@ -154,7 +156,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	b.facts(ctx, began)
 	if b.program == "" {
 		b.program = b.dir + "/trunklog"
-		if err := b.step(ctx, "build", func(ctx context.Context) error { return build(ctx, b.program) }); err != nil {
+		if err := b.step(ctx, "build", func(ctx context.Context) error { return build(ctx, "", b.program) }); err != nil {
 			return err
 		}
 	}
@@ -171,6 +173,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		b.step(ctx, "groups", b.measureGroups),
 		b.step(ctx, "events", b.measureEvents),
 		b.step(ctx, "moves", b.measureMoves),
+		b.step(ctx, "upgrade", b.measureUpgrade),
 		b.step(ctx, "hear", b.measureHear),
 		b.step(ctx, "neighbours", b.measureNeighbours),
 	)

@@ -19,7 +19,7 @@ func TestNeighbours(t *testing.T) {
 	b.program = filepath.Join(tmp, "trunklog")
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
-	if err := build(ctx, b.program); err != nil {
+	if err := build(ctx, "", b.program); err != nil {
 		t.Fatal(err)
 	}
 	lines, err := b.neighbours(ctx, neighbourly{rows: 100_000, tenants: 100, slice: time.Second}, nil)

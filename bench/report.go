@@ -52,7 +52,9 @@ func (r *report) fact(name, value string)  { r.head = append(r.head, [2]string{n
 func (r *report) add(x result)             { r.results = append(r.results, x) }
 func (r *report) figures(f figures)        { r.raw = append(r.raw, f) }
 func (r *report) note(f string, a ...any)  { r.notes = append(r.notes, fmt.Sprintf(f, a...)) }
-func (r *report) missing(work, why string) { r.note("%s was not measured: %s.", work, why) }
+func (r *report) missing(work, why string) {
+	r.note("%s was not measured: %s.", work, strings.Join(strings.Fields(why), " ")) // of one line
+}
 
 // write writes the page.
 func (r *report) write(w io.Writer) error {

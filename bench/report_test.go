@@ -16,7 +16,7 @@ func TestReport(t *testing.T) {
 	r.add(result{work: "another", met: judge(false)})
 	r.add(result{work: "a third", met: noClaim})
 	r.note("It took %d s.", 5)
-	r.missing("nginx", "it is not installed")
+	r.missing("nginx", "it is\n\tnot installed")
 	r.figures(figures{title: "Rounds", columns: []string{"", "1", "2"}, lines: [][]string{{"x", "1", "2"}, {"y", "3", "4"}}, note: "In seconds."})
 	var got bytes.Buffer
 	if err := r.write(&got); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ func TestSmoke(t *testing.T) {
 	tmp := t.TempDir()
 	out := filepath.Join(tmp, "benchmarks.md")
 	c, err := parse([]string{
-		"-rows", "12000", "-postgres-rows", "10000", "-import-rows", "5000", "-move-rows", "20000", "-calls", "300", "-users", "50",
+		"-rows", "12000", "-postgres-rows", "10000", "-import-rows", "5000", "-move-rows", "20000", "-upgrade-rows", "5000", "-calls", "300", "-users", "50",
 		"-rounds", "1", "-slice", "100ms", "-tmp", tmp, "-out", out, "-timeout", "4m",
 	}, os.Stderr)
 	if err != nil {
@@ -54,6 +55,9 @@ func TestSmoke(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(tmp, "trunklog-bench-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("%v was left behind, %v", left, err)
+	}
+	if !strings.Contains(string(page), "`db upgrade` of a store of the first release, 5,000 rows") {
+		missing(t, fmt.Errorf("the upgrade is left out: %v", b.report.notes))
 	}
 }
 

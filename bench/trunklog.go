@@ -30,10 +30,11 @@ type house struct {
 
 const tenantName = "contoso"
 
-// build compiles trunklog as it is released.
-func build(ctx context.Context, path string) error {
+// build compiles the trunklog whose source is in dir, or here if that is empty, as
+// it is released.
+func build(ctx context.Context, dir, path string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "github.com/trunklog/trunklog") //nolint:gosec // what to run is ours
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building trunklog: %w: %s", err, out)
 	}
