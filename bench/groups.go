@@ -97,7 +97,7 @@ func timedGroups(of iter.Seq2[*call.Group, error]) (all []call.Group, took float
 		}
 		all = append(all, *g)
 	}
-	return all, float64(time.Since(began)) / float64(time.Millisecond), nil
+	return all, milliseconds(time.Since(began)), nil
 }
 
 // measureGroups measures how long calls take to be added up, in the store itself.

@@ -198,7 +198,7 @@ func (b *bench) measureVisible(ctx context.Context, h *hearing) error {
 		if err := h.rows(ctx, int64(b.calls+i+1)); err != nil {
 			return err
 		}
-		took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+		took = append(took, milliseconds(time.Since(began)))
 	}
 	b.report.add(result{
 		work:     "a row is visible after the BYE of its call",

@@ -98,7 +98,7 @@ func (f *filled) write(ctx context.Context, st call.Store, batches <-chan []call
 			return err
 		}
 		now := time.Now()
-		f.Acks = append(f.Acks, float64(now.Sub(at))/float64(time.Millisecond))
+		f.Acks = append(f.Acks, milliseconds(now.Sub(at)))
 		f.New += res.Counts().New
 		if since += len(batch); since >= slice {
 			f.Rates = append(f.Rates, perSecond(int64(since), now.Sub(mark)))

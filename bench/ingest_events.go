@@ -91,7 +91,7 @@ func put(ctx context.Context, sink call.Sink, events <-chan call.Event, senders 
 				if _, err := sink.Put(ctx, e); err != nil {
 					return err
 				}
-				took[i] = append(took[i], float64(time.Since(began))/float64(time.Millisecond))
+				took[i] = append(took[i], milliseconds(time.Since(began)))
 			}
 			return nil
 		})

@@ -134,7 +134,7 @@ func (c *client) ask(ctx context.Context, r *rand.Rand, end time.Time, t *tally)
 		now := time.Now()
 		t.pages++
 		t.bytes += n
-		t.took = append(t.took, float64(now.Sub(began))/float64(time.Millisecond))
+		t.took = append(t.took, milliseconds(now.Sub(began)))
 		began = now
 	}
 	return nil

@@ -88,5 +88,5 @@ func parseWrk(out []byte) (rate, p50, p99 float64, err error) {
 // wrkTime reads a time such as 1.23ms.
 func wrkTime(s string) (float64, error) {
 	d, err := time.ParseDuration(s)
-	return float64(d) / float64(time.Millisecond), err
+	return milliseconds(d), err
 }

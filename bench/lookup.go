@@ -93,7 +93,7 @@ func firstPages(ctx context.Context, st call.Reader, questions []question) (took
 			}
 			n++
 		}
-		took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+		took = append(took, milliseconds(time.Since(began)))
 		rows = append(rows, n)
 	}
 	return took, rows, nil
@@ -111,7 +111,7 @@ func callsOf(ctx context.Context, st call.Reader, numbers []string) (took []floa
 			}
 			n++
 		}
-		took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+		took = append(took, milliseconds(time.Since(began)))
 		hits = append(hits, n)
 	}
 	return took, hits, nil
@@ -144,7 +144,7 @@ func (b *bench) measureNumberHTTP(ctx context.Context, s *server) error {
 			if _, err := s.get(ctx, path, false); err != nil {
 				return err
 			}
-			took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+			took = append(took, milliseconds(time.Since(began)))
 		}
 		raw.lines = append(raw.lines, []string{"`" + filter + "`", number(median(took)), number(percentile(took, 99)), number(percentile(took, 100)), list(took)})
 	}

@@ -102,7 +102,7 @@ func tell(ctx context.Context, st call.Store, c crowd, fate call.Fate, say func(
 		if err != nil {
 			return nil, err
 		}
-		took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+		took = append(took, milliseconds(time.Since(began)))
 		for _, w := range res.Rows {
 			if w.Fate != fate {
 				return nil, fmt.Errorf("a row is %v where all should be %v", w.Fate, fate)
@@ -155,7 +155,7 @@ func pagesOf(ctx context.Context, st call.Reader, q call.Query) (took []float64,
 		if rows < q.Limit {
 			return took, elsewhere, nil
 		}
-		took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+		took = append(took, milliseconds(time.Since(began)))
 		elsewhere += moved
 	}
 }

@@ -358,7 +358,7 @@ func (q *quarter) measure(ctx context.Context, d time.Duration) (good, error) {
 			for n := 0; ctx.Err() == nil; n++ {
 				began := time.Now()
 				why := ask(c, request(n))
-				ms := float64(time.Since(began)) / float64(time.Millisecond)
+				ms := milliseconds(time.Since(began))
 				q.mu.Lock()
 				if *took = append(*took, ms); why != "" {
 					g.refused = append(g.refused, name+": "+why)
@@ -375,7 +375,7 @@ func (q *quarter) measure(ctx context.Context, d time.Duration) (good, error) {
 		for ctx.Err() == nil {
 			began := time.Now()
 			why := q.hear(context.WithoutCancel(ctx))
-			ms := float64(time.Since(began)) / float64(time.Millisecond)
+			ms := milliseconds(time.Since(began))
 			q.mu.Lock()
 			if g.heard = append(g.heard, ms); why != "" {
 				g.refused = append(g.refused, "a call: "+why)

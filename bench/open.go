@@ -1,9 +1,6 @@
 package main
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // measureOpen stops the server cleanly and starts it again, several times, and
 // once with nothing of the store in memory. It leaves it stopped.
@@ -17,7 +14,7 @@ func (b *bench) measureOpen(ctx context.Context, h *house, s *server) error {
 		if err != nil {
 			return err
 		}
-		stops = append(stops, float64(took)/float64(time.Millisecond))
+		stops = append(stops, milliseconds(took))
 		last := round == b.rounds
 		if last {
 			if err := forget(b.storeDir()); err != nil {
@@ -28,7 +25,7 @@ func (b *bench) measureOpen(ctx context.Context, h *house, s *server) error {
 		if s, err = h.serve(ctx, token); err != nil {
 			return err
 		}
-		ready := float64(s.ready) / float64(time.Millisecond)
+		ready := milliseconds(s.ready)
 		if last {
 			raw.lines = append(raw.lines, []string{"nothing of the store in memory", number(ready)})
 			coldly = "; " + number(ready) + " ms with nothing of it in memory"

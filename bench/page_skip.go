@@ -61,7 +61,7 @@ func (b *bench) skipRound(c *client, s *server, from, to time.Time, skip int) (f
 		if _, err := c.do(nil); err != nil {
 			return nil, nil, err
 		}
-		took := float64(time.Since(began)) / float64(time.Millisecond)
+		took := milliseconds(time.Since(began))
 		switch {
 		case i < 2: // the first ones warm up
 		case n == 0:

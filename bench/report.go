@@ -48,10 +48,10 @@ type figures struct {
 	note    string
 }
 
-func (r *report) fact(name, value string)  { r.head = append(r.head, [2]string{name, value}) }
-func (r *report) add(x result)             { r.results = append(r.results, x) }
-func (r *report) figures(f figures)        { r.raw = append(r.raw, f) }
-func (r *report) note(f string, a ...any)  { r.notes = append(r.notes, fmt.Sprintf(f, a...)) }
+func (r *report) fact(name, value string) { r.head = append(r.head, [2]string{name, value}) }
+func (r *report) add(x result)            { r.results = append(r.results, x) }
+func (r *report) figures(f figures)       { r.raw = append(r.raw, f) }
+func (r *report) note(f string, a ...any) { r.notes = append(r.notes, fmt.Sprintf(f, a...)) }
 func (r *report) missing(work, why string) {
 	r.note("%s was not measured: %s.", work, strings.Join(strings.Fields(why), " ")) // of one line
 }

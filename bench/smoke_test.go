@@ -20,7 +20,7 @@ func TestSmoke(t *testing.T) {
 	out := filepath.Join(tmp, "benchmarks.md")
 	c, err := parse([]string{
 		"-rows", "12000", "-postgres-rows", "10000", "-import-rows", "5000", "-move-rows", "20000", "-upgrade-rows", "5000", "-calls", "300", "-users", "50",
-		"-rounds", "1", "-slice", "100ms", "-tmp", tmp, "-out", out, "-timeout", "4m",
+		"-rounds", "1", "-slice", "100ms", "-tmp", tmp, "-out", out, "-timeout", "8m",
 	}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)

@@ -109,3 +109,6 @@ func floats(v []int) []float64 {
 	}
 	return out
 }
+
+// milliseconds returns d with its fraction.
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

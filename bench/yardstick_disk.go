@@ -28,6 +28,6 @@ func syncs(dir string, length time.Duration) (took []float64, err error) {
 		if err := syncData(f); err != nil {
 			return nil, err
 		}
-		took = append(took, float64(time.Since(began))/float64(time.Millisecond))
+		took = append(took, milliseconds(time.Since(began)))
 	}
 }
