@@ -141,7 +141,7 @@ type Store interface {
 	ChangeReader
 	StateReader
 	// Write applies b in full or not at all, and durably, before it returns
-	// nil: first what it removes, then its aliases, then its rows. A row whose
+	// nil: first what it removes, then its aliases, then its rows and replacements. A row whose
 	// (Tenant, ID) is already there is folded into it by [Row.Fold]; if that
 	// changes its start it moves, and all that was derived from it and its legs
 	// move along. The [Result] says what became of each row.
@@ -150,7 +150,8 @@ type Store interface {
 	//
 	// Errors: ErrInvalid if a row does not pass [Row.Check], a message
 	// [Message.Check] or a leg [Leg.Check]; ErrConflict if b.If or one of b.Still does
-	// not hold, or an alias is the id of a row, or of none;
+	// not hold, an alias is the id of a row, or of none, or a row of b.Replace is not
+	// what it was;
 	// ErrFull if there is no room, in which case the same Write may be tried
 	// again later; ErrClosed after Close, or after a failed sync, which is never
 	// retried.
@@ -178,6 +179,13 @@ type Batch struct {
 	Remove []RowID
 	// Aliases give rows of the log, or of the batch, further ids.
 	Aliases []Alias
+	// Replace replaces rows that nobody has changed meanwhile. None of them may be
+	// in Rows or Remove, too.
+	Replace []Replacement
+	// Keep names, for a tenant, a value of the state that is set to what the batch
+	// tells of the tenant's Rows and what they were before: a list of [Told], in the
+	// order of the ids, those of one row in the order of Rows.
+	Keep map[GUID]string
 	// State sets named values; a nil value deletes the name. Names are paths
 	// such as "client/GUID/GUID", whose first part belongs to one package.
 	State map[string][]byte
@@ -198,8 +206,9 @@ type Batch struct {
 
 // A Result says what was written of a [Batch].
 type Result struct {
-	Rows    []Written // what became of each of Batch.Rows, in their order
-	Removed []Written // and of each of Batch.Remove
+	Rows     []Written // what became of each of Batch.Rows, in their order
+	Removed  []Written // and of each of Batch.Remove
+	Replaced []Written // and of each of Batch.Replace
 }
 
 // Written is what became of a row of a [Batch].

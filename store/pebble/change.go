@@ -21,6 +21,9 @@ type change struct {
 	groups   []group
 	gone     map[call.RowID]idEntry   // rows that the batch removes
 	aliases  map[call.RowID]call.GUID // and ids that it makes aliases of others
+	removals []removal
+	was      map[int]*call.Row    // of rows that replace others
+	kept     map[call.GUID][]byte // what was told, by tenant; see [call.Batch.Keep]
 	result   call.Result
 	keys     keyList
 	tally    tally
@@ -49,16 +52,18 @@ type group struct {
 // newChange checks the rows and messages and encodes them. Nothing here needs
 // the store, so that writers do it side by side.
 func newChange(b call.Batch) (c *change, err error) {
-	c = &change{
-		batch: b, rows: make([]call.Row, len(b.Rows)), ends: make([]int, len(b.Rows)), order: make([]int, len(b.Rows)),
-		bodies: make([]byte, 0, 128*len(b.Rows)), tally: tally{}, result: call.Result{Rows: make([]call.Written, len(b.Rows))},
+	c = &change{batch: b, rows: make([]call.Row, 0, len(b.Rows)+len(b.Replace)), tally: tally{}}
+	if err := c.addReplacements(); err != nil {
+		return nil, err
 	}
-	for i := range b.Rows {
+	n := len(c.rows)
+	c.ends, c.order, c.bodies = make([]int, n), make([]int, n), make([]byte, 0, 128*n)
+	c.result.Rows = make([]call.Written, n)
+	for i := range c.rows {
 		r := &c.rows[i]
-		*r = b.Rows[i]
 		inTicks(r)
 		if err := r.Check(); err != nil {
-			return nil, fmt.Errorf("row %d of %d: %w", i+1, len(b.Rows), err)
+			return nil, fmt.Errorf("row %d of %d: %w", i+1, n, err)
 		}
 		c.bodies = r.AppendBody(c.bodies)
 		c.ends[i] = len(c.bodies)
@@ -108,7 +113,7 @@ func (c *change) body(i int) []byte {
 // order, by one iterator that asks the bloom filters of all levels first: a new
 // id costs no read.
 func (c *change) fold(db *pebble.DB, batch *pebble.Batch) (err error) {
-	if len(c.rows)+len(c.batch.Remove)+len(c.batch.Aliases)+len(c.batch.Legs) == 0 {
+	if len(c.rows)+len(c.removals)+len(c.batch.Aliases)+len(c.batch.Legs) == 0 {
 		return nil
 	}
 	it, err := db.NewIter(&pebble.IterOptions{UseL6Filters: true})
@@ -129,6 +134,9 @@ func (c *change) fold(db *pebble.DB, batch *pebble.Batch) (err error) {
 	}
 	for _, g := range c.groups {
 		if g.entry.kind != idOfRow {
+			if c.replaces(g) {
+				return changedMeanwhile(&c.rows[g.rows[0]])
+			}
 			c.foldNew(g)
 		} else if err := c.foldOld(it, batch, g); err != nil {
 			return err
@@ -208,6 +216,7 @@ func (c *change) resolve(it *pebble.Iterator, id call.RowID) (call.RowID, idEntr
 func (c *change) foldNew(g group) {
 	r := &c.rows[g.rows[0]]
 	body := c.body(g.rows[0])
+	c.keep(g.rows[0], call.New, nil)
 	if c.foldInto(r, g.rows[1:], false) {
 		body = r.AppendBody(nil)
 	}
@@ -239,15 +248,20 @@ func (c *change) wrote(rows []int, r *call.Row) {
 // foldInto folds rows into r and reports whether that changed it.
 func (c *change) foldInto(r *call.Row, rows []int, there bool) (changed bool) {
 	for _, i := range rows {
-		was := r.Start
-		if !r.Fold(&c.rows[i]) {
-			continue
+		start, was := r.Start, (*call.Row)(nil)
+		if c.keeps(i) {
+			then := *r
+			was = &then
 		}
-		changed = true
-		c.result.Rows[i].Fate = call.Changed
-		if there && !r.Start.Equal(was) {
-			c.result.Rows[i].Fate = call.Moved
+		fate := call.Same
+		switch news := r.Fold(&c.rows[i]); {
+		case news && there && !r.Start.Equal(start):
+			fate, changed = call.Moved, true
+		case news:
+			fate, changed = call.Changed, true
 		}
+		c.result.Rows[i].Fate = fate
+		c.keep(i, fate, was)
 	}
 	return changed
 }
@@ -259,8 +273,12 @@ func (c *change) foldOld(it *pebble.Iterator, batch *pebble.Batch, g group) erro
 	if err != nil {
 		return err
 	}
-	now := old
-	changed := c.foldInto(&now, g.rows, true)
+	now, changed := old, false
+	if !c.replaces(g) {
+		changed = c.foldInto(&now, g.rows, true)
+	} else if now, changed, err = c.replace(&old, g); err != nil {
+		return err
+	}
 	c.wrote(g.rows, &now)
 	if !changed {
 		return nil
@@ -292,18 +310,26 @@ func readRow(it *pebble.Iterator, tenant call.GUID, start uint64, id call.GUID) 
 
 // remove removes rows, with what hangs on them.
 func (c *change) remove(db *pebble.DB, it *pebble.Iterator, batch *pebble.Batch) error {
-	for _, asked := range c.batch.Remove {
-		id, e, err := c.resolve(it, asked)
+	for _, asked := range c.removals {
+		id, e, err := c.resolve(it, asked.RowID)
 		if err != nil {
 			return err
 		}
 		if e.kind != idOfRow {
+			if asked.was != nil {
+				return changedMeanwhile(asked.was)
+			}
 			c.result.Removed = append(c.result.Removed, call.Written{Place: call.Cursor{ID: asked.ID}})
 			continue
 		}
 		old, err := readRow(it, id.Tenant, e.start, id.ID)
 		if err != nil {
 			return err
+		}
+		if asked.was != nil {
+			if err := is(&old, asked.was); err != nil {
+				return err
+			}
 		}
 		c.result.Removed = append(c.result.Removed, call.Written{Place: old.Cursor(), Fate: call.Removed})
 		if c.gone == nil {

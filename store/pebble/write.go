@@ -41,7 +41,7 @@ func (s *Store) write(ctx context.Context, b call.Batch) (call.Result, error) {
 		if err := c.fold(s.db, batch); err != nil {
 			return err
 		}
-		if err := firstError(c.messages.addTo(batch), setState(batch, b.State)); err != nil {
+		if err := firstError(c.messages.addTo(batch), setState(batch, b.State), c.setKept(batch)); err != nil {
 			return err
 		}
 		return s.number(batch, c)
@@ -53,7 +53,7 @@ func (s *Store) write(ctx context.Context, b call.Batch) (call.Result, error) {
 		return call.Result{}, err
 	}
 	s.heads.show(c.heads)
-	return c.result, nil
+	return c.results(), nil
 }
 
 // checkIf compares the state with what the batch asks for.

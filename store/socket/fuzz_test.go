@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -46,6 +47,7 @@ func batches() []call.Batch {
 		{State: map[string][]byte{"a": nil, "b": {}, "c": []byte("1")}},
 		{Rows: rows[:1], State: map[string][]byte{"": []byte("x")}, If: map[string][]byte{"a": nil}},
 		{Messages: messages(), Legs: legs()},
+		{Replace: []call.Replacement{{Was: rows[0], Now: rows[0]}, {Was: rows[1], Gone: true}}, Keep: map[call.GUID]string{rows[0].Tenant: "kept/1"}},
 		{Rows: rows[:1], Messages: messages()[:1], Legs: legs()[:1], State: map[string][]byte{"a": nil}},
 	}
 }
@@ -152,7 +154,10 @@ func TestBatchRoundTrip(t *testing.T) {
 func sameBatch(a, b *call.Batch) bool {
 	return slices.EqualFunc(a.Rows, b.Rows, func(x, y call.Row) bool { return x.Equal(&y) }) &&
 		slices.EqualFunc(a.Messages, b.Messages, func(x, y call.Message) bool { return x.Leg == y.Leg && x.Compare(&y) == 0 }) &&
-		slices.Equal(a.Legs, b.Legs) && reflect.DeepEqual(a.State, b.State) && reflect.DeepEqual(a.If, b.If)
+		slices.Equal(a.Legs, b.Legs) && reflect.DeepEqual(a.State, b.State) && reflect.DeepEqual(a.If, b.If) && maps.Equal(a.Keep, b.Keep) &&
+		slices.EqualFunc(a.Replace, b.Replace, func(x, y call.Replacement) bool {
+			return x.Gone == y.Gone && x.Was.Equal(&y.Was) && (x.Gone || x.Now.Equal(&y.Now))
+		})
 }
 
 // Whatever comes in as a query: it is refused, or means something that can be

@@ -53,7 +53,7 @@ import (
 
 const (
 	// protocol changes with what is written here.
-	protocol = "4"
+	protocol = "5"
 	header   = "Trunklog-Socket"
 
 	// maxRequest bounds what a server reads: some million rows.

@@ -28,8 +28,16 @@ func parseRow(r *call.Row, s string) error {
 	return r.ParseBody(tenant, call.TimeOf(start), id, p.s)
 }
 
+// appendLong appends a row with its key, and its length in front.
+func appendLong(b []byte, r *call.Row) []byte {
+	at := len(b)
+	b = appendRow(append(b, 0, 0, 0, 0), r)
+	binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
+	return b
+}
+
 // appendBatch appends b: its rows and its messages, each with its length in
-// front, its legs, its State, its If and the rest. It fails with [call.ErrInvalid] if one
+// front, its legs, its replacements, its State, its If and the rest. It fails with [call.ErrInvalid] if one
 // of them cannot be kept, because the compact form holds only what can.
 func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(len(batch.Rows)))
@@ -38,12 +46,13 @@ func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
 		if err := r.Check(); err != nil {
 			return nil, fmt.Errorf("row %d of %d: %w", i+1, len(batch.Rows), err)
 		}
-		at := len(b)
-		b = appendRow(append(b, 0, 0, 0, 0), r)
-		binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
+		b = appendLong(b, r)
 	}
 	b, err := appendMessages(b, batch)
 	if err != nil {
+		return nil, err
+	}
+	if b, err = appendReplacements(b, batch); err != nil {
 		return nil, err
 	}
 	b = appendValues(b, batch.State)
@@ -64,7 +73,57 @@ func appendChanges(b []byte, batch *call.Batch) []byte {
 	for _, c := range batch.Still {
 		b = appendVersion(append(append(b, c.Tenant[:]...), c.Correlation[:]...), c.After)
 	}
+	b = binary.AppendUvarint(b, uint64(len(batch.Keep)))
+	for tenant, name := range batch.Keep {
+		b = appendText(append(b, tenant[:]...), name)
+	}
 	return b
+}
+
+// appendReplacements appends what b replaces. It fails as appendBatch does.
+func appendReplacements(b []byte, batch *call.Batch) ([]byte, error) {
+	b = binary.AppendUvarint(b, uint64(len(batch.Replace)))
+	for i := range batch.Replace {
+		r := &batch.Replace[i]
+		rows := []*call.Row{&r.Was, &r.Now}
+		if r.Gone {
+			rows = rows[:1]
+		}
+		b = append(b, byte(len(rows)))
+		for _, row := range rows {
+			if err := row.Check(); err != nil {
+				return nil, fmt.Errorf("replacement %d of %d: %w", i+1, len(batch.Replace), err)
+			}
+			b = appendLong(b, row)
+		}
+	}
+	return b, nil
+}
+
+func (p *parser) replacements(b *call.Batch) error {
+	const least = 1 + 4 + rowKey
+	for n := p.number(least); n > 0 && !p.bad; n-- {
+		var r call.Replacement
+		rows := []*call.Row{&r.Was, &r.Now}
+		switch p.byte() {
+		case 1:
+			rows, r.Gone = rows[:1], true
+		case 2:
+		default:
+			p.bad = true
+		}
+		for _, row := range rows {
+			long := p.long()
+			if p.bad {
+				return nil // its end says so
+			}
+			if err := parseRow(row, long); err != nil {
+				return fmt.Errorf("%w: replacement: %w", call.ErrInvalid, err)
+			}
+		}
+		b.Replace = append(b.Replace, r)
+	}
+	return nil
 }
 
 func (p *parser) changes(b *call.Batch) {
@@ -76,6 +135,13 @@ func (p *parser) changes(b *call.Batch) {
 	}
 	for n := p.number(48); n > 0; n-- {
 		b.Still = append(b.Still, call.Condition{Tenant: p.guid(), Correlation: p.guid(), After: p.version()})
+	}
+	for n := p.number(17); n > 0 && !p.bad; n-- {
+		if b.Keep == nil {
+			b.Keep = make(map[call.GUID]string)
+		}
+		tenant := p.guid()
+		b.Keep[tenant] = p.text()
 	}
 }
 
@@ -105,6 +171,9 @@ func parseBatch(s string) (call.Batch, error) {
 		}
 	}
 	p.messages(&b)
+	if err := p.replacements(&b); err != nil {
+		return call.Batch{}, err
+	}
 	b.State, b.If = p.values(), p.values()
 	p.changes(&b)
 	if err := p.end(); err != nil {
@@ -114,7 +183,7 @@ func parseBatch(s string) (call.Batch, error) {
 }
 
 func appendResult(b []byte, r call.Result) []byte {
-	for _, all := range [...][]call.Written{r.Rows, r.Removed} {
+	for _, all := range [...][]call.Written{r.Rows, r.Removed, r.Replaced} {
 		b = binary.AppendUvarint(b, uint64(len(all)))
 		for _, w := range all {
 			b = append(append(appendMoment(b, w.Place.Start), w.Place.ID[:]...), byte(w.Fate))
@@ -125,7 +194,7 @@ func appendResult(b []byte, r call.Result) []byte {
 }
 
 func (p *parser) result() (r call.Result) {
-	for _, all := range [...]*[]call.Written{&r.Rows, &r.Removed} {
+	for _, all := range [...]*[]call.Written{&r.Rows, &r.Removed, &r.Replaced} {
 		*all = make([]call.Written, p.number(1+16+1+1))
 		for i := range *all {
 			(*all)[i] = call.Written{Place: call.Cursor{Start: p.moment(), ID: p.guid()}, Fate: call.Fate(p.byte()), Number: p.uvarint()}

@@ -36,6 +36,8 @@ func cases() []law {
 		{"StateIsSetAndDeleted", stateIsSetAndDeleted},
 		{"StateByPrefix", stateByPrefix},
 		{"StateInOrder", stateInOrder},
+		{"ReplacedIfUnchanged", replacedIfUnchanged},
+		{"WhatWasToldIsKept", whatWasToldIsKept},
 		{"IfHoldsOrConflicts", ifHoldsOrConflicts},
 		{"IfCountsExactly", ifCountsExactly},
 		// Rows, Row and Count.

@@ -65,7 +65,7 @@ func (f *fixture) result(b call.Batch) call.Result {
 }
 
 func sameResult(a, b call.Result) bool {
-	return slices.EqualFunc(a.Rows, b.Rows, sameWritten) && slices.EqualFunc(a.Removed, b.Removed, sameWritten)
+	return slices.EqualFunc(a.Rows, b.Rows, sameWritten) && slices.EqualFunc(a.Removed, b.Removed, sameWritten) && slices.EqualFunc(a.Replaced, b.Replaced, sameWritten)
 }
 
 func sameWritten(a, b call.Written) bool {

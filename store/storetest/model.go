@@ -87,6 +87,9 @@ func (m *Model) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	}
 	defer m.busy.Done()
 	rows := make([]call.Row, len(b.Rows))
+	if err := b.CheckReplace(); err != nil {
+		return call.Result{}, fmt.Errorf("model: %w", err)
+	}
 	for i := range b.Rows {
 		rows[i] = asKept(&b.Rows[i])
 		if err := rows[i].Check(); err != nil {
@@ -113,6 +116,9 @@ func (m *Model) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	if err := m.goodAliases(&b, rows); err != nil {
 		return call.Result{}, err
 	}
+	if err := m.unchanged(b.Replace); err != nil {
+		return call.Result{}, err
+	}
 	res := call.Result{Rows: make([]call.Written, len(rows))}
 	for _, id := range b.Remove {
 		res.Removed = append(res.Removed, m.remove(id))
@@ -120,15 +126,31 @@ func (m *Model) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	for _, a := range b.Aliases {
 		m.aliases[call.RowID{Tenant: a.Tenant, ID: a.ID}] = m.resolve(a.Tenant, a.Of)
 	}
+	for i := range b.Replace {
+		if r := &b.Replace[i]; r.Gone {
+			res.Replaced = append(res.Replaced, m.remove(call.RowID{Tenant: r.Was.Tenant, ID: r.Was.ID}))
+		} else {
+			res.Replaced = append(res.Replaced, call.Written{})
+		}
+	}
 	fresh := map[call.RowID]bool{}
+	kept := keeping{names: b.Keep}
 	for i := range rows {
+		was, _ := m.at(rows[i].Tenant, rows[i].ID)
 		w := m.fold(&rows[i], fresh)
+		kept.add(rows[i], w, was)
 		res.Rows[i] = w
 		if w.Fate == call.New {
 			fresh[call.RowID{Tenant: rows[i].Tenant, ID: w.Place.ID}] = true
 		}
 	}
 	m.follow(res.Rows, rows)
+	for i := range b.Replace {
+		if r := &b.Replace[i]; !r.Gone {
+			res.Replaced[i] = m.replace(&r.Now)
+		}
+	}
+	kept.set(m.state)
 	m.kept.add(messages, m.placed(legs))
 	for name, v := range b.State {
 		if delete(m.state, name); v != nil {

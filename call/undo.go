@@ -1,0 +1,203 @@
+package call
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// A Replacement puts a row in the place of another of the same id, or takes it out
+// of the log, if it still is what it was. Its legs, messages and aliases stay with
+// the row, and go with one that is gone.
+type Replacement struct {
+	Was, Now Row
+	Gone     bool // there is no Now
+}
+
+// CheckReplace reports whether what b replaces makes sense: each row once, and not in
+// the batch in another way.
+func (b *Batch) CheckReplace() error {
+	if len(b.Replace) == 0 {
+		return nil
+	}
+	seen := make(map[RowID]bool, len(b.Replace))
+	for i := range b.Rows {
+		seen[RowID{b.Rows[i].Tenant, b.Rows[i].ID}] = true
+	}
+	for _, id := range b.Remove {
+		seen[id] = true
+	}
+	for i := range b.Replace {
+		r := &b.Replace[i]
+		id := RowID{r.Was.Tenant, r.Was.ID}
+		switch {
+		case seen[id]:
+			return fmt.Errorf("%w: row %v is replaced, and is in the batch once more", ErrInvalid, id.ID)
+		case !r.Gone && id != RowID{r.Now.Tenant, r.Now.ID}:
+			return fmt.Errorf("%w: row %v is replaced by one of another id", ErrInvalid, id.ID)
+		}
+		seen[id] = true
+	}
+	return nil
+}
+
+// A Told is what a batch has told of a row, and what that did to it, so that it can
+// be taken back; see [Batch.Keep].
+type Told struct {
+	Row  Row  // as it was told, under the id that it has in the log
+	Fate Fate // New, Changed, Moved or Same; with Same, Row is its id alone
+	Was  Row  // as it was before, with Changed and Moved
+}
+
+// The list of them is a value of the state. For each:
+//
+//	fate   1 byte
+//	id     16 bytes
+//	told   start 8 bytes, [Ticks]; uvarint length; [Row.AppendBody]; not with Same
+//	was    the same; with Changed and Moved
+
+// AppendTold appends t to b.
+func AppendTold(b []byte, t *Told) []byte {
+	b = append(append(b, byte(t.Fate)), t.Row.ID[:]...)
+	if t.Fate == Same {
+		return b
+	}
+	b = appendTold(b, &t.Row)
+	if t.Fate != New {
+		b = appendTold(b, &t.Was)
+	}
+	return b
+}
+
+func appendTold(b []byte, r *Row) []byte {
+	b = binary.BigEndian.AppendUint64(b, Ticks(r.Start))
+	body := r.AppendBody(make([]byte, 0, 256))
+	return append(binary.AppendUvarint(b, uint64(len(body))), body...)
+}
+
+// ParseTold yields what AppendTold has appended of rows of a tenant. The texts of the
+// rows are parts of s. The error wraps [ErrInvalid].
+func ParseTold(s string, tenant GUID) iter.Seq2[Told, error] {
+	return func(yield func(Told, error) bool) {
+		for len(s) > 0 {
+			var t Told
+			var err error
+			if t, s, err = parseTold(s, tenant); !yield(t, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func parseTold(s string, tenant GUID) (t Told, rest string, err error) {
+	const head = 1 + len(GUID{})
+	if len(s) < head || Fate(s[0]) > Moved {
+		return t, "", fmt.Errorf("%w: what was told of a row makes no sense", ErrInvalid)
+	}
+	t.Fate = Fate(s[0])
+	id := GUID([]byte(s[1:head]))
+	t.Row.Tenant, t.Row.ID = tenant, id
+	if rest = s[head:]; t.Fate == Same {
+		return t, rest, nil
+	}
+	rest, err = t.Row.parseTold(rest, tenant, id)
+	if err == nil && t.Fate != New {
+		rest, err = t.Was.parseTold(rest, tenant, id)
+	}
+	return t, rest, err
+}
+
+func (r *Row) parseTold(s string, tenant, id GUID) (rest string, err error) {
+	const start = 8
+	n, at := uint64(0), badly
+	if len(s) >= start {
+		n, at = uvarintAt(s, start)
+	}
+	if at > len(s) || n > uint64(len(s)-at) {
+		return "", fmt.Errorf("%w: what was told of a row is cut off", ErrInvalid)
+	}
+	end := at + int(n)
+	return s[end:], r.ParseBody(tenant, TimeOf(binary.BigEndian.Uint64([]byte(s[:start]))), id, s[at:end])
+}
+
+// Voices yields the voices by which t was told: who speaks, and by which source.
+func (t *Told) Voices() iter.Seq2[Witness, string] {
+	return func(yield func(Witness, string) bool) {
+		for _, v := range t.Row.testimonies(nil) {
+			if !yield(v.by, v.source) {
+				return
+			}
+		}
+	}
+}
+
+// TakeBack makes r what it would be if t had not been told: of each claim that its
+// voices still make, the one that they made before stands, or none. It reports
+// whether anything was taken back, and whether anybody has said anything of the call
+// that stands yet; if not, r is as it was.
+func (r *Row) TakeBack(t *Told) (changed, left bool) {
+	var was []testimony
+	if t.Fate != New {
+		was = t.Was.testimonies(nil)
+	}
+	now := r.testimonies(nil)
+	if r.startAsClaimed() {
+		changed = true
+	}
+	kinds := Kinds(0)
+	for _, told := range t.Row.testimonies(nil) {
+		kinds |= told.by.Kind().Set()
+		if v := voice(now, &told); v != nil && v.unsay(&told, voice(was, &told)) {
+			changed = true
+		}
+	}
+	if !changed {
+		return false, true
+	}
+	now = slices.DeleteFunc(now, func(v testimony) bool { return v.said == 0 })
+	if len(now) == 0 {
+		return true, false
+	}
+	for _, v := range now {
+		kinds &^= v.by.Kind().Set()
+	}
+	*r = Row{Tenant: r.Tenant, ID: r.ID, Start: r.Start, Seen: r.Seen &^ kinds, Rest: r.Rest}
+	b := benches.Get().(*bench)
+	defer b.leave()
+	b.all = append(b.all, now...)
+	r.showAll(b)
+	return true, true
+}
+
+// voice returns what the voice of v has said among all, or nil.
+func voice(all []testimony, v *testimony) *testimony {
+	for i := range all {
+		if all[i].by == v.by && all[i].source == v.source {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+// unsay takes back what t says as told does; what the voice said before stands then,
+// if it had spoken.
+func (t *testimony) unsay(told, was *testimony) (changed bool) {
+	for f := range told.said.all {
+		if !t.said.has(f) || f != FieldID && !t.row.same(&told.row, f) {
+			continue // it says something else by now
+		}
+		switch {
+		case was == nil || !was.said.has(f):
+			t.said &^= 1 << f
+			changed = true
+		case f != FieldID && !was.row.same(&t.row, f):
+			t.row.take(&was.row, f)
+			changed = true
+		}
+	}
+	if told.faces && t.faces && (was == nil || !was.faces) {
+		t.faces, changed = false, true
+	}
+	return changed
+}

@@ -1,0 +1,130 @@
+package pebble
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/trunklog/trunklog/call"
+)
+
+// A removal is a row that a batch removes; if was is not nil, only if it still is
+// what it was.
+type removal struct {
+	call.RowID
+	was *call.Row
+}
+
+// addReplacements adds what the batch replaces to the rows of c, or to what it removes.
+func (c *change) addReplacements() error {
+	b := &c.batch
+	if err := b.CheckReplace(); err != nil {
+		return err
+	}
+	for _, id := range b.Remove {
+		c.removals = append(c.removals, removal{RowID: id})
+	}
+	c.rows = append(c.rows, b.Rows...)
+	for i := range b.Replace {
+		r := &b.Replace[i]
+		id := call.RowID{Tenant: r.Was.Tenant, ID: r.Was.ID}
+		if r.Gone {
+			c.removals = append(c.removals, removal{id, &r.Was})
+			continue
+		}
+		if c.was == nil {
+			c.was = make(map[int]*call.Row)
+		}
+		c.was[len(c.rows)] = &r.Was
+		c.rows = append(c.rows, r.Now)
+	}
+	return nil
+}
+
+// results returns what became of all parts of the batch.
+func (c *change) results() call.Result {
+	b, r := &c.batch, c.result
+	rows, removed := r.Rows[len(b.Rows):], r.Removed[len(b.Remove):]
+	r.Rows, r.Removed = r.Rows[:len(b.Rows)], r.Removed[:len(b.Remove)]
+	for i := range b.Replace {
+		from := &rows
+		if b.Replace[i].Gone {
+			from = &removed
+		}
+		r.Replaced, *from = append(r.Replaced, (*from)[0]), (*from)[1:]
+	}
+	return r
+}
+
+// is fails with [call.ErrConflict] if a row is not what it was.
+func is(old, was *call.Row) error {
+	then := *was
+	inTicks(&then)
+	if !old.Start.Equal(then.Start) || !bytes.Equal(old.AppendBody(nil), then.AppendBody(nil)) {
+		return changedMeanwhile(was)
+	}
+	return nil
+}
+
+func changedMeanwhile(r *call.Row) error {
+	return fmt.Errorf("row %v has changed meanwhile: %w", r.ID, call.ErrConflict)
+}
+
+// replaces reports whether a row of a group is there to replace another.
+func (c *change) replaces(g group) bool {
+	return c.was != nil && slices.ContainsFunc(g.rows, func(i int) bool { return c.was[i] != nil })
+}
+
+// replace puts the row with the given index in the place of one that is there.
+func (c *change) replace(old *call.Row, g group) (now call.Row, changed bool, err error) {
+	i := g.rows[0]
+	if len(g.rows) > 1 { // under an alias
+		return now, false, changedMeanwhile(old)
+	}
+	if err := is(old, c.was[i]); err != nil {
+		return now, false, err
+	}
+	now = c.rows[i]
+	moved := !now.Start.Equal(old.Start)
+	switch changed = moved || !bytes.Equal(old.AppendBody(nil), c.body(i)); {
+	case moved:
+		c.result.Rows[i].Fate = call.Moved
+	case changed:
+		c.result.Rows[i].Fate = call.Changed
+	}
+	return now, changed, nil
+}
+
+// keeps reports whether what is told of the row with the given index is kept.
+func (c *change) keeps(i int) bool {
+	_, ok := c.batch.Keep[c.rows[i].Tenant]
+	return ok && i < len(c.batch.Rows)
+}
+
+// keep notes what was told of the row with the given index, and what it was before.
+func (c *change) keep(i int, fate call.Fate, was *call.Row) {
+	if !c.keeps(i) {
+		return
+	}
+	t := call.Told{Row: c.rows[i], Fate: fate}
+	if was != nil {
+		t.Was = *was
+	}
+	if c.kept == nil {
+		c.kept = make(map[call.GUID][]byte)
+	}
+	c.kept[t.Row.Tenant] = call.AppendTold(c.kept[t.Row.Tenant], &t)
+}
+
+// setKept adds what was told to a batch.
+func (c *change) setKept(batch *pebble.Batch) error {
+	if len(c.kept) == 0 {
+		return nil
+	}
+	state := make(map[string][]byte, len(c.kept))
+	for tenant, told := range c.kept {
+		state[c.batch.Keep[tenant]] = told
+	}
+	return setState(batch, state)
+}
