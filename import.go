@@ -55,6 +55,7 @@ said instead, and nothing is written.`,
 	f.BoolVar(&in.dryRun, "dry-run", false, "read everything and write nothing, no rejects file either")
 	f.StringVar(&in.rejects.path, "rejects", "", "write what cannot be read to a new `FILE` (default: one in DATA/rejects)")
 	f.StringVar(&in.mapFile, "map", "", "how to read the CSV, a YAML `FILE` (see docs/import-csv.md)")
+	cmd.AddCommand(p.importListCommand(), p.importUndoCommand())
 	f.StringVar(&in.keepSIP, "keep-sip", "off", "keep the SIP messages too, of formats hep and pcap; the server deletes them after its own `PERIOD`")
 	return cmd
 }
@@ -77,6 +78,7 @@ type importer struct {
 	decode  call.Decoder
 	ingest  *ingest.Ingest
 	sink    *ingest.Sink
+	noted   *ingest.Import
 	rejects rejectsFile
 	reading string // the file that is being read
 	read    int64  // records that could be read
@@ -104,8 +106,10 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 		}
 		id = t.ID
 	}
+	in.noted = in.newImport(id)
 	in.ingest = ingest.New(ingest.Config{
 		Store:   h.store,
+		Import:  in.noted.ID,
 		Tenant:  func(trunk string) (call.GUID, bool) { return h.tenants.ByTrunk(ctx, trunk) },
 		Now:     in.now,
 		Number:  func(trunk, number string) string { return h.tenants.Number(ctx, trunk, number) },
@@ -122,6 +126,11 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 	in.rejects.fallback = filepath.Join(rejectsName, fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
 	defer func() { err = errors.Join(err, in.rejects.close()) }()
 
+	if !in.dryRun {
+		if err := in.noted.Save(ctx, h.store); err != nil {
+			return err
+		}
+	}
 	began := in.now()
 	progress := in.newProgress(in.files)
 	err = in.importFiles(ctx, progress)
@@ -134,6 +143,9 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 		in.reportCalls(in.now().Sub(began))
 	} else {
 		in.report(in.now().Sub(began))
+	}
+	if !in.dryRun {
+		err = errors.Join(err, in.ended(ctx, h))
 	}
 	switch {
 	case err != nil || in.rejects.n == 0:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -45,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"setjson": setJSON,
 			"setfile": setFile,
+			"ids":     setIDs,
 			"fetch":   fetch,
 			"next":    next,
 			"listens": listens,
@@ -64,6 +66,19 @@ func setJSON(ts *testscript.TestScript, _ bool, args []string) {
 		_, rest, _ = strings.Cut(rest, `"`)
 		value, _, _ := strings.Cut(rest, `"`)
 		ts.Setenv(args[i], value)
+	}
+}
+
+// setIDs: ids FILE VAR … sets variables to the ids of the JSON objects in the array
+// in FILE.
+func setIDs(ts *testscript.TestScript, _ bool, args []string) {
+	var all []struct{ ID string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &all))
+	if len(all) != len(args)-1 {
+		ts.Fatalf("%d objects, want %d", len(all), len(args)-1)
+	}
+	for i, name := range args[1:] {
+		ts.Setenv(name, all[i].ID)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -102,7 +104,9 @@ func trimChanges(ctx context.Context, st call.Store, keep tenant.Period, now fun
 	defer tick.Stop()
 	for {
 		// A round that failed is made up for by the next one.
-		if err := st.TrimChanges(ctx, keep.Before(now())); err != nil && ctx.Err() == nil {
+		before := keep.Before(now())
+		err := errors.Join(st.TrimChanges(ctx, before), ingest.ForgetImports(ctx, st, before))
+		if err != nil && ctx.Err() == nil {
 			log.Error("forgetting old changes failed", "err", err)
 		}
 		select {

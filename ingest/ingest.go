@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -37,6 +38,9 @@ type Config struct {
 	Clock func(source string, ahead time.Duration)
 	// KeepSIP keeps the SIP messages of calls, see [call.Message].
 	KeepSIP bool
+	// Import is the id of the import that all rows belong to, if they are those of
+	// one: what is told of them is kept then, see [Undo].
+	Import string
 	// Times are those for which ingest waits for more of a call; of each that
 	// is zero the default is used.
 	Times Times
@@ -57,6 +61,9 @@ type Ingest struct {
 	mu      sync.Mutex
 	peers   map[string][]netip.Prefix // by source
 
+	imported string       // the id of the import that all rows belong to
+	pieces   atomic.Int64 // how many batches it had
+
 	hearing hearing
 	feed    feed
 	turns   *share.Turns[string]
@@ -72,7 +79,7 @@ const (
 
 // New returns an Ingest. There is nothing to close.
 func New(c Config) *Ingest {
-	in := &Ingest{store: c.Store, tenant: c.Tenant, now: c.Now, number: c.Number, clock: c.Clock, keepSIP: c.KeepSIP}
+	in := &Ingest{store: c.Store, tenant: c.Tenant, now: c.Now, number: c.Number, clock: c.Clock, keepSIP: c.KeepSIP, imported: c.Import}
 	if in.clock == nil {
 		in.clock = func(string, time.Duration) {}
 	}

@@ -320,6 +320,7 @@ func (in *Ingest) Write(ctx context.Context, b call.Batch) (call.Result, error) 
 // get that id. It returns how many those were, and what was written of each.
 func (in *Ingest) write(ctx context.Context, b call.Batch) (res call.Result, linked int, err error) {
 	const tries = 10
+	in.keep(&b)
 	for range tries {
 		if res, linked, err = in.writeOnce(ctx, b); !errors.Is(err, call.ErrConflict) {
 			break

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest"
+)
+
+// newImport returns what is noted of an import that begins now.
+func (in *importer) newImport(tenant call.GUID) *ingest.Import {
+	began := in.now().UTC().Truncate(time.Second)
+	var some [2]byte
+	rand.Read(some[:])
+	return &ingest.Import{
+		ID: began.Format("20060102T150405Z-") + hex.EncodeToString(some[:]), Format: in.format, Files: in.files,
+		Tenant: tenant, Began: began,
+	}
+}
+
+// ended notes how an import went. It is noted even if the import was broken off.
+func (in *importer) ended(ctx context.Context, h *house) error {
+	t := in.sink.Totals()
+	i := in.noted
+	i.Ended = in.now().UTC().Truncate(time.Second)
+	i.New, i.Changed, i.Same, i.Rejected = t.New, t.Changed, t.Same, int64(in.rejects.n)
+	if s := in.ingest.HearStats(); s.Messages > 0 {
+		i.New, i.Changed = int64(s.Rows), int64(s.Amended)
+	}
+	if err := i.Save(context.WithoutCancel(ctx), h.store); err != nil {
+		return err
+	}
+	if i.New+i.Changed > 0 {
+		fmt.Fprintf(in.stderr, "this was import %s; 'trunklog import undo %s' takes it back\n", i.ID, i.ID)
+	}
+	return nil
+}
+
+func (p *program) importListCommand() *cobra.Command {
+	var form string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the imports",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			h, err := p.enter(cmd.Context(), cmd, false)
+			if err != nil {
+				return err
+			}
+			defer h.close(&err)
+			all, err := ingest.Imports(cmd.Context(), h.store)
+			if err != nil {
+				return err
+			}
+			tenants, err := h.tenants.List(cmd.Context())
+			if err != nil {
+				return err
+			}
+			names := make(map[call.GUID]string)
+			for _, t := range tenants {
+				names[t.ID] = t.Name
+			}
+			out := table{{"ID", "TENANT", "FORMAT", "FILES", "NEW", "CHANGED", "KNOWN", "REJECTED", "STATE"}}
+			for i := range all {
+				out = append(out, importCells(&all[i], names))
+			}
+			return p.print(form, out, append([]ingest.Import{}, all...))
+		},
+	}
+	outputFlag(cmd, &form)
+	return cmd
+}
+
+func importCells(i *ingest.Import, tenants map[call.GUID]string) []string {
+	tenant := tenants[i.Tenant]
+	switch {
+	case i.Tenant.IsZero():
+		tenant = "by trunk"
+	case tenant == "":
+		tenant = i.Tenant.String()
+	}
+	files := i.Files[0]
+	if n := len(i.Files) - 1; n > 0 {
+		files += fmt.Sprintf(" and %d more", n)
+	}
+	n := func(n int64) string { return strconv.FormatInt(n, 10) }
+	return []string{i.ID, tenant, i.Format, files, n(i.New), n(i.Changed), n(i.Same), n(i.Rejected), importState(i)}
+}
+
+func importState(i *ingest.Import) string {
+	switch {
+	case !i.Undone.IsZero() && i.Left > 0:
+		return fmt.Sprintf("undone, but for %s", count(i.Left, "row", "rows"))
+	case !i.Undone.IsZero():
+		return "undone"
+	case i.Forgotten:
+		return "cannot be undone any more"
+	case i.Ended.IsZero():
+		return "under way, or broken off"
+	}
+	return "done"
+}
+
+func (p *program) importUndoCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "undo ID",
+		Short: "Take back an import",
+		Long: `Take back an import: rows that it alone has told are removed, and of others what
+it has told is taken back. A row of which a later import of the same format has
+told, too, is left, and its id is printed: undo that one first, and this one then.
+
+It is possible for as long as changes are kept (serve --keep-changes).`,
+		Example: `  trunklog import list
+  trunklog import undo 20261130T081500Z-3fa2 --yes`,
+		Args: exactly("ID"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			h, err := p.enter(cmd.Context(), cmd, false)
+			if err != nil {
+				return err
+			}
+			defer h.close(&err)
+			left := func(id call.RowID) { fmt.Fprintln(p.stdout, id.ID) }
+			n, err := ingest.Undo(cmd.Context(), h.store, args[0], p.now().UTC().Truncate(time.Second), !yes, left)
+			p.reportUndone(n, yes)
+			return err
+		},
+	}
+	yesFlag(cmd, &yes)
+	return cmd
+}
+
+func (p *program) reportUndone(n ingest.Undone, done bool) {
+	removed, taken := "would remove", "would take back what was told of"
+	if done {
+		removed, taken = "removed", "took back what was told of"
+	}
+	fmt.Fprintf(p.stderr, "%s %s, %s %d others", removed, count(n.Removed, "row", "rows"), taken, n.Changed)
+	for _, more := range []struct {
+		n    int64
+		what string
+	}{
+		{n.Left, "left, because a later import has told of them"},
+		{n.Kept, "of which nothing stands any more that it told"},
+		{n.Gone, "not in the log any more"},
+	} {
+		if more.n > 0 {
+			fmt.Fprintf(p.stderr, "; %d %s", more.n, more.what)
+		}
+	}
+	fmt.Fprintln(p.stderr)
+	if !done {
+		p.onlySaid()
+	}
+}
