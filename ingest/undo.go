@@ -19,18 +19,53 @@ type Undone struct {
 	Gone    int64 // they are not in the log any more
 }
 
-func (n *Undone) add(m Undone) {
-	n.Removed, n.Changed, n.Left = n.Removed+m.Removed, n.Changed+m.Changed, n.Left+m.Left
-	n.Kept, n.Gone = n.Kept+m.Kept, n.Gone+m.Gone
-}
+// became is what becomes of a row; what stands later here is said of it, if one batch
+// of the import has it so and another so.
+type became uint8
+
+const (
+	gone became = iota
+	kept
+	left
+	changed
+	removed
+)
 
 // An undoing takes an import back.
 type undoing struct {
 	store call.Store
 	dry   bool
 	later map[call.RowID]struct{} // rows of which later imports have told
-	taken map[call.GUID]struct{}  // rows of which something was taken back
-	left  func(call.RowID)
+	rows  map[call.RowID]became
+	// With dry, how rows would be by now that several batches have told.
+	twice map[call.RowID]bool
+	would map[call.RowID]call.Replacement
+}
+
+func (u *undoing) note(id call.RowID, b became) {
+	if was, ok := u.rows[id]; !ok || b > was {
+		u.rows[id] = b
+	}
+}
+
+// counts counts the rows by what became of them, and tells left those that are left.
+func (u *undoing) counts(each func(call.RowID)) (n Undone) {
+	for id, b := range u.rows {
+		switch b {
+		case gone:
+			n.Gone++
+		case kept:
+			n.Kept++
+		case left:
+			n.Left++
+			each(id)
+		case changed:
+			n.Changed++
+		case removed:
+			n.Removed++
+		}
+	}
+	return n
 }
 
 // Undo takes back what an import has told, batch by batch, the last one first: rows
@@ -50,12 +85,18 @@ func Undo(ctx context.Context, store call.Store, id string, now time.Time, dry b
 	case all[at].Forgotten:
 		return n, fmt.Errorf("import %s: %w", id, errForgotten)
 	}
-	u := &undoing{store: store, dry: dry, later: make(map[call.RowID]struct{}), taken: make(map[call.GUID]struct{}), left: left}
+	u := &undoing{store: store, dry: dry, later: make(map[call.RowID]struct{}), rows: make(map[call.RowID]became)}
 	for i := at + 1; i < len(all); i++ {
 		if all[i].Format == all[at].Format {
-			if err := u.after(ctx, all[i].ID); err != nil {
+			err := u.each(ctx, all[i].ID, func(id call.RowID) { u.later[id] = struct{}{} })
+			if err != nil {
 				return n, err
 			}
+		}
+	}
+	if dry {
+		if err := u.lookAhead(ctx, id); err != nil {
+			return n, err
 		}
 	}
 	names, err := pieces(ctx, store, id)
@@ -63,12 +104,11 @@ func Undo(ctx context.Context, store call.Store, id string, now time.Time, dry b
 		return n, err
 	}
 	for _, name := range slices.Backward(names) {
-		m, err := u.piece(ctx, name)
-		if n.add(m); err != nil {
-			return n, fmt.Errorf("undo import %s: %w", id, err)
+		if err := u.piece(ctx, name); err != nil {
+			return u.counts(left), fmt.Errorf("undo import %s: %w", id, err)
 		}
 	}
-	if dry {
+	if n = u.counts(left); dry {
 		return n, nil
 	}
 	if err := u.forgetLegs(ctx, all[at].Format); err != nil {
@@ -78,9 +118,9 @@ func Undo(ctx context.Context, store call.Store, id string, now time.Time, dry b
 	return n, all[at].Save(ctx, store)
 }
 
-// after notes the rows of which a later import has told. One that was undone has told
+// each calls f with the rows of which an import has told. One that was undone has told
 // of none any more.
-func (u *undoing) after(ctx context.Context, id string) error {
+func (u *undoing) each(ctx context.Context, id string, f func(call.RowID)) error {
 	for v, err := range u.store.State(ctx, importedPrefix+id+"/") {
 		if err != nil {
 			return fmt.Errorf("read what import %s told: %w", id, err)
@@ -89,51 +129,58 @@ func (u *undoing) after(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		for _, t := range all {
-			u.later[call.RowID{Tenant: tenant, ID: t.Row.ID}] = struct{}{}
+		for i := range all {
+			f(call.RowID{Tenant: tenant, ID: all[i].Row.ID})
 		}
 	}
 	return nil
 }
 
+// lookAhead notes the rows of which the import has told more than once.
+func (u *undoing) lookAhead(ctx context.Context, id string) error {
+	once := make(map[call.RowID]struct{})
+	u.twice, u.would = make(map[call.RowID]bool), make(map[call.RowID]call.Replacement)
+	return u.each(ctx, id, func(id call.RowID) {
+		if _, ok := once[id]; ok {
+			u.twice[id] = true
+		}
+		once[id] = struct{}{}
+	})
+}
+
 // piece takes back what one batch has told, in one batch.
-func (u *undoing) piece(ctx context.Context, name string) (n Undone, err error) {
+func (u *undoing) piece(ctx context.Context, name string) (err error) {
 	const tries = 10
 	for range tries {
 		var value []byte
 		if value, err = call.Value(ctx, u.store, name); err != nil || value == nil {
-			return Undone{}, err
+			return err
 		}
-		p := reversal{undoing: u, rows: make(map[call.RowID]int)}
 		tenant, all, err := told(name, value)
 		if err != nil {
-			return Undone{}, err
+			return err
 		}
+		p := reversal{undoing: u, at: make(map[call.RowID]int)}
 		for _, t := range slices.Backward(all) {
 			if err := p.take(ctx, call.RowID{Tenant: tenant, ID: t.Row.ID}, &t); err != nil {
-				return Undone{}, err
+				return err
 			}
 		}
-		n = p.counts()
+		p.prune()
 		if !u.dry {
 			p.b.State = map[string][]byte{name: p.rest(tenant)}
 			p.b.If = map[string][]byte{name: value}
 			_, err = u.store.Write(ctx, p.b)
 		}
 		if err == nil {
-			for _, r := range p.b.Replace {
-				u.taken[r.Was.ID] = struct{}{}
-			}
-			for _, t := range p.stay {
-				u.left(call.RowID{Tenant: tenant, ID: t.Row.ID})
-			}
-			return n, nil
+			p.done(tenant)
+			return nil
 		}
 		if !errors.Is(err, call.ErrConflict) { // else one of the rows has changed meanwhile
-			return Undone{}, err
+			return err
 		}
 	}
-	return Undone{}, err
+	return err
 }
 
 // forgetLegs forgets the calls of which a recording has told rows that were taken back:
@@ -150,7 +197,7 @@ func (u *undoing) forgetLegs(ctx context.Context, source string) error {
 			if err != nil {
 				return fmt.Errorf("read %s: %w", v.Name, err)
 			}
-			if _, row := u.taken[l.life.row.ID]; row && !parts {
+			if row := u.rows[call.RowID{Tenant: l.life.rowTenant, ID: l.life.row.ID}]; row >= changed && !parts {
 				main[l.id] = true
 			}
 			if main[l.id] || main[l.life.partOf] {
@@ -168,10 +215,11 @@ func (u *undoing) forgetLegs(ctx context.Context, source string) error {
 // A reversal is what takes back one batch.
 type reversal struct {
 	*undoing
-	b    call.Batch
-	rows map[call.RowID]int // which of b.Replace is about a row
-	n    Undone
-	stay []call.Told // what is left, the last first
+	b     call.Batch
+	at    map[call.RowID]int // which of b.Replace is about a row
+	stay  []call.Told        // what is left, the last first
+	gone  []call.RowID
+	stand []call.RowID // rows of which nothing stands any more that was told
 }
 
 // take takes back what was told of one row.
@@ -183,20 +231,20 @@ func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error 
 	if t.Fate == call.Same {
 		return nil
 	}
-	i, ok := p.rows[id]
+	i, ok := p.at[id]
 	if !ok {
-		r, err := p.store.Row(ctx, id.Tenant, id.ID)
+		now, err := p.now(ctx, id)
 		if errors.Is(err, call.ErrNotFound) {
-			p.n.Gone++
+			p.gone = append(p.gone, id)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 		i = len(p.b.Replace)
-		p.b.Replace = append(p.b.Replace, call.Replacement{Was: r, Now: r.Clone()})
-		p.rows[id] = i
-		p.rows[call.RowID{Tenant: r.Tenant, ID: r.ID}] = i // id may be an alias
+		p.b.Replace = append(p.b.Replace, now)
+		p.at[id] = i
+		p.at[call.RowID{Tenant: id.Tenant, ID: now.Was.ID}] = i // id may be an alias
 	}
 	if r := &p.b.Replace[i]; !r.Gone {
 		_, left := r.Now.TakeBack(t)
@@ -205,24 +253,48 @@ func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error 
 	return nil
 }
 
-// counts returns what becomes of the rows, and leaves out of the batch those that stay
-// as they are.
-func (p *reversal) counts() Undone {
-	n := p.n
-	n.Left = int64(len(p.stay))
+// now returns a row as it is now, or would be.
+func (p *reversal) now(ctx context.Context, id call.RowID) (call.Replacement, error) {
+	if r, ok := p.would[id]; ok {
+		return r, nil
+	}
+	r, err := p.store.Row(ctx, id.Tenant, id.ID)
+	return call.Replacement{Was: r, Now: r.Clone()}, err
+}
+
+// prune leaves out of the batch the rows that stay as they are.
+func (p *reversal) prune() {
 	p.b.Replace = slices.DeleteFunc(p.b.Replace, func(r call.Replacement) bool {
-		switch {
-		case r.Gone:
-			n.Removed++
-		case r.Now.Equal(&r.Was):
-			n.Kept++
-			return true
-		default:
-			n.Changed++
+		same := !r.Gone && r.Now.Equal(&r.Was)
+		if same {
+			p.stand = append(p.stand, call.RowID{Tenant: r.Was.Tenant, ID: r.Was.ID})
 		}
-		return false
+		return same
 	})
-	return n
+}
+
+// done notes what became of the rows.
+func (p *reversal) done(tenant call.GUID) {
+	for _, id := range p.gone {
+		p.note(id, gone)
+	}
+	for _, id := range p.stand {
+		p.note(id, kept)
+	}
+	for i := range p.stay {
+		p.note(call.RowID{Tenant: tenant, ID: p.stay[i].Row.ID}, left)
+	}
+	for _, r := range p.b.Replace {
+		id := call.RowID{Tenant: tenant, ID: r.Was.ID}
+		if r.Gone {
+			p.note(id, removed)
+		} else {
+			p.note(id, changed)
+		}
+		if p.twice[id] {
+			p.would[id] = r
+		}
+	}
 }
 
 // rest returns what is left of the piece, or nil if nothing is.
