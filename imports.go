@@ -16,11 +16,11 @@ import (
 
 // newImport returns what is noted of an import that begins now.
 func (in *importer) newImport(tenant call.GUID) *ingest.Import {
-	began := in.now().UTC().Truncate(time.Second)
+	began := in.now().UTC().Truncate(time.Millisecond)
 	var some [2]byte
 	rand.Read(some[:])
 	return &ingest.Import{
-		ID: began.Format("20060102T150405Z-") + hex.EncodeToString(some[:]), Format: in.format, Files: in.files,
+		ID: began.Format("20060102T150405.000Z-") + hex.EncodeToString(some[:]), Format: in.format, Files: in.files,
 		Tenant: tenant, Began: began,
 	}
 }
@@ -119,7 +119,7 @@ told, too, is left, and its id is printed: undo that one first, and this one the
 
 It is possible for as long as changes are kept (serve --keep-changes).`,
 		Example: `  trunklog import list
-  trunklog import undo 20261130T081500Z-3fa2 --yes`,
+  trunklog import undo 20261130T081500.123Z-3fa2 --yes`,
 		Args: exactly("ID"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			h, err := p.enter(cmd.Context(), cmd, false)
