@@ -91,7 +91,7 @@ func (f *fixture) begin(w *walker, tenant call.GUID) {
 func (f *fixture) disturb(w *walker, tenant call.GUID) {
 	g := w.g
 	r := w.rows[g.IntN(len(w.rows))]
-	switch g.IntN(12) {
+	switch g.IntN(13) {
 	case 0, 1, 2, 3:
 		if w.there[r.ID] {
 			f.write(call.Batch{Rows: []call.Row{movedTo(r, w.time())}})
@@ -122,6 +122,12 @@ func (f *fixture) disturb(w *walker, tenant call.GUID) {
 	case 11:
 		if g.oneIn(5) {
 			f.reopen()
+		}
+	case 12:
+		if was, err := f.store.Row(f.Context(), tenant, r.ID); err == nil {
+			now := was.Clone()
+			now.Start = w.time()
+			f.result(call.Batch{Replace: []call.Replacement{{Was: was, Now: now}}})
 		}
 	}
 	if now, err := f.store.Row(f.Context(), tenant, r.ID); err == nil && w.where != nil && !w.where.Match(&now) {
