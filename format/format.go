@@ -41,12 +41,12 @@ func openGraph(Options) (call.Decoder, error) { return text(graphjson.Decode), n
 
 func openTeams(o Options) (call.Decoder, error) {
 	return teams.New(func(columns func([]string) (func([]string) (call.Event, error), error)) call.Decoder {
-		return text(csv.Table(csv.Dialect{}, columns))
+		return text(csv.Table(csv.Dialect{Note: o.Note}, columns))
 	}, o.Note), nil
 }
 
 func openCSV(o Options) (call.Decoder, error) {
-	d, err := csv.Open(o.Map)
+	d, err := csv.Open(o.Map, o.Note)
 	if err != nil {
 		return nil, err
 	}

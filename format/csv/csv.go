@@ -21,11 +21,15 @@ import (
 // Each record yields a [call.RecordEvent]. Its row is settled by the witness
 // that the map names, in the fields that the map speaks of and in those that
 // follow from them.
-func Open(yaml []byte) (call.Decoder, error) {
+//
+// The function note is told what is left out of an input, or read in another way
+// than it stands there. It may be nil.
+func Open(yaml []byte, note func(text string)) (call.Decoder, error) {
 	m, err := parseMap(yaml)
 	if err != nil {
 		return nil, err
 	}
+	m.dialect.Note = note
 	return Table(m.dialect, m.bind), nil
 }
 

@@ -109,7 +109,7 @@ func (m *tableMap) parseDelimiter(n *yaml.Node) error {
 	if s == "tab" || s == `\t` {
 		s = "\t"
 	}
-	if len(s) != 1 || strings.ContainsAny(s, "\"\r\n") || s[0] >= 0x80 {
+	if len(s) != 1 || !canDelimit(s[0]) {
 		return mapError(n, "delimiter %q is not one character, or tab", s)
 	}
 	m.dialect.Delimiter = s[0]
@@ -130,12 +130,8 @@ func (m *tableMap) parseEncoding(n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	switch strings.ToLower(s) {
-	case "utf-8", "utf8":
-	case "latin1", "latin-1", "iso-8859-1":
-		m.dialect.Latin1 = true
-	default:
-		return mapError(n, "encoding %q: utf-8 and latin1 are possible", s)
+	if m.dialect.Encoding, err = encodingNamed(s); err != nil {
+		return mapError(n, "%s", withoutInvalid(err))
 	}
 	return nil
 }

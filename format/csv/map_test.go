@@ -39,7 +39,7 @@ func TestMapErrors(t *testing.T) {
 		{ok + "delimiter: '\"'\n", "is not one character"},
 		{ok + "header: perhaps\n", "map line 2: header is true or false"},
 		{ok + "columns: [a, b]\n", "add 'header: false'"},
-		{ok + "encoding: utf-16\n", `map line 2: encoding "utf-16": utf-8 and latin1 are possible`},
+		{ok + "encoding: ebcdic\n", `map line 2: encoding "ebcdic": utf-8, utf-16, windows-1252 and latin1 are possible`},
 		{ok + "times: {layout: x}\n", `unknown key "layout" (did you mean "layouts"?)`},
 		{ok + "times:\n  layouts: [2006-01-02]\n", "map line 3: layout"},
 		{ok + "times:\n  layouts: ['%Q']\n", "map line 3: layout \"%Q\": directive %Q is not known"},
@@ -51,7 +51,7 @@ func TestMapErrors(t *testing.T) {
 		{ok + "key: {a: b}\n", "map line 2: here must be a single value"},
 		{ok + "key: [a, [b]]\n", "map line 2: here must be a single value"},
 	} {
-		_, err := Open([]byte(c.in))
+		_, err := Open([]byte(c.in), nil)
 		if !errors.Is(err, call.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("map %q: %v\nwant %s", c.in, err, c.want)
 		}
@@ -67,9 +67,10 @@ func TestMissingColumns(t *testing.T) {
 		{"header: false\ncolumns: [a]\nfields: {startDateTime: b}", "x\n", `map line 3: columns does not have "b"`},
 		{"fields: {startDateTime: start}", "", "the file is empty"},
 		{"fields: {startDateTime: start}", "\"start\n2026-01-01T00:00:00Z\n", "the header row, line 1, cannot be read"},
-		{"fields: {startDateTime: start}", "st\xfcrt\n", "the header row, line 1, cannot be read: the text is not UTF-8"},
+		{"fields: {startDateTime: start}\nencoding: utf-8", "st\xfcrt\n", "the header row, line 1, cannot be read: the text is not UTF-8"},
+		{"fields: {startDateTime: start}", "st\xfcrt\n", `the header does not have "start" (did you mean "stürt"?)`},
 	} {
-		d, err := Open([]byte(c.yaml))
+		d, err := Open([]byte(c.yaml), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +89,7 @@ func TestMissingColumns(t *testing.T) {
 }
 
 func TestHeaderlessPositions(t *testing.T) {
-	d, err := Open([]byte("header: false\nfields: {startDateTime: 1, callerNumber: 3}\n"))
+	d, err := Open([]byte("header: false\nfields: {startDateTime: 1, callerNumber: 3}\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

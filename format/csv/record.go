@@ -3,11 +3,12 @@ package csv
 import (
 	"bufio"
 	"bytes"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -21,30 +22,30 @@ const (
 	maxRaw = 4 << 10
 )
 
-// A line is one line of the input, without its line break.
-type line struct {
-	number int64
-	text   []byte
-	long   bool // it had more than maxRecord bytes; text is its beginning
-}
-
-// Records reads the records of RFC 4180. A record that is broken does not
+// Records reads the records of a table of text. [csv.Reader] takes each of them
+// apart; where a record ends is told here, so that one that is broken does not
 // affect those behind it:
 //
-// A quote that does not end would make the rest of the file one field. So when
-// a record whose quotes span lines does not come out right, only its first
-// line is given up, and the lines behind it are read again as if they began
-// records. Those that do not are counted as part of the broken one.
+// A quote that does not end would make the rest of the file one field. So a line
+// with an odd number of quotes is joined with those up to the next such line, and
+// if that is no sound record it is taken alone, and what is behind it is read as
+// if nothing had been.
+//
+// Of a line whose quotes are wrong all that do not stand before a delimiter count
+// as text, if it then has as many fields as it must have. Else it is given up.
 type records struct {
-	dialect Dialect
 	in      *bufio.Reader
 	end     byte   // of a line: '\n', or '\r' alone; 0 before the first
 	read    int64  // lines
 	err     error  // errEnd or an error of in, which is not asked again
 	again   []line // to be read again
-	want    int    // fields; 0 is any number
-	fields  []string
-	ready   *record // read already, behind a broken one
+	dialect Dialect
+	enc     decoding
+	want    int // fields; 0 is any number
+	loose   int // records whose quotes were wrong and that could be read
+	parse   *csv.Reader
+	buf     *bufio.Reader // of parse
+	feed    feed
 }
 
 // A record is one record, and the line in which it begins.
@@ -55,323 +56,296 @@ type record struct {
 }
 
 func newRecords(r io.Reader, d Dialect) *records {
-	if d.Delimiter == 0 {
-		d.Delimiter = ','
-	}
 	rs := &records{dialect: d, in: bufio.NewReaderSize(&sticky{Reader: r}, 64<<10)}
+	rs.enc.encoding = d.Encoding
+	rs.buf = bufio.NewReaderSize(&rs.feed, 64<<10)
+	rs.parse = csv.NewReader(rs.buf)
+	rs.parse.ReuseRecord, rs.parse.FieldsPerRecord = true, -1
+	rs.delimit(d.Delimiter)
 	if d.Headerless {
 		rs.want = d.Fields
 	}
 	return rs
 }
 
-// next returns the next record, valid until the call after, or a
-// [call.SyntaxError], after which it can be called again; errEnd at the end.
-func (r *records) next() (record, error) {
-	if r.ready != nil {
-		rec := *r.ready
-		r.ready = nil
-		return rec, nil
+// delimit sets the delimiter; 0 is a comma.
+func (r *records) delimit(delimiter byte) {
+	if delimiter == 0 {
+		delimiter = ','
 	}
-	rec, wrong, err := r.record()
-	switch {
-	case err != nil:
-		return rec, err
-	case wrong == nil:
-		return rec, nil
-	}
-	rec.raw = head(rec.raw)
-	if errors.Is(wrong, errQuote) {
-		r.skipTo(&rec)
-	}
-	return record{}, &call.SyntaxError{Line: rec.line, Raw: head(rec.raw), Err: wrong}
+	r.parse.Comma = rune(delimiter)
 }
 
-// skipTo goes to the next sound record behind a broken one. What cannot begin
-// a record is part of the broken one.
-func (r *records) skipTo(broken *record) {
+// next returns the next record, valid until the call after, or a
+// [call.SyntaxError], after which it can be called again; errEnd at the end. A
+// record with a wrong number of fields comes with its error. Those that are
+// empty are left out.
+func (r *records) next() (record, error) {
 	for {
-		rec, wrong, err := r.record()
+		l, err := r.line()
+		if err != nil {
+			return record{}, err
+		}
+		if !l.long && len(bytes.TrimSpace(l.text)) == 0 {
+			continue
+		}
+		rec, wrong, err := r.record(l)
 		switch {
 		case err != nil:
-			return // it comes again
-		case wrong == nil:
-			r.ready = &rec
-			return
+			return record{}, err
+		case wrong == nil && blank(rec.fields):
+			continue
+		case wrong == nil && r.want > 0 && len(rec.fields) != r.want:
+			wrong = fmt.Errorf("%w: the record has %d fields, not %d", call.ErrInvalid, len(rec.fields), r.want)
 		}
-		if len(broken.raw) < maxRaw {
-			broken.raw = append(append(broken.raw, r.end), head(rec.raw)...)
+		if wrong != nil {
+			return rec, &call.SyntaxError{Line: rec.line, Raw: head(rec.raw), Err: wrong}
+		}
+		return rec, nil
+	}
+}
+
+// blank reports whether no field holds anything.
+func blank(fields []string) bool {
+	for _, f := range fields {
+		if f != "" && strings.TrimSpace(f) != "" {
+			return false
 		}
 	}
+	return true
 }
 
 // The ways in which a record can be wrong, besides its number of fields.
 var (
 	errQuote = fmt.Errorf("%w: a quote that does not end, or that stands within a field without being doubled", call.ErrInvalid)
 	errLong  = fmt.Errorf("%w: the record has more than %d bytes", call.ErrInvalid, maxRecord)
-	errUTF8  = fmt.Errorf("%w: the text is not UTF-8", call.ErrInvalid)
 )
 
 // head returns a copy of b, cut to maxRaw.
 func head(b []byte) []byte { return bytes.Clone(b[:min(len(b), maxRaw)]) }
 
-// record reads one record. If something is wrong with it rec.raw is its first
-// line. The other error is the reader's.
-func (r *records) record() (rec record, wrong, err error) {
-	l, err := r.line()
-	for err == nil && !l.long && len(bytes.TrimSpace(l.text)) == 0 {
-		l, err = r.line()
-	}
-	if err != nil {
-		return rec, nil, err
-	}
+// record takes the record apart that l begins. The other error is the reader's.
+func (r *records) record(l line) (rec record, wrong, err error) {
 	rec.line, rec.raw = l.number, l.text
 	if l.long {
 		return rec, errLong, nil
 	}
-	open, ok := r.scan(l.text, false)
-	if !ok {
-		return rec, errQuote, nil
-	}
-	if open {
-		rec.raw, ok, err = r.join(l)
+	if odd(l.text) {
+		text, behind, err := r.join(&l)
 		if err != nil {
 			return rec, nil, err
 		}
-		if !ok {
-			return rec, errQuote, nil
+		if behind != nil {
+			fields, wrong := r.split(text)
+			if wrong == nil && (r.want == 0 || len(fields) == r.want) {
+				rec.raw, rec.fields = text, fields
+				return rec, nil, nil
+			}
+			r.again = append(behind, r.again...)
 		}
+		rec.raw = l.text
 	}
-	wrong = r.split(&rec)
+	if rec.fields, wrong = r.split(rec.raw); errors.Is(wrong, errQuote) && r.splitLoose(&rec) {
+		r.loose++
+		wrong = nil
+	}
 	return rec, wrong, nil
 }
 
-// join reads on to the line in which the quote that is open in l ends, and
-// returns the text of all these lines. If there is none it returns the text of
-// l alone, and the lines behind it are read again.
-func (r *records) join(l line) (text []byte, ok bool, err error) {
+func odd(b []byte) bool { return bytes.Count(b, []byte{'"'})%2 == 1 }
+
+// join reads on to the next line that has an odd number of quotes as l has, and
+// returns the text of all these lines and those behind l. If there is none that
+// is near enough behind is nil, and they are read again. The text of l stays good.
+func (r *records) join(l *line) (text []byte, behind []line, err error) {
 	text = bytes.Clone(l.text)
-	first := len(text)
-	var read []line
+	l.text = text[:len(text):len(text)]
 	for {
-		l, err := r.line()
+		next, err := r.line()
 		if err != nil && !errors.Is(err, errEnd) {
-			return nil, false, err
+			return nil, nil, err
 		}
-		open, ok := true, false
+		end := err != nil || next.long || len(text)+1+len(next.text) > maxRecord || len(behind) == maxLines
 		if err == nil {
-			read = append(read, line{l.number, bytes.Clone(l.text), l.long})
-			if !l.long && len(text)+1+len(l.text) <= maxRecord && len(read) < maxLines {
-				text = append(append(text, r.end), l.text...)
-				open, ok = r.scan(l.text, true)
-			}
+			behind = append(behind, line{next.number, bytes.Clone(next.text), next.long})
 		}
-		if ok && !open {
-			return text, true, nil
+		if end {
+			r.again = append(behind, r.again...)
+			return nil, nil, nil
 		}
-		if !ok {
-			r.again = append(read, r.again...)
-			return text[:first], false, nil
+		text = append(append(text, r.end), next.text...)
+		if odd(next.text) {
+			return text, behind, nil
 		}
 	}
 }
 
-// scan follows the quotes of a line, which begins within a quoted field or
-// not. It reports whether it ends within one, and whether all quotes stand
-// where RFC 4180 has them.
-func (r *records) scan(b []byte, quoted bool) (open, ok bool) {
-	for {
-		if !quoted {
-			// b begins a field.
-			if len(b) == 0 || b[0] != '"' {
-				i := bytes.IndexByte(b, r.dialect.Delimiter)
-				if i < 0 {
-					return false, bytes.IndexByte(b, '"') < 0
-				}
-				if bytes.IndexByte(b[:i], '"') >= 0 {
-					return false, false
-				}
-				b = b[i+1:]
-				continue
-			}
-			b = b[1:]
-		}
-		i := bytes.IndexByte(b, '"')
-		if i < 0 {
-			return true, true
-		}
-		b = b[i+1:]
-		quoted = false
-		switch {
-		case len(b) == 0:
-			return false, true
-		case b[0] == '"':
-			quoted = true
-			b = b[1:]
-		case b[0] == r.dialect.Delimiter:
-			b = b[1:]
-		default:
-			return false, false
-		}
+// split takes the text of a record apart. The fields are valid until the next.
+func (r *records) split(text []byte) ([]string, error) {
+	text, err := r.enc.utf8(text)
+	if err != nil {
+		return nil, err
 	}
+	r.feed = feed{text: text}
+	r.buf.Reset(&r.feed)
+	fields, err := r.parse.Read()
+	if err != nil {
+		return nil, errQuote
+	}
+	return fields, nil
 }
 
-// split takes the text of a record, whose quotes are right, apart.
-func (r *records) split(rec *record) error {
-	text := ""
+// splitLoose takes a line apart whose quotes are wrong, and reports whether it
+// then has the right number of fields. A field that has swallowed the end of the
+// line has a quote that does not end.
+func (r *records) splitLoose(rec *record) bool {
+	if r.want == 0 {
+		return false
+	}
+	r.parse.LazyQuotes = true
+	fields, err := r.split(rec.raw)
+	r.parse.LazyQuotes = false
+	if err != nil || len(fields) != r.want || strings.HasSuffix(fields[len(fields)-1], "\n") {
+		return false
+	}
+	rec.fields = fields
+	return true
+}
+
+// A candidate is a row that may be the header.
+type candidate struct {
+	line  int64
+	raw   []byte
+	forms []form // the ways in which it can be read, the likeliest first
+	wrong error  // why there is none
+}
+
+// A form is a row as it reads with one delimiter.
+type form struct {
+	delimiter byte
+	fields    []string
+}
+
+// delimiters are those that are told from the header.
+const delimiters = ",;\t|"
+
+// candidate returns the next row, read with each delimiter that is possible.
+func (r *records) candidate() (candidate, error) {
+	l, err := r.above()
+	if err != nil {
+		return candidate{}, err
+	}
+	c := candidate{line: l.number, wrong: errLong, raw: head(l.text)}
+	if l.long {
+		return c, nil
+	}
+	text, behind := bytes.Clone(l.text), []line(nil)
+	if odd(text) {
+		if text, behind, err = r.join(&l); err != nil {
+			return c, err
+		}
+		if behind == nil {
+			text = l.text
+		}
+	}
+	possible := delimiters
+	if r.dialect.Delimiter != 0 {
+		possible = string(rune(r.dialect.Delimiter))
+	}
+	for i := range len(possible) {
+		r.delimit(possible[i])
+		fields, err := r.split(text)
+		if err != nil {
+			c.wrong = err
+			continue
+		}
+		c.forms = append(c.forms, form{possible[i], slices.Clone(fields)})
+	}
+	if len(c.forms) == 0 {
+		r.again = append(behind, r.again...)
+	}
+	return c, nil
+}
+
+// preface reports whether a line above the table says how it is written: sep=;
+// of Excel, and the #TYPE of PowerShell's Export-Csv.
+func (r *records) preface(l line) bool {
+	const most = 2 // lines
+	text := bytes.Trim(l.text, "\"")
 	switch {
-	case r.dialect.Latin1:
-		text = fromLatin1(rec.raw)
-	case !utf8.Valid(rec.raw):
-		return errUTF8
-	default:
-		text = string(rec.raw)
+	case l.number > most:
+		return false
+	case bytes.HasPrefix(text, []byte("#TYPE ")):
+		return true
+	case len(text) > len("sep=;") || len(text) < len("sep=") || !strings.EqualFold(string(text[:len("sep=")]), "sep="):
+		return false
 	}
-	r.fields = r.fields[:0]
-	for more := true; more; {
-		var field string
-		if text != "" && text[0] == '"' {
-			field, text, more = cutQuoted(text[1:], r.dialect.Delimiter)
-		} else if i := strings.IndexByte(text, r.dialect.Delimiter); i >= 0 {
-			field, text = text[:i], text[i+1:]
-		} else {
-			field, more = text, false
+	if sep := text[len("sep="):]; r.dialect.Delimiter == 0 && len(sep) == 1 && canDelimit(sep[0]) {
+		r.dialect.Delimiter = sep[0]
+		r.delimit(sep[0])
+	}
+	return true
+}
+
+// canDelimit reports whether a byte can stand between fields.
+func canDelimit(c byte) bool { return c < 0x80 && c > 0 && !strings.ContainsRune("\"\r\n", rune(c)) }
+
+// begin sets the form in which the header was found.
+func (r *records) begin(f form) {
+	r.delimit(f.delimiter)
+	r.want = len(f.fields)
+}
+
+// first prepares a table without a header. Its delimiter, if nothing says what it
+// is, is that which gives its first record the right number of fields.
+func (r *records) first() error {
+	l, err := r.above()
+	if errors.Is(err, errEnd) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.again = append([]line{{l.number, bytes.Clone(l.text), l.long}}, r.again...)
+	if r.dialect.Delimiter != 0 || r.want < 2 || l.long {
+		return nil
+	}
+	for i := range len(delimiters) {
+		r.delimit(delimiters[i])
+		if fields, err := r.split(l.text); err == nil && len(fields) == r.want {
+			return nil
 		}
-		r.fields = append(r.fields, field)
 	}
-	if r.want > 0 && len(r.fields) != r.want {
-		return fmt.Errorf("%w: the record has %d fields, not %d", call.ErrInvalid, len(r.fields), r.want)
-	}
-	rec.fields = r.fields
+	r.delimit(0)
 	return nil
 }
 
-// cutQuoted cuts a quoted field, without its opening quote, off s.
-func cutQuoted(s string, delimiter byte) (field, rest string, more bool) {
-	end, doubled := 0, false
+// above returns the next line that is not empty and no preface.
+func (r *records) above() (line, error) {
 	for {
-		i := strings.IndexByte(s[end:], '"')
-		if end += i; end+1 < len(s) && s[end+1] == '"' {
-			doubled = true
-			end += 2
-			continue
-		}
-		break
-	}
-	field, rest = s[:end], s[end+1:]
-	if doubled {
-		field = strings.ReplaceAll(field, `""`, `"`)
-	}
-	if rest != "" && rest[0] == delimiter {
-		return field, rest[1:], true
-	}
-	return field, "", false
-}
-
-func fromLatin1(b []byte) string {
-	runes := make([]rune, len(b))
-	for i, c := range b {
-		runes[i] = rune(c)
-	}
-	return string(runes)
-}
-
-// line returns the next line, valid until the call after; errEnd at the end.
-func (r *records) line() (line, error) {
-	if len(r.again) > 0 {
-		l := r.again[0]
-		r.again = r.again[1:]
-		return l, nil
-	}
-	if r.err != nil {
-		return line{}, r.err
-	}
-	text, full := r.slice()
-	r.read++
-	l := line{number: r.read, text: text}
-	if full {
-		r.longLine(&l)
-	}
-	if r.err != nil && (!errors.Is(r.err, errEnd) || len(l.text) == 0) {
-		return line{}, r.err
-	}
-	if !l.long {
-		l.text = bytes.TrimSuffix(bytes.TrimSuffix(l.text, []byte{r.end}), []byte{'\r'})
-		l.long = len(l.text) > maxRecord
-	}
-	return l, nil
-}
-
-// longLine reads on a line that is larger than the buffer of r.in. Of one that
-// is too long it keeps the beginning.
-func (r *records) longLine(l *line) {
-	l.text = bytes.Clone(l.text)
-	for full := true; full; {
-		var text []byte
-		text, full = r.slice()
-		if l.long {
-			continue
-		}
-		l.text = append(l.text, text...)
-		if l.long = len(l.text) > maxRecord+len("\r\n"); l.long {
-			l.text = head(l.text)
+		l, err := r.line()
+		if err != nil || l.long || len(bytes.TrimSpace(l.text)) > 0 && !r.preface(l) {
+			return l, err
 		}
 	}
 }
 
-// slice reads up to the end of a line, or until the buffer is full. After the
-// end or an error of the reader r.err is set.
-func (r *records) slice() (text []byte, full bool) {
-	if r.end == 0 {
-		r.end = lineEnd(r.in)
-	}
-	text, err := r.in.ReadSlice(r.end)
-	switch {
-	case err == io.EOF:
-		r.err = errEnd
-	case len(text) > 0 && errors.Is(err, bufio.ErrBufferFull):
-		return text, true
-	case err != nil:
-		r.err = err
-	}
-	return text, false
+// A feed gives csv.Reader one record and the end of a line.
+type feed struct {
+	text []byte
+	done bool
 }
 
-// lineEnd returns the byte with which the lines of r end, by what its buffer
-// can hold: a carriage return alone, as old Macs and some exports of Excel
-// have it, if there is one and no line feed. It reads no further than the first
-// line feed.
-func lineEnd(r *bufio.Reader) byte {
-	for seen := 0; ; {
-		_, err := r.Peek(seen + 1)
-		b, _ := r.Peek(r.Buffered())
-		if bytes.IndexByte(b[seen:], '\n') >= 0 {
-			return '\n'
-		}
-		if seen = len(b); err == nil && seen < r.Size() {
-			continue
-		}
-		if err == nil {
-			b = b[:seen-1] // a line feed may follow the last byte
-		}
-		if bytes.IndexByte(b, '\r') >= 0 {
-			return '\r'
-		}
-		return '\n'
+func (f *feed) Read(b []byte) (n int, err error) {
+	if f.done {
+		return 0, io.EOF
 	}
-}
-
-// A sticky reader is not asked again after its end or an error.
-type sticky struct {
-	io.Reader
-	err error
-}
-
-func (s *sticky) Read(b []byte) (n int, err error) {
-	if s.err == nil {
-		n, s.err = s.Reader.Read(b)
+	n = copy(b, f.text)
+	if f.text = f.text[n:]; n < len(b) {
+		b[n] = '\n'
+		n, f.done = n+1, true
 	}
-	return n, s.err
+	return n, nil
 }
 
 // errEnd is the end of the input. It is not io.EOF, because a reader that fails

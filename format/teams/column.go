@@ -121,7 +121,7 @@ func (b *binding) check(header []string) error {
 		}
 		found = "it has " + strings.Join(names, ", ")
 	} else {
-		found += "; is its first line the header, with commas between the columns?"
+		found += "; is its header missing, or are the names not in English?"
 	}
 	return fmt.Errorf("%w: this is not the Direct Routing export of the Teams admin centre: it has %s; %s", call.ErrInvalid, missing, found)
 }
