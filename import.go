@@ -27,11 +27,15 @@ func (p *program) importCommand() *cobra.Command {
 		Long: `Import calls from files; - is standard input.
 
   graph   what Microsoft Graph answers: a saved page, an array, or JSON lines
-  teams   the Teams admin centre's Calls.Export.*.zip, or the CSV in it
-  csv     any CSV, as --map FILE describes it
+  teams   the Teams admin centre's Calls.Export.*.zip, or the CSV in it, also resaved
+          by a spreadsheet (.csv, .xlsx)
+  csv     any CSV or .xlsx, as --map FILE describes it
   hep     HEP packets saved one after another: SIP messages, of which calls are made
   pcap    captures by tcpdump, Wireshark, sngrep or an SBC (pcap, pcapng, also .gz):
           SIP over UDP and TCP, of which calls are made
+
+Each may be packed: gzip, Zstandard and zip, one in another, are told by what is in
+the file, whatever its name.
 
 Importing the same thing again changes nothing. A record that cannot be read is
 written to the rejects file with its line number, the reason and its raw text;
@@ -170,7 +174,7 @@ func (in *importer) open() (recording bool, err error) {
 		if in.mapFile != "" {
 			return true, usage("--map is for format csv")
 		}
-		in.decode = decode
+		in.decode = format.Unpacked(decode, note)
 		_, err := sipPeriod(in.keepSIP)
 		return true, err
 	}

@@ -37,12 +37,14 @@ var formats = []struct {
 	{"csv", openCSV},
 }
 
-func openGraph(Options) (call.Decoder, error) { return text(graphjson.Decode), nil }
+func openGraph(o Options) (call.Decoder, error) {
+	return reading{decode: text(graphjson.Decode), begins: isJSON, note: o.Note}.decoder(), nil
+}
 
 func openTeams(o Options) (call.Decoder, error) {
-	return teams.New(func(columns func([]string) (func([]string) (call.Event, error), error)) call.Decoder {
-		return text(csv.Table(csv.Dialect{Note: o.Note}, columns))
-	}, o.Note), nil
+	return tables(teams.New(func(columns func([]string) (func([]string) (call.Event, error), error)) call.Decoder {
+		return csv.Table(csv.Dialect{Note: o.Note}, columns)
+	}), o.Note), nil
 }
 
 func openCSV(o Options) (call.Decoder, error) {
@@ -50,8 +52,15 @@ func openCSV(o Options) (call.Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return text(d), nil
+	return tables(d, o.Note), nil
 }
+
+// tables returns the decoder of files that hold tables, given that of a table.
+func tables(d call.Decoder, note func(text string)) call.Decoder {
+	return reading{decode: text(d), sheets: d, begins: func(b byte) bool { return !isJSON(b) }, note: note}.decoder()
+}
+
+func isJSON(b byte) bool { return b == '{' || b == '[' }
 
 // Open returns the decoder of the format with the given name. Its errors wrap
 // [call.ErrInvalid]: the format is not known, or the options do not fit it.

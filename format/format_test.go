@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf16"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -149,35 +151,59 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// A file that is not UTF-8 text gives one error, which says what it is.
-func TestNotText(t *testing.T) {
-	const row = `{"id":"1","startDateTime":"2026-11-01T00:00:00Z"}`
-	utf16 := func(first ...byte) string {
-		var b bytes.Buffer
-		b.Write(first)
-		for _, c := range []byte(row) {
-			b.Write([]byte{c, 0})
-		}
-		return b.String()
-	}
+// A file that nothing here reads gives one error, which says what it is and what to
+// do.
+func TestNotRead(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
-		{utf16(0xff, 0xfe), "UTF-16"},
-		{"\xfe\xff" + row, "UTF-16"},
-		{"\xff\xfe\x00\x00" + row, "UTF-32"},
-		{"\x00\x00\xfe\xff" + row, "UTF-32"},
-		{"\x1f\x8b\x08" + row, "gzip"},
-		{"PK\x03\x04" + row, "zip"},
+		{"\xff\xfe\x00\x00{", "UTF-32 text: convert it to UTF-8, in PowerShell by Get-Content FILE | Set-Content -Encoding utf8"},
+		{"\x00\x00\xfe\xff{", "UTF-32 text: convert"},
+		{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", "protected by a password, or of the old kind (.xls): open it, and save it as .xlsx"},
+		{"BZh91AY", "compressed with bzip2: unpack it first"},
+		{"%PDF-1.7", "a PDF: get the calls as CSV"},
+		{"\x1f\x8b\x08{", "the gzip file is damaged"},
+		{"\x28\xb5\x2f\xfd{", "the zst file is damaged"},
+		{"PK\x03\x04{", "the zip is damaged"},
 	} {
-		d, err := Open("graph", Options{})
+		for _, name := range []string{"graph", "teams"} {
+			d, err := Open(name, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := show(d(strings.NewReader(c.in)))
+			if !strings.HasPrefix(got, "end: invalid: the ") || !strings.Contains(got, c.want) || strings.Count(got, "\n") != 1 {
+				t.Errorf("%s: %q gives %s", name, c.in[:4], got)
+			}
+		}
+	}
+}
+
+// Text in UTF-16 is read as that in UTF-8, with and without a byte order mark.
+func TestUTF16(t *testing.T) {
+	for name, text := range map[string]string{
+		"graph": `{"id":"1","userDisplayName":"Müller 😀","startDateTime":"2026-11-01T00:00:00Z"}` + "\n",
+		"teams": "CorrelationId;Display Name;Start time;SBC FQDN\r\n;Müller 😀;2026-11-01T00:00:00Z;sbc1.contoso.com\r\n",
+	} {
+		d, err := Open(name, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := show(d(strings.NewReader(c.in)))
-		if !strings.HasPrefix(got, "end: invalid: the file is ") || !strings.Contains(got, c.want) || strings.Count(got, "\n") != 1 {
-			t.Errorf("%q gives %s", c.in[:4], got)
+		want := show(d(strings.NewReader(text)))
+		if !strings.Contains(want, `userDisplayName "Müller 😀"`) {
+			t.Fatal(want)
 		}
-		if strings.HasPrefix(c.want, "UTF") && !strings.Contains(got, "Set-Content -Encoding utf8") {
-			t.Errorf("%q gives no way out: %s", c.in[:4], got)
+		for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+			for _, mark := range []string{"", "\ufeff"} {
+				var b []byte
+				for _, u := range utf16.Encode([]rune(mark + text)) {
+					b = order.AppendUint16(b, u)
+				}
+				if got := show(d(bytes.NewReader(b))); got != want {
+					t.Errorf("%s, %v, mark %q:\n%s\nwant\n%s", name, order, mark, got, want)
+				}
+				if got := show(d(iotest.OneByteReader(bytes.NewReader(b)))); got != want {
+					t.Errorf("%s, %v, mark %q, byte by byte:\n%s", name, order, mark, got)
+				}
+			}
 		}
 	}
 }

@@ -2,46 +2,58 @@ package format
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
 	"github.com/trunklog/trunklog/call"
 )
 
-// beginnings are how files begin that are not UTF-8 text, and what to do about
-// them. The longer ones come first.
-var beginnings = []struct{ bytes, what, remedy string }{
-	{"\xff\xfe\x00\x00", "UTF-32 text", convert},
-	{"\x00\x00\xfe\xff", "UTF-32 text", convert},
-	{"\xff\xfe", "UTF-16 text", convert},
-	{"\xfe\xff", "UTF-16 text", convert},
-	{"\x1f\x8b", "compressed with gzip", "unpack it first, such as by gunzip"},
-	{"PK\x03\x04", "a zip archive", "unpack it first"},
-}
-
-const convert = "convert it to UTF-8, in PowerShell by Get-Content FILE | Set-Content -Encoding utf8 NEW, elsewhere by iconv"
-
-// text makes a decoder of text accept a byte order mark of UTF-8, and say what
-// is wrong with a file that is not UTF-8 at all.
+// text makes a decoder of UTF-8 text accept its byte order mark and UTF-16, with
+// one or without, and say what is wrong with UTF-32.
 func text(d call.Decoder) call.Decoder {
 	return func(r io.Reader) iter.Seq2[call.Event, error] {
 		return func(yield func(call.Event, error) bool) {
-			head := make([]byte, 4)
-			n, err := io.ReadFull(r, head)
-			if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-				yield(call.Event{}, fmt.Errorf("read: %w", err))
+			r, err := utf8Text(r)
+			if err != nil {
+				yield(call.Event{}, err)
 				return
 			}
-			head = head[:n]
-			for _, b := range beginnings {
-				if bytes.HasPrefix(head, []byte(b.bytes)) {
-					yield(call.Event{}, fmt.Errorf("%w: the file is %s: %s", call.ErrInvalid, b.what, b.remedy))
-					return
-				}
-			}
-			head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
-			d(io.MultiReader(bytes.NewReader(head), r))(yield)
+			d(r)(yield)
 		}
 	}
+}
+
+// utf8Text returns a reader of the text of r in UTF-8, without a byte order mark.
+func utf8Text(r io.Reader) (io.Reader, error) {
+	head := make([]byte, 4)
+	n, err := io.ReadFull(r, head)
+	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	head = head[:n]
+	begins := func(s string) bool { return bytes.HasPrefix(head, []byte(s)) }
+	if begins("\xff\xfe\x00\x00") || begins("\x00\x00\xfe\xff") {
+		return nil, fmt.Errorf("%w: the file is UTF-32 text: convert it to UTF-8, in PowerShell by Get-Content FILE | Set-Content -Encoding utf8 NEW, elsewhere by iconv", call.ErrInvalid)
+	}
+	whole := io.MultiReader(bytes.NewReader(head), r)
+	switch {
+	case begins("\xff\xfe"), isWide(head, 1):
+		return transform.NewReader(whole, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder()), nil
+	case begins("\xfe\xff"), isWide(head, 0):
+		return transform.NewReader(whole, unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewDecoder()), nil
+	case begins("\xef\xbb\xbf"):
+		return io.MultiReader(bytes.NewReader(head[3:]), r), nil
+	}
+	return whole, nil
+}
+
+// isWide reports whether b begins with characters of two bytes of which the one at
+// zero, 0 or 1, is zero: ASCII in UTF-16, as all formats begin.
+func isWide(b []byte, zero int) bool {
+	return len(b) == 4 && b[zero] == 0 && b[zero+2] == 0 && b[1-zero] != 0 && b[3-zero] != 0
 }

@@ -22,6 +22,16 @@ const (
 	exportName   = "DirectRouting.calls.2026-11-01.csv"
 )
 
+const plansHeader = "UsageId,Call ID,Charge,Currency\n"
+
+// nested returns a zip in so many others.
+func nested(t *testing.T, depth int, in []byte) []byte {
+	for range depth - 1 {
+		in = zipOf(t, entry{"a", string(in)})
+	}
+	return in
+}
+
 type entry struct{ name, text string }
 
 func zipOf(t *testing.T, entries ...entry) []byte {
@@ -96,11 +106,11 @@ func TestZipErrors(t *testing.T) {
 		{"many files", zipOf(t, many...), 0, "more than 1000 files"},
 		{"bomb", bomb, 0, "more than 200 times its size"},
 		{"bomb of rows", rowBomb, -1, "more than 200 times its size"},
-		{"nothing", zipOf(t), 0, "it is empty"},
-		{"only plans", zipOf(t, entry{"x/PSTN.calls.2026-11-01.csv", "UsageId\n"}), 0, "PSTN.calls.2026-11-01.csv is about calls of Calling Plans"},
-		{"something else", zipOf(t, entry{"a.txt", ""}, entry{"b.csv", ""}), 0, `it has "a.txt", "b.csv"`},
-		{"a zip in a zip", zipOf(t, entry{"Calls.Export.zip", string(sound)}), 0, `it has "Calls.Export.zip"`},
-		{"plans in the wrong file", zipOf(t, entry{exportName, "UsageId,Charge,Currency\n"}), 0, exportName + ": invalid: this is the export of Calling Plan calls"},
+		{"nothing", zipOf(t), 0, "the zip is empty"},
+		{"only plans", zipOf(t, entry{"x/PSTN.calls.2026-11-01.csv", plansHeader}, entry{"parameters.json", "{}"}), 0, "x/PSTN.calls.2026-11-01.csv: this is the export of Calling Plan calls"},
+		{"something else", zipOf(t, entry{"a.txt", ""}, entry{"b.csv", "a,b\n"}, entry{"c.pdf", "%PDF-1.4"}), 0, "none of the 3 files in the archive is of this format: a.txt: the file is empty: it has no header row; b.csv: this is not the Direct Routing export"},
+		{"zips in zips", nested(t, 5, sound), 0, "more than 4 archives in one another"},
+		{"plans in the wrong file", zipOf(t, entry{exportName, plansHeader}), 0, exportName + ": invalid: this is the export of Calling Plan calls"},
 		{"only the magic", []byte("PK\x03\x04"), 0, "damaged, or cut off"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -220,10 +230,10 @@ func TestZipBombInCompany(t *testing.T) {
 func TestZipThroughPipe(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	plans := entry{"PSTN.calls.2026-11-01.csv", "UsageId\n1\n2\n3\n"}
+	plans := entry{"PSTN.calls.2026-11-01.csv", plansHeader + "1,,,\n2,,,\n3,,,\n"}
 	in := zipOf(t, plans, entry{`Calls\` + exportName, exportHeader + strings.Repeat(exportRow, 3)}, entry{"second/" + strings.ToUpper(exportName), exportHeader + "broken\n" + exportRow})
 	rows, notes, err := decodeExport(t, iotest.OneByteReader(bytes.NewReader(in)))
-	if rows != 4 || err != nil || len(notes) != 1 || !strings.Contains(notes[0], "3 lines with calls of Calling Plans") {
+	if rows != 4 || err != nil || len(notes) != 1 || !strings.Contains(notes[0], "was left out, with its 4 lines: this is the export of Calling Plan calls") {
 		t.Errorf("%d rows, %v, notes %q", rows, err, notes)
 	}
 	d, err := Open("teams", Options{})

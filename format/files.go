@@ -1,0 +1,213 @@
+package format
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path"
+	"strings"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/format/archive"
+	"github.com/trunklog/trunklog/format/xlsx"
+)
+
+// Unpacked makes a decoder read what archives hold, such as one of package source:
+// gzip, Zstandard and zip, one in another. Of several files in an archive those
+// that are not of the format are left out; note, which may be nil, is told of them.
+func Unpacked(d call.Decoder, note func(text string)) call.Decoder {
+	return reading{decode: d, note: note}.decoder()
+}
+
+// A reading is a decoder of one file, and what it must know of files beside it.
+type reading struct {
+	decode call.Decoder
+	sheets call.Decoder      // of a csv.Sheet; nil if there is none
+	begins func(b byte) bool // what the first character may be; nil: anything
+	note   func(text string)
+}
+
+// decoder returns the decoder of files that may be packed.
+func (rd reading) decoder() call.Decoder {
+	if rd.note == nil {
+		rd.note = func(string) {}
+	}
+	return func(r io.Reader) iter.Seq2[call.Event, error] {
+		return func(yield func(call.Event, error) bool) {
+			d := delivery{reading: rd, yield: yield}
+			if err := archive.Walk(r, d.file); err != nil && !errors.Is(err, errStop) {
+				yield(call.Event{}, err)
+				return
+			} else if err != nil {
+				return
+			}
+			if err := d.told(); err != nil {
+				yield(call.Event{}, err)
+			}
+		}
+	}
+}
+
+// errStop ends a walk when nobody wants more.
+var errStop = errors.New("stop")
+
+// A delivery is one input while it is decoded.
+type delivery struct {
+	reading
+	yield  func(call.Event, error) bool
+	mine   int     // files of the format
+	others []other // those that are not
+}
+
+type other struct {
+	name  string
+	why   error
+	lines int
+}
+
+// file decodes one file.
+func (d *delivery) file(f archive.File) error {
+	switch {
+	case f.Document != nil:
+		return d.document(f)
+	case f.Refused != nil && f.Among > 1:
+		return d.leave(f.Name, f.Refused, nil)
+	case f.Refused != nil:
+		return f.Refused
+	}
+	lines := &lineCounter{Reader: f.Reader}
+	r := io.Reader(lines)
+	if f.Among == 1 {
+		r = f.Reader // as it is: it may be a file that can be read at any place
+	} else if d.begins != nil {
+		buf := bufio.NewReader(r)
+		head, _ := buf.Peek(64) // an error comes again
+		if head = bytes.TrimLeft(head, "\xef\xbb\xbf\xfe\xff\x00 \t\r\n"); len(head) > 0 && !d.begins(head[0]) {
+			return d.leave(f.Name, fmt.Errorf("%w: it does not begin as such a file does", call.ErrInvalid), lines)
+		}
+		r = buf
+	}
+	return d.member(d.decode, f.Name, f.Among, r, lines)
+}
+
+// document decodes the sheets of a workbook.
+func (d *delivery) document(f archive.File) (err error) {
+	if d.sheets == nil {
+		return fmt.Errorf("%w: the file is a document of Office, and this format is text", call.ErrInvalid)
+	}
+	book, err := xlsx.Open(f.Document.Open)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, book.Close()) }()
+	for _, s := range book.Sheets {
+		name := path.Join(f.Name, s.Name)
+		if s.Hidden {
+			d.note(fmt.Sprintf("sheet %q is hidden and was left out", name))
+			continue
+		}
+		rows, err := book.Rows(s)
+		if err != nil {
+			return err
+		}
+		err = d.member(d.sheets, name, max(f.Among, len(book.Sheets)), sheet{Rows: rows}, nil)
+		if err = errors.Join(err, rows.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A sheet is a csv.Sheet, and an io.Reader of no text as a decoder asks for.
+type sheet struct{ *xlsx.Rows }
+
+func (sheet) Read([]byte) (int, error) { return 0, io.EOF }
+
+// member decodes one of so many files, whose lines are counted as they are read.
+func (d *delivery) member(decode call.Decoder, name string, among int, r io.Reader, lines *lineCounter) error {
+	said := false
+	for e, err := range decode(r) {
+		var syntax *call.SyntaxError
+		isSyntax := errors.As(err, &syntax)
+		var broken *archive.BrokenError
+		switch {
+		case err == nil, isSyntax && among == 1:
+		case isSyntax: // whose line it is
+			syntax.Err = fmt.Errorf("%s: %w", name, syntax.Err)
+		case errors.As(err, &broken):
+			return err
+		case !said && among > 1 && errors.Is(err, call.ErrInvalid):
+			return d.leave(name, err, lines)
+		case name != "":
+			return fmt.Errorf("%s: %w", name, err)
+		default:
+			return err
+		}
+		said = true
+		if !d.yield(e, err) {
+			return errStop
+		}
+	}
+	d.mine++
+	return nil
+}
+
+// leave notes that a file is left out.
+func (d *delivery) leave(name string, why error, lines *lineCounter) error {
+	n := 0
+	if lines != nil {
+		if _, err := io.Copy(io.Discard, lines); err != nil {
+			return err
+		}
+		n = lines.n
+	}
+	d.others = append(d.others, other{name, why, n})
+	return nil
+}
+
+// told tells of the files that were left out, in an error if they were all.
+func (d *delivery) told() error {
+	const most = 10
+	var why []string
+	for _, o := range d.others {
+		reason := strings.TrimPrefix(o.why.Error(), call.ErrInvalid.Error()+": ")
+		switch {
+		case d.mine > 0 && path.Base(o.name) == "parameters.json": // of the admin centre's export
+		case d.mine > 0 && o.lines > 0:
+			d.note(fmt.Sprintf("%s was left out, with its %s: %s", o.name, plural(o.lines, "line"), reason))
+		case d.mine > 0:
+			d.note(fmt.Sprintf("%s was left out: %s", o.name, reason))
+		case len(why) < most:
+			why = append(why, o.name+": "+reason)
+		}
+	}
+	if d.mine > 0 || len(d.others) == 0 {
+		return nil
+	}
+	if more := len(d.others) - len(why); more > 0 {
+		why = append(why, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("%w: none of the %d files in the archive is of this format: %s", call.ErrInvalid, len(d.others), strings.Join(why, "; "))
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// A lineCounter counts the ends of lines.
+type lineCounter struct {
+	io.Reader
+	n int
+}
+
+func (l *lineCounter) Read(b []byte) (int, error) {
+	n, err := l.Reader.Read(b)
+	l.n += bytes.Count(b[:n], []byte{'\n'})
+	return n, err
+}
