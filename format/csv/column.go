@@ -68,6 +68,40 @@ func (refs columnRefs) find(names []string, headerless bool) (at []int, err erro
 	return at, nil
 }
 
+// A twin is two columns with the name by which the map speaks of one.
+type twin struct {
+	name  string
+	at    int // the first
+	other int
+}
+
+// twins returns the columns that have the same names as those of refs, which are
+// at the given places. Who names a column by its place means that one.
+func (refs columnRefs) twins(names []string, at []int) (all []twin) {
+	for i, ref := range refs {
+		if ref.position > 0 {
+			continue
+		}
+		for other := at[i] + 1; other < len(names); other++ {
+			if indexFold(names[other:other+1], ref.name) == 0 {
+				all = append(all, twin{ref.name, at[i], other})
+			}
+		}
+	}
+	return all
+}
+
+// checkTwins reports whether columns of one name say different things of a call,
+// so that nobody knows which is meant.
+func checkTwins(twins []twin, record []string) error {
+	for _, t := range twins {
+		if strings.TrimSpace(record[t.at]) != strings.TrimSpace(record[t.other]) {
+			return fmt.Errorf("%w: columns %d and %d are both named %q, and differ here: let the map name the one that is meant by its place, such as %d", call.ErrInvalid, t.at+1, t.other+1, t.name, t.at+1)
+		}
+	}
+	return nil
+}
+
 // indexFold returns where name is in names, in any case and with any white
 // space around it; -1 if it is not.
 func indexFold(names []string, name string) int {

@@ -46,12 +46,14 @@ func (m *tableMap) bind(header []string) (func([]string) (call.Event, error), er
 		if err != nil {
 			return nil, err
 		}
+		b.twins = append(b.twins, f.columns.twins(names, at)...)
 		b.fields = append(b.fields, boundField{f, at})
 	}
 	var err error
 	if b.key, err = m.key.find(names, m.dialect.Headerless); err != nil {
 		return nil, err
 	}
+	b.twins = append(b.twins, m.key.twins(names, b.key)...)
 	return b.event, nil
 }
 
@@ -60,6 +62,7 @@ type binding struct {
 	*tableMap
 	fields []boundField
 	key    []int
+	twins  []twin
 }
 
 type boundField struct {
@@ -74,6 +77,9 @@ func (s fieldSet) has(f call.Field) bool { return s>>f&1 != 0 }
 
 // event makes an event of the fields of a record.
 func (b *binding) event(record []string) (e call.Event, err error) {
+	if err := checkTwins(b.twins, record); err != nil {
+		return e, err
+	}
 	var said fieldSet // what the record says something of
 	for i := range b.fields {
 		f := &b.fields[i]

@@ -53,9 +53,14 @@ func bind(header []string) (func([]string) (call.Event, error), error) {
 			pstn++
 		}
 		for _, c := range columns {
-			if c.name == name && b.name[c.field] == "" {
-				b.bound = append(b.bound, boundColumn{c.field, i})
+			switch {
+			case c.name != name:
+			case b.name[c.field] == "":
+				b.bound = append(b.bound, boundColumn{field: c.field, at: i})
 				b.name[c.field] = strings.TrimSpace(header[i])
+			case letters(b.name[c.field]) == name:
+				k := slices.IndexFunc(b.bound, func(k boundColumn) bool { return k.field == c.field })
+				b.bound[k].twins = append(b.bound[k].twins, i)
 			}
 		}
 	}
@@ -93,6 +98,7 @@ type binding struct {
 type boundColumn struct {
 	field call.Field
 	at    int
+	twins []int // columns of the same name
 }
 
 func (b *binding) has(fields ...call.Field) bool {

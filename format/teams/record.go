@@ -14,6 +14,11 @@ import (
 func (b *binding) event(fields []string) (e call.Event, err error) {
 	r := &e.Row
 	for _, c := range b.bound {
+		for _, twin := range c.twins {
+			if strings.TrimSpace(fields[c.at]) != strings.TrimSpace(fields[twin]) {
+				return e, fmt.Errorf("%w: columns %d and %d are both named %s, and differ here: leave one of them out", call.ErrInvalid, c.at+1, twin+1, b.name[c.field])
+			}
+		}
 		if err := b.set(r, c.field, strings.TrimSpace(fields[c.at])); err != nil {
 			return e, err
 		}
