@@ -53,9 +53,9 @@ func (s *search) try(c candidate) bool {
 	for _, f := range c.forms {
 		event, err := s.columns(f.fields)
 		if err == nil {
-			s.header, s.event = f.fields, event
 			s.dialect.Delimiter = f.delimiter
-			s.in.begin(f)
+			s.headers = []header{{f.fields, event}}
+			s.begins(s.headers[0])
 			return true
 		}
 		if n := filled(f.fields); n > s.likeness {

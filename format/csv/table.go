@@ -74,9 +74,16 @@ type table struct {
 		begin(form)
 		next() (record, error)
 	}
-	text   *records // in, if that is text
-	header []string
-	again  int // how often it came again
+	text    *records // in, if that is text
+	header  []string
+	headers []header // all that came so far
+	again   int      // how often one came again
+}
+
+// A header is one that came, and what is made of the records behind it.
+type header struct {
+	names []string
+	event func([]string) (call.Event, error)
 }
 
 // decode decodes the records.
@@ -116,13 +123,23 @@ func (r *record) wrong(err error) *call.SyntaxError {
 	return &call.SyntaxError{Line: r.line, Raw: raw, Err: err}
 }
 
-// isHeader reports whether a record is the header once more.
+// isHeader reports whether a record is a header that came before, and if so goes on
+// with it.
 func (t *table) isHeader(fields []string) bool {
-	if len(t.header) == 0 || fields[0] != t.header[0] || !slices.Equal(fields, t.header) {
-		return false
+	for i := range t.headers {
+		if h := &t.headers[i]; fields[0] == h.names[0] && slices.Equal(fields, h.names) {
+			t.begins(*h)
+			t.again++
+			return true
+		}
 	}
-	t.again++
-	return true
+	return false
+}
+
+// begins goes on with a header, whose records are as long as it is.
+func (t *table) begins(h header) {
+	t.header, t.event = h.names, h.event
+	t.in.begin(form{t.dialect.Delimiter, h.names})
 }
 
 // otherHeader reports whether a record that cannot be read is a header with other
@@ -138,13 +155,14 @@ func (t *table) otherHeader(fields []string) bool {
 	if known < least || 2*known < len(fields) {
 		return false
 	}
-	header := slices.Clone(fields)
-	event, err := t.columns(header)
-	if err != nil {
+	const most = 16 // headers that are kept
+	names := slices.Clone(fields)
+	event, err := t.columns(names)
+	if err != nil || len(t.headers) == most {
 		return false
 	}
-	t.header, t.event = header, event
-	t.in.begin(form{t.dialect.Delimiter, header})
+	t.headers = append(t.headers, header{names, event})
+	t.begins(t.headers[len(t.headers)-1])
 	t.again++
 	return true
 }
