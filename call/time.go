@@ -11,12 +11,13 @@ import (
 // and vendors write one into a record:
 //
 //	2019-11-01T00:00:25.105Z       RFC 3339 with 0 to 9 fraction digits
-//	2019-11-01T00:00:25.105+01:00  with any offset
-//	2019-11-01 00:00:25.105        a space for T; no zone is UTC
+//	2019-11-01T00:00:25.105+01:00  with any offset; of hours only, as PostgreSQL
+//	2019-11-01 00:00:25,105        a space for T, a comma for the point; no zone is UTC
 //	/Date(1572566425105)/          milliseconds since 1970, as PowerShell 5.1
 //
-// The result is in UTC. Midnight of 0001-01-01, by whatever clock, is how .NET
-// writes "never": it gives the zero time, and so does the empty string.
+// The result is in UTC. Midnight of 0001-01-01 and of 1970-01-01, by whatever
+// clock, is how .NET and Unix write "never": it gives the zero time, and so does
+// the empty string.
 func ParseTime(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -30,8 +31,16 @@ func ParseTime(s string) (time.Time, error) {
 		// call ParseTime(string(b)) without an allocation.
 		return time.Time{}, fmt.Errorf("%w: %q is not a date-time such as 2019-11-01T00:00:25.105Z", ErrInvalid, strings.Clone(s[:min(len(s), 40)]))
 	}
+	if IsNever(t) {
+		return time.Time{}, nil
+	}
 	return t, nil
 }
+
+// IsNever reports whether t, or what a clock shows at t taken for UTC, is how .NET
+// (midnight of 0001-01-01) or Unix (midnight of 1970-01-01) writes that there is no
+// time.
+func IsNever(t time.Time) bool { return t.IsZero() || t.Unix() == 0 && t.Nanosecond() == 0 }
 
 const dateTimeLen = len("2019-11-01T00:00:25")
 
@@ -62,8 +71,8 @@ func parseRFC3339(s string) (t time.Time, ok bool) {
 	if t.Day() != day {
 		return time.Time{}, false // such as 30 February
 	}
-	if t.IsZero() {
-		return t, true
+	if IsNever(t) {
+		return time.Time{}, true
 	}
 	return t.Add(-offset), true
 }
@@ -76,9 +85,9 @@ func digits(s string) int {
 	return int(s[0]-'0')*10 + int(s[1]-'0')
 }
 
-// parseFraction reads "", or a point and 1 to 9 digits, at the beginning of s.
+// parseFraction reads "", or a point or comma and 1 to 9 digits, at the beginning of s.
 func parseFraction(s string) (nanos int, rest string, ok bool) {
-	if s == "" || s[0] != '.' {
+	if s == "" || s[0] != '.' && s[0] != ',' {
 		return 0, s, true
 	}
 	unit := 100_000_000
@@ -90,13 +99,17 @@ func parseFraction(s string) (nanos int, rest string, ok bool) {
 	return nanos, s[i:], i > 1 && i <= 10
 }
 
-// parseOffset reads "", "Z" or a distance from UTC such as "+01:00" or "+0100".
+// parseOffset reads "", "Z" or a distance from UTC such as "+01:00", "+0100" or
+// "+01".
 func parseOffset(s string) (time.Duration, bool) {
 	if s == "" || s == "Z" || s == "z" {
 		return 0, true
 	}
-	if len(s) == len("+01:00") && s[3] == ':' {
+	switch {
+	case len(s) == len("+01:00") && s[3] == ':':
 		s = s[:3] + s[4:]
+	case len(s) == len("+01"):
+		s += "00"
 	}
 	if len(s) != len("+0100") || s[0] != '+' && s[0] != '-' {
 		return 0, false

@@ -1,0 +1,140 @@
+package call
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+var (
+	// scientific is what a spreadsheet, or pandas, makes of a long number.
+	scientific = regexp.MustCompile(`^[+-]?[0-9]([.,][0-9]+)?[eE]\+[0-9]{1,3}$`)
+	// float is a number that a program has kept as a floating-point one, in which all
+	// its digits have room.
+	float = regexp.MustCompile(`^\+?[0-9]{5,15}\.0+$`)
+)
+
+// TidyNumber returns a caller's or callee's number, or whatever stands in its place,
+// without what programs put around it and nobody means: characters that show
+// nothing (see [Visible]), the ="…" and the apostrophe by which a spreadsheet is
+// told that it is text, and the .0 of a floating-point number. It is an error, which
+// wraps [ErrInvalid], if digits are lost: 4.91231E+11 stands for a million numbers.
+func TidyNumber(s string) (string, error) {
+	s = Visible(s)
+	if inner, ok := strings.CutPrefix(s, `="`); ok && strings.HasSuffix(inner, `"`) {
+		s = strings.TrimSuffix(inner, `"`)
+	}
+	if len(s) > 1 && s[0] == '\'' && (s[1] == '+' || isDigit(s[1])) {
+		s = s[1:]
+	}
+	if !strings.ContainsAny(s, ".,Ee") {
+		return s, nil
+	}
+	if scientific.MatchString(s) {
+		return s, fmt.Errorf("%w: the number is written like 4.9E+11, so that a spreadsheet has lost its last digits: export it again, and open the export as text or not at all", ErrInvalid)
+	}
+	if float.MatchString(s) {
+		s, _, _ = strings.Cut(s, ".")
+	}
+	return s, nil
+}
+
+// NumberIn returns the number, or user, of what SIP writes around one: a URI
+// (sip:+4930@sbc;user=phone, tel:+49-30;ext=1, +4930@sbc), perhaps with a name in
+// front ("Anna" <sip:+4930@sbc>), or a number with parameters. What is none of these
+// is returned as it is.
+func NumberIn(s string) string {
+	if !strings.ContainsAny(s, "<:@;%") {
+		return s
+	}
+	t := s
+	if i := strings.LastIndexByte(s, '<'); i >= 0 {
+		inner, _, closed := strings.Cut(s[i+1:], ">")
+		t = strings.TrimSpace(inner)
+		if _, isNumber := Dialled(t, ""); !isNumber && (!closed && i > 0 || i > 0 && !strings.ContainsAny(t, ":@")) {
+			return s // such as a name with a sign in it
+		}
+	}
+	scheme, rest, uri := strings.Cut(t, ":")
+	if uri {
+		switch strings.ToLower(scheme) {
+		case "sip", "sips", "tel":
+			t = rest
+		default:
+			return s
+		}
+	}
+	user, _, hosted := strings.Cut(t, "@")
+	if strings.Contains(user, "%") {
+		if plain, err := url.PathUnescape(user); err == nil {
+			user = plain
+		}
+	}
+	number, _, _ := strings.Cut(user, ";")
+	if uri && !hosted {
+		if _, err := netip.ParseAddr(number); err == nil {
+			return s // a URI without a user
+		}
+	}
+	if _, isNumber := Dialled(number, ""); isNumber || uri || hosted {
+		return number
+	}
+	return s
+}
+
+// separators are what parts the digits of a number for the eye (RFC 3966, section
+// 5.1.1), and what people and programs write instead.
+const separators = " -.()/\t‐‑‒–—−"
+
+// Dialled returns the digits of a number, behind its + if it has one, without what
+// parts them for the eye, and reports whether it is a number at all. Digits may be
+// masked (*).
+//
+// A zero in parentheses behind a country code is dialled within the country only,
+// and left out (ITU-T E.123, section 7.2): +49 (0)30 is +4930. International is what
+// stands for the + of a country code, such as 00; empty if nothing does. Italy's
+// zeros are part of the number, from abroad too.
+func Dialled(number, international string) (digits string, ok bool) {
+	plain := number
+	if strings.ContainsAny(number, separators) {
+		if abroad(number, international) {
+			number = trunkZero.ReplaceAllString(number, "")
+		}
+		plain = strings.Map(func(c rune) rune {
+			if strings.ContainsRune(separators, c) {
+				return -1
+			}
+			return c
+		}, number)
+	}
+	bare := strings.TrimPrefix(plain, "+")
+	return plain, bare != "" && strings.Trim(bare, "0123456789*#") == ""
+}
+
+var trunkZero = regexp.MustCompile(`\(\s*0\s*\)`)
+
+// abroad reports whether a number begins with a country code in which zeros are
+// left out.
+func abroad(number, international string) bool {
+	code, ok := strings.CutPrefix(strings.TrimLeft(number, separators), "+")
+	if !ok && international != "" {
+		code, ok = strings.CutPrefix(code, international)
+	}
+	code = strings.TrimLeft(code, separators)
+	return ok && code != "" && '1' <= code[0] && code[0] <= '9' && !strings.HasPrefix(code, "39")
+}
+
+// PlainNumber returns the number in s, as [TidyNumber], [NumberIn] and [Dialled] find
+// it, or s as it is if there is none in it.
+func PlainNumber(s string) string {
+	s, err := TidyNumber(s)
+	if err != nil {
+		return s
+	}
+	if number, ok := Dialled(NumberIn(s), ""); ok {
+		return number
+	}
+	return s
+}
