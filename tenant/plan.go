@@ -44,24 +44,25 @@ const (
 )
 
 // E164 returns number as E.164 writes it, or as it is if the plan does not tell
-// how: an extension, a name, a number that has a + already.
+// how: an extension, a name, a prefix with nothing behind it. One that has a + loses
+// what parts its digits for the eye.
 func (p Plan) E164(number string) string {
 	if p == (Plan{}) {
 		return number
 	}
-	digits := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" -.()/", r) { // visual separators, RFC 3966, section 5.1.1
-			return -1
-		}
-		return r
-	}, number)
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+	digits, ok := call.Dialled(number, p.International)
+	switch {
+	case !ok:
+		return number
+	case digits[0] == '+':
+		return digits
+	case strings.Trim(digits, "0123456789") != "":
 		return number
 	}
 	e164 := ""
 	if rest, ok := strings.CutPrefix(digits, p.International); ok {
 		e164 = rest
-	} else if rest, ok := strings.CutPrefix(digits, p.National); ok && len(rest) >= fewestDigits {
+	} else if rest, ok := strings.CutPrefix(digits, p.National); ok && len(rest) >= fewestDigits && rest[0] != '0' {
 		e164 = p.Country + rest
 	}
 	if len(e164) < fewestDigits || len(e164) > mostDigits || e164[0] == '0' {
