@@ -33,8 +33,9 @@ func (b *binding) event(fields []string) (e call.Event, err error) {
 			r.By[f] = 0
 		}
 	}
-	e.Call = naturalKey(r)
+	e.Call = naturalKey(r) // of the numbers as they came, for what is imported already
 	e.Kind = call.RecordEvent
+	r.Normalize(call.PlainNumber)
 	return e, nil
 }
 
@@ -53,6 +54,11 @@ func naturalKey(r *call.Row) string {
 func (b *binding) set(r *call.Row, f call.Field, s string) error {
 	if s == "" {
 		return nil
+	}
+	if f == call.FieldCaller || f == call.FieldCallee {
+		if _, err := call.TidyNumber(s); err != nil {
+			return fmt.Errorf("%w: %s: %s", call.ErrInvalid, b.name[f], strings.TrimPrefix(err.Error(), call.ErrInvalid.Error()+": "))
+		}
 	}
 	wrong := func(what string) error {
 		return fmt.Errorf("%w: %s: %.40q is not %s", call.ErrInvalid, b.name[f], s, what)
