@@ -80,24 +80,24 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 	if err := checkTwins(b.twins, record); err != nil {
 		return e, err
 	}
-	var said fieldSet // what the record says something of
+	var d draft
 	for i := range b.fields {
 		f := &b.fields[i]
 		s, err := f.text(record)
 		if err != nil {
 			return e, err
 		}
-		if s == "" {
-			continue
-		}
-		said |= 1 << f.field
-		if err := b.set(&e, f, s); err != nil {
+		if err := b.set(&d, f, s); err != nil {
 			return e, err
 		}
 	}
+	if err := d.settleTimes(); err != nil {
+		return e, err
+	}
+	e = d.Event
 	r := &e.Row
 	r.Normalize(b.numbers.clean)
-	said |= b.derive(r, said)
+	said := d.said | b.derive(r, d.said)
 	r.Settle(b.witness, false)
 	for f := range call.NumFields {
 		// A zero that is said, such as a duration of no second, counts.

@@ -1,6 +1,7 @@
 package csv
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -36,14 +37,23 @@ func (f *boundField) text(record []string) (string, error) {
 	return s, nil
 }
 
-// set gives the event's row its value of a field.
-func (b *binding) set(e *call.Event, bf *boundField, s string) error {
-	if s == "" {
+// A draft is the event that becomes of a record.
+type draft struct {
+	call.Event
+	said fieldSet // what the record says something of
+	// again are the times of the hour that comes twice, as the second of the two.
+	again map[call.Field]time.Time
+}
+
+// set gives the row its value of a field.
+func (b *binding) set(d *draft, bf *boundField, s string) error {
+	f, r := bf.field, &d.Row
+	if s == "" || s == none && f.Type() == call.Number {
 		return nil
 	}
-	f, r := bf.field, &e.Row
+	d.said |= 1 << f
 	if f == call.FieldID {
-		return setID(e, s)
+		return setID(&d.Event, s)
 	}
 	switch f.Type() {
 	case call.ID:
@@ -53,20 +63,32 @@ func (b *binding) set(e *call.Event, bf *boundField, s string) error {
 		}
 		r.SetGUID(f, id)
 	case call.Text:
+		if f == call.FieldCaller || f == call.FieldCallee {
+			var err error
+			if s, err = call.TidyNumber(s); err != nil {
+				return fmt.Errorf("%w: %s: %s", call.ErrInvalid, f, withoutInvalid(err))
+			}
+		}
 		if len(s) > call.MaxText {
 			return fmt.Errorf("%w: %s has %d bytes, more than %d", call.ErrInvalid, f, len(s), call.MaxText)
 		}
 		r.SetText(f, s)
 	case call.Time:
-		t, ok := b.time(s)
-		if !ok {
-			return fmt.Errorf("%w: %s: %s is not a time in the layouts of the map", call.ErrInvalid, f, quote(s))
+		m, err := b.time(s)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %s %w", call.ErrInvalid, f, quote(s), err)
 		}
-		r.SetTime(f, t)
+		r.SetTime(f, m.first)
+		if !m.second.IsZero() {
+			if d.again == nil {
+				d.again = map[call.Field]time.Time{}
+			}
+			d.again[f] = m.second
+		}
 	case call.Number:
-		n, ok := wholeNumber(f, s)
-		if !ok {
-			return fmt.Errorf("%w: %s: %s is not a whole number of 32 bits", call.ErrInvalid, f, quote(s))
+		n, err := bf.number(s)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %s %w", call.ErrInvalid, f, quote(s), err)
 		}
 		r.SetNumber(f, n)
 	case call.Bool:
@@ -101,19 +123,23 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// wholeNumber reads a whole number. Of a duration it takes the whole seconds.
-func wholeNumber(f call.Field, s string) (int32, bool) {
-	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
-		return int32(n), true
+// none is how tables write that there is no number or time.
+const none = "-1"
+
+// number reads a whole number, or the whole seconds of a duration.
+func (f *fieldMap) number(s string) (int32, error) {
+	if n, err := strconv.ParseInt(s, 10, 32); err == nil && f.field != call.FieldDuration {
+		return int32(n), nil
+	}
+	if f.field == call.FieldDuration {
+		d, err := parseDuration(call.Visible(s), f.unit)
+		return int32(d / time.Second), err
 	}
 	x, err := strconv.ParseFloat(s, 64)
-	if f == call.FieldDuration {
-		x = math.Trunc(x)
-	}
 	if err != nil || x != math.Trunc(x) || x < math.MinInt32 || x > math.MaxInt32 {
-		return 0, false
+		return 0, errors.New("is not a whole number of 32 bits")
 	}
-	return int32(x), true
+	return int32(x), nil
 }
 
 func yes(s string) (v, ok bool) {
@@ -128,20 +154,31 @@ func yes(s string) (v, ok bool) {
 
 // time reads a time in one of the map's layouts. Nothing but zeros is how some
 // write that there was none.
-func (b *binding) time(s string) (t time.Time, ok bool) {
-	if strings.Trim(s, "0-:/. TZ") == "" {
-		return t, true
+func (b *binding) time(s string) (moment, error) {
+	s = call.Visible(s)
+	if s == none || strings.Trim(s, "0-+:/.,* TZ") == "" {
+		return moment{}, nil
 	}
-	if len(b.layouts) == 0 {
-		return defaultLayout.parse(s, b.zone)
+	layouts := b.layouts
+	if len(layouts) == 0 {
+		layouts = []layout{defaultLayout}
 	}
-	for _, l := range b.layouts {
-		if t, ok = l.parse(s, b.zone); ok {
-			return t, true
+	wrong := errNoTime
+	for _, l := range layouts {
+		r, ok := l.read(s)
+		if !ok {
+			continue
 		}
+		m, err := r.in(b.zone)
+		if err == nil {
+			return m, nil
+		}
+		wrong = err
 	}
-	return t, false
+	return moment{}, wrong
 }
+
+var errNoTime = errors.New("is not a time in the layouts of the map")
 
 // checkTimes reports whether r can be kept, which a time that was counted from
 // another may have spoilt.

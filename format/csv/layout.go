@@ -14,21 +14,27 @@ import (
 // as RFC 3339 and its relatives, or by the directives of strftime.
 type layout struct {
 	unit  time.Duration // of a number since 1970; 0 for others
-	forms []string      // for time.Parse, to be tried in turn; none for RFC 3339
+	steps []step        // of directives; none for RFC 3339
+}
+
+// A step is one directive, or one character that stands for itself.
+type step struct {
+	directive, literal byte // one of them is 0
 }
 
 var defaultLayout = layout{}
 
+// namedLayouts are the layouts that have a name.
+var namedLayouts = map[string]layout{
+	"rfc3339": {},
+	"unix":    {unit: time.Second},
+	"unix-ms": {unit: time.Millisecond},
+	"unix-us": {unit: time.Microsecond},
+}
+
 func parseLayout(s string) (layout, error) {
-	switch s {
-	case "rfc3339":
-		return layout{}, nil
-	case "unix":
-		return layout{unit: time.Second}, nil
-	case "unix-ms":
-		return layout{unit: time.Millisecond}, nil
-	case "unix-us":
-		return layout{unit: time.Microsecond}, nil
+	if l, ok := namedLayouts[s]; ok {
+		return l, nil
 	}
 	if !strings.Contains(s, "%") {
 		return layout{}, fmt.Errorf("%w: layout %q is neither rfc3339, unix, unix-ms or unix-us, nor does it have directives such as %%Y-%%m-%%d %%H:%%M:%%S", call.ErrInvalid, s)
@@ -36,133 +42,90 @@ func parseLayout(s string) (layout, error) {
 	return parseDirectives(s)
 }
 
-// parseDirectives translates the directives of strftime (POSIX) with which
+// compound directives stand for others (POSIX, strftime).
+var compound = map[byte]string{
+	'F': "%Y-%m-%d", 'D': "%m/%d/%y", 'T': "%H:%M:%S", 'R': "%H:%M", 'r': "%I:%M:%S %p",
+}
+
+// same are directives that read the same as another one. Those in front are of
+// glibc: numbers and names are read in any case and with any padding.
+var same = map[byte]byte{
+	'e': 'd', 'k': 'H', 'l': 'I', 'h': 'b', 'B': 'b', 'A': 'a', 'P': 'p',
+}
+
+// parseDirectives reads a layout of the directives of strftime (POSIX) with which
 // records of calls are written; %f, a fraction of a second, is Python's.
-// Unpadded numbers are understood, too.
 func parseDirectives(s string) (layout, error) {
 	bad := func(format string, args ...any) (layout, error) {
 		return layout{}, fmt.Errorf("%w: layout %q: %s", call.ErrInvalid, s, fmt.Sprintf(format, args...))
 	}
-	var form strings.Builder
-	for i := 0; i < len(s); i++ {
-		c := s[i]
+	var l layout
+	// A clock that is not synchronised is told for each value, by the value.
+	text := unmarked(s)
+	for i := 0; i < len(text); i++ {
+		c := text[i]
 		switch {
 		case c == 'Z':
-			form.WriteString(zoneForm)
+			l.steps = append(l.steps, step{directive: 'z'})
 			continue
 		case c != '%':
-			// Digits and some words would mean something to time.Parse.
-			if !strings.ContainsRune(" -/:.,;T@_()'[]", rune(c)) {
+			// Letters and digits are the sign of a layout of another language.
+			if !strings.ContainsRune(" -/:.,;T@_()'[]*", rune(c)) {
 				return bad("%q cannot stand between directives", c)
 			}
-			form.WriteByte(c)
+			l.steps = append(l.steps, step{literal: c})
 			continue
 		}
 		i++
-		if i == len(s) {
+		if i == len(text) {
 			return bad("it ends with %%")
 		}
-		word := directive(s[i])
+		c = text[i]
+		if long, ok := compound[c]; ok {
+			more, err := parseDirectives(long)
+			if err != nil {
+				return layout{}, err
+			}
+			l.steps = append(l.steps, more.steps...)
+			continue
+		}
+		if like, ok := same[c]; ok {
+			c = like
+		}
 		switch {
-		case word == "":
-			return bad("directive %%%c is not known", s[i])
-		case s[i] == 'f' && (i < 2 || s[i-2] != '.' && s[i-2] != ','):
+		case strings.IndexByte("YymdHIMSfpbazZs", c) < 0:
+			return bad("directive %%%c is not known", c)
+		case c == 'f' && (i < 2 || text[i-2] != '.' && text[i-2] != ','):
 			return bad("%%f stands behind a point or a comma only")
 		}
-		form.WriteString(word)
+		l.steps = append(l.steps, step{directive: c})
 	}
-	forms := []string{form.String()}
-	if strings.Contains(forms[0], zoneForm) {
-		forms = append(forms, strings.ReplaceAll(forms[0], zoneForm, "Z07:00"))
-	}
-	return layout{forms: forms}, nil
+	return l, nil
 }
 
-// zoneForm stands for Z or a distance from UTC.
-const zoneForm = "Z0700"
-
-// directive returns what time.Parse calls a directive of strftime.
-func directive(c byte) string {
-	switch c {
-	case 'Y':
-		return "2006"
-	case 'y':
-		return "06"
-	case 'm':
-		return "1"
-	case 'd':
-		return "2"
-	case 'e':
-		return "_2"
-	case 'H':
-		return "15"
-	case 'I':
-		return "3"
-	case 'M':
-		return "4"
-	case 'S':
-		return "5"
-	case 'f':
-		return "999999999"
-	case 'p':
-		return "PM"
-	case 'b':
-		return "Jan"
-	case 'B':
-		return "January"
-	case 'a':
-		return "Mon"
-	case 'A':
-		return "Monday"
-	case 'z':
-		return zoneForm
-	case 'Z':
-		return "MST"
-	case 'F':
-		return "2006-1-2"
-	case 'T':
-		return "15:4:5"
+// unmarked takes off what Cisco IOS writes in front of a time while its clock is
+// not set (*) or not synchronised (.).
+func unmarked(s string) string {
+	if s != "" && (s[0] == '*' || s[0] == '.') {
+		return s[1:]
 	}
-	return ""
+	return s
 }
 
-// parse reads a time. One without a zone is in the given one.
-func (l layout) parse(s string, zone *time.Location) (t time.Time, ok bool) {
+// read reads what a text says of a time.
+func (l layout) read(s string) (w reading, ok bool) {
 	switch {
 	case l.unit != 0:
-		t, ok = sinceEpoch(s, l.unit)
-	case len(l.forms) > 0:
-		t, ok = parseForms(l.forms, s, zone)
+		w.wall, ok = sinceEpoch(s, l.unit)
+		w.zoned = true
+	case len(l.steps) > 0:
+		w, ok = readSteps(l.steps, unmarked(s))
 	default:
 		var err error
-		t, err = call.ParseTime(s)
-		if ok = err == nil; ok && !t.IsZero() && !namesZone(s) {
-			t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), zone)
-		}
+		w.wall, err = call.ParseTime(s)
+		w.zoned, ok = namesZone(s), err == nil
 	}
-	if !ok {
-		return time.Time{}, false
-	}
-	t = t.UTC()
-	return t, t.Year() >= 1 && t.Year() <= 9999
-}
-
-func parseForms(forms []string, s string, zone *time.Location) (t time.Time, ok bool) {
-	for _, form := range forms {
-		t, err := time.ParseInLocation(form, s, zone)
-		if err != nil {
-			continue
-		}
-		// An abbreviation that is not the given zone's is taken for UTC by
-		// time.Parse, whatever it is.
-		name, offset := t.Zone()
-		made := t.Location() != zone && t.Location() != time.UTC && offset == 0
-		if made && name != "" && name != "UTC" && name != "GMT" {
-			continue
-		}
-		return t, true
-	}
-	return t, false
+	return w, ok && w.wall.Year() >= 1 && w.wall.Year() <= 9999
 }
 
 // namesZone reports whether a date-time that ParseTime can read says in which
@@ -174,7 +137,10 @@ func namesZone(s string) bool {
 
 // sinceEpoch reads a number of units since 1970, which may have a fraction.
 func sinceEpoch(s string, unit time.Duration) (time.Time, bool) {
-	whole, fraction, _ := strings.Cut(s, ".")
+	whole, fraction := s, ""
+	if i := strings.IndexAny(s, ".,"); i >= 0 {
+		whole, fraction = s[:i], s[i+1:]
+	}
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || n > math.MaxInt64/int64(unit) || n < math.MinInt64/int64(unit) {
 		return time.Time{}, false
@@ -191,16 +157,4 @@ func sinceEpoch(s string, unit time.Duration) (time.Time, bool) {
 		nanos += int64(math.Round(part * float64(unit)))
 	}
 	return time.Unix(n/per, nanos).UTC(), true
-}
-
-// parseZone reads the name of a time zone, or its distance from UTC.
-func parseZone(s string) (*time.Location, error) {
-	if t, err := time.Parse("-07:00", s); err == nil {
-		_, seconds := t.Zone()
-		return time.FixedZone(s, seconds), nil
-	}
-	if s == "" || strings.EqualFold(s, "local") {
-		return nil, fmt.Errorf("%w: the zone of the machine is not the zone of the records", call.ErrInvalid)
-	}
-	return time.LoadLocation(s)
 }

@@ -33,6 +33,7 @@ type fieldMap struct {
 	constant string
 	values   map[string]string // what stands for what; nil if the map has none
 	fallback *string           // for what is not in values, or empty
+	unit     string            // of a duration; empty is seconds
 }
 
 // parseMap reads a map. Its errors name the line.
@@ -93,7 +94,7 @@ func (m *tableMap) checkValues() error {
 			said = append(said, *f.fallback)
 		}
 		for _, s := range said {
-			if err := b.set(&call.Event{}, f, s); err != nil {
+			if err := b.set(&draft{}, f, s); err != nil {
 				return fmt.Errorf("%w: map line %d: %s", call.ErrInvalid, f.line, withoutInvalid(err))
 			}
 		}
@@ -253,6 +254,18 @@ func parseField(f call.Field, n *yaml.Node) (fieldMap, error) {
 			constant = true
 			fm.constant, err = scalarText(n)
 			return err
+		},
+		"unit": func(n *yaml.Node) (err error) {
+			if fm.unit, err = scalarText(n); err != nil {
+				return err
+			}
+			if f != call.FieldDuration {
+				return mapError(n, "%s has no unit, only duration has", f)
+			}
+			if !slices.Contains(unitNames, fm.unit) {
+				return mapError(n, "unknown unit %q%s: %s are possible", fm.unit, suggest(fm.unit, unitNames), strings.Join(unitNames, ", "))
+			}
+			return nil
 		},
 		"values": func(n *yaml.Node) (err error) { fm.values, err = textMap(n); return err },
 		"default": func(n *yaml.Node) error {

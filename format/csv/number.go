@@ -1,6 +1,10 @@
 package csv
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/trunklog/trunklog/call"
+)
 
 // NumberRules say how numbers are brought into the form of E.164. Without
 // rules they stay as they came.
@@ -10,6 +14,14 @@ type numberRules struct {
 	national      string // prefix of national numbers, such as 0
 }
 
+// The least digits behind a prefix, and the most of a number (E.164, section 6.1).
+// What is shorter is the prefix alone, a service or an extension, such as 0, 0049
+// and 0110: it stands as it came, because nobody is called by +49.
+const (
+	fewestDigits = 4
+	mostDigits   = 15
+)
+
 // clean returns a number without the parts of a URI and without what separates
 // its digits, in the form of E.164 if the rules tell how. What is no number,
 // such as a name, stays as it came.
@@ -17,52 +29,31 @@ func (n *numberRules) clean(s string) string {
 	if n == nil {
 		return s
 	}
-	bare := userPart(s)
-	digits := strings.Map(withoutSeparators, bare)
-	if !isNumber(digits) {
-		return bare
-	}
-	bare = digits
+	bare := call.NumberIn(s)
+	digits, ok := call.Dialled(bare, n.international)
 	switch {
-	case strings.HasPrefix(bare, "+"):
+	case !ok:
 		return bare
-	case n.international != "" && strings.HasPrefix(bare, n.international):
-		return "+" + bare[len(n.international):]
-	case n.national != "" && strings.HasPrefix(bare, n.national):
-		return "+" + n.country + bare[len(n.national):]
+	case strings.HasPrefix(digits, "+"):
+		return digits
 	}
-	return bare
+	e164 := ""
+	if rest, ok := strings.CutPrefix(digits, n.international); ok && n.international != "" {
+		e164 = n.behind("", rest)
+	} else if rest, ok := strings.CutPrefix(digits, n.national); ok && n.national != "" {
+		e164 = n.behind(n.country, rest)
+	}
+	if e164 == "" {
+		return digits
+	}
+	return "+" + e164
 }
 
-func withoutSeparators(c rune) rune {
-	if strings.ContainsRune(" -()/.", c) {
-		return -1
+// behind returns the number that rest is behind a prefix, in a country or with its
+// code in front; empty if it can be none.
+func (n *numberRules) behind(country, rest string) string {
+	if len(rest) < fewestDigits || rest[0] == '0' || len(country)+len(rest) > mostDigits {
+		return ""
 	}
-	return c
-}
-
-// userPart returns the user of a SIP URI, the number of a tel URI, or s.
-func userPart(s string) string {
-	t := strings.Trim(s, "<>")
-	scheme, rest, ok := strings.Cut(t, ":")
-	if ok {
-		switch strings.ToLower(scheme) {
-		case "sip", "sips", "tel":
-		default:
-			return s
-		}
-		t = rest
-	}
-	user, _, hasHost := strings.Cut(t, "@")
-	if !ok && !hasHost {
-		return s
-	}
-	user, _, _ = strings.Cut(user, ";")
-	return user
-}
-
-// isNumber reports whether s is digits, perhaps masked, perhaps behind a plus.
-func isNumber(s string) bool {
-	s = strings.TrimPrefix(s, "+")
-	return s != "" && strings.Trim(s, "0123456789*") == ""
+	return country + rest
 }
