@@ -19,14 +19,15 @@ var (
 // TidyNumber returns a caller's or callee's number, or whatever stands in its place,
 // without what programs put around it and nobody means: characters that show
 // nothing (see [Visible]), the ="…" and the apostrophe by which a spreadsheet is
-// told that it is text, and the .0 of a floating-point number. It is an error, which
+// told that it is text, the \ that Cisco has in front of a +, and the .0 of a
+// floating-point number. It is an error, which
 // wraps [ErrInvalid], if digits are lost: 4.91231E+11 stands for a million numbers.
 func TidyNumber(s string) (string, error) {
 	s = Visible(s)
 	if inner, ok := strings.CutPrefix(s, `="`); ok && strings.HasSuffix(inner, `"`) {
 		s = strings.TrimSuffix(inner, `"`)
 	}
-	if len(s) > 1 && s[0] == '\'' && (s[1] == '+' || isDigit(s[1])) {
+	if len(s) > 1 && (s[0] == '\'' || s[0] == '\\') && (s[1] == '+' || isDigit(s[1])) {
 		s = s[1:]
 	}
 	if !strings.ContainsAny(s, ".,Ee") {

@@ -34,6 +34,7 @@ func TestTidyNumber(t *testing.T) {
 		{"Internal Revenue Service", "Internal Revenue Service"},
 		{`="+4930123"`, "+4930123"},
 		{"'+4930123", "+4930123"},
+		{`\+4930123`, "+4930123"},
 		{"'t Hooft", "'t Hooft"},
 		{"4930123456.0", "4930123456"},
 		{"+4930123456.00", "+4930123456"},

@@ -17,6 +17,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/format/csv"
 )
 
 var update = flag.Bool("update", false, "write what comes out to the golden files")
@@ -25,7 +26,8 @@ var update = flag.Bool("update", false, "write what comes out to the golden file
 var folders = map[string]string{"graph": "graphjson", "teams": "teams", "csv": "csv"}
 
 // TestGolden decodes every testdata/*.in of every format and compares what
-// comes out with the .want beside it. A .map beside it is the map.
+// comes out with the .want beside it. A .map beside it is the map; one named
+// ready-… is read with the map of that name that comes with trunklog.
 func TestGolden(t *testing.T) {
 	for _, name := range Names() {
 		inputs, err := filepath.Glob(filepath.Join(folders[name], "testdata", "*.in"))
@@ -52,6 +54,11 @@ func golden(t *testing.T, name, input string) {
 	options.Note = func(text string) { notes = append(notes, text) }
 	if options.Map, err = os.ReadFile(base + ".map"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
+	}
+	if ready, ok := strings.CutPrefix(filepath.Base(base), "ready-"); ok {
+		if options.Map, ok = csv.ReadyMap(ready); !ok {
+			t.Fatalf("there is no map %s", ready)
+		}
 	}
 	d, err := Open(name, options)
 	if err != nil {

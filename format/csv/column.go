@@ -19,39 +19,38 @@ type columnRef struct {
 
 type columnRefs []columnRef
 
-// parseColumns reads the name or position of a column, or a list of these.
-func parseColumns(n *yaml.Node) (columnRefs, error) {
-	n = resolve(n)
-	nodes := []*yaml.Node{n}
-	if n.Kind == yaml.SequenceNode {
-		nodes = n.Content
+// read reads the name or position of a column, or a list of these.
+func (refs *columnRefs) read(n *yaml.Node) error {
+	var list texts
+	if err := list.read(n); err != nil {
+		return err
 	}
-	var refs columnRefs
-	for _, n := range nodes {
-		n = resolve(n)
-		s, err := scalarText(n)
-		if err != nil {
-			return nil, err
-		}
-		ref := columnRef{name: s, line: n.Line}
-		if n.Tag == "!!int" {
-			if ref.position, err = strconv.Atoi(s); err != nil || ref.position < 1 {
-				return nil, mapError(n, "column %s: columns are counted from 1", s)
+	for _, t := range list {
+		ref := columnRef{name: t.s, line: t.node.Line}
+		if t.node.Tag == "!!int" {
+			var err error
+			if ref.position, err = strconv.Atoi(t.s); err != nil || ref.position < 1 {
+				return mapError(t.node, "column %s: columns are counted from 1", t.s)
 			}
-		} else if s == "" {
-			return nil, mapError(n, "the name of a column is missing")
+		} else if t.s == "" {
+			return mapError(t.node, "the name of a column is missing")
 		}
-		refs = append(refs, ref)
+		*refs = append(*refs, ref)
 	}
-	return refs, nil
+	return nil
 }
 
-// find returns where the columns are in a table that names them as given.
+// find returns where the columns are in a table that names them as given; -1 for one
+// that is not there and whose name in the map ends with a question mark.
 func (refs columnRefs) find(names []string, headerless bool) (at []int, err error) {
 	for _, ref := range refs {
 		i := ref.position - 1
 		if ref.position == 0 {
 			i = indexFold(names, ref.name)
+			if name, optional := strings.CutSuffix(ref.name, "?"); i < 0 && optional {
+				at = append(at, indexFold(names, name))
+				continue
+			}
 		}
 		switch {
 		case i < 0:
@@ -95,7 +94,7 @@ func (refs columnRefs) twins(names []string, at []int) (all []twin) {
 // so that nobody knows which is meant.
 func checkTwins(twins []twin, record []string) error {
 	for _, t := range twins {
-		if strings.TrimSpace(record[t.at]) != strings.TrimSpace(record[t.other]) {
+		if field(record, t.at) != field(record, t.other) {
 			return fmt.Errorf("%w: columns %d and %d are both named %q, and differ here: let the map name the one that is meant by its place, such as %d", call.ErrInvalid, t.at+1, t.other+1, t.name, t.at+1)
 		}
 	}

@@ -3,12 +3,15 @@
 // a small YAML file that docs/import-csv.md explains.
 //
 // It knows RFC 4180, how broken files depart from it, and the fields of a
-// [call.Row]. It knows no product: their columns differ from site to site, so
-// that whoever has the file writes the map.
+// [call.Row]. Its code knows no product: their columns differ from site to site,
+// so that whoever has the file writes the map. For the products whose columns are
+// the same everywhere, a map is in the folder maps, and in the binary.
 package csv
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,19 +33,30 @@ func Open(yaml []byte, note func(text string)) (call.Decoder, error) {
 		return nil, err
 	}
 	m.dialect.Note = note
-	return Table(m.dialect, m.bind), nil
+	return m.decode, nil
+}
+
+// Preview is Open for who tries a map: at the end of an input note is also told for
+// which values the defaults of the map have stood.
+func Preview(yaml []byte, note func(text string)) (call.Decoder, error) {
+	m, err := parseMap(yaml)
+	if err != nil {
+		return nil, err
+	}
+	m.dialect.Note, m.preview = note, true
+	return m.decode, nil
 }
 
 // bind returns the function that makes an event of a record, given the names
 // in the table's header.
-func (m *tableMap) bind(header []string) (func([]string) (call.Event, error), error) {
-	names := m.columns
-	if !m.dialect.Headerless {
+func (in *input) bind(header []string) (func([]string) (call.Event, error), error) {
+	names := in.columns
+	if !in.dialect.Headerless {
 		names = header
 	}
-	b := binding{tableMap: m}
-	for _, f := range m.fields {
-		at, err := f.columns.find(names, m.dialect.Headerless)
+	b := binding{input: in}
+	for _, f := range in.fields {
+		at, err := f.columns.find(names, in.dialect.Headerless)
 		if err != nil {
 			return nil, err
 		}
@@ -50,24 +64,39 @@ func (m *tableMap) bind(header []string) (func([]string) (call.Event, error), er
 		b.fields = append(b.fields, boundField{f, at})
 	}
 	var err error
-	if b.key, err = m.key.find(names, m.dialect.Headerless); err != nil {
+	if b.key, err = in.key.find(names, in.dialect.Headerless); err != nil {
 		return nil, err
 	}
-	b.twins = append(b.twins, m.key.twins(names, b.key)...)
+	b.twins = append(b.twins, in.key.twins(names, b.key)...)
+	for i, c := range slices.Concat(in.skip, in.where) {
+		at, err := c.column.find(names, in.dialect.Headerless)
+		if err != nil {
+			return nil, err
+		}
+		b.twins = append(b.twins, c.column.twins(names, at)...)
+		b.conditions = append(b.conditions, boundCondition{c, at[0], i >= len(in.skip)})
+	}
 	return b.event, nil
 }
 
 // A binding is a map whose columns have been found in a table.
 type binding struct {
-	*tableMap
-	fields []boundField
-	key    []int
-	twins  []twin
+	*input
+	fields     []boundField
+	key        []int
+	twins      []twin
+	conditions []boundCondition
 }
 
 type boundField struct {
 	fieldMap
-	at []int // the columns
+	at []int // the columns; -1 is one that the table does not have, and need not
+}
+
+type boundCondition struct {
+	condition
+	at     int
+	wanted bool // it must hold; else it must not
 }
 
 // A fieldSet is a set of fields.
@@ -77,13 +106,13 @@ func (s fieldSet) has(f call.Field) bool { return s>>f&1 != 0 }
 
 // event makes an event of the fields of a record.
 func (b *binding) event(record []string) (e call.Event, err error) {
-	if err := checkTwins(b.twins, record); err != nil {
+	if err := b.checkRecord(record); err != nil {
 		return e, err
 	}
 	var d draft
 	for i := range b.fields {
 		f := &b.fields[i]
-		s, err := f.text(record)
+		s, err := b.text(f, record)
 		if err != nil {
 			return e, err
 		}
@@ -96,7 +125,7 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 	}
 	e = d.Event
 	r := &e.Row
-	r.Normalize(b.numbers.clean)
+	r.Normalize(b.number)
 	said := d.said | b.derive(r, d.said)
 	r.Settle(b.witness, false)
 	for f := range call.NumFields {
@@ -113,24 +142,70 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 	return e, nil
 }
 
+// checkRecord reports whether a record has as many fields as the map has columns,
+// and is a call.
+func (b *binding) checkRecord(record []string) error {
+	if most := len(b.columns); b.optional > 0 && (len(record) > most || len(record) < most-b.optional) {
+		return fmt.Errorf("%w: the record has %d fields, not %d to %d", call.ErrInvalid, len(record), most-b.optional, most)
+	}
+	for i := range b.conditions {
+		c := &b.conditions[i]
+		value := c.match(field(record, c.at))
+		switch {
+		case c.wanted && value == nil:
+			b.leftOut[c.column[0].name+" is not as wanted"]++
+			return errLeftOut
+		case !c.wanted && value != nil:
+			b.leftOut[c.column[0].name+" is "+quote(*value)]++
+			return errLeftOut
+		}
+	}
+	return checkTwins(b.twins, record)
+}
+
+// field returns one field of a record, without white space around it; empty if it
+// is not there.
+func field(record []string, at int) string {
+	if at < 0 || at >= len(record) {
+		return ""
+	}
+	return strings.TrimSpace(record[at])
+}
+
+// number writes a number as the map says.
+func (b *binding) number(s string) string {
+	clean, bare := b.numbers.clean(s)
+	if bare {
+		b.bare++
+	}
+	return clean
+}
+
 // name names the call within its source: by the key of the map, or else by the
 // record's id, or else by all that the record says.
 func (b *binding) name(record []string, id string) string {
-	var key []string
+	key := make([]string, 1, 1+len(b.key))
+	key[0] = "csv key"
 	for _, i := range b.key {
-		if s := strings.TrimSpace(record[i]); s != "" {
+		if s := field(record, i); s != "" {
 			key = append(key, s)
 		}
 	}
 	switch {
-	case len(key) > 0 && len(key) == len(b.key):
+	case len(key) > 1 && len(key) == 1+len(b.key):
 		// A hash, because the name of a call may be logged and numbers may
 		// not.
-		return call.NameGUID(append([]string{"csv key"}, key...)...).String()
-	case id != "":
-		return id
+		id = call.NameGUID(key...).String()
+		key = key[1:]
+	case id == "":
+		return call.NameGUID(append([]string{"csv record"}, record...)...).String()
+	default:
+		key = []string{id}
 	}
-	return call.NameGUID(append([]string{"csv record"}, record...)...).String()
+	if b.keys.meet(id, record) && b.keys.first == "" {
+		b.keys.first = quote(strings.Join(key, " "))
+	}
+	return id
 }
 
 // derive fills in what follows from the fields that the record speaks of, and

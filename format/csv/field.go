@@ -12,16 +12,16 @@ import (
 )
 
 // text returns what a record says of a field, in the map's words.
-func (f *boundField) text(record []string) (string, error) {
+func (b *binding) text(f *boundField, record []string) (string, error) {
 	if len(f.at) == 0 {
 		return f.constant, nil
 	}
 	var s string
 	for n, i := range f.at {
-		if i >= len(record) {
+		if i >= len(record) && b.optional == 0 {
 			return "", fmt.Errorf("%w: %s: the record has no column %d", call.ErrInvalid, f.field, i+1)
 		}
-		part := strings.TrimSpace(record[i])
+		part := field(record, i)
 		if n == 0 {
 			s = part
 		} else {
@@ -30,6 +30,9 @@ func (f *boundField) text(record []string) (string, error) {
 	}
 	if v, ok := f.values[s]; ok {
 		return v, nil
+	}
+	if f.values != nil {
+		b.meet(f, s)
 	}
 	if f.fallback != nil && (f.values != nil || s == "") {
 		return *f.fallback, nil

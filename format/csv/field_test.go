@@ -114,7 +114,7 @@ func TestLayouts(t *testing.T) {
 			t.Errorf("layout %q: %v", c.layout, err)
 			continue
 		}
-		b := binding{tableMap: &tableMap{layouts: []layout{l}, zone: berlin}}
+		b := binding{input: &input{tableMap: &tableMap{layouts: []layout{l}, zone: berlin}}}
 		m, err := b.time(c.in)
 		switch got := m.first; {
 		case (err != nil) != (c.want == ""):
@@ -169,7 +169,7 @@ func TestNumbers(t *testing.T) {
 		{american, "01149301234", "+49301234"},
 		{american, "2125551234", "2125551234"},
 	} {
-		if got := c.rules.clean(c.in); got != c.want {
+		if got, _ := c.rules.clean(c.in); got != c.want {
 			t.Errorf("%+v: %q becomes %q, want %q", c.rules, c.in, got, c.want)
 		}
 	}
@@ -208,7 +208,7 @@ func TestDerive(t *testing.T) {
 		{"failure time", all | 1<<call.FieldFailure, all | 1<<call.FieldFailure, times{10, 50, 60, 0}, 0, false, times{10, 50, 60, 0}, 0, false},
 		{"ends before it starts", all, all, times{10, 50, 0, 20}, 0, false, times{10, 50, 0, 20}, 0, true},
 	} {
-		b := &binding{tableMap: &tableMap{}}
+		b := &binding{input: &input{tableMap: &tableMap{}}}
 		for f := range call.NumFields {
 			b.mapped[f] = c.mapped.has(f)
 		}
@@ -307,7 +307,7 @@ func TestTheHourThatComesTwice(t *testing.T) {
 		if day == "" {
 			day = "2026-10-25 "
 		}
-		d, err := Open([]byte("times: {layouts: ['%F %T', '%F -'], zone: " + c.zone + "}\nfields: {inviteDateTime: a, startDateTime: b, endDateTime: c, failureDateTime: d, duration: e}"))
+		d, err := Open([]byte("times: {layouts: ['%F %T', '%F -'], zone: "+c.zone+"}\nfields: {inviteDateTime: a, startDateTime: b, endDateTime: c, failureDateTime: d, duration: e}"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -344,7 +344,7 @@ func TestEndsBeforeItBegins(t *testing.T) {
 		{"2026-07-01 10:00:05.7", "2026-07-01 10:00:05.6", "is before startDateTime"},
 		{"2026-03-29 02:30:00", "2026-03-29 03:00:00", "the hour is skipped in spring"},
 	} {
-		d, err := Open([]byte("times: {layouts: ['%F %T'], zone: Europe/Berlin}\nfields: {startDateTime: a, endDateTime: b}"))
+		d, err := Open([]byte("times: {layouts: ['%F %T'], zone: Europe/Berlin}\nfields: {startDateTime: a, endDateTime: b}"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

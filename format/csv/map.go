@@ -12,17 +12,46 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
+// A mapFile is a map as it is written: each key and what it may hold.
+type mapFile struct {
+	Delimiter text       `yaml:"delimiter"`
+	Header    *bool      `yaml:"header"`
+	Columns   texts      `yaml:"columns"`
+	Encoding  text       `yaml:"encoding"`
+	Times     mapTimes   `yaml:"times"`
+	Numbers   *mapPlan   `yaml:"numbers"`
+	Witness   text       `yaml:"witness"`
+	Key       columnRefs `yaml:"key"`
+	Skip      conditions `yaml:"skip"`
+	Where     conditions `yaml:"where"`
+	Fields    fieldMaps  `yaml:"fields"`
+}
+
+type mapTimes struct {
+	Layouts texts `yaml:"layouts"`
+	Zone    text  `yaml:"zone"`
+}
+
+type mapPlan struct {
+	Country       text `yaml:"country"`
+	International text `yaml:"international"`
+	National      text `yaml:"national"`
+}
+
 // A tableMap says how a table is written and what its columns mean.
 type tableMap struct {
-	dialect Dialect
-	columns []string // names of the columns of a table without a header
-	layouts []layout // of times, in the order in which they are tried
-	zone    *time.Location
-	numbers *numberRules // nil: numbers stay as they came
-	witness call.Witness
-	key     columnRefs // of what names the call; may be empty
-	fields  []fieldMap
-	mapped  [call.NumFields]bool // which fields those are
+	dialect     Dialect
+	columns     []string // names of the columns of a table without a header
+	optional    int      // how many of them, at the end, a record may not have
+	layouts     []layout // of times, in the order in which they are tried
+	zone        *time.Location
+	numbers     *numberRules // nil: numbers stay as they came
+	witness     call.Witness
+	key         columnRefs // of what names the call; may be empty
+	skip, where conditions
+	fields      fieldMaps
+	mapped      [call.NumFields]bool // which fields those are
+	preview     bool                 // tell for which values the defaults stand
 }
 
 // A fieldMap says where a field of a row comes from.
@@ -38,27 +67,33 @@ type fieldMap struct {
 
 // parseMap reads a map. Its errors name the line.
 func parseMap(b []byte) (*tableMap, error) {
-	m := &tableMap{zone: time.UTC, witness: call.CDR.Witness()}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(b, &doc); err != nil {
 		return nil, fmt.Errorf("%w: map: %s", call.ErrInvalid, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if len(doc.Content) == 0 {
-		return nil, fmt.Errorf("%w: the map of the CSV's columns is missing: it is a YAML file that docs/import-csv.md explains", call.ErrInvalid)
+		return nil, fmt.Errorf("%w: the map of the CSV's columns is missing: --map names a YAML file, which docs/import-csv.md explains, or one that comes with trunklog: %s", call.ErrInvalid, strings.Join(ReadyMaps(), ", "))
 	}
-	err := eachKey(doc.Content[0], map[string]func(*yaml.Node) error{
-		"delimiter": m.parseDelimiter,
-		"header":    m.parseHeader,
-		"columns":   func(n *yaml.Node) (err error) { m.columns, err = texts(n); return err },
-		"encoding":  m.parseEncoding,
-		"times":     m.parseTimes,
-		"numbers":   m.parseNumbers,
-		"witness":   m.parseWitness,
-		"key":       func(n *yaml.Node) (err error) { m.key, err = parseColumns(n); return err },
-		"fields":    m.parseFields,
-	})
-	if err != nil {
+	var f mapFile
+	if err := decodeKeys(doc.Content[0], &f); err != nil {
 		return nil, err
+	}
+	m := &tableMap{
+		zone: time.UTC, witness: call.CDR.Witness(),
+		key: f.Key, skip: f.Skip, where: f.Where, fields: f.Fields,
+	}
+	m.dialect.Headerless = f.Header != nil && !*f.Header
+	m.setColumns(f.Columns)
+	for _, err := range []error{
+		m.setDelimiter(f.Delimiter), m.setEncoding(f.Encoding), m.setLayouts(f.Times.Layouts),
+		m.setZone(f.Times.Zone), m.setNumbers(f.Numbers), m.setWitness(f.Witness),
+	} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, fm := range m.fields {
+		m.mapped[fm.field] = true
 	}
 	return m, m.check()
 }
@@ -71,7 +106,9 @@ func (m *tableMap) check() error {
 	case len(m.fields) == 0:
 		return fmt.Errorf("%w: map: fields is missing: it says which column is which", call.ErrInvalid)
 	}
-	m.dialect.Fields = len(m.columns)
+	if m.optional == 0 {
+		m.dialect.Fields = len(m.columns)
+	}
 	if err := m.checkValues(); err != nil {
 		return err
 	}
@@ -85,7 +122,7 @@ func (m *tableMap) check() error {
 
 // checkValues tries what the map itself says in place of a record.
 func (m *tableMap) checkValues() error {
-	b := binding{tableMap: m}
+	b := binding{input: &input{tableMap: m}}
 	for i := range m.fields {
 		f := &boundField{fieldMap: m.fields[i]}
 		said := slices.Sorted(maps.Values(f.values))
@@ -102,185 +139,91 @@ func (m *tableMap) checkValues() error {
 	return nil
 }
 
-func (m *tableMap) parseDelimiter(n *yaml.Node) error {
-	s, err := scalarText(n)
-	if err != nil {
-		return err
-	}
-	if s == "tab" || s == `\t` {
-		s = "\t"
-	}
-	if len(s) != 1 || !canDelimit(s[0]) {
-		return mapError(n, "delimiter %q is not one character, or tab", s)
-	}
-	m.dialect.Delimiter = s[0]
-	return nil
-}
-
-func (m *tableMap) parseHeader(n *yaml.Node) error {
-	var header bool
-	if err := n.Decode(&header); err != nil {
-		return mapError(n, "header is true or false")
-	}
-	m.dialect.Headerless = !header
-	return nil
-}
-
-func (m *tableMap) parseEncoding(n *yaml.Node) error {
-	s, err := scalarText(n)
-	if err != nil {
-		return err
-	}
-	if m.dialect.Encoding, err = encodingNamed(s); err != nil {
-		return mapError(n, "%s", withoutInvalid(err))
-	}
-	return nil
-}
-
-func (m *tableMap) parseTimes(n *yaml.Node) error {
-	return eachKey(n, map[string]func(*yaml.Node) error{
-		"layouts": func(n *yaml.Node) error {
-			list, err := texts(n)
-			if err != nil {
-				return err
-			}
-			for _, s := range list {
-				l, err := parseLayout(s)
-				if err != nil {
-					return mapError(n, "%s", withoutInvalid(err))
-				}
-				m.layouts = append(m.layouts, l)
-			}
-			return nil
-		},
-		"zone": func(n *yaml.Node) error {
-			s, err := scalarText(n)
-			if err != nil {
-				return err
-			}
-			if m.zone, err = parseZone(s); err != nil {
-				return mapError(n, "zone %q is neither a name such as Europe/Berlin nor a distance such as +01:00", s)
-			}
-			return nil
-		},
-	})
-}
-
-func (m *tableMap) parseNumbers(n *yaml.Node) error {
-	m.numbers = &numberRules{}
-	digitsOnly := func(to *string) func(*yaml.Node) error {
-		return func(n *yaml.Node) error {
-			s, err := scalarText(n)
-			if err == nil && strings.Trim(s, "0123456789") != "" {
-				err = mapError(n, "%q is not made of digits only", s)
-			}
-			*to = s
-			return err
+// setColumns takes the names of the columns. Those that end with a question mark, at
+// the end, need not be there.
+func (m *tableMap) setColumns(names texts) {
+	for _, t := range names {
+		name, optional := strings.CutSuffix(t.s, "?")
+		if m.columns = append(m.columns, name); optional {
+			m.optional++
+		} else {
+			m.optional = 0
 		}
 	}
-	err := eachKey(n, map[string]func(*yaml.Node) error{
-		"country":       digitsOnly(&m.numbers.country),
-		"international": digitsOnly(&m.numbers.international),
-		"national":      digitsOnly(&m.numbers.national),
-	})
-	if err == nil && m.numbers.national != "" && m.numbers.country == "" {
-		err = mapError(n, "national needs the country code, such as country: \"49\"")
-	}
-	return err
 }
 
-func (m *tableMap) parseWitness(n *yaml.Node) error {
-	s, err := scalarText(n)
-	if err != nil {
-		return err
+func (m *tableMap) setDelimiter(t text) error {
+	if !t.given() {
+		return nil
+	}
+	if t.s == "tab" || t.s == `\t` {
+		t.s = "\t"
+	}
+	if len(t.s) != 1 || !canDelimit(t.s[0]) {
+		return mapError(t.node, "delimiter %q is not one character, or tab", t.s)
+	}
+	m.dialect.Delimiter = t.s[0]
+	return nil
+}
+
+func (m *tableMap) setEncoding(t text) (err error) {
+	if !t.given() {
+		return nil
+	}
+	if m.dialect.Encoding, err = encodingNamed(t.s); err != nil {
+		return mapError(t.node, "%s", withoutInvalid(err))
+	}
+	return nil
+}
+
+func (m *tableMap) setLayouts(names texts) error {
+	for _, t := range names {
+		l, err := parseLayout(t.s)
+		if err != nil {
+			return mapError(t.node, "%s", withoutInvalid(err))
+		}
+		m.layouts = append(m.layouts, l)
+	}
+	return nil
+}
+
+func (m *tableMap) setZone(t text) (err error) {
+	if !t.given() {
+		return nil
+	}
+	if m.zone, err = parseZone(t.s); err != nil {
+		return mapError(t.node, "zone %q is neither a name such as Europe/Berlin nor a distance such as +01:00", t.s)
+	}
+	return nil
+}
+
+func (m *tableMap) setNumbers(p *mapPlan) error {
+	if p == nil {
+		return nil
+	}
+	for _, t := range []text{p.Country, p.International, p.National} {
+		if strings.Trim(t.s, "0123456789") != "" {
+			return mapError(t.node, "%q is not made of digits only", t.s)
+		}
+	}
+	if p.National.s != "" && p.Country.s == "" {
+		return mapError(p.National.node, "national needs the country code, such as country: \"49\"")
+	}
+	m.numbers = &numberRules{country: p.Country.s, international: p.International.s, national: p.National.s}
+	return nil
+}
+
+func (m *tableMap) setWitness(t text) error {
+	if !t.given() {
+		return nil
 	}
 	var names []string
 	for k := call.Inferred; k <= call.Graph; k++ {
-		if strings.EqualFold(k.String(), s) {
+		if strings.EqualFold(k.String(), t.s) {
 			m.witness = k.Witness()
 			return nil
 		}
 		names = append(names, k.String())
 	}
-	return mapError(n, "unknown witness %q%s: %s are possible", s, suggest(s, names), strings.Join(names, ", "))
-}
-
-func (m *tableMap) parseFields(n *yaml.Node) error {
-	n = resolve(n)
-	if n.Kind != yaml.MappingNode {
-		return mapError(n, "fields must be names and columns, such as callerNumber: src")
-	}
-	for i := 0; i < len(n.Content); i += 2 {
-		name, v := n.Content[i], n.Content[i+1]
-		f, ok := call.FieldNamed(name.Value)
-		if !ok || f.Type() == call.List {
-			return mapError(name, "unknown field %q%s", name.Value, suggest(name.Value, fieldNames()))
-		}
-		if m.mapped[f] {
-			return mapError(name, "field %s is there twice", f)
-		}
-		fm, err := parseField(f, v)
-		if err != nil {
-			return err
-		}
-		m.mapped[f] = true
-		m.fields = append(m.fields, fm)
-	}
-	return nil
-}
-
-func fieldNames() (names []string) {
-	for f := range call.NumFields {
-		if f.Type() != call.List {
-			names = append(names, f.String())
-		}
-	}
-	return names
-}
-
-// parseField reads where one field comes from: a column, or an object.
-func parseField(f call.Field, n *yaml.Node) (fieldMap, error) {
-	fm := fieldMap{field: f, line: n.Line}
-	n = resolve(n)
-	if n.Kind != yaml.MappingNode {
-		var err error
-		fm.columns, err = parseColumns(n)
-		return fm, err
-	}
-	constant := false
-	err := eachKey(n, map[string]func(*yaml.Node) error{
-		"column": func(n *yaml.Node) (err error) { fm.columns, err = parseColumns(n); return err },
-		"constant": func(n *yaml.Node) (err error) {
-			constant = true
-			fm.constant, err = scalarText(n)
-			return err
-		},
-		"unit": func(n *yaml.Node) (err error) {
-			if fm.unit, err = scalarText(n); err != nil {
-				return err
-			}
-			if f != call.FieldDuration {
-				return mapError(n, "%s has no unit, only duration has", f)
-			}
-			if !slices.Contains(unitNames, fm.unit) {
-				return mapError(n, "unknown unit %q%s: %s are possible", fm.unit, suggest(fm.unit, unitNames), strings.Join(unitNames, ", "))
-			}
-			return nil
-		},
-		"values": func(n *yaml.Node) (err error) { fm.values, err = textMap(n); return err },
-		"default": func(n *yaml.Node) error {
-			s, err := scalarText(n)
-			fm.fallback = &s
-			return err
-		},
-	})
-	switch {
-	case err != nil:
-		return fm, err
-	case constant && (len(fm.columns) > 0 || fm.values != nil || fm.fallback != nil):
-		return fm, mapError(n, "%s: a constant has no column, values or default", f)
-	case !constant && len(fm.columns) == 0:
-		return fm, mapError(n, "%s: either column or constant is needed", f)
-	}
-	return fm, nil
+	return mapError(t.node, "unknown witness %q%s: %s are possible", t.s, suggest(t.s, names), strings.Join(names, ", "))
 }

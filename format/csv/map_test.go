@@ -2,11 +2,56 @@ package csv
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/trunklog/trunklog/call"
 )
+
+// The maps that come with trunklog are right, and their names are those in the docs.
+func TestReadyMaps(t *testing.T) {
+	if got, want := strings.Join(ReadyMaps(), " "), "3cx asterisk cucm freeswitch"; got != want {
+		t.Errorf("there are %s, want %s", got, want)
+	}
+	for _, name := range ReadyMaps() {
+		yaml, ok := ReadyMap(name)
+		if _, err := Open(yaml, nil); err != nil || !ok {
+			t.Errorf("map %s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", "../csv", "graph", "asterisk.yaml", "maps/asterisk"} {
+		if _, ok := ReadyMap(name); ok {
+			t.Errorf("there is a map %q", name)
+		}
+	}
+}
+
+// Keys that come with other records are found, as many as are remembered.
+func TestRepeats(t *testing.T) {
+	var r repeats
+	for i := range 3 * mostKeys {
+		if r.meet(fmt.Sprint(i), []string{"a"}) {
+			t.Fatalf("key %d is new", i)
+		}
+	}
+	if len(r.seen) != mostKeys {
+		t.Errorf("%d keys are remembered", len(r.seen))
+	}
+	found := 0
+	for i := range 1000 {
+		key := fmt.Sprint(3*mostKeys - 1 - i)
+		if r.meet(key, []string{"a"}) {
+			t.Fatalf("%s came with the same record", key)
+		}
+		if r.meet(key, []string{"", "a"}) {
+			found++
+		}
+	}
+	if found != 1000 || r.n != 1000 {
+		t.Errorf("%d of 1000 are found, %d counted", found, r.n)
+	}
+}
 
 // A map says in which line it is wrong, and what was perhaps meant.
 func TestMapErrors(t *testing.T) {
@@ -50,6 +95,12 @@ func TestMapErrors(t *testing.T) {
 		{ok + "numbers: {country: +49}\n", `"+49" is not made of digits only`},
 		{ok + "numbers: {national: '0'}\n", "national needs the country code"},
 		{ok + "witness: crd\n", `map line 2: unknown witness "crd" (did you mean "cdr"?): inferred, radius, cdr, sip, admin-export, graph are possible`},
+		{ok + "skip: a\n", "map line 2: here must be columns and values"},
+		{ok + "skip: {a: {b: c}}\n", "map line 2: here must be a single value"},
+		{ok + "where: {0: a}\n", "map line 2: column 0: columns are counted from 1"},
+		{ok + "times:\n", "map line 2: here must be keys and values; the keys are layouts, zone"},
+		{ok + "numbers: 49\n", "map line 2: here must be keys and values; the keys are country, international, national"},
+		{ok + "header:\n", "map line 2: header is true or false"},
 		{ok + "key: {a: b}\n", "map line 2: here must be a single value"},
 		{ok + "key: [a, [b]]\n", "map line 2: here must be a single value"},
 	} {
@@ -65,6 +116,7 @@ func TestMissingColumns(t *testing.T) {
 	for _, c := range []struct{ yaml, in, want string }{
 		{"fields: {startDateTime: start, callerNumber: src}", "start,scr\n2026-01-01T00:00:00Z,1\n", `map line 1: the header does not have "src" (did you mean "scr"?)`},
 		{"fields: {startDateTime: start}\nkey: [uuid]", "start,id\n2026-01-01T00:00:00Z,1\n", `map line 2: the header does not have "uuid"`},
+		{"fields: {startDateTime: start}\nskip: {kind: x}", "start,id\n2026-01-01T00:00:00Z,1\n", `map line 2: the header does not have "kind"`},
 		{"fields: {startDateTime: 3}", "start,id\n", "map line 1: there is no column 3, only 2"},
 		{"header: false\ncolumns: [a]\nfields: {startDateTime: b}", "x\n", `map line 3: columns does not have "b"`},
 		{"fields: {startDateTime: start}", "", "the file is empty"},

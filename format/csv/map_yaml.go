@@ -3,6 +3,7 @@ package csv
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -24,18 +25,27 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// eachKey calls the function of each key that n has. A key without a function
-// is an error.
-func eachKey(n *yaml.Node, known map[string]func(*yaml.Node) error) error {
+// A reader is what reads itself from a node of a map. The decoder of the library
+// does not tell the line of what is wrong within it, and takes null for nothing.
+type reader interface{ read(n *yaml.Node) error }
+
+// decodeKeys reads the values of a map's keys into the fields of a struct, which tag
+// yaml names. A key without a field is an error, and so is one that comes twice.
+func decodeKeys(n *yaml.Node, to any) error {
 	n = resolve(n)
-	names := slices.Sorted(maps.Keys(known))
+	v := reflect.ValueOf(to).Elem()
+	fields := map[string]any{}
+	for i := range v.NumField() {
+		fields[v.Type().Field(i).Tag.Get("yaml")] = v.Field(i).Addr().Interface()
+	}
+	names := slices.Sorted(maps.Keys(fields))
 	if n.Kind != yaml.MappingNode {
 		return mapError(n, "here must be keys and values; the keys are %s", strings.Join(names, ", "))
 	}
 	seen := map[string]bool{}
 	for i := 0; i < len(n.Content); i += 2 {
 		key := n.Content[i]
-		f, ok := known[key.Value]
+		field, ok := fields[key.Value]
 		switch {
 		case !ok:
 			return mapError(key, "unknown key %q%s", key.Value, suggest(key.Value, names))
@@ -43,62 +53,90 @@ func eachKey(n *yaml.Node, known map[string]func(*yaml.Node) error) error {
 			return mapError(key, "key %s is there twice", key.Value)
 		}
 		seen[key.Value] = true
-		if err := f(n.Content[i+1]); err != nil {
+		if err := decodeKey(key.Value, n.Content[i+1], field); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// scalarText returns the text of a single value, whether quoted or not.
-func scalarText(n *yaml.Node) (string, error) {
+func decodeKey(key string, n *yaml.Node, to any) error {
+	switch to := to.(type) {
+	case reader:
+		return to.read(n)
+	case **bool:
+		if n.Decode(to) != nil || *to == nil {
+			return mapError(n, "%s is true or false", key)
+		}
+		return nil
+	case **mapPlan:
+		*to = &mapPlan{}
+		return decodeKeys(n, *to)
+	}
+	return decodeKeys(n, to)
+}
+
+// A text is a single value, whether quoted or not, and where it stands.
+type text struct {
+	s    string
+	node *yaml.Node // nil if it is not given
+}
+
+func (t *text) given() bool { return t.node != nil }
+
+func (t *text) read(n *yaml.Node) error {
 	n = resolve(n)
 	if n.Kind != yaml.ScalarNode {
-		return "", mapError(n, "here must be a single value")
+		return mapError(n, "here must be a single value")
 	}
-	if n.Tag == "!!null" {
-		return "", nil
+	if t.node = n; n.Tag != "!!null" {
+		t.s = n.Value
 	}
-	return n.Value, nil
+	return nil
 }
 
-// texts returns the texts of a list, or of a single value.
-func texts(n *yaml.Node) ([]string, error) {
+// texts are a list of values, or a single one.
+type texts []text
+
+func (ts *texts) read(n *yaml.Node) error {
 	n = resolve(n)
-	if n.Kind != yaml.SequenceNode {
-		s, err := scalarText(n)
-		return []string{s}, err
+	nodes := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		nodes = n.Content
 	}
-	var list []string
-	for _, c := range n.Content {
-		s, err := scalarText(c)
-		if err != nil {
-			return nil, err
+	for _, n := range nodes {
+		var t text
+		if err := t.read(n); err != nil {
+			return err
 		}
-		list = append(list, s)
+		*ts = append(*ts, t)
 	}
-	return list, nil
+	return nil
 }
 
-func textMap(n *yaml.Node) (map[string]string, error) {
+// pairs say what stands for what.
+type pairs map[string]string
+
+func (p *pairs) read(n *yaml.Node) error {
 	n = resolve(n)
 	if n.Kind != yaml.MappingNode {
-		return nil, mapError(n, "values must be pairs, such as ANSWERED: true")
+		return mapError(n, "values must be pairs, such as ANSWERED: true")
 	}
-	m := make(map[string]string)
+	*p = pairs{}
 	for i := 0; i < len(n.Content); i += 2 {
-		key, err := scalarText(n.Content[i])
-		if err != nil {
-			return nil, err
+		var key, value text
+		if err := key.read(n.Content[i]); err != nil {
+			return err
 		}
-		if _, twice := m[key]; twice {
-			return nil, mapError(n.Content[i], "value %q is there twice", key)
+		if err := value.read(n.Content[i+1]); err != nil {
+			return err
 		}
-		if m[key], err = scalarText(n.Content[i+1]); err != nil {
-			return nil, err
+		if _, twice := (*p)[key.s]; twice {
+			return mapError(n.Content[i], "value %q is there twice", key.s)
 		}
+		(*p)[key.s] = value.s
 	}
-	return m, nil
+	return nil
 }
 
 // suggest returns " (did you mean …?)" if one of the names is near what was

@@ -24,29 +24,34 @@ const (
 
 // clean returns a number without the parts of a URI and without what separates
 // its digits, in the form of E.164 if the rules tell how. What is no number,
-// such as a name, stays as it came.
-func (n *numberRules) clean(s string) string {
+// such as a name, stays as it came. Bare says that there is a prefix and too little
+// behind it.
+func (n *numberRules) clean(s string) (number string, bare bool) {
 	if n == nil {
-		return s
+		return s, false
 	}
-	bare := call.NumberIn(s)
-	digits, ok := call.Dialled(bare, n.international)
-	switch {
-	case !ok:
-		return bare
-	case strings.HasPrefix(digits, "+"):
-		return digits
+	s = call.NumberIn(s)
+	digits, ok := call.Dialled(s, n.international)
+	if !ok {
+		return s, false
 	}
-	e164 := ""
-	if rest, ok := strings.CutPrefix(digits, n.international); ok && n.international != "" {
-		e164 = n.behind("", rest)
-	} else if rest, ok := strings.CutPrefix(digits, n.national); ok && n.national != "" {
-		e164 = n.behind(n.country, rest)
+	country, prefixed := "", false
+	rest := digits
+	if n.international != "" {
+		rest, prefixed = strings.CutPrefix(digits, n.international)
 	}
+	if !prefixed && n.national != "" {
+		country = n.country
+		rest, prefixed = strings.CutPrefix(digits, n.national)
+	}
+	if !prefixed {
+		return digits, false
+	}
+	e164 := n.behind(country, rest)
 	if e164 == "" {
-		return digits
+		return digits, true
 	}
-	return "+" + e164
+	return "+" + e164, false
 }
 
 // behind returns the number that rest is behind a prefix, in a country or with its
