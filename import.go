@@ -14,6 +14,7 @@ import (
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/format"
+	"github.com/trunklog/trunklog/format/csv"
 	"github.com/trunklog/trunklog/format/graphjson"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/source"
@@ -21,6 +22,7 @@ import (
 
 func (p *program) importCommand() *cobra.Command {
 	var in importer
+	var maps bool
 	cmd := &cobra.Command{
 		Use:   "import FORMAT FILE…",
 		Short: "Import calls from files",
@@ -47,10 +49,19 @@ said instead, and nothing is written.`,
 			if len(args) == 0 {
 				return usage("FORMAT is missing: %s are possible", list(append(format.Names(), source.Recordings()...)))
 			}
+			if maps {
+				if args[0] != "csv" {
+					return usage("--maps is for format csv")
+				}
+				return p.printMaps(args[1:])
+			}
 			if len(args) == 1 {
 				return usage("FILE is missing; - is standard input")
 			}
 			in.program, in.format, in.files = p, args[0], args[1:]
+			if cmd.Flags().Changed("preview") {
+				return in.show(cmd.Context())
+			}
 			return in.run(cmd)
 		},
 	}
@@ -58,8 +69,10 @@ said instead, and nothing is written.`,
 	f.StringVar(&in.tenant, "tenant", "", "the `NAME` or GUID of the tenant whose calls these are (default: found by the trunk of each call)")
 	f.BoolVar(&in.dryRun, "dry-run", false, "read everything and write nothing, no rejects file either")
 	f.StringVar(&in.rejects.path, "rejects", "", "write what cannot be read to a new `FILE` (default: one in DATA/rejects)")
-	f.StringVar(&in.mapFile, "map", "", "how to read the CSV, a YAML `FILE` (see docs/import-csv.md)")
 	cmd.AddCommand(p.importListCommand(), p.importUndoCommand())
+	f.StringVar(&in.mapFile, "map", "", "how to read the CSV: a YAML `FILE`, or one of "+list(csv.ReadyMaps())+" (see docs/import-csv.md)")
+	f.BoolVar(&maps, "maps", false, "list the maps that come with trunklog, or print those that are named, and import nothing")
+	f.IntVar(&in.preview, "preview", 0, "show the `N` oldest and newest calls as they would be, and write nothing; no tenant and no data folder are needed")
 	f.StringVar(&in.keepSIP, "keep-sip", "off", "keep the SIP messages too, of formats hep and pcap; the server deletes them after its own `PERIOD`")
 	return cmd
 }
@@ -77,6 +90,7 @@ type importer struct {
 	tenant  string
 	dryRun  bool
 	mapFile string
+	preview int
 	keepSIP string // as of serve, so that one setting serves both
 
 	decode  call.Decoder
@@ -178,10 +192,10 @@ func (in *importer) open() (recording bool, err error) {
 		_, err := sipPeriod(in.keepSIP)
 		return true, err
 	}
-	options := format.Options{Note: note}
+	options := format.Options{Note: note, Preview: in.preview > 0}
 	if in.mapFile != "" {
-		if options.Map, err = os.ReadFile(in.mapFile); err != nil {
-			return false, usage("--map: %w", err)
+		if options.Map, err = in.readMap(); err != nil {
+			return false, err
 		}
 	}
 	if in.decode, err = format.Open(in.format, options); err != nil {
@@ -260,18 +274,11 @@ func (e *endError) record() *call.SyntaxError {
 // the other writes.
 func (in *importer) importFile(ctx context.Context, name string, progress *progress) error {
 	in.reading = name
-	r := in.stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return &endError{err}
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil && info.IsDir() {
-			return &endError{fmt.Errorf("%s is a folder", name)}
-		}
-		r = f
+	r, done, err := in.openFile(name)
+	if err != nil {
+		return &endError{err}
 	}
+	defer done()
 	// Decoding stops when writing has failed, but not the other way round: what
 	// was good before a file breaks off is still written.
 	g, writing := errgroup.WithContext(ctx)
@@ -290,6 +297,22 @@ func (in *importer) importFile(ctx context.Context, name string, progress *progr
 		return nil
 	})
 	return g.Wait()
+}
+
+// openFile opens one of the files that are named. Whoever has read it calls done.
+func (in *importer) openFile(name string) (r io.Reader, done func(), err error) {
+	if name == "-" {
+		return in.stdin, func() {}, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		f.Close()
+		return nil, nil, fmt.Errorf("%s is a folder", name)
+	}
+	return f, func() { f.Close() }, nil
 }
 
 // decodeFile sends the good records of a file to batches and the bad ones to

@@ -25,6 +25,9 @@ type Options struct {
 	// Note is told what an input holds that is left out on purpose, in words
 	// for whoever imports it. It may be nil.
 	Note func(text string)
+	// Preview says that a map is tried: Note is also told for which values its
+	// defaults stand. Of format csv only.
+	Preview bool
 }
 
 // formats is the table. Whoever adds a line adds a folder with testdata.
@@ -48,7 +51,11 @@ func openTeams(o Options) (call.Decoder, error) {
 }
 
 func openCSV(o Options) (call.Decoder, error) {
-	d, err := csv.Open(o.Map, o.Note)
+	open := csv.Open
+	if o.Preview {
+		open = csv.Preview
+	}
+	d, err := open(o.Map, o.Note)
 	if err != nil {
 		return nil, err
 	}
