@@ -38,6 +38,22 @@ delimiter: ";"
 encoding: latin1
 fields: {callerNumber: 1, calleeNumber: 2, startDateTime: [3, 4], duration: 5, successfulCall: 6, correlationId: 7}
 `)},
+	"csv clock": {Preview: true, Note: func(string) {}, Map: []byte(`
+header: false
+columns: [a, b, c, d, e, f, "g?", "h?"]
+times: {layouts: ["%s", "*%H:%M:%S.%f %Z %a %b %d %Y", "%F %T%z", "%D %r", "%e %B %y %k:%M"], zone: Europe/Berlin}
+numbers: {country: "49", national: "0", international: "00"}
+skip: {a: "x*", "h?": [1, ""]}
+where: {a: ["*"]}
+key: [a, "g?"]
+fields:
+  inviteDateTime: b
+  startDateTime: c
+  endDateTime: d
+  duration: {column: e, unit: ms}
+  callerNumber: f
+  callType: {column: a, values: {i: ByotIn}, default: ByotOut}
+`)},
 }
 
 func formatOf(name string) string {
