@@ -81,7 +81,7 @@ func (c *clockFields) reading(r reading, rest string) (reading, bool) {
 		c.hour = 0
 	}
 	r.wall = time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, c.nanos, time.UTC)
-	return r, r.wall.Day() == c.day && c.hour < 24 && c.year > 0 // else 30 February
+	return r, r.wall.Day() == c.day && c.hour < 24 // else 30 February
 }
 
 // directive reads one directive off s.

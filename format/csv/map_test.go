@@ -160,6 +160,32 @@ func TestHeaderlessPositions(t *testing.T) {
 	}
 }
 
+// Columns that need not be there are those at the end.
+func TestOptionalColumns(t *testing.T) {
+	for _, c := range []struct{ yaml, want string }{
+		{`columns: ["a?", t]`, "invalid: the record has 1 fields, not 2; ; invalid: the record has 3 fields, not 2"},
+		{`columns: [t, "a?"]`, "; ; invalid: the record has 3 fields, not 1 to 2"},
+	} {
+		d, err := Open([]byte("header: false\nfields: {startDateTime: t, callerNumber: 'a?', calleeNumber: 'b?'}\n"+c.yaml), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const at = "2026-01-01T00:00:00Z"
+		var got []string
+		for _, err := range d(strings.NewReader(at + "\n" + at + "," + at + "\n" + at + "," + at + "," + at + "\n")) {
+			var syntax *call.SyntaxError
+			if errors.As(err, &syntax) {
+				got = append(got, syntax.Err.Error())
+			} else {
+				got = append(got, "")
+			}
+		}
+		if s := strings.Join(got, "; "); s != c.want {
+			t.Errorf("%s: %s, want %s", c.yaml, s, c.want)
+		}
+	}
+}
+
 func TestSuggest(t *testing.T) {
 	names := []string{"callerNumber", "calleeNumber", "duration"}
 	for in, want := range map[string]string{"CallerNumber": "callerNumber", "duratoin": "duration", "caleeNumber": "calleeNumber", "x": "", "trunk": "", strings.Repeat("x", 1000): ""} {
