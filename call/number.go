@@ -23,6 +23,9 @@ var (
 // floating-point number. It is an error, which
 // wraps [ErrInvalid], if digits are lost: 4.91231E+11 stands for a million numbers.
 func TidyNumber(s string) (string, error) {
+	if isNumber(s) {
+		return s, nil
+	}
 	s = Visible(s)
 	if inner, ok := strings.CutPrefix(s, `="`); ok && strings.HasSuffix(inner, `"`) {
 		s = strings.TrimSuffix(inner, `"`)
@@ -47,7 +50,7 @@ func TidyNumber(s string) (string, error) {
 // front ("Anna" <sip:+4930@sbc>), or a number with parameters. What is none of these
 // is returned as it is.
 func NumberIn(s string) string {
-	if !strings.ContainsAny(s, "<:@;%") {
+	if isNumber(s) || !strings.ContainsAny(s, "<:@;%") {
 		return s
 	}
 	t := s
@@ -98,20 +101,33 @@ const separators = " -.()/\t‐‑‒–—−"
 // stands for the + of a country code, such as 00; empty if nothing does. Italy's
 // zeros are part of the number, from abroad too.
 func Dialled(number, international string) (digits string, ok bool) {
-	plain := number
-	if strings.ContainsAny(number, separators) {
-		if abroad(number, international) {
-			number = trunkZero.ReplaceAllString(number, "")
-		}
-		plain = strings.Map(func(c rune) rune {
-			if strings.ContainsRune(separators, c) {
-				return -1
-			}
-			return c
-		}, number)
+	if isNumber(number) {
+		return number, true
 	}
-	bare := strings.TrimPrefix(plain, "+")
-	return plain, bare != "" && strings.Trim(bare, "0123456789*#") == ""
+	if !strings.ContainsAny(number, separators) {
+		return number, false
+	}
+	if abroad(number, international) {
+		number = trunkZero.ReplaceAllString(number, "")
+	}
+	digits = strings.Map(func(c rune) rune {
+		if strings.ContainsRune(separators, c) {
+			return -1
+		}
+		return c
+	}, number)
+	return digits, isNumber(digits)
+}
+
+// isNumber reports whether s is digits, perhaps masked, perhaps behind a plus.
+func isNumber(s string) bool {
+	s = strings.TrimPrefix(s, "+")
+	for i := range len(s) {
+		if c := s[i]; !isDigit(c) && c != '*' && c != '#' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 var trunkZero = regexp.MustCompile(`\(\s*0\s*\)`)

@@ -159,7 +159,8 @@ func yes(s string) (v, ok bool) {
 // write that there was none.
 func (b *binding) time(s string) (moment, error) {
 	s = call.Visible(s)
-	if s == none || strings.Trim(s, "0-+:/.,* TZ") == "" {
+	zeros := s == "" || s[0] < '1' || s[0] > '9' // there may be nothing but zeros
+	if s == none || zeros && strings.Trim(s, "0-+:/.,* TZ") == "" {
 		return moment{}, nil
 	}
 	layouts := b.layouts
