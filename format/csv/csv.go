@@ -9,7 +9,6 @@
 package csv
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -142,12 +141,8 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 	return e, nil
 }
 
-// checkRecord reports whether a record has as many fields as the map has columns,
-// and is a call.
+// checkRecord reports whether a record is a call, and one that is clear.
 func (b *binding) checkRecord(record []string) error {
-	if most := len(b.columns); b.optional > 0 && (len(record) > most || len(record) < most-b.optional) {
-		return fmt.Errorf("%w: the record has %d fields, not %d to %d", call.ErrInvalid, len(record), most-b.optional, most)
-	}
 	for i := range b.conditions {
 		c := &b.conditions[i]
 		value := c.match(field(record, c.at))

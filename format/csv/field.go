@@ -18,7 +18,7 @@ func (b *binding) text(f *boundField, record []string) (string, error) {
 	}
 	var s string
 	for n, i := range f.at {
-		if i >= len(record) && b.optional == 0 {
+		if i >= len(record) && len(b.columns) == 0 {
 			return "", fmt.Errorf("%w: %s: the record has no column %d", call.ErrInvalid, f.field, i+1)
 		}
 		part := field(record, i)

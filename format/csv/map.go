@@ -42,7 +42,6 @@ type mapPlan struct {
 type tableMap struct {
 	dialect     Dialect
 	columns     []string // names of the columns of a table without a header
-	optional    int      // how many of them, at the end, a record may not have
 	layouts     []layout // of times, in the order in which they are tried
 	zone        *time.Location
 	numbers     *numberRules // nil: numbers stay as they came
@@ -106,9 +105,7 @@ func (m *tableMap) check() error {
 	case len(m.fields) == 0:
 		return fmt.Errorf("%w: map: fields is missing: it says which column is which", call.ErrInvalid)
 	}
-	if m.optional == 0 {
-		m.dialect.Fields = len(m.columns)
-	}
+	m.dialect.Fields = len(m.columns)
 	if err := m.checkValues(); err != nil {
 		return err
 	}
@@ -145,9 +142,9 @@ func (m *tableMap) setColumns(names texts) {
 	for _, t := range names {
 		name, optional := strings.CutSuffix(t.s, "?")
 		if m.columns = append(m.columns, name); optional {
-			m.optional++
+			m.dialect.Optional++
 		} else {
-			m.optional = 0
+			m.dialect.Optional = 0
 		}
 	}
 }

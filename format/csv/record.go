@@ -42,6 +42,7 @@ type records struct {
 	dialect Dialect
 	enc     decoding
 	want    int // fields; 0 is any number
+	spare   int // how many of them need not be there
 	loose   int // records whose quotes were wrong and that could be read
 	parse   *csv.Reader
 	buf     *bufio.Reader // of parse
@@ -63,7 +64,7 @@ func newRecords(r io.Reader, d Dialect) *records {
 	rs.parse.ReuseRecord, rs.parse.FieldsPerRecord = true, -1
 	rs.delimit(d.Delimiter)
 	if d.Headerless {
-		rs.want = d.Fields
+		rs.want, rs.spare = d.Fields, d.Optional
 	}
 	return rs
 }
@@ -95,14 +96,26 @@ func (r *records) next() (record, error) {
 			return record{}, err
 		case wrong == nil && blank(rec.fields):
 			continue
-		case wrong == nil && r.want > 0 && len(rec.fields) != r.want:
-			wrong = fmt.Errorf("%w: the record has %d fields, not %d", call.ErrInvalid, len(rec.fields), r.want)
+		case wrong == nil && !r.fits(rec.fields):
+			wrong = r.wrongNumber(len(rec.fields))
 		}
 		if wrong != nil {
 			return rec, &call.SyntaxError{Line: rec.line, Raw: head(rec.raw), Err: wrong}
 		}
 		return rec, nil
 	}
+}
+
+// fits reports whether these are as many fields as a record has.
+func (r *records) fits(fields []string) bool {
+	return r.want == 0 || len(fields) <= r.want && len(fields) >= r.want-r.spare
+}
+
+func (r *records) wrongNumber(n int) error {
+	if r.spare > 0 {
+		return fmt.Errorf("%w: the record has %d fields, not %d to %d", call.ErrInvalid, n, r.want-r.spare, r.want)
+	}
+	return fmt.Errorf("%w: the record has %d fields, not %d", call.ErrInvalid, n, r.want)
 }
 
 // blank reports whether no field holds anything.
@@ -137,7 +150,7 @@ func (r *records) record(l line) (rec record, wrong, err error) {
 		}
 		if behind != nil {
 			fields, wrong := r.split(text)
-			if wrong == nil && (r.want == 0 || len(fields) == r.want) {
+			if wrong == nil && r.fits(fields) {
 				rec.raw, rec.fields = text, fields
 				return rec, nil, nil
 			}
@@ -205,7 +218,7 @@ func (r *records) splitLoose(rec *record) bool {
 	r.parse.LazyQuotes = true
 	fields, err := r.split(rec.raw)
 	r.parse.LazyQuotes = false
-	if err != nil || len(fields) != r.want || strings.HasSuffix(fields[len(fields)-1], "\n") {
+	if err != nil || !r.fits(fields) || strings.HasSuffix(fields[len(fields)-1], "\n") {
 		return false
 	}
 	rec.fields = fields
@@ -293,7 +306,7 @@ func canDelimit(c byte) bool { return c < 0x80 && c > 0 && !strings.ContainsRune
 // begin sets the form in which the header was found.
 func (r *records) begin(f form) {
 	r.delimit(f.delimiter)
-	r.want = len(f.fields)
+	r.want, r.spare = len(f.fields), 0
 }
 
 // first prepares a table without a header. Its delimiter, if nothing says what it
@@ -312,7 +325,7 @@ func (r *records) first() error {
 	}
 	for i := range len(delimiters) {
 		r.delimit(delimiters[i])
-		if fields, err := r.split(l.text); err == nil && len(fields) == r.want {
+		if fields, err := r.split(l.text); err == nil && r.fits(fields) {
 			return nil
 		}
 	}

@@ -16,6 +16,7 @@ type Dialect struct {
 	Delimiter  byte // between fields; 0 is a comma, or the one with which the header is known
 	Headerless bool // the first record is a record like all others
 	Fields     int  // how many a record of a headerless table must have; 0 is any number
+	Optional   int  // how many of these, at the end, it need not have
 	Encoding   Encoding
 	// Note is told what was left out or read in another way than it stands there,
 	// in words for whoever imports it. It may be nil.
