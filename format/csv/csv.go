@@ -9,6 +9,7 @@
 package csv
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -136,7 +137,9 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 	if err := checkTimes(r); err != nil {
 		return e, err
 	}
-	e.Call = b.name(record, e.Call)
+	if e.Call, err = b.name(record, e.Call); err != nil {
+		return call.Event{}, err
+	}
 	e.Kind = call.RecordEvent
 	return e, nil
 }
@@ -178,7 +181,7 @@ func (b *binding) number(s string) string {
 
 // name names the call within its source: by the key of the map, or else by the
 // record's id, or else by all that the record says.
-func (b *binding) name(record []string, id string) string {
+func (b *binding) name(record []string, id string) (string, error) {
 	key := make([]string, 1, 1+len(b.key))
 	key[0] = "csv key"
 	for _, i := range b.key {
@@ -188,19 +191,35 @@ func (b *binding) name(record []string, id string) string {
 	}
 	switch {
 	case len(key) > 1 && len(key) == 1+len(b.key):
+		if err := checkKey(key[1:]); err != nil {
+			return "", err
+		}
 		// A hash, because the name of a call may be logged and numbers may
 		// not.
 		id = call.NameGUID(key...).String()
 		key = key[1:]
 	case id == "":
-		return call.NameGUID(append([]string{"csv record"}, record...)...).String()
+		return call.NameGUID(append([]string{"csv record"}, record...)...).String(), nil
 	default:
 		key = []string{id}
 	}
 	if b.keys.meet(id, record) && b.keys.first == "" {
 		b.keys.first = quote(strings.Join(key, " "))
 	}
-	return id
+	return id, nil
+}
+
+// checkKey refuses a key that a spreadsheet has cut, so that many calls have it.
+func checkKey(key []string) error {
+	for _, s := range key {
+		if !strings.Contains(s, "+") {
+			continue
+		}
+		if _, err := call.TidyNumber(s); err != nil {
+			return fmt.Errorf("%w: key: %s", call.ErrInvalid, withoutInvalid(err))
+		}
+	}
+	return nil
 }
 
 // derive fills in what follows from the fields that the record speaks of, and
