@@ -49,12 +49,15 @@ func insert(rows []call.Row, r *call.Row) []call.Row {
 
 // tables returns what is shown, each part with its title.
 func (p *preview) tables() (titles []string, tables []table) {
+	if p.n == 0 {
+		return nil, nil
+	}
 	if p.n <= int64(p.most) {
 		return []string{fmt.Sprintf("all %s, the oldest first:", count(p.n, "call", "calls"))}, []table{previewTable(p.oldest)}
 	}
 	return []string{
-		fmt.Sprintf("the oldest %s of %d:", count(int64(len(p.oldest)), "call", "calls"), p.n),
-		fmt.Sprintf("the newest %s:", count(int64(len(p.newest)), "call", "calls")),
+		fmt.Sprintf("the oldest %d of %d calls:", len(p.oldest), p.n),
+		fmt.Sprintf("the newest %d:", len(p.newest)),
 	}, []table{previewTable(p.oldest), previewTable(p.newest)}
 }
 
@@ -168,7 +171,7 @@ func (in *importer) readMap() ([]byte, error) {
 		return nil, usage("--map: %w", err)
 	}
 	if ready, ok := csv.ReadyMap(in.mapFile); ok {
-		fmt.Fprintf(in.stderr, "--map %s: there is no such file, so that the map that comes with trunklog is used: 'trunklog import csv --maps %s' prints it, to be changed (zone, trunk, callType)\n", in.mapFile, in.mapFile)
+		fmt.Fprintf(in.stderr, "--map %s: there is no such file; the map of that name that comes with trunklog is used. Its zone is UTC, and it names no trunk: 'trunklog import csv --maps %s' prints it, to be changed\n", in.mapFile, in.mapFile)
 		return ready, nil
 	}
 	return nil, usage("--map: %w; the maps that come with trunklog are %s", err, list(csv.ReadyMaps()))
