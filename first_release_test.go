@@ -68,6 +68,28 @@ func TestFirstReleaseFolder(t *testing.T) {
 	}
 }
 
+// TestFirstReleaseExportAgain: the record of Teams' export that the first release has
+// read is the same one when it comes again, as it came and as a spreadsheet resaved it.
+func TestFirstReleaseExportAgain(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	copyPrivate(t, filepath.Join("testdata", "first-release", "closed"), data)
+	list := func() string {
+		return must(t, "", "calls", "list", "--data", data, "--tenant", "contoso", "--from", "2019-10-01", "--to", "2019-12-01", "-o", "json")
+	}
+	export := read(t, filepath.Join("format", "teams", "testdata", "bom.in"))
+	resaved := strings.NewReplacer(",", ";", ".9490000Z", "", ".1050000Z", "", "T00:", " 00:", "+01234567***", "01234567***").Replace(export)
+	want := list()
+	if len(decodeRows(t, want)) != 1 {
+		t.Fatal(want)
+	}
+	for _, text := range []string{export, resaved, export} {
+		must(t, text, "import", "teams", "--data", data, "--tenant", "contoso", "-")
+		if got := list(); got != want {
+			t.Errorf("%.600s\ngives %s\nwant %s", text, got, want)
+		}
+	}
+}
+
 // sameButMoved checks that rows are as they were, but for three whose start Graph told
 // better than the source that was first: the first release kept them where they were,
 // and they have moved there now.

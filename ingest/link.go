@@ -293,6 +293,8 @@ type pass struct {
 	offsets []time.Duration
 	// near holds the rows that have been looked up, and those of the batch.
 	near map[nearKey][]*candidate
+	// ids are those of the rows of the batch; nil: nobody has asked.
+	ids map[rowKey]bool
 	// places are those of the rows that others became part of.
 	places map[rowKey]call.Cursor
 }
@@ -355,7 +357,7 @@ func (p *pass) linkRow(ctx context.Context, r *call.Row) error {
 	if err != nil {
 		return err
 	}
-	c, err := p.find(ctx, r, near)
+	c, err := p.findRecord(ctx, r, near)
 	if err != nil {
 		return err
 	}
@@ -388,7 +390,11 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 			return c, nil
 		}
 	}
-	c := best(r, near, p.offsets)
+	c := p.record(r, near)
+	again := c != nil
+	if !again {
+		c = best(r, near, p.offsets)
+	}
 	if c == nil {
 		return nil, nil
 	}
@@ -413,28 +419,39 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 		}
 	}
 	p.note(c, r)
+	p.linked += btoi(!again)
 	return c, nil
 }
 
 // linked reports whether r has become part of c.
 func (c *candidate) linked(r *call.Row) bool {
-	for entry := range slices.Chunk(c.links, linkSize) {
-		if len(entry) == linkSize && bytes.Equal(entry[1:], r.ID[:]) {
+	for id := range c.linkedIDs {
+		if id == r.ID {
 			return true
 		}
 	}
 	return false
 }
 
+// linkedIDs yields the ids of the rows that have become part of c.
+func (c *candidate) linkedIDs(yield func(call.GUID) bool) {
+	for entry := range slices.Chunk(c.links, linkSize) {
+		if len(entry) == linkSize && !yield(call.GUID(entry[1:])) {
+			return
+		}
+	}
+}
+
 const linkSize = 1 + len(call.GUID{})
 
-// load reads the links of c. A row that one kind of source has seen has none.
+// load reads the links of c. A row that one kind of source has seen has none, unless
+// that is the export, see resaved.go.
 func (p *pass) load(ctx context.Context, c *candidate) error {
 	if c.loaded {
 		return nil
 	}
 	c.loaded = true
-	if c.row.Seen == topKind(c.row.Seen).Set() {
+	if c.row.Seen == topKind(c.row.Seen).Set() && !ofExport(&c.row) {
 		return nil
 	}
 	for _, moved := range [...]time.Duration{0, -mostMoved, mostMoved} {
@@ -470,7 +487,6 @@ func (p *pass) note(c *candidate, r *call.Row) {
 	c.links = append(c.links, r.ID[:]...)
 	p.b.State[name] = c.links
 	p.b.Aliases = append(p.b.Aliases, call.Alias{Tenant: r.Tenant, ID: r.ID, Of: c.row.ID})
-	p.linked++
 
 	t, _ := p.in.links.get(r.Tenant)
 	value := t.value

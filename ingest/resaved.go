@@ -1,0 +1,211 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// The records of the admin centre's export have no ids. Each is named by what it
+// says, so that it is the same record when it comes again: see format/teams. Two
+// things break that.
+//
+// A file that was resaved by a spreadsheet, or exported again by somebody who may
+// see whole numbers, says the same in another way: without fractions of seconds,
+// without a plus, without a mask. Such a record gets another name, and is found by
+// what it says (sameRecord). Records of one batch are of one file, and never the
+// same.
+//
+// Records of one file that differ in the user or the outcome alone have one name,
+// which was not made of these. The first keeps it; each other gets a name of its
+// own (ownName).
+
+// ofExport reports whether r is a record of the export, and nothing else.
+func ofExport(r *call.Row) bool { return r.Seen == call.AdminExport.Set() }
+
+// asExported returns what the export itself has said of the call of r: of fields of
+// which it has said nothing, no witness is told.
+func asExported(r *call.Row) call.Row {
+	w := call.AdminExport.Witness()
+	told := *r
+	for f := range call.NumFields {
+		if told.By[f] != w && (r.Said == "" || !r.HasSaid(w, "", f)) {
+			told.By[f] = 0
+		}
+	}
+	for claim := range r.Claims() {
+		if claim.Witness == w {
+			claim.Put(&told)
+		}
+	}
+	return told
+}
+
+// tellApart are the fields that tell records apart which have one name.
+var tellApart = [...]call.Field{
+	call.FieldUserID, call.FieldUserPrincipalName,
+	call.FieldSuccessful, call.FieldFinalSIPCode, call.FieldCallEndSubReason,
+}
+
+// otherOutcome reports whether a record says something else of the user or the
+// outcome than the export has told. A user who is not named may be any.
+func otherOutcome(told, r *call.Row) bool {
+	for _, f := range tellApart {
+		if told.By[f] == 0 || r.By[f] == 0 {
+			continue
+		}
+		other := false
+		switch f.Type() {
+		case call.ID:
+			other = told.GUID(f) != r.GUID(f) && told.Known(f) && r.Known(f)
+		case call.Text:
+			other = !strings.EqualFold(told.Text(f), r.Text(f)) && told.Known(f) && r.Known(f)
+		case call.Number:
+			other = told.Number(f) != r.Number(f)
+		case call.Bool:
+			other = told.Bool(f) != r.Bool(f)
+		}
+		if other {
+			return true
+		}
+	}
+	return false
+}
+
+// ownName returns the id of a record whose name is that of another one.
+func ownName(r *call.Row) call.GUID {
+	return call.NameGUID(r.ID.String(), "record", r.UserID.String(), strings.ToLower(r.UserPrincipalName),
+		fmt.Sprint(r.Successful, r.FinalSIPCode, r.CallEndSubReason))
+}
+
+// recordTimes are the times of a record.
+var recordTimes = [...]call.Field{call.FieldInvite, call.FieldStart, call.FieldFailure, call.FieldEnd}
+
+// coarse reports whether all times of a record are whole seconds.
+func coarse(r *call.Row) bool {
+	for _, f := range recordTimes {
+		if r.Time(f).Nanosecond() != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// sameRecord reports whether r, a record of the export, is one that the export has
+// told already, and by how far their times are apart. They may differ in a fraction
+// of a second if one of them has none in any time, and in what is masked.
+func sameRecord(told, r *call.Row) (apart time.Duration, ok bool) {
+	most := time.Millisecond
+	if coarse(told) != coarse(r) {
+		most = time.Second
+	}
+	for _, f := range recordTimes {
+		a, b := told.Time(f), r.Time(f)
+		d := a.Sub(b).Abs()
+		if a.IsZero() != b.IsZero() || d >= most {
+			return 0, false
+		}
+		apart += d
+	}
+	return apart, sameType(told, r) && strings.EqualFold(told.Trunk, r.Trunk) && told.Duration == r.Duration &&
+		sameParty(told.Caller, r.Caller) && sameParty(told.Callee, r.Callee) && !otherOutcome(told, r)
+}
+
+// sameParty reports whether two numbers are one, written with and without a mask, or
+// a plus. Of a masked one enough must be shown.
+func sameParty(a, b string) bool {
+	const enough = 3 // digits
+	if a == b {
+		return true
+	}
+	x, xMasked := call.AppendDigits(nil, a)
+	y, yMasked := call.AppendDigits(nil, b)
+	if xMasked+yMasked > 0 && min(len(x), len(y)) < enough {
+		return false
+	}
+	return len(x) > 0 && len(y) > 0 && !otherNumber(a, b)
+}
+
+// findRecord is find, for rows of all kinds. A record of the export whose name is
+// that of another one gets its own, and one that was told before says it as exactly.
+func (p *pass) findRecord(ctx context.Context, r *call.Row, near []*candidate) (*candidate, error) {
+	c, err := p.find(ctx, r, near)
+	if c == nil || !ofExport(r) || !c.row.Seen.Has(call.AdminExport) {
+		return c, err
+	}
+	told := asExported(&c.row)
+	if otherOutcome(&told, r) {
+		r.ID = ownName(r)
+		if c, err = p.find(ctx, r, near); c == nil {
+			return nil, err
+		}
+		told = asExported(&c.row)
+	}
+	tellAsBefore(r, &told)
+	return c, err
+}
+
+// record returns the row that the export has told of as r does, in another way; nil
+// if there is none. A row of which another record of the batch tells is not r.
+func (p *pass) record(r *call.Row, near []*candidate) (best *candidate) {
+	if !ofExport(r) {
+		return nil
+	}
+	var least time.Duration
+	for _, c := range near {
+		if !c.row.Seen.Has(call.AdminExport) || p.inBatch(c) {
+			continue
+		}
+		told := asExported(&c.row)
+		if apart, ok := sameRecord(&told, r); ok && (best == nil || apart < least) {
+			best, least = c, apart
+		}
+	}
+	return best
+}
+
+// inBatch reports whether a record of the batch has the name of c, or one that
+// became part of it.
+func (p *pass) inBatch(c *candidate) bool {
+	if p.ids == nil {
+		p.ids = make(map[rowKey]bool, len(p.b.Rows))
+		for i := range p.b.Rows {
+			p.ids[rowKey{p.b.Rows[i].Tenant, p.b.Rows[i].ID}] = true
+		}
+	}
+	if p.ids[rowKey{c.row.Tenant, c.row.ID}] {
+		return true
+	}
+	for id := range c.linkedIDs {
+		if p.ids[rowKey{c.row.Tenant, id}] {
+			return true
+		}
+	}
+	return false
+}
+
+// tellAsBefore lets r, a record of the export, say what the export has told before
+// where it says the same less exactly.
+func tellAsBefore(r, told *call.Row) {
+	if coarse(r) && !coarse(told) {
+		for _, f := range recordTimes {
+			if d := told.Time(f).Sub(r.Time(f)); told.By[f] != 0 && !told.Time(f).IsZero() && d.Abs() < time.Second {
+				r.SetTime(f, told.Time(f))
+			}
+		}
+	}
+	for _, f := range [...]call.Field{call.FieldCaller, call.FieldCallee} {
+		before, now := told.Text(f), r.Text(f)
+		if told.By[f] == 0 || before == now || !sameParty(before, now) {
+			continue
+		}
+		_, wasMasked := call.AppendDigits(nil, before)
+		_, isMasked := call.AppendDigits(nil, now)
+		if isMasked > 0 || wasMasked == 0 && strings.HasPrefix(before, "+") {
+			r.SetText(f, before)
+		}
+	}
+}
