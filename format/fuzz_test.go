@@ -78,6 +78,8 @@ func FuzzDecode(f *testing.F) {
 			f.Add(b)
 		}
 	}
+	f.Add(gzipOf(f, []byte(exportHeader+exportRow)))
+	f.Add(zstdOf(f, []byte(exportHeader+exportRow)))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		for name, o := range fuzzOptions {
 			d, err := Open(formatOf(name), o)

@@ -18,7 +18,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-func gzipOf(t *testing.T, in []byte) []byte {
+func gzipOf(t testing.TB, in []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -31,7 +31,7 @@ func gzipOf(t *testing.T, in []byte) []byte {
 	return b.Bytes()
 }
 
-func zstdOf(t *testing.T, in []byte) []byte {
+func zstdOf(t testing.TB, in []byte) []byte {
 	t.Helper()
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {

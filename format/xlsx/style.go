@@ -85,25 +85,19 @@ func styleOf(code string) style {
 	for i := 0; i < len(code) && code[i] != ';'; i++ {
 		switch c := code[i]; c {
 		case '"':
-			n := strings.IndexByte(code[i+1:], '"')
-			if n < 0 {
-				n = len(code) - i - 1
-			}
-			literal.WriteString(code[i+1 : i+1+n])
-			i += n + 1
+			quoted, _, _ := strings.Cut(code[i+1:], `"`)
+			literal.WriteString(quoted)
+			i += len(quoted) + 1
 		case '\\', '_', '*':
 			if i++; c == '\\' && i < len(code) {
 				literal.WriteByte(code[i])
 			}
 		case '[':
-			n := strings.IndexByte(code[i:], ']')
-			if n < 0 {
-				n = len(code) - i - 1
-			}
-			if in := strings.ToLower(code[i+1 : i+n]); in != "" && strings.Trim(in, in[:1]) == "" && strings.Contains("hms", in[:1]) {
+			in, _, _ := strings.Cut(code[i+1:], "]")
+			if low := strings.ToLower(in); low != "" && strings.Trim(low, low[:1]) == "" && strings.Contains("hms", low[:1]) {
 				return style{kind: elapsed}
 			}
-			i += n // a colour, a language or a condition
+			i += len(in) + 1 // a colour, a language or a condition
 		case '+', '-':
 			literal.WriteByte(c)
 		default:

@@ -1,6 +1,7 @@
 package xlsx
 
 import (
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -229,6 +230,25 @@ func TestLargeSheet(t *testing.T) {
 	if most > before+(4<<20) {
 		t.Errorf("%d bytes are held", most-before)
 	}
+}
+
+// FuzzSheet gives any text as a sheet, its texts and its number format: it must end,
+// and give rows in words or an error.
+func FuzzSheet(f *testing.F) {
+	f.Add(`<row r="2"><c r="B2" t="s"><v>1</v></c><c t="inlineStr"><is><t>a</t></is></c></row>`, `<si><t>a</t></si><si><r><t>b</t></r><rPh/></si>`, "General")
+	f.Add(`<row><c s="1"><f>1+1</f><v>46328.25</v></c></row>`, "", `[$-409]m/d/yy\ h:mm "x"`)
+	f.Fuzz(func(t *testing.T, sheet, texts, code string) {
+		p := workbook(sheet)
+		p["xl/sharedStrings.xml"] = "<sst>" + texts + "</sst>"
+		var escaped strings.Builder
+		if err := xml.EscapeText(&escaped, []byte(code)); err != nil {
+			t.Fatal(err)
+		}
+		p["xl/styles.xml"] = `<styleSheet><numFmts><numFmt numFmtId="164" formatCode="` + escaped.String() + `"/></numFmts><cellXfs><xf/><xf numFmtId="164"/></cellXfs></styleSheet>`
+		if _, err := readAll(t, p); err != nil && !errors.Is(err, call.ErrInvalid) {
+			t.Error(err)
+		}
+	})
 }
 
 func heap() uint64 {
