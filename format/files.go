@@ -12,6 +12,7 @@ import (
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/format/archive"
+	"github.com/trunklog/trunklog/format/csv"
 	"github.com/trunklog/trunklog/format/xlsx"
 )
 
@@ -104,9 +105,9 @@ func (d *delivery) document(f archive.File) (err error) {
 	}
 	defer func() { err = errors.Join(err, book.Close()) }()
 	for _, s := range book.Sheets {
-		name := path.Join(f.Name, s.Name)
+		name := fmt.Sprintf("sheet %.60q", path.Join(f.Name, s.Name))
 		if s.Hidden {
-			d.note(fmt.Sprintf("sheet %q is hidden and was left out", name))
+			d.note(name + " is hidden and was left out")
 			continue
 		}
 		rows, err := book.Rows(s)
@@ -176,6 +177,7 @@ func (d *delivery) told() error {
 		reason := strings.TrimPrefix(o.why.Error(), call.ErrInvalid.Error()+": ")
 		switch {
 		case d.mine > 0 && path.Base(o.name) == "parameters.json": // of the admin centre's export
+		case d.mine > 0 && errors.Is(o.why, csv.ErrEmpty): // such as the sheets that a workbook begins with
 		case d.mine > 0 && o.lines > 0:
 			d.note(fmt.Sprintf("%s was left out, with its %s: %s", o.name, plural(o.lines, "line"), reason))
 		case d.mine > 0:
@@ -190,7 +192,7 @@ func (d *delivery) told() error {
 	if more := len(d.others) - len(why); more > 0 {
 		why = append(why, fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("%w: none of the %d files in the archive is of this format: %s", call.ErrInvalid, len(d.others), strings.Join(why, "; "))
+	return fmt.Errorf("%w: none of the %d files or sheets in it is of this format: %s", call.ErrInvalid, len(d.others), strings.Join(why, "; "))
 }
 
 func plural(n int, what string) string {

@@ -174,6 +174,49 @@ func TestPackedWorkbook(t *testing.T) {
 	}
 }
 
+// The sheets of a workbook that have the columns are read, and errors name theirs;
+// of empty ones nothing is said.
+func TestSheets(t *testing.T) {
+	sheet := func(rows ...string) string {
+		text := "<worksheet><sheetData>"
+		for _, row := range rows {
+			text += "<row>"
+			for _, cell := range strings.Split(row, ",") {
+				text += `<c t="str"><v>` + cell + "</v></c>"
+			}
+			text += "</row>"
+		}
+		return text + "</sheetData></worksheet>"
+	}
+	row := strings.TrimSuffix(exportRow, "\n")
+	header := strings.TrimSuffix(exportHeader, "\n")
+	in := zipOf(t,
+		entry{"[Content_Types].xml", "<Types/>"},
+		entry{"_rels/.rels", `<Relationships><Relationship Type="x/officeDocument" Target="xl/workbook.xml"/></Relationships>`},
+		entry{"xl/workbook.xml", `<workbook><sheets><sheet name="October" id="a"/><sheet name="Empty" id="b"/><sheet name="November" id="c"/></sheets></workbook>`},
+		entry{"xl/_rels/workbook.xml.rels", `<Relationships><Relationship Id="a" Type="x/worksheet" Target="a.xml"/><Relationship Id="b" Type="x/worksheet" Target="b.xml"/><Relationship Id="c" Type="x/worksheet" Target="c.xml"/></Relationships>`},
+		entry{"xl/a.xml", sheet(header, row, row+",one more")},
+		entry{"xl/b.xml", sheet()},
+		entry{"xl/c.xml", sheet(",,", header, "", "a,b,c", row)})
+	d, err := Open("teams", Options{Note: func(s string) { t.Error(s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, wrong := 0, ""
+	for _, err := range d(bytes.NewReader(in)) {
+		if err != nil {
+			wrong += err.Error() + "\n"
+			continue
+		}
+		rows++
+	}
+	want := `line 3: sheet "October": invalid: the row has 4 cells, not 3` + "\n" +
+		`line 4: sheet "November": invalid: Start time: "b" is not a date-time such as 2019-11-01T00:00:25.105Z` + "\n"
+	if rows != 2 || wrong != want {
+		t.Errorf("%d rows and\n%swant 2 and\n%s", rows, wrong, want)
+	}
+}
+
 // A workbook whose sheet unpacks to far more than it is worth is a bomb.
 func TestWorkbookBomb(t *testing.T) {
 	in, err := os.ReadFile(filepath.Join("teams", "testdata", "workbook.in"))

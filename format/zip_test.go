@@ -108,7 +108,7 @@ func TestZipErrors(t *testing.T) {
 		{"bomb of rows", rowBomb, -1, "more than 200 times its size"},
 		{"nothing", zipOf(t), 0, "the zip is empty"},
 		{"only plans", zipOf(t, entry{"x/PSTN.calls.2026-11-01.csv", plansHeader}, entry{"parameters.json", "{}"}), 0, "x/PSTN.calls.2026-11-01.csv: this is the export of Calling Plan calls"},
-		{"something else", zipOf(t, entry{"a.txt", ""}, entry{"b.csv", "a,b\n"}, entry{"c.pdf", "%PDF-1.4"}), 0, "none of the 3 files in the archive is of this format: a.txt: the file is empty: it has no header row; b.csv: this is not the Direct Routing export"},
+		{"something else", zipOf(t, entry{"a.txt", ""}, entry{"b.csv", "a,b\n"}, entry{"c.pdf", "%PDF-1.4"}), 0, "none of the 3 files or sheets in it is of this format: a.txt: the file is empty: it has no header row; b.csv: this is not the Direct Routing export"},
 		{"zips in zips", nested(t, 5, sound), 0, "more than 4 archives in one another"},
 		{"plans in the wrong file", zipOf(t, entry{exportName, plansHeader}), 0, exportName + ": invalid: this is the export of Calling Plan calls"},
 		{"only the magic", []byte("PK\x03\x04"), 0, "damaged, or cut off"},

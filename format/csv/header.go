@@ -77,11 +77,14 @@ func filled(fields []string) (n int) {
 	return n
 }
 
+// ErrEmpty says that a table with a header has no row at all.
+var ErrEmpty = fmt.Errorf("%w: the file is empty: it has no header row", call.ErrInvalid)
+
 // failed says why no row is the header.
 func (s *search) failed() error {
 	switch {
 	case len(s.above) == 0:
-		return fmt.Errorf("%w: the file is empty: it has no header row", call.ErrInvalid)
+		return ErrEmpty
 	case len(s.above[0].forms) == 0:
 		c := s.above[0]
 		return fmt.Errorf("%w: the header row, line %d, cannot be read: %s", call.ErrInvalid, c.line, withoutInvalid(c.wrong))
