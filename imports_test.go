@@ -32,7 +32,7 @@ var law = map[string][]string{
 	"format":           {"call", "format/archive", "format/graphjson", "format/teams", "format/csv", "format/xlsx", "golang.org/x/text"},
 	"format/archive":   {"call", "github.com/klauspost/compress"},
 	"format/xlsx":      {"call"},
-	"format/graphjson": {"call"},
+	"format/graphjson": {"call", "github.com/go-json-experiment/json"},
 	"format/teams":     {"call"},
 	"format/csv":       {"call", "github.com/goccy/go-yaml", "go.yaml.in/yaml/v3", "golang.org/x/text"},
 	"metrics":          {"call", "github.com/prometheus/client_golang"},

@@ -41,7 +41,7 @@ var formats = []struct {
 }
 
 func openGraph(o Options) (call.Decoder, error) {
-	return reading{decode: text(graphjson.Decode), begins: isJSON, note: o.Note}.decoder(), nil
+	return reading{decode: text(graphjson.New(o.Note)), begins: isJSON, note: o.Note}.decoder(), nil
 }
 
 func openTeams(o Options) (call.Decoder, error) {

@@ -1,15 +1,19 @@
 // Package graphjson reads calls in Microsoft Graph's own JSON, in whatever
-// wrapping a script has saved them:
+// wrapping a script or a flow has saved them:
 //
 //   - what Graph answered, {"@odata.context":…,"value":[…],"@odata.nextLink":…},
 //     once or several times one after another
+//   - what Power Automate, Logic Apps or PowerShell saved of the request: the
+//     answer is in body, outputs or Content, as JSON, as a text or in base64
+//   - what Graph answered to $batch: {"responses":[{"status":200,"body":{…}}]}
 //   - a list of rows, or of such answers
 //   - JSON lines, each of them a row or an answer
 //   - a single row
 //
 // compact or indented. It holds one row at a time, however large the input is
 // and whatever stands in it. A broken row is reported, and reading goes on at
-// the next place where a row can begin.
+// the next place where a row can begin. A record of another function of Graph
+// is reported as what it is.
 //
 // It knows the properties of Graph's callRecords.directRoutingLogRow, v1.0 and
 // beta, and how PowerShell and other clients spell their values. It does not
@@ -31,8 +35,9 @@ const (
 	maxRecord = 1 << 20
 	// maxRaw is how much of a row that cannot be read is shown.
 	maxRaw = 4 << 10
-	// maxLists is how many lists may begin within each other.
-	maxLists = 8
+	// maxOpen is how many lists and answers may begin within each other. Those
+	// of $batch in the body of a flow are eight.
+	maxOpen = 16
 )
 
 // Decode reads calls in Graph's JSON. It is a [call.Decoder]: each row yields
@@ -42,10 +47,17 @@ const (
 // If a row's id is a GUID it is the id of the event's row; if it is any other
 // text it becomes Event.Call alone; and a row without an id is named after what
 // it says of the call, so that reading it again gives the same name.
-func Decode(r io.Reader) iter.Seq2[call.Event, error] {
-	return func(yield func(call.Event, error) bool) {
-		d := decoder{scanner: newScanner(r), yield: yield}
-		for d.next() {
+func Decode(r io.Reader) iter.Seq2[call.Event, error] { return New(nil)(r) }
+
+// New returns a decoder as [Decode] is one, which says to note, at the end of
+// an input, what was not in it or was left out. Note may be nil.
+func New(note func(text string)) call.Decoder {
+	return func(r io.Reader) iter.Seq2[call.Event, error] {
+		return func(yield func(call.Event, error) bool) {
+			var t tally
+			if d := (&decoder{scanner: newScanner(r), yield: yield, tally: &t}); d.run() && note != nil {
+				t.say(note)
+			}
 		}
 	}
 }
@@ -53,36 +65,59 @@ func Decode(r io.Reader) iter.Seq2[call.Event, error] {
 // A decoder follows the wrapping around the rows.
 type decoder struct {
 	*scanner
+	grammar
 	yield func(call.Event, error) bool
+	tally *tally
 	open  []wrapping // what we are in, from the outside
 	row   record
 
 	// lost is set when the wrapping is not sure any more because something in
 	// it was broken. Closing brackets that nothing opened are then expected.
 	lost bool
+	// oneLiners is set when a record has stood on a line of its own: the input
+	// is JSON lines, in which a line that begins with a brace is another record,
+	// whatever JSON says.
+	oneLiners bool
+
+	texts  int    // in how many texts in texts the input is
+	around family // what the records are by what is around the text
 }
 
-// A wrapping is a list, '[', or an answer of Graph, '{', that has begun.
-type wrapping struct {
-	bracket byte
-	line    int64 // where
+// run reads to the end, and reports whether it got there.
+func (d *decoder) run() bool {
+	for d.next() {
+	}
+	return d.atEnd() && errors.Is(d.err, errEnd)
 }
 
 // next reads up to the end of one thing, and reports whether to go on.
 func (d *decoder) next() bool {
 	d.release()
+	n := len(d.open)
+	if n > 0 && d.open[n-1].ended {
+		return d.rest()
+	}
 	switch c := d.peek(); {
 	case d.atEnd():
 		return d.finish()
 	case c == '{':
 		return d.object()
 	case c == '[':
-		return d.openList()
+		line := d.hold()
+		if !d.push(wrapping{bracket: '[', line: line}, "list") {
+			return false
+		}
+		if len(d.open) > n {
+			d.i++
+		}
+		return true
 	case c == ']' || c == '}':
 		return d.close(c)
 	case c == ',':
 		d.i++ // one too many or too few does not matter
 		return true
+	case c == '"' && n > 0 && d.open[n-1].in == propertyBody:
+		return d.text()
 	case c == bom[0] && d.skip(bom):
 		return true
 	}
@@ -95,97 +130,87 @@ const bom = "\xef\xbb\xbf"
 // object reads a row, or the beginning of an answer up to its rows.
 func (d *decoder) object() bool {
 	line := d.hold()
-	d.fenced = d.oneLiners
-	d.i++
-	d.row.reset()
-	got := d.members(&d.row, false, 1)
-	d.fenced = false
-	switch got {
+	switch d.members(false) {
 	case complete:
 		d.noteLine(line)
-		if d.tooLarge() {
+		d.hasRow()
+		b := d.held()
+		e, err := d.row.event(b, d.page())
+		d.tally.add(&d.row, err)
+		switch {
+		case len(b) > maxRecord:
 			return d.report(line, d.head(), errTooLarge)
-		}
-		e, err := d.row.event(d.held())
-		if err != nil {
+		case err != nil:
 			return d.report(line, d.head(), err)
 		}
 		return d.yield(e, nil)
-	case atList:
-		return d.openAnswer(line)
+	case within:
+		return d.enter(line)
+	case tooLarge:
+		return d.large(line)
 	}
 	return d.broken(line, "record")
 }
 
 var errTooLarge = fmt.Errorf("%w: the record has more than %d bytes", call.ErrInvalid, maxRecord)
 
-// openAnswer enters an answer, in front of the list of its rows. An answer
-// within the rows of another means that the other one was cut off.
-func (d *decoder) openAnswer(line int64) bool {
-	for i, w := range d.open {
-		if w.bracket == '{' {
-			d.open, d.lost = d.open[:i], true
-			if !d.report(w.line, nil, fmt.Errorf("%w: the page that begins in line %d breaks off before its end", call.ErrInvalid, w.line)) {
-				return false
-			}
-			break
-		}
+// hasRow notes that a record was in the list, or is the value of an answer.
+func (d *decoder) hasRow() {
+	if n := len(d.open); n > 0 {
+		d.open[n-1].rows = true
 	}
-	d.open = append(d.open, wrapping{'{', line})
-	return d.openList()
+	d.ended()
 }
 
-func (d *decoder) openList() bool {
-	line := d.hold()
-	if len(d.open) >= maxLists {
-		d.fault = fmt.Errorf("%w: %d lists within each other", call.ErrInvalid, maxLists)
-		d.open, d.lost = nil, true
-		d.i++
-		return d.broken(line, "list")
-	}
-	d.open = append(d.open, wrapping{'[', line})
-	d.i++
-	return true
-}
-
-// close leaves a list and, if its rows were an answer's, reads what stands
-// behind them in the answer.
+// close leaves a list.
 func (d *decoder) close(c byte) bool {
 	d.i++
-	if n := len(d.open); n == 0 || c != ']' {
-		if d.lost {
-			return true
-		}
-		d.lost = true
-		return d.report(d.lineHere(), []byte{c}, fmt.Errorf("%w: %q closes nothing", call.ErrInvalid, c))
-	}
 	n := len(d.open) - 1
-	d.open = d.open[:n]
-	if n == 0 || d.open[n-1].bracket != '{' {
+	if n >= 0 && c == ']' && d.open[n].bracket == '[' {
+		d.open = d.open[:n]
+		d.ended()
 		return true
 	}
-	line := d.hold()
-	d.row.reset()
-	switch d.members(&d.row, true, 1) {
-	case complete:
-		d.noteLine(d.open[n-1].line)
-		d.open = d.open[:n-1]
+	if d.lost {
 		return true
-	case atList: // a second list of the same answer
-		return d.openList()
 	}
-	d.open = d.open[:n-1]
-	return d.broken(line, "page")
+	d.lost = true
+	return d.report(d.lineHere(), []byte{c}, fmt.Errorf("%w: %q closes nothing", call.ErrInvalid, c))
 }
 
 // other reports something that is neither a row nor a list.
 func (d *decoder) other() bool {
 	line := d.hold()
-	kind := d.value(1)
-	if kind == 0 {
+	kind, got := d.value()
+	switch {
+	case got == tooLarge:
+		return d.large(line)
+	case got != complete:
 		return d.broken(line, "record")
 	}
+	if len(d.open) == 0 && d.more() && bytes.IndexByte([]byte(",;\t"), d.buf[d.i]) >= 0 {
+		d.fault = fmt.Errorf("%w: no JSON: values with separators between them, as in CSV; import that by import teams or import csv", call.ErrInvalid)
+		raw := d.head()
+		d.release()
+		return d.goOn(line, raw)
+	}
+	d.hasRow()
+	if b := d.held(); kind == '"' && isCut(b[1:len(b)-1]) {
+		return d.report(line, d.head(), fmt.Errorf("%w: a text where a record must be: %s", call.ErrInvalid, wasCut))
+	}
 	return d.report(line, d.head(), fmt.Errorf("%w: %s where a record must be", call.ErrInvalid, kind))
+}
+
+// large reports what begins in the given line and is too large, and goes to its
+// end.
+func (d *decoder) large(line int64) bool {
+	raw := d.head()
+	if d.skipLarge(d.oneLiners) {
+		d.hasRow()
+		return d.report(line, raw, errTooLarge)
+	}
+	d.fault = errTooLarge
+	return d.goOn(line, raw)
 }
 
 // broken reports what begins in the given line and could not be read to its
@@ -198,15 +223,22 @@ func (d *decoder) broken(line int64, what string) bool {
 		d.yield(call.Event{}, d.cutRecord(line, what))
 		return false
 	}
-	err := d.fault
-	if d.tooLarge() {
-		err = errTooLarge
+	raw := d.head()
+	d.release()
+	return d.goOn(line, raw)
+}
+
+// goOn goes to the next place where a row can begin, and reports the broken one
+// whose beginning is raw.
+func (d *decoder) goOn(line int64, raw []byte) bool {
+	for n := len(d.open); n > 0 && d.open[n-1].bracket == '{'; n-- {
+		d.open, d.lost = d.open[:n-1], true // where its value ends is not known
 	}
-	raw := d.resync(d.head(), len(d.open) > 0)
+	raw = d.resync(raw, len(d.open) > 0)
 	if d.oneLiners && d.startsLine {
 		d.open, d.lost = nil, true
 	}
-	return d.report(line, bytes.TrimRight(raw, ", \t\r\n"), err)
+	return d.report(line, bytes.TrimRight(raw, ", \t\r\n"), d.fault)
 }
 
 // report yields an error about one record.
@@ -227,7 +259,7 @@ func (d *decoder) finish() bool {
 
 // noteLine is called behind a record or answer that began in the given line.
 func (d *decoder) noteLine(line int64) {
-	if len(d.open) == 0 || len(d.open) == 1 && d.open[0].bracket == '{' {
+	if len(d.open) == 0 {
 		d.oneLiners = d.oneLiners || line == d.lineHere()
 	}
 }

@@ -1,53 +1,87 @@
 package graphjson
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/trunklog/trunklog/call"
 )
 
-// A property is a field of a row, or one of the following.
+// A property is a field of a row, one of the following, or a mark of another
+// kind of record.
 type property uint8
 
 const (
-	propertyValue property = property(call.NumFields) + iota // of an answer: its rows
-	propertyError                                            // of an answer that is an error
+	propertyValue     property = property(call.NumFields) + iota // of an answer: its rows
+	propertyBody                                                 // of what was saved of a request: the answer
+	propertyResponses                                            // of an answer to $batch: the answers in it
+	propertyError                                                // of an answer that is an error
+	propertyStatus                                               // of what was saved of a request: that of HTTP
+	propertyContext                                              // of an answer: what its rows are
+	propertyNext                                                 // of an answer: where the next one is
 	propertyUnknown
 	numProperties
 )
 
+// properties are those that are no fields, by their names in lower case.
+var properties = map[string]property{
+	"value":           propertyValue,
+	"body":            propertyBody, // Power Automate, Logic Apps, $batch
+	"outputs":         propertyBody, // Logic Apps: with a body in it
+	"content":         propertyBody, // PowerShell: Invoke-WebRequest
+	"$content":        propertyBody, // Logic Apps: in base64
+	"responses":       propertyResponses,
+	"error":           propertyError,
+	"status":          propertyStatus,
+	"statuscode":      propertyStatus,
+	"@odata.context":  propertyContext,
+	"@odata.nextlink": propertyNext,
+}
+
+// wraps reports whether records may be within the value of the property.
+func (p property) wraps() bool { return propertyValue <= p && p <= propertyResponses }
+
 // A value is where a property's value lies in the record, and what it is.
 type value struct {
-	from, to      int
-	kind          kind
-	escaped, wide bool // a text with escapes; with bytes beyond ASCII
+	from, to int
+	kind     kind
 }
 
 // A record collects the values of one row and makes an event of them.
 type record struct {
 	values [numProperties]value
+	isRow  bool             // it has a property of rows but the id
+	inner  property         // the one in front of whose value reading has stopped
+	marks  [numFamilies]int // how much speaks for a record of another kind
+
 	// names remembers which property came as the nth one in the rows before,
 	// because rows name them in the same order.
 	names []named
 	// text holds the texts of the row, which become parts of one string.
 	text []byte
 	at   [call.NumFields][2]int // where they lie in text
+	// cut counts the properties that ConvertTo-Json has cut to text.
+	cut int
 }
 
 type named struct {
-	name     string
+	name     string // as it stands in the input, with its quotes
 	property property
 }
 
-func (r *record) reset() { r.values = [numProperties]value{} }
+func (r *record) reset() {
+	r.values = [numProperties]value{}
+	r.isRow, r.inner, r.marks, r.cut = false, propertyUnknown, [numFamilies]int{}, 0
+}
 
-// property returns the property with the given name, the nth of its object.
+// property returns the property with the given name in quotes, the nth of its
+// object.
 func (r *record) property(n int, name []byte) property {
 	const most = 64
 	if n < len(r.names) && r.names[n].name == string(name) {
@@ -56,38 +90,53 @@ func (r *record) property(n int, name []byte) property {
 	if len(name) > 64 {
 		return propertyUnknown
 	}
-	text := string(name)
-	p := propertyUnknown
-	switch f, ok := call.FieldNamed(text); {
-	case ok:
-		p = property(f)
-	case strings.EqualFold(text, "value"):
-		p = propertyValue
-	case strings.EqualFold(text, "error"):
-		p = propertyError
-	}
+	unquoted, _ := jsontext.AppendUnquote(nil, name)
+	p := propertyNamed(string(unquoted))
 	switch {
 	case n < len(r.names):
-		r.names[n] = named{text, p}
+		r.names[n] = named{string(name), p}
 	case n == len(r.names) && n < most:
-		r.names = append(r.names, named{text, p})
+		r.names = append(r.names, named{string(name), p})
 	}
 	return p
 }
 
+func propertyNamed(name string) property {
+	if f, ok := call.FieldNamed(name); ok {
+		return property(f)
+	}
+	name = strings.ToLower(name)
+	if p, ok := properties[name]; ok {
+		return p
+	}
+	if i, ok := marked[name]; ok {
+		return numProperties + property(i)
+	}
+	return propertyUnknown
+}
+
 // note notes the value of a property. Of several the last one stands, as in
 // other readers of JSON.
-func (r *record) note(p property, v value) { r.values[p] = v }
+func (r *record) note(p property, v value) {
+	switch {
+	case p < numProperties:
+		r.values[p] = v
+		r.isRow = r.isRow || p < property(call.NumFields) && p != property(call.FieldID)
+	case v.kind != 'n':
+		m := marks[p-numProperties]
+		r.marks[m.family] += m.weight
+	}
+}
 
 // event makes an event of the values, which lie in b.
-func (r *record) event(b []byte) (e call.Event, err error) {
-	if r.values[propertyError].kind == '{' {
-		return e, fmt.Errorf("%w: an error that Graph answered, not a record", call.ErrInvalid)
+func (r *record) event(b []byte, page family) (e call.Event, err error) {
+	if err := r.otherwise(b, page); err != nil {
+		return e, err
 	}
 	r.text = r.text[:0]
 	row := &e.Row
 	for f := range call.NumFields {
-		v := r.values[f]
+		v := r.scalar(f, b)
 		if v.kind == 0 || v.kind == 'n' {
 			continue
 		}
@@ -110,13 +159,36 @@ func (r *record) event(b []byte) (e call.Event, err error) {
 	r.setTexts(&e)
 	r.settle(row)
 	if row.Start.IsZero() {
-		return e, fmt.Errorf("%w: the record has no startDateTime, inviteDateTime, failureDateTime or endDateTime", call.ErrInvalid)
+		return e, r.noTime()
 	}
 	if e.Call == "" {
 		e.Call = naturalKey(row)
 	}
 	e.Kind = call.RecordEvent
 	return e, nil
+}
+
+func (r *record) noTime() error {
+	if r.cut > 0 {
+		return fmt.Errorf("%w: the record has no time: %s", call.ErrInvalid, wasCut)
+	}
+	return fmt.Errorf("%w: the record has no startDateTime, inviteDateTime, failureDateTime or endDateTime", call.ErrInvalid)
+}
+
+// scalar returns the value of a field, taken out of what PowerShell has put
+// around it; none if ConvertTo-Json has cut it.
+func (r *record) scalar(f call.Field, b []byte) value {
+	v := r.values[f]
+	if v.kind == '{' && f.Type() != call.List {
+		v = unwrapped(v, b)
+		r.values[f] = v
+	}
+	if v.kind == '"' && isCut(b[v.from+1:v.to-1]) {
+		v = value{}
+		r.values[f] = v
+		r.cut++
+	}
+	return v
 }
 
 // settle notes Graph as the witness of what the record names. A record with some of
@@ -141,11 +213,11 @@ func (r *record) copyText(f call.Field, v value, b []byte) error {
 		return wrongKind(f, v.kind)
 	}
 	from := len(r.text)
-	r.text = appendText(r.text, b[v.from+1:v.to-1], v)
+	r.text = appendText(r.text, b[v.from:v.to])
 	if n := len(r.text) - from; n > call.MaxText {
 		return fmt.Errorf("%w: %s has %d bytes, more than %d", call.ErrInvalid, f, n, call.MaxText)
 	}
-	if v.wide && !utf8.Valid(r.text[from:]) {
+	if !utf8.Valid(b[v.from:v.to]) {
 		return fmt.Errorf("%w: %s is not UTF-8", call.ErrInvalid, f)
 	}
 	r.at[f] = [2]int{from, len(r.text)}
@@ -198,183 +270,12 @@ func naturalKey(r *call.Row) string {
 		r.Caller, r.Callee, r.CallType, r.Trunk).String()
 }
 
-// appendText appends what the text in b, between its quotes, stands for.
-func appendText(dst, b []byte, v value) []byte {
-	if !v.escaped {
-		return append(dst, b...)
+// appendText appends what the text in b, with its quotes, stands for. What is no
+// UTF-8, and half a pair of surrogates, stands for U+FFFD.
+func appendText(dst, b []byte) []byte {
+	if bytes.IndexByte(b, '\\') < 0 {
+		return append(dst, b[1:len(b)-1]...)
 	}
-	for i := 0; i < len(b); i++ {
-		if b[i] != '\\' {
-			dst = append(dst, b[i])
-			continue
-		}
-		i++
-		switch b[i] {
-		case 'b':
-			dst = append(dst, '\b')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'n':
-			dst = append(dst, '\n')
-		case 'r':
-			dst = append(dst, '\r')
-		case 't':
-			dst = append(dst, '\t')
-		case 'u':
-			c, n := unescape(b[i-1:])
-			dst = utf8.AppendRune(dst, c)
-			i += n - 2
-		default:
-			dst = append(dst, b[i])
-		}
-	}
+	dst, _ = jsontext.AppendUnquote(dst, b)
 	return dst
-}
-
-// unescape returns the character that \uXXXX at the beginning of b stands for,
-// or two of them together, and how long they are. Half a pair stands for
-// U+FFFD.
-func unescape(b []byte) (c rune, n int) {
-	const length = len(`\u0000`)
-	c = hex4(b)
-	if c < 0xd800 || c > 0xdfff {
-		return c, length
-	}
-	if c < 0xdc00 && len(b) >= 2*length && b[length] == '\\' && b[length+1] == 'u' {
-		if low := hex4(b[length:]); 0xdc00 <= low && low <= 0xdfff {
-			return 0x10000 + (c-0xd800)<<10 + (low - 0xdc00), 2 * length
-		}
-	}
-	return utf8.RuneError, length
-}
-
-func hex4(b []byte) (c rune) {
-	for _, d := range b[2:6] {
-		switch {
-		case d <= '9':
-			c = c<<4 | rune(d-'0')
-		default:
-			c = c<<4 | rune(d|0x20-'a'+10)
-		}
-	}
-	return c
-}
-
-func wrongKind(f call.Field, k kind) error {
-	var want string
-	switch f.Type() {
-	case call.ID, call.Text:
-		want = "a text"
-	case call.Time:
-		want = "a date-time"
-	case call.Number:
-		want = "a whole number"
-	case call.Bool:
-		want = "true or false"
-	case call.List:
-		want = "a list of objects with an id"
-	}
-	return fmt.Errorf("%w: %s is %s, not %s", call.ErrInvalid, f, k, want)
-}
-
-// scalar returns the digits, word or text of a value.
-func scalar(v value, b []byte) []byte {
-	if v.kind != '"' {
-		return b[v.from:v.to]
-	}
-	b = b[v.from+1 : v.to-1]
-	if v.escaped {
-		b = appendText(nil, b, v)
-	}
-	return b
-}
-
-// quote returns the beginning of a value that is no person's.
-func quote(b []byte) string {
-	const most = 40
-	if len(b) > most {
-		return strconv.Quote(string(b[:most])) + "…"
-	}
-	return strconv.Quote(string(b))
-}
-
-func setTime(r *call.Row, f call.Field, v value, b []byte) error {
-	if v.kind != '"' {
-		return wrongKind(f, v.kind)
-	}
-	s := scalar(v, b)
-	t, err := call.ParseTime(string(s))
-	if err != nil {
-		return fmt.Errorf("%w: %s: %s is not a date-time such as 2019-11-01T00:00:25.105Z", call.ErrInvalid, f, quote(s))
-	}
-	r.SetTime(f, t)
-	return nil
-}
-
-// setNumber takes 5, 5.0, 5e0 and the same as texts.
-func setNumber(r *call.Row, f call.Field, v value, b []byte) error {
-	if v.kind != '"' && v.kind != '0' {
-		return wrongKind(f, v.kind)
-	}
-	s := scalar(v, b)
-	if len(s) == 0 {
-		return nil
-	}
-	n, ok := whole(s)
-	if !ok {
-		return fmt.Errorf("%w: %s: %s is not a whole number of 32 bits", call.ErrInvalid, f, quote(s))
-	}
-	r.SetNumber(f, n)
-	return nil
-}
-
-func whole(s []byte) (int32, bool) {
-	if len(s) <= 10 {
-		if n, err := strconv.ParseInt(string(s), 10, 32); err == nil && s[0] != '+' {
-			return int32(n), true
-		}
-	}
-	if !json.Valid(s) { // not all that ParseFloat takes is a number in JSON
-		return 0, false
-	}
-	x, err := strconv.ParseFloat(string(s), 64)
-	if err != nil || x != math.Trunc(x) || x < math.MinInt32 || x > math.MaxInt32 {
-		return 0, false
-	}
-	return int32(x), true
-}
-
-func setBool(r *call.Row, f call.Field, v value, b []byte) error {
-	if v.kind != '"' && v.kind != 't' {
-		return wrongKind(f, v.kind)
-	}
-	switch s := scalar(v, b); {
-	case len(s) == 0:
-	case strings.EqualFold(string(s), "true"):
-		r.SetBool(f, true)
-	case !strings.EqualFold(string(s), "false"):
-		return fmt.Errorf("%w: %s: %s is neither true nor false", call.ErrInvalid, f, quote(s))
-	}
-	return nil
-}
-
-// setUnits reads [{"id":"…"},…]. Only Graph's beta has it, and few rows do.
-func setUnits(r *call.Row, v value, b []byte) error {
-	const most = 256
-	if v.kind != '[' {
-		return wrongKind(call.FieldAdministrativeUnits, v.kind)
-	}
-	var units []*struct{ ID *string }
-	if err := json.Unmarshal(b[v.from:v.to], &units); err != nil {
-		return fmt.Errorf("%w: %s is not a list of objects with an id", call.ErrInvalid, call.FieldAdministrativeUnits)
-	}
-	if len(units) > most {
-		return fmt.Errorf("%w: %s has %d entries, more than %d", call.ErrInvalid, call.FieldAdministrativeUnits, len(units), most)
-	}
-	for _, u := range units {
-		if u != nil && u.ID != nil && *u.ID != "" {
-			r.AdministrativeUnits = append(r.AdministrativeUnits, textGUID(*u.ID))
-		}
-	}
-	return nil
 }

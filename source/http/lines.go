@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"strings"
 	"sync"
 )
 
@@ -251,9 +252,10 @@ func names(b []byte) bool {
 	}
 }
 
-// isPlain reports whether a line is one object, from its first byte on, and not
-// an answer of Graph's, which has a list called value. Whatever else may be
-// wrong with it, a decoder finds its end in it and is then where it was before.
+// isPlain reports whether a line is one object, from its first byte on, in which
+// there are no others that a decoder might take for records, as in an answer of
+// Graph's. Whatever else may be wrong with it, a decoder finds its end in it and
+// is then where it was before.
 func isPlain(b []byte) bool {
 	if b[0] != '{' {
 		return false
@@ -264,7 +266,7 @@ func isPlain(b []byte) bool {
 		case '"':
 			end, escaped := endOfText(b, i+1)
 			// A name may be written with escapes; so may other texts, but few are.
-			if end < 0 || depth == 1 && (escaped || bytes.EqualFold(b[i+1:end], []byte("value"))) {
+			if end < 0 || depth == 1 && (escaped || isWrapper(b[i+1:end])) {
 				return false
 			}
 			i = end
@@ -274,6 +276,20 @@ func isPlain(b []byte) bool {
 			if depth--; depth == 0 {
 				return b[i] == '}' && len(bytes.TrimRight(b[i+1:], " \t\r\n")) == 0
 			}
+		}
+	}
+	return false
+}
+
+// isWrapper reports whether records may be in a property with the given name.
+func isWrapper(name []byte) bool {
+	const shortest, longest = len("body"), len("responses")
+	if len(name) < shortest || len(name) > longest {
+		return false
+	}
+	for _, w := range [...]string{"value", "body", "outputs", "content", "$content", "responses"} {
+		if len(name) == len(w) && strings.EqualFold(string(name), w) {
+			return true
 		}
 	}
 	return false

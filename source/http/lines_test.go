@@ -113,7 +113,7 @@ func randomLines(random *rand.Rand) string {
 			i := random.IntN(len(line))
 			line = line[:i] + string(`{}[]",:\ x1`[random.IntN(11)]) + line[i+1:]
 		case 6:
-			line = []string{"", " ", "\r", "x", "{", "}", "[", "]", `"`, "null", "{}", "[]", `{"a":`, `{"value":[`, "\t{}", `{"a":"`, `{"value":1}`}[random.IntN(17)]
+			line = []string{"", " ", "\r", "x", "{", "}", "[", "]", `"`, "null", "{}", "[]", `{"a":`, `{"value":[`, "\t{}", `{"a":"`, `{"value":1}`, `{"body":{`, `{"responses":[{"body":{"value":[`, `{"status":200,"body":` + line + "}", `{"body":""}`}[random.IntN(21)]
 		case 7:
 			line = strings.Repeat(line, 2)
 		case 8:
@@ -129,6 +129,7 @@ func randomLines(random *rand.Rand) string {
 func TestIsPlain(t *testing.T) {
 	for s, want := range map[string]bool{
 		`{"a":{}}`: true, `{"a":[{"b":[1]}],"c":2}`: true, `{"a":[}]}`: false, `{"a":{"value":[]}}`: true, `{"a":["\""]}`: true,
+		`{"a":{"body":{}}}`: true, `{"Body":{}}`: false, `{"$content":""}`: false, `{"responses":[]}`: false, `{"outputs":{}}`: false, `{"Content":""}`: false,
 		`{"a":[}`: false, `{"value":1}`: false, `{"VALUE":[]}`: false, `{"\u0076alue":[]}`: false, `{"a":{}`: false, `{"a":1]`: false, `{"a":{}}}`: false,
 		"{}": true, "{}\n": true, `{"a":1} ` + "\r\n": true, `{"a":"}"}`: true, `{"a":"\"}"}`: false, `{"a":"\\"}`: false, `{"a":x}`: true, "{,}": true,
 		"": false, "x": false, "[]": false, " {}": false, "{": false, `{"a"`: false, `{"a":"}`: false, `{"a":"\"}`: false, "{}{}": false, "{}x": false, `{"a":"\`: false,

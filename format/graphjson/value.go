@@ -1,0 +1,181 @@
+package graphjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A kind is the kind of a value, named by the first byte of the value; 0 is
+// none. All numbers are '0', both booleans 't'.
+type kind byte
+
+func (k kind) String() string {
+	switch k {
+	case '"':
+		return "a text"
+	case '0':
+		return "a number"
+	case 't':
+		return "true or false"
+	case 'n':
+		return "null"
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	}
+	return "nothing"
+}
+
+func kindOf(v jsontext.Value) kind {
+	if k := kind(v.Kind()); k != 'f' {
+		return k
+	}
+	return 't'
+}
+
+func wrongKind(f call.Field, k kind) error {
+	var want string
+	switch f.Type() {
+	case call.ID, call.Text:
+		want = "a text"
+	case call.Time:
+		want = "a date-time"
+	case call.Number:
+		want = "a whole number"
+	case call.Bool:
+		want = "true or false"
+	case call.List:
+		want = "a list of objects with an id"
+	}
+	return fmt.Errorf("%w: %s is %s, not %s", call.ErrInvalid, f, k, want)
+}
+
+// scalar returns the digits, word or text of a value.
+func scalar(v value, b []byte) []byte {
+	b = b[v.from:v.to]
+	switch {
+	case v.kind != '"':
+		return b
+	case bytes.IndexByte(b, '\\') < 0:
+		return b[1 : len(b)-1]
+	}
+	return appendText(nil, b)
+}
+
+// unwrapped returns the value that PowerShell has put into an object with what
+// it knows of it besides, such as {"value":"/Date(…)/","DisplayHint":2,…}; v
+// itself if it is another object.
+func unwrapped(v value, b []byte) value {
+	d := jsontext.NewDecoder(bytes.NewReader(b[v.from:v.to]), duplicates, anyBytes)
+	for _, err := d.ReadToken(); err == nil && d.PeekKind() == jsontext.KindString; {
+		var name, inner jsontext.Value
+		if name, err = d.ReadValue(); err != nil {
+			break
+		}
+		is := bytes.EqualFold(name, []byte(`"value"`))
+		if inner, err = d.ReadValue(); err == nil && is {
+			to := v.from + int(d.InputOffset())
+			return value{to - len(inner), to, kindOf(inner)}
+		}
+	}
+	return v
+}
+
+// quote returns the beginning of a value that is no person's.
+func quote(b []byte) string {
+	const most = 40
+	if len(b) > most {
+		return strconv.Quote(string(b[:most])) + "…"
+	}
+	return strconv.Quote(string(b))
+}
+
+func setTime(r *call.Row, f call.Field, v value, b []byte) error {
+	if v.kind != '"' {
+		return wrongKind(f, v.kind)
+	}
+	s := scalar(v, b)
+	t, err := call.ParseTime(string(s))
+	if err != nil {
+		return fmt.Errorf("%w: %s: %s is not a date-time such as 2019-11-01T00:00:25.105Z", call.ErrInvalid, f, quote(s))
+	}
+	r.SetTime(f, t)
+	return nil
+}
+
+// setNumber takes 5, 5.0, 5e0 and the same as texts.
+func setNumber(r *call.Row, f call.Field, v value, b []byte) error {
+	if v.kind != '"' && v.kind != '0' {
+		return wrongKind(f, v.kind)
+	}
+	s := scalar(v, b)
+	if len(s) == 0 {
+		return nil
+	}
+	n, ok := whole(s)
+	if !ok {
+		return fmt.Errorf("%w: %s: %s is not a whole number of 32 bits", call.ErrInvalid, f, quote(s))
+	}
+	r.SetNumber(f, n)
+	return nil
+}
+
+func whole(s []byte) (int32, bool) {
+	if len(s) <= 10 {
+		if n, err := strconv.ParseInt(string(s), 10, 32); err == nil && s[0] != '+' {
+			return int32(n), true
+		}
+	}
+	if !json.Valid(s) { // not all that ParseFloat takes is a number in JSON
+		return 0, false
+	}
+	x, err := strconv.ParseFloat(string(s), 64)
+	if err != nil || x != math.Trunc(x) || x < math.MinInt32 || x > math.MaxInt32 {
+		return 0, false
+	}
+	return int32(x), true
+}
+
+func setBool(r *call.Row, f call.Field, v value, b []byte) error {
+	if v.kind != '"' && v.kind != 't' {
+		return wrongKind(f, v.kind)
+	}
+	switch s := scalar(v, b); {
+	case len(s) == 0:
+	case strings.EqualFold(string(s), "true"):
+		r.SetBool(f, true)
+	case !strings.EqualFold(string(s), "false"):
+		return fmt.Errorf("%w: %s: %s is neither true nor false", call.ErrInvalid, f, quote(s))
+	}
+	return nil
+}
+
+// setUnits reads [{"id":"…"},…]. Only Graph's beta has it, and few rows do.
+func setUnits(r *call.Row, v value, b []byte) error {
+	const most = 256
+	if v.kind != '[' {
+		return wrongKind(call.FieldAdministrativeUnits, v.kind)
+	}
+	var units []*struct{ ID *string }
+	if err := json.Unmarshal(b[v.from:v.to], &units); err != nil {
+		return fmt.Errorf("%w: %s is not a list of objects with an id", call.ErrInvalid, call.FieldAdministrativeUnits)
+	}
+	if len(units) > most {
+		return fmt.Errorf("%w: %s has %d entries, more than %d", call.ErrInvalid, call.FieldAdministrativeUnits, len(units), most)
+	}
+	for _, u := range units {
+		if u != nil && u.ID != nil && *u.ID != "" {
+			r.AdministrativeUnits = append(r.AdministrativeUnits, textGUID(*u.ID))
+		}
+	}
+	return nil
+}
