@@ -47,17 +47,24 @@ const (
 // If a row's id is a GUID it is the id of the event's row; if it is any other
 // text it becomes Event.Call alone; and a row without an id is named after what
 // it says of the call, so that reading it again gives the same name.
-func Decode(r io.Reader) iter.Seq2[call.Event, error] { return New(nil)(r) }
+//
+// Anybody may have written the rows, with any properties besides: a record is
+// taken for one of another function of Graph only if a lot speaks for it.
+func Decode(r io.Reader) iter.Seq2[call.Event, error] { return decode(r, direct, nil) }
 
-// New returns a decoder as [Decode] is one, which says to note, at the end of
-// an input, what was not in it or was left out. Note may be nil.
+// New returns a decoder as [Decode] is one of what was fetched from Graph. At the
+// end of an input it tells note, which may be nil, what is missing in the input or
+// was left out.
 func New(note func(text string)) call.Decoder {
-	return func(r io.Reader) iter.Seq2[call.Event, error] {
-		return func(yield func(call.Event, error) bool) {
-			var t tally
-			if d := (&decoder{scanner: newScanner(r), yield: yield, tally: &t}); d.run() && note != nil {
-				t.say(note)
-			}
+	return func(r io.Reader) iter.Seq2[call.Event, error] { return decode(r, unsaid, note) }
+}
+
+func decode(r io.Reader, around family, note func(text string)) iter.Seq2[call.Event, error] {
+	return func(yield func(call.Event, error) bool) {
+		var t tally
+		d := decoder{scanner: newScanner(r), yield: yield, tally: &t, around: around}
+		if d.run(); d.atEnd() && note != nil {
+			t.say(note)
 		}
 	}
 }
@@ -80,14 +87,12 @@ type decoder struct {
 	oneLiners bool
 
 	texts  int    // in how many texts in texts the input is
-	around family // what the records are by what is around the text
+	around family // what the records are by what is around the input
 }
 
-// run reads to the end, and reports whether it got there.
-func (d *decoder) run() bool {
+func (d *decoder) run() {
 	for d.next() {
 	}
-	return d.atEnd() && errors.Is(d.err, errEnd)
 }
 
 // next reads up to the end of one thing, and reports whether to go on.

@@ -67,6 +67,11 @@ func TestTooLarge(t *testing.T) {
 		{"record without an end", soundRow + "\n" + `{"id":1`, `,"b":1`, "\n", 2, "more than 1048576 bytes"},
 		{"rubbish", soundRow + "\n", "a", "\n", 2, "unexpected character"},
 		{"lists", soundRow + "\n" + `{"a":`, "[", "\n", 2, "within each other"},
+		{"zeros", soundRow + "\n", "\x00", "\n", 2, "control character"},
+		{"nested lists", soundRow + "\n" + `{"a":` + strings.Repeat("[", 100_000), "]", "\n", 2, "within each other"},
+		{"members in a list", "[" + soundRow + ",\n" + `{"administrativeUnitInfos":[{}`, `,{"id":"a"}`, "]},\n", 2, "more than 1048576 bytes"},
+		{"body", soundRow + "\n" + `{"body":"[1`, " ", `]"}` + "\n", 2, "a number where a record must be"},
+		{"rest of a page", soundRow + "\n" + `{"value":[],"x":"`, "a", "\"}\n", 2, "more than 1048576 bytes"},
 		{"quotes", "[" + soundRow + "\n," + `{"id":"a`, `","b`, `"},` + "\n", 2, "unexpected character"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

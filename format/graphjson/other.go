@@ -72,24 +72,54 @@ type mark struct {
 	weight int
 }
 
-// enough is how much has to speak for a family, and enoughOfRows how much where
-// the page says that it holds rows.
-const enough, enoughOfRows = 2, 4
+// enough is how much has to speak for a family, and enoughOfRows how much if
+// rows are what is expected.
+const enough, enoughOfRows = 2, 6
 
 // marks are from Graph's metadata: pstnCallLogRow, smsLogRow, callRecord,
 // session, user, changeNotification.
 var marks = []mark{
-	{"callId", pstn, 1}, {"charge", pstn, 1}, {"currency", pstn, 1}, {"conferenceId", pstn, 1},
-	{"destinationName", pstn, 1}, {"operator", pstn, 1}, {"usageCountryCode", pstn, 2}, {"tenantCountryCode", pstn, 1},
-	{"connectionCharge", pstn, 2}, {"destinationContext", pstn, 1}, {"licenseCapability", pstn, 1},
-	{"inventoryType", pstn, 2}, {"callDurationSource", pstn, 2},
-	{"smsId", sms, 9}, {"smsType", sms, 9}, {"smsUnits", sms, 9}, {"sentDateTime", sms, 2},
-	{"sessions", callRecord, 2}, {"participants", callRecord, 1}, {"participants_v2", callRecord, 2}, {"organizer", callRecord, 2},
-	{"organizer_v2", callRecord, 2}, {"modalities", callRecord, 2}, {"joinWebUrl", callRecord, 1}, {"lastModifiedDateTime", callRecord, 1},
-	{"segments", session, 9}, {"failureInfo", session, 1}, {"isTest", session, 1},
-	{"displayName", user, 1}, {"givenName", user, 1}, {"surname", user, 1}, {"mail", user, 1}, {"jobTitle", user, 1},
-	{"businessPhones", user, 2}, {"mobilePhone", user, 1}, {"officeLocation", user, 1}, {"preferredLanguage", user, 1},
-	{"subscriptionId", notification, 1}, {"changeType", notification, 1}, {"resourceData", notification, 2}, {"clientState", notification, 1},
+	{"callId", pstn, 1},
+	{"charge", pstn, 1},
+	{"currency", pstn, 1},
+	{"conferenceId", pstn, 1},
+	{"destinationName", pstn, 1},
+	{"operator", pstn, 1},
+	{"usageCountryCode", pstn, 2},
+	{"tenantCountryCode", pstn, 1},
+	{"connectionCharge", pstn, 2},
+	{"destinationContext", pstn, 1},
+	{"licenseCapability", pstn, 1},
+	{"inventoryType", pstn, 2},
+	{"callDurationSource", pstn, 2},
+	{"smsId", sms, 9},
+	{"smsType", sms, 9},
+	{"smsUnits", sms, 9},
+	{"sentDateTime", sms, 2},
+	{"sessions", callRecord, 2},
+	{"participants", callRecord, 1},
+	{"participants_v2", callRecord, 2},
+	{"organizer", callRecord, 2},
+	{"organizer_v2", callRecord, 2},
+	{"modalities", callRecord, 2},
+	{"joinWebUrl", callRecord, 1},
+	{"lastModifiedDateTime", callRecord, 1},
+	{"segments", session, 9},
+	{"failureInfo", session, 1},
+	{"isTest", session, 1},
+	{"displayName", user, 1},
+	{"givenName", user, 1},
+	{"surname", user, 1},
+	{"mail", user, 1},
+	{"jobTitle", user, 1},
+	{"businessPhones", user, 2},
+	{"mobilePhone", user, 1},
+	{"officeLocation", user, 1},
+	{"preferredLanguage", user, 1},
+	{"subscriptionId", notification, 1},
+	{"changeType", notification, 1},
+	{"resourceData", notification, 2},
+	{"clientState", notification, 1},
 }
 
 // marked finds marks by their names in lower case.
@@ -148,12 +178,12 @@ func (r *record) family(b []byte, page family) family {
 	if r.has(ours...) {
 		return direct
 	}
-	if v := r.values[call.FieldCallType]; v.kind == '"' && pstnTypes.Match(b[v.from+1:v.to-1]) {
-		return pstn
-	}
 	best, weight := page, enough
 	if page == direct {
 		weight = enoughOfRows
+	}
+	if v := r.values[call.FieldCallType]; v.kind == '"' && pstnTypes.Match(b[v.from+1:v.to-1]) {
+		r.marks[pstn] += enough
 	}
 	for f := range r.marks {
 		if r.marks[f] >= weight {

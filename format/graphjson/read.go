@@ -104,8 +104,12 @@ func (v *view) Read(p []byte) (int, error) {
 func (d *decoder) inMemory() {
 	b := d.buf[d.i:min(d.end, d.i+window)]
 	d.fence, d.skipped = false, 0
-	if d.oneLiners {
-		if n := bytes.Index(b, []byte("\n{")); n >= 0 {
+	for n := 0; d.oneLiners && !d.fence; n++ {
+		line := bytes.IndexByte(b[n:], '\n')
+		if n += line; line < 0 || n+1 == len(b) {
+			break
+		}
+		if b[n+1] == '{' {
 			b, d.fence = b[:n], true
 		}
 	}
@@ -150,18 +154,19 @@ func (d *decoder) walk() outcome {
 		return d.broke(err)
 	}
 	for n := 0; ; n++ {
-		if d.dec.PeekKind() == jsontext.KindEndObject {
-			if _, err := d.dec.ReadToken(); err != nil {
-				return d.broke(err)
-			}
+		behind := d.at()
+		name, err := d.dec.ReadToken()
+		switch {
+		case err != nil:
+			return d.broke(err)
+		case name.Kind() == jsontext.KindEndObject:
 			d.i = d.start + d.at()
 			return complete
 		}
-		name, err := d.dec.ReadValue()
-		if err != nil {
-			return d.broke(err)
+		p := propertyUnknown
+		if behind >= 0 { // else it stands in follow
+			p = d.row.property(n, d.buf[d.following(behind):d.start+d.at()])
 		}
-		p := d.row.property(n, name)
 		if p.wraps() && !d.row.isRow {
 			if got := d.enterable(p); got != complete {
 				return got
@@ -173,7 +178,19 @@ func (d *decoder) walk() outcome {
 		}
 		if p != propertyUnknown {
 			to := d.at()
-			d.row.note(p, value{to - len(v), to, kindOf(v)})
+			d.row.note(p, value{int32(to - len(v)), int32(to), kindOf(v)})
+		}
+	}
+}
+
+// following returns where in memory what follows begins, from a place in the
+// record on: behind white space, a comma or a colon.
+func (d *decoder) following(at int) int {
+	for i := d.start + at; ; i++ {
+		switch d.buf[i] {
+		case ' ', '\t', '\r', '\n', ',', ':':
+		default:
+			return i
 		}
 	}
 }

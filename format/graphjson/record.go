@@ -49,7 +49,7 @@ func (p property) wraps() bool { return propertyValue <= p && p <= propertyRespo
 
 // A value is where a property's value lies in the record, and what it is.
 type value struct {
-	from, to int
+	from, to int32
 	kind     kind
 }
 
@@ -136,7 +136,10 @@ func (r *record) event(b []byte, page family) (e call.Event, err error) {
 	r.text = r.text[:0]
 	row := &e.Row
 	for f := range call.NumFields {
-		v := r.scalar(f, b)
+		v := r.values[f]
+		if v.kind == '{' || v.kind == '"' {
+			v = r.scalar(f, v, b)
+		}
 		if v.kind == 0 || v.kind == 'n' {
 			continue
 		}
@@ -175,10 +178,9 @@ func (r *record) noTime() error {
 	return fmt.Errorf("%w: the record has no startDateTime, inviteDateTime, failureDateTime or endDateTime", call.ErrInvalid)
 }
 
-// scalar returns the value of a field, taken out of what PowerShell has put
+// scalar returns the value v of a field, taken out of what PowerShell has put
 // around it; none if ConvertTo-Json has cut it.
-func (r *record) scalar(f call.Field, b []byte) value {
-	v := r.values[f]
+func (r *record) scalar(f call.Field, v value, b []byte) value {
 	if v.kind == '{' && f.Type() != call.List {
 		v = unwrapped(v, b)
 		r.values[f] = v

@@ -30,10 +30,12 @@ type scanner struct {
 // may have wrapped that.
 var errEnd = errors.New("the end")
 
+// newScanner returns a scanner of r. Of a reader that knows its length, such as
+// that of one record in memory, it takes no more room than that at first.
 func newScanner(r io.Reader) *scanner {
 	size := chunk
-	if known, ok := r.(interface{ Len() int }); ok { // one record in memory, as events come
-		size = min(size, known.Len()+1) // one more, to see the end
+	if known, ok := r.(interface{ Len() int }); ok {
+		size = min(size, max(known.Len()+1, 512)) // one more, to see the end
 	}
 	return &scanner{r: r, buf: make([]byte, size), start: -1}
 }
@@ -88,7 +90,7 @@ func (s *scanner) fill() bool {
 	if s.start >= 0 {
 		s.start = 0
 	}
-	if len(s.buf)-s.end < chunk/2 {
+	if len(s.buf)-s.end < min(chunk, len(s.buf))/2 {
 		s.buf = append(s.buf, make([]byte, len(s.buf))...)
 	}
 	// A reader may return nothing and no error, but not for ever.

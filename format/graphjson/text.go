@@ -108,6 +108,19 @@ type textReader struct {
 // most is how many bytes an escape may stand for.
 const most = 8
 
+// Len returns how much of the text is in memory, as it stands in the input.
+func (t *textReader) Len() int {
+	for i := t.s.i; i < t.s.end; i++ {
+		switch t.s.buf[i] {
+		case '\\':
+			i++
+		case '"':
+			return i - t.s.i
+		}
+	}
+	return t.s.end - t.s.i
+}
+
 // Read implements [io.Reader].
 func (t *textReader) Read(p []byte) (n int, err error) {
 	for t.err == nil && n+most <= len(p) {

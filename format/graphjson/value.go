@@ -83,8 +83,8 @@ func unwrapped(v value, b []byte) value {
 		}
 		is := bytes.EqualFold(name, []byte(`"value"`))
 		if inner, err = d.ReadValue(); err == nil && is {
-			to := v.from + int(d.InputOffset())
-			return value{to - len(inner), to, kindOf(inner)}
+			to := v.from + int32(d.InputOffset())
+			return value{to - int32(len(inner)), to, kindOf(inner)}
 		}
 	}
 	return v

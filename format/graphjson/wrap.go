@@ -31,14 +31,14 @@ func (d *decoder) enterable(p property) outcome {
 	case d.row.status(d.buf[d.start:]) >= badStatus:
 		return complete
 	case k == '{' || k == '[':
-		d.i = d.valueAt()
+		d.i = d.following(d.at())
 		return within
 	case k != '"' || p != propertyBody || d.texts >= maxTexts:
 		return complete
 	case d.dec == d.memory:
 		return short // looking ahead may move what is in memory
 	}
-	at := d.valueAt() - d.start + 1
+	at := d.following(d.at()) - d.start + 1
 	text := func() []byte { return d.buf[d.start+at : min(d.end, d.start+at+beginning)] }
 	for len(text()) < beginning && bytes.IndexByte(text(), '"') < 0 && d.fill() {
 	}
@@ -47,15 +47,6 @@ func (d *decoder) enterable(p property) outcome {
 	}
 	d.i = d.start + at - 1
 	return within
-}
-
-// valueAt returns where the value begins that the grammar has peeked at.
-func (d *decoder) valueAt() int {
-	i := d.start + d.at()
-	for bytes.IndexByte([]byte(" \t\r\n:"), d.buf[i]) >= 0 {
-		i++
-	}
-	return i
 }
 
 // enter enters an object in front of the value in which its records are.
@@ -99,7 +90,7 @@ func (d *decoder) learn(w *wrapping) {
 	if v := d.row.values[propertyContext]; v.kind == '"' {
 		w.rowOf = contextFamily(appendText(nil, b[v.from:v.to]))
 	}
-	if v := d.row.values[propertyNext]; v.kind == '"' && v.to-v.from > len(`""`) {
+	if v := d.row.values[propertyNext]; v.kind == '"' && int(v.to-v.from) > len(`""`) {
 		w.next = true
 	}
 }
