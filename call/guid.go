@@ -52,7 +52,7 @@ func badGUID(s string) error {
 
 func unhex(dst []byte, s string) bool {
 	for i := range dst {
-		hi, lo := fromHex(s[2*i]), fromHex(s[2*i+1])
+		hi, lo := hexDigits[s[2*i]], hexDigits[s[2*i+1]]
 		if hi|lo > 15 {
 			return false
 		}
@@ -61,17 +61,18 @@ func unhex(dst []byte, s string) bool {
 	return true
 }
 
-func fromHex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
+// hexDigits are what bytes stand for as digits; 255 if they are none. A table,
+// because no processor guesses which of three branches the next digit takes.
+var hexDigits = func() (digits [256]byte) {
+	for i := range digits {
+		digits[i] = 255
 	}
-	return 255
-}
+	for i, c := range []byte("0123456789abcdef") {
+		digits[c] = byte(i)
+	}
+	copy(digits['A':'G'], digits['a':'g'])
+	return digits
+}()
 
 // NewGUID returns a random GUID (RFC 9562, version 4).
 func NewGUID() GUID {
