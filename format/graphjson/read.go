@@ -13,10 +13,6 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// window is how much of what is in memory is read as a record at first. Graph's
-// have less than 2 KiB.
-const window = 4 << 10
-
 // follow stands, to the grammar, in front of members that are read from behind
 // another one on.
 const follow = `{"":0`
@@ -29,20 +25,14 @@ const (
 	complete                // behind its end
 	within                  // in front of a member's value that may hold records: row.inner
 	tooLarge                // it has more than maxRecord bytes
-	short                   // what is in memory does not reach to its end
 )
 
-// A grammar takes the JSON of one record apart. Most records lie whole in memory
-// and are read there, without being copied. All others are read as they come:
-// no byte is waited for that the record does not need.
+// A grammar takes the JSON of one record apart as it comes: no byte is waited for
+// that the record does not need.
 type grammar struct {
-	memory, stream *jsontext.Decoder
-	dec            *jsontext.Decoder // the one of them that is in use
-
-	mem     bytes.Buffer // what memory reads
-	view    view         // what stream reads
-	fence   bool         // what is read ends in front of another record
-	skipped int          // how much of what was read is not the input's
+	dec     *jsontext.Decoder // nil until it is needed
+	view    view              // what it reads
+	skipped int               // how much of what it was given is not the input's
 
 	fault error // what was wrong where reading stopped
 }
@@ -54,20 +44,13 @@ var (
 	anyBytes   = jsontext.AllowInvalidUTF8(true)
 )
 
-func restart(d **jsontext.Decoder, r io.Reader) {
-	if *d == nil {
-		*d = jsontext.NewDecoder(r, duplicates, anyBytes)
-	} else {
-		(*d).Reset(r, duplicates, anyBytes)
-	}
-}
-
 // A view is the input from the beginning of a record on, as far as the record
 // may reach.
 type view struct {
 	d      *decoder
 	before string // what comes first
 	fenced bool   // a line that begins with a brace is another record
+	fence  bool   // it has ended there
 }
 
 var errTooMuch = errors.New("too much for a record")
@@ -88,7 +71,7 @@ func (v *view) Read(p []byte) (int, error) {
 		return 0, io.EOF // or whatever s.err says
 	}
 	if v.fenced && s.buf[s.i] == '\n' && s.has(2) && s.buf[s.i+1] == '{' {
-		v.d.fence = true
+		v.fence = true
 		return 0, io.EOF
 	}
 	b := s.buf[s.i:s.end]
@@ -100,31 +83,16 @@ func (v *view) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// inMemory begins to read what is in memory of the record.
-func (d *decoder) inMemory() {
-	b := d.buf[d.i:min(d.end, d.i+window)]
-	d.fence, d.skipped = false, 0
-	for n := 0; d.oneLiners && !d.fence; n++ {
-		line := bytes.IndexByte(b[n:], '\n')
-		if n += line; line < 0 || n+1 == len(b) {
-			break
-		}
-		if b[n+1] == '{' {
-			b, d.fence = b[:n], true
-		}
-	}
-	d.mem = *bytes.NewBuffer(b)
-	restart(&d.memory, &d.mem)
-	d.dec = d.memory
-}
-
-// asItComes begins to read the record, or what stands behind a member of it.
-func (d *decoder) asItComes(before string) {
+// begin begins to read the record, or what stands behind a member of it.
+func (d *decoder) begin(before string) {
 	d.i = d.start
-	d.fence, d.skipped = false, len(before)
+	d.skipped = len(before)
 	d.view = view{d: d, before: before, fenced: d.oneLiners && before == ""}
-	restart(&d.stream, &d.view)
-	d.dec = d.stream
+	if d.dec == nil {
+		d.dec = jsontext.NewDecoder(&d.view, duplicates, anyBytes)
+	} else {
+		d.dec.Reset(&d.view, duplicates, anyBytes)
+	}
 }
 
 // at returns where reading is, counted from the beginning of the record.
@@ -134,22 +102,12 @@ func (d *decoder) at() int { return int(d.dec.InputOffset()) - d.skipped }
 // opening brace on or, if inside, from behind a member. It notes in d.row what
 // matters of them, and stops in front of a value that may hold records.
 func (d *decoder) members(inside bool) outcome {
-	before := follow
-	if !inside {
-		d.row.reset()
-		d.inMemory()
-		if got := d.walk(); got != short {
-			return got
-		}
-		before = ""
-	}
 	d.row.reset()
-	d.asItComes(before)
-	return d.walk()
-}
-
-// walk goes through an object, from its brace on.
-func (d *decoder) walk() outcome {
+	if inside {
+		d.begin(follow)
+	} else {
+		d.begin("")
+	}
 	if _, err := d.dec.ReadToken(); err != nil {
 		return d.broke(err)
 	}
@@ -197,7 +155,7 @@ func (d *decoder) following(at int) int {
 
 // value reads a value of any kind.
 func (d *decoder) value() (kind, outcome) {
-	d.asItComes("")
+	d.begin("")
 	v, err := d.dec.ReadValue()
 	if err != nil {
 		return 0, d.broke(err)
@@ -212,13 +170,8 @@ func (d *decoder) broke(err error) outcome {
 	switch ended := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF); {
 	case errors.Is(err, errTooMuch):
 		return tooLarge
-	case ended && d.fence:
-		if d.dec == d.memory {
-			d.i = d.start + d.at() + len(d.dec.UnreadBuffer())
-		}
+	case ended && d.view.fence:
 		d.fault = fmt.Errorf("%w: the record breaks off", call.ErrInvalid)
-	case ended && d.dec == d.memory:
-		return short
 	case ended || !errors.As(err, &syntax):
 		d.fault = io.ErrUnexpectedEOF
 	default:

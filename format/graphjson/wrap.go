@@ -35,8 +35,6 @@ func (d *decoder) enterable(p property) outcome {
 		return within
 	case k != '"' || p != propertyBody || d.texts >= maxTexts:
 		return complete
-	case d.dec == d.memory:
-		return short // looking ahead may move what is in memory
 	}
 	at := d.following(d.at()) - d.start + 1
 	text := func() []byte { return d.buf[d.start+at : min(d.end, d.start+at+beginning)] }
