@@ -28,7 +28,8 @@ func (p *program) importCommand() *cobra.Command {
 		Short: "Import calls from files",
 		Long: `Import calls from files; - is standard input.
 
-  graph   what Microsoft Graph answers: a saved page, an array, or JSON lines
+  graph   what Microsoft Graph answers: saved pages, rows in an array or as JSON
+          lines, what a flow or $batch has put around them (docs/import-graph.md)
   teams   the Teams admin centre's Calls.Export.*.zip, or the CSV in it, also resaved
           by a spreadsheet (.csv, .xlsx)
   csv     any CSV or .xlsx, as --map FILE describes it
