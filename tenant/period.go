@@ -3,6 +3,7 @@ package tenant
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -16,7 +17,9 @@ type Period struct {
 	unit byte // 'd', 'w', 'm' or 'y'; 'f' is for ever
 }
 
-// ParsePeriod reads "30d", "8w", "6m", "10y" or "forever"; "" is the zero Period.
+// ParsePeriod reads "30d", "8w", "6mo", "10y" or "forever"; "" is the zero Period.
+// "6m" is six months too: periods were written so before there was "mo", and are
+// kept so. Errors wrap [call.ErrInvalid].
 func ParsePeriod(s string) (Period, error) {
 	switch s {
 	case "":
@@ -24,7 +27,10 @@ func ParsePeriod(s string) (Period, error) {
 	case "forever":
 		return Period{unit: 'f'}, nil
 	}
-	bad := fmt.Errorf("%w: period %q: give a number of days, weeks, months or years such as 150d, 8w, 6m, 10y, or 'forever'", call.ErrInvalid, s)
+	bad := fmt.Errorf("%w: period %q: give a number of days, weeks, months or years such as 150d, 8w, 6mo, 10y, or 'forever'", call.ErrInvalid, s)
+	if months, found := strings.CutSuffix(s, "mo"); found {
+		s = months + "m"
+	}
 	n, err := strconv.Atoi(s[:len(s)-1])
 	p := Period{n, s[len(s)-1]}
 	if err != nil || n <= 0 || n > 100_000 {
@@ -59,15 +65,24 @@ func (p Period) Before(now time.Time) time.Time {
 	return time.Time{}
 }
 
+// String returns p as people write it, with "mo" for months.
 func (p Period) String() string {
+	if p.unit == 'm' {
+		return p.text() + "o"
+	}
+	return p.text()
+}
+
+func (p Period) text() string {
 	if p.Forever() {
 		return "forever"
 	}
 	return strconv.Itoa(p.n) + string(p.unit)
 }
 
-// MarshalText implements [encoding.TextMarshaler].
-func (p Period) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+// MarshalText implements [encoding.TextMarshaler]. A month is "m", as it always
+// was in stores and in JSON.
+func (p Period) MarshalText() ([]byte, error) { return []byte(p.text()), nil }
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (p *Period) UnmarshalText(b []byte) (err error) {

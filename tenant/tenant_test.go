@@ -155,7 +155,7 @@ func TestKeepSurvives(t *testing.T) {
 func TestPeriod(t *testing.T) {
 	now := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 	for s, want := range map[string]string{
-		"1d": "2024-02-28T12:00:00Z", "8w": "2024-01-04T12:00:00Z", "2m": "2023-12-29T12:00:00Z", "1y": "2023-03-01T12:00:00Z",
+		"1d": "2024-02-28T12:00:00Z", "8w": "2024-01-04T12:00:00Z", "2m": "2023-12-29T12:00:00Z", "2mo": "2023-12-29T12:00:00Z", "1y": "2023-03-01T12:00:00Z",
 		"forever": "0001-01-01T00:00:00Z", "": "0001-01-01T00:00:00Z",
 	} {
 		p, err := tenant.ParsePeriod(s)
@@ -166,10 +166,23 @@ func TestPeriod(t *testing.T) {
 			t.Errorf("%q is printed as %q", s, p)
 		}
 	}
-	for _, s := range []string{"0d", "-1d", "y", "10", "1.5y", "10 y", "9999999d", "1h", "ü"} {
+	for _, s := range []string{"0d", "-1d", "y", "10", "1.5y", "10 y", "9999999d", "1h", "ü", "5min", "mo", "1.5mo", "2mom"} {
 		if p, err := tenant.ParsePeriod(s); !errors.Is(err, call.ErrInvalid) {
 			t.Errorf("ParsePeriod(%q) = %v, %v; want ErrInvalid", s, p, err)
 		}
+	}
+}
+
+// TestMonths: months are "mo" to people, and "m" in what is kept and in JSON, as
+// they always were.
+func TestMonths(t *testing.T) {
+	old, err := tenant.ParsePeriod("6m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := tenant.ParsePeriod("6mo")
+	if b, _ := p.MarshalText(); err != nil || p != old || p.String() != "6mo" || string(b) != "6m" {
+		t.Errorf("6mo is %v, %s, %v", p, b, err)
 	}
 }
 
