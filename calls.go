@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/graph"
 )
 
 func (p *program) callsCommand() *cobra.Command {
@@ -23,35 +19,48 @@ func (p *program) callsCommand() *cobra.Command {
 
 // A selection is what the flags of list and count say.
 type selection struct {
-	tenant, from, to                  string
-	trunk, user, number, code, result string
-	newestFirst                       bool
+	tenant, from, to                       string
+	trunk, user, number, typ, code, result string
+	newestFirst                            bool
+	zone                                   zoneFlag
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.tenant, "tenant", "", "the tenant's `NAME` or GUID; 'unassigned' for rows without one (default: the only one)")
-	f.StringVar(&s.from, "from", "", "calls that started at `TIME` or later: 2026-11-01, 2026-11-01T08:00Z, -24h, -7d")
-	f.StringVar(&s.to, "to", "", "calls that started before `TIME`")
+	f.StringVar(&s.from, "from", "", "calls that started at `TIME` or later: "+timeHelp)
+	f.StringVar(&s.to, "to", "", "calls that started before `TIME`; a date or a month is its beginning")
+	s.zone.flag(cmd)
 	f.StringVar(&s.trunk, "trunk", "", "calls of this trunk, the `HOST` name of an SBC")
 	f.StringVar(&s.user, "user", "", "calls of this `USER`: principal name or object id")
 	f.StringVar(&s.number, "number", "", "calls from or to this `NUMBER`; only its digits count, and '*' for hidden ones")
+	f.StringVar(&s.typ, "type", "", "calls of this `TYPE`, by Graph's name (ByotIn) or the admin centre's (dr_in)")
 	f.StringVar(&s.code, "code", "", "calls that ended with this `CODE`: a SIP code (486), or one with its subcode (486/540486)")
 	f.StringVar(&s.result, "result", "", "calls with this result: ok or failed")
 }
 
 // query turns the flags into a query.
-func (s *selection) query(ctx context.Context, h *house, now time.Time) (call.Query, error) {
+func (s *selection) query(ctx context.Context, p *program, h *house) (call.Query, error) {
 	t, err := h.tenant(ctx, s.tenant)
 	if err != nil {
 		return call.Query{}, err
 	}
 	q := call.Query{Tenant: t.ID, Reverse: s.newestFirst}
-	if q.From, err = when(s.from, now); err != nil {
-		return q, usage("--from: %w", err)
+	in, err := s.zone.location(p.stdout)
+	if err != nil {
+		return q, err
 	}
-	if q.To, err = when(s.to, now); err != nil {
-		return q, usage("--to: %w", err)
+	for _, limit := range []struct {
+		flag, value string
+		to          *time.Time
+	}{{"--from", s.from, &q.From}, {"--to", s.to, &q.To}} {
+		if *limit.to, err = when(limit.value, p.now(), in); err != nil {
+			return q, usage("%s: %w", limit.flag, err)
+		}
+		sayM(p.stderr, limit.flag, limit.value, "min")
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		fmt.Fprintf(p.stderr, "--from %s is not before --to %s: no call can be in between\n", stamp(q.From.In(in)), stamp(q.To.In(in)))
 	}
 	where, err := s.where()
 	if len(where) > 0 {
@@ -78,6 +87,9 @@ func (s *selection) where() (call.And, error) {
 			return nil, usage("--number %q has no digits", s.number)
 		}
 		and = append(and, call.Digits(number))
+	}
+	if s.typ != "" {
+		and = append(and, ofType(s.typ))
 	}
 	if s.code != "" {
 		sip, sub, both := strings.Cut(s.code, "/")
@@ -106,9 +118,26 @@ func (s *selection) where() (call.And, error) {
 	return and, nil
 }
 
+// ofType returns the condition that a call is of a type, by whichever of its
+// names: rows keep the one that their witness has used.
+func ofType(name string) call.Expr {
+	var or call.Or
+	for _, names := range call.CallTypes() {
+		for _, n := range names {
+			if strings.EqualFold(string(n), name) {
+				for _, n := range names {
+					or = append(or, call.TextMatch{Field: call.FieldCallType, Op: call.EqualFold, Part: string(n)})
+				}
+				return or
+			}
+		}
+	}
+	return call.TextMatch{Field: call.FieldCallType, Op: call.EqualFold, Part: name}
+}
+
 func (p *program) callsListCommand() *cobra.Command {
 	var s selection
-	var form string
+	var form rowForm
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -117,7 +146,8 @@ func (p *program) callsListCommand() *cobra.Command {
   trunklog calls list --number +4930123456 -o jsonl`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if err := checkForm(form); err != nil {
+			form.zone = &s.zone
+			if err := form.check(p.stdout); err != nil {
 				return err
 			}
 			if limit < 0 {
@@ -128,19 +158,47 @@ func (p *program) callsListCommand() *cobra.Command {
 				return err
 			}
 			defer h.close(&err)
-			q, err := s.query(cmd.Context(), h, p.now())
+			q, err := s.query(cmd.Context(), p, h)
 			if err != nil {
 				return err
 			}
-			q.Limit = limit
-			return p.printRows(form, h.store.Rows(cmd.Context(), q))
+			if q.Limit = limit; form.form == "table" && isTerminal(p.stdout) && !cmd.Flags().Changed("limit") {
+				form.screen, q.Limit = screenful, screenful+1
+			}
+			n, err := p.printRows(&form, h.store.Rows(cmd.Context(), q))
+			if err != nil || n > 0 {
+				return err
+			}
+			return p.sayNone(cmd.Context(), h, q)
 		},
 	}
 	s.flags(cmd)
-	outputFlag(cmd, &form)
-	cmd.Flags().IntVar(&limit, "limit", 0, "print `N` calls at most; 0 prints all")
+	form.flags(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 0, "print `N` calls at most; 0 prints all (default 100 in a table on a terminal, else all)")
 	cmd.Flags().BoolVar(&s.newestFirst, "newest-first", false, "begin with the newest call")
 	return cmd
+}
+
+// sayNone says that nothing was found, and whether there was anything to find.
+func (p *program) sayNone(ctx context.Context, h *house, q call.Query) error {
+	all, err := h.store.Count(ctx, call.Query{Tenant: q.Tenant})
+	if err != nil {
+		return err
+	}
+	name := unassigned
+	if !q.Tenant.IsZero() {
+		t, err := h.tenants.Find(ctx, q.Tenant.String())
+		if err != nil {
+			return err
+		}
+		name = t.Name
+	}
+	if all == 0 {
+		fmt.Fprintf(p.stderr, "there are no calls of %s yet\n", name)
+	} else {
+		fmt.Fprintf(p.stderr, "none of the %d calls of %s is such a call\n", all, name)
+	}
+	return nil
 }
 
 func (p *program) callsCountCommand() *cobra.Command {
@@ -155,7 +213,7 @@ func (p *program) callsCountCommand() *cobra.Command {
 				return err
 			}
 			defer h.close(&err)
-			q, err := s.query(cmd.Context(), h, p.now())
+			q, err := s.query(cmd.Context(), p, h)
 			if err != nil {
 				return err
 			}
@@ -172,13 +230,16 @@ func (p *program) callsCountCommand() *cobra.Command {
 }
 
 func (p *program) callsGetCommand() *cobra.Command {
-	var name, form string
+	var name string
+	var form rowForm
+	var zone zoneFlag
 	cmd := &cobra.Command{
 		Use:   "get ID",
 		Short: "Show one call, and who said what of it",
 		Args:  exactly("ID"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if err := checkForm(form); err != nil {
+			form.zone = &zone
+			if err := form.check(p.stdout); err != nil {
 				return err
 			}
 			id, err := call.ParseGUID(args[0])
@@ -194,14 +255,16 @@ func (p *program) callsGetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if form == "table" {
-				return printTable(p.stdout, fieldTable(&r))
+			if form.form == "table" {
+				return printTable(p.stdout, fieldTable(&r, form.in))
 			}
-			return p.printRows(form, func(yield func(*call.Row, error) bool) { yield(&r, nil) })
+			_, err = p.printRows(&form, func(yield func(*call.Row, error) bool) { yield(&r, nil) })
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&name, "tenant", "", "the tenant's `NAME` or GUID (default: the only one)")
-	outputFlag(cmd, &form)
+	zone.flag(cmd)
+	form.flags(cmd)
 	return cmd
 }
 
@@ -216,167 +279,4 @@ func (h *house) row(ctx context.Context, tenantName string, id call.GUID) (call.
 		return call.Row{}, fmt.Errorf("there is no call %s in tenant %s", id, t.Name)
 	}
 	return r, err
-}
-
-// fieldTable shows each field of r, its value and its witness.
-func fieldTable(r *call.Row) table {
-	t := table{{"FIELD", "VALUE", "SAID BY"}}
-	values := rowValues(r)
-	for f := range call.NumFields {
-		t = append(t, []string{f.String(), values[f], witnessName(r.By[f])})
-	}
-	for c := range r.Claims() { // what is not shown
-		var w call.Row
-		c.Put(&w)
-		t = append(t, []string{c.Field.String() + ", as claimed", rowValues(&w)[c.Field], strings.TrimSpace(witnessName(c.Witness) + " " + c.Source)})
-	}
-	return append(t, []string{"seen by", r.Seen.String(), ""})
-}
-
-func witnessName(w call.Witness) string {
-	switch {
-	case w == 0:
-		return ""
-	case !w.Authenticated():
-		return w.Kind().String() + " (not authenticated)"
-	}
-	return w.Kind().String()
-}
-
-// rowValues returns the fields of r as text, in the order of the fields.
-func rowValues(r *call.Row) []string {
-	values := make([]string, call.NumFields)
-	for f := range call.NumFields {
-		switch f.Type() {
-		case call.ID:
-			if id := r.GUID(f); !id.IsZero() {
-				values[f] = id.String()
-			}
-		case call.Text:
-			values[f] = r.Text(f)
-		case call.Time:
-			values[f] = stamp(r.Time(f))
-		case call.Number:
-			values[f] = strconv.Itoa(int(r.Number(f)))
-		case call.Bool:
-			values[f] = strconv.FormatBool(r.Bool(f))
-		case call.List:
-			for i, u := range r.AdministrativeUnits {
-				if i > 0 {
-					values[f] += " "
-				}
-				values[f] += u.String()
-			}
-		}
-	}
-	return values
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format(time.RFC3339Nano)
-}
-
-// printRows prints calls as they come: nothing is held back, so that any number
-// of them can be printed.
-func (p *program) printRows(form string, rows iter.Seq2[*call.Row, error]) error {
-	switch form {
-	case "json":
-		return p.printRowsJSON(rows)
-	case "jsonl":
-		return p.eachRow(rows, func(b []byte, r *call.Row) ([]byte, error) {
-			return append(graph.AppendRow(b, r, graph.RowOptions{Beta: true}), '\n'), nil
-		})
-	case "csv":
-		titles := make([]string, call.NumFields)
-		for f := range call.NumFields {
-			titles[f] = f.String()
-		}
-		if err := printCSV(p.stdout, table{titles}); err != nil {
-			return err
-		}
-		return p.eachRow(rows, func(b []byte, r *call.Row) ([]byte, error) {
-			var line bytes.Buffer
-			err := printCSV(&line, table{rowValues(r)})
-			return append(b, line.Bytes()...), err
-		})
-	}
-	return p.printRowTable(rows)
-}
-
-// eachRow writes what form makes of each row, in pieces of a reasonable size.
-func (p *program) eachRow(rows iter.Seq2[*call.Row, error], form func([]byte, *call.Row) ([]byte, error)) error {
-	var b []byte
-	for r, err := range rows {
-		if err != nil {
-			_, writeErr := p.stdout.Write(b)
-			return errors.Join(err, writeErr)
-		}
-		if b, err = form(b, r); err != nil {
-			return err
-		}
-		if len(b) > 64<<10 {
-			if _, err := p.stdout.Write(b); err != nil {
-				return err
-			}
-			b = b[:0]
-		}
-	}
-	_, err := p.stdout.Write(b)
-	return err
-}
-
-// printRowsJSON prints an array of calls that people can read.
-func (p *program) printRowsJSON(rows iter.Seq2[*call.Row, error]) error {
-	next := "[\n  "
-	var compact []byte
-	err := p.eachRow(rows, func(b []byte, r *call.Row) ([]byte, error) {
-		compact = graph.AppendRow(compact[:0], r, graph.RowOptions{Beta: true})
-		out := bytes.NewBuffer(append(b, next...))
-		next = ",\n  "
-		err := json.Indent(out, compact, "  ", "  ")
-		return out.Bytes(), err
-	})
-	if err != nil {
-		return err
-	}
-	if next[0] == '[' {
-		next = "["
-	} else {
-		next = "\n"
-	}
-	_, err = fmt.Fprint(p.stdout, next, "]\n")
-	return err
-}
-
-// tablePage is how many calls a table aligns at once.
-const tablePage = 500
-
-func (p *program) printRowTable(rows iter.Seq2[*call.Row, error]) error {
-	titles := []string{"START", "TYPE", "CALLER", "CALLEE", "USER", "TRUNK", "SECONDS", "RESULT", "CODE", "ID"}
-	t := table{titles}
-	for r, err := range rows {
-		if err != nil {
-			return errors.Join(err, printTable(p.stdout, t))
-		}
-		result := "failed"
-		if r.Successful {
-			result = "ok"
-		}
-		t = append(t, []string{
-			r.Start.Format("2006-01-02 15:04:05.000"), string(call.CallType(r.CallType).Graph()), strings.Clone(r.Caller), strings.Clone(r.Callee),
-			strings.Clone(r.UserPrincipalName), strings.Clone(r.Trunk), strconv.Itoa(int(r.Duration)), result,
-			fmt.Sprintf("%d/%d", r.FinalSIPCode, r.CallEndSubReason), r.ID.String(),
-		})
-		t[len(t)-1][1] = strings.Clone(t[len(t)-1][1])
-		if len(t) > tablePage {
-			if err := printTable(p.stdout, t); err != nil {
-				return err
-			}
-			t = t[:0]
-		}
-	}
-	return printTable(p.stdout, t)
 }

@@ -19,12 +19,16 @@ func (s *serving) check(p *program) error {
 	if _, err := p.logger(s.logFormat); err != nil {
 		return err
 	}
-	if _, err := tenant.ParsePeriod(s.keep); err != nil {
-		return usage("--keep: %w", err)
+	for _, period := range []struct{ flag, value string }{{"--keep", s.keep}, {"--keep-changes", s.keepChanges}} {
+		if _, err := tenant.ParsePeriod(period.value); err != nil {
+			return usage("%s: %w", period.flag, err)
+		}
+		sayM(p.stderr, period.flag, period.value, "mo")
 	}
 	if _, err := s.sipPeriod(); err != nil {
 		return err
 	}
+	sayM(p.stderr, "--keep-sip", s.keepSIP, "mo")
 	for _, a := range []struct {
 		flag, host string
 		value      *string

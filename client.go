@@ -225,6 +225,7 @@ func (p *program) expiry(s string) (time.Duration, error) {
 	if err != nil {
 		return 0, usage("--expires: %w", err)
 	}
+	sayM(p.stderr, "--expires", s, "mo")
 	if period.Forever() {
 		return -1, nil
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,12 +29,14 @@ as the capture agent of an SBC sends them, one after another.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			now := p.now()
-			if c.From, err = when(from, now); err != nil {
+			if c.From, err = when(from, now, time.UTC); err != nil {
 				return usage("--from: %w", err)
 			}
-			if c.To, err = when(to, now); err != nil {
+			if c.To, err = when(to, now, time.UTC); err != nil {
 				return usage("--to: %w", err)
 			}
+			sayM(p.stderr, "--from", from, "min")
+			sayM(p.stderr, "--to", to, "min")
 			switch {
 			case c.Rows < 0:
 				return usage("--rows %d: a negative number makes no sense", c.Rows)

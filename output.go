@@ -21,6 +21,7 @@ var outputForms = []string{"table", "json", "jsonl", "csv"}
 
 func outputFlag(cmd *cobra.Command, form *string) {
 	cmd.Flags().StringVarP(form, "output", "o", "table", "print as `FORM`: "+strings.Join(outputForms, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputForms, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func checkForm(form string) error {
@@ -106,15 +107,23 @@ func printable(s string) string {
 // printCSV prints t as RFC 4180 does. A cell that a spreadsheet would take for
 // a formula gets a ' in front, unless it is a telephone number.
 func printCSV(w io.Writer, t table) error {
-	c := csv.NewWriter(w)
 	for _, row := range t {
 		cells := make([]string, len(row))
 		for i, cell := range row {
 			cells[i] = harmless(cell)
 		}
-		if err := c.Write(cells); err != nil {
+		if err := writeCSV(w, cells); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// writeCSV writes one line of cells as they are.
+func writeCSV(w io.Writer, cells []string) error {
+	c := csv.NewWriter(w)
+	if err := c.Write(cells); err != nil {
+		return err
 	}
 	c.Flush()
 	return c.Error()

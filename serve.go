@@ -56,7 +56,7 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.tlsKey, "tls-key", "", "the `FILE` with its private key")
 	f.StringArrayVar(&s.tlsHosts, "tls-host", nil, "a further `HOST` name or address for our own certificate (may be repeated)")
 	f.StringVar(&s.masterKeyFile, "master-key-file", "", "the `FILE` with the 32 bytes that all keys are derived from (default DATA/master.key)")
-	f.StringVar(&s.keep, "keep", "10y", "delete rows after `PERIOD`, such as 150d, 10y or forever")
+	f.StringVar(&s.keep, "keep", "10y", "delete rows after `PERIOD`, such as 150d, 6mo, 10y or forever")
 	f.StringVar(&s.keepChanges, "keep-changes", "35d", "keep for `PERIOD` what has changed in the log, for walks and for readers of changes; forever keeps all")
 	f.StringVar(&s.keepSIP, "keep-sip", "off", "keep the SIP messages of calls for `PERIOD`, such as 30d, without bodies and credentials; off keeps none")
 	f.BoolVar(&s.strict, "strict", false, "behave as Microsoft does, to test clients against")

@@ -44,11 +44,15 @@ again.`,
 			if !h.served {
 				return fmt.Errorf("no server runs on %s: calls happen while one does", h.dir)
 			}
-			q, err := s.query(cmd.Context(), h, p.now())
+			q, err := s.query(cmd.Context(), p, h)
 			if err != nil {
 				return err
 			}
-			return p.tail(cmd.Context(), h, q, open, form)
+			in, err := s.zone.location(p.stdout)
+			if err != nil {
+				return err
+			}
+			return p.tail(cmd.Context(), h, q, open, form, in)
 		},
 	}
 	s.flags(cmd)
@@ -103,7 +107,7 @@ func withTail(ctx context.Context, in *ingest.Ingest, others http.Handler) http.
 }
 
 // tail prints what the server tells until it or the user stops.
-func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, form string) error {
+func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, form string, in *time.Location) error {
 	var d net.Dialer
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -133,13 +137,13 @@ func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, f
 			}
 			return errors.New("the server has stopped")
 		}
-		if err := p.printUpdate(&u, q, form); err != nil {
+		if err := p.printUpdate(&u, q, form, in); err != nil {
 			return err
 		}
 	}
 }
 
-func (p *program) printUpdate(u *tailLine, q call.Query, form string) error {
+func (p *program) printUpdate(u *tailLine, q call.Query, form string, in *time.Location) error {
 	id, err := call.ParseGUID(u.ID)
 	if err != nil {
 		return err
@@ -170,9 +174,12 @@ func (p *program) printUpdate(u *tailLine, q call.Query, form string) error {
 		}
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s  %-22s  %16s → %-16s  %-24s  %s\n",
-		at.Format("2006-01-02 15:04:05.000"), harmless(string(call.CallType(r.CallType).Graph())), harmless(r.Caller), harmless(r.Callee), harmless(r.Trunk), harmless(result))
+		at.In(in).Format(tailTime), printable(fieldText(&r, call.FieldCallType, in)), printable(r.Caller), printable(r.Callee), printable(r.Trunk), printable(result))
 	return err
 }
+
+// tailTime has the zone in each line, because there is none above them.
+const tailTime = "2006-01-02 15:04:05.000Z07:00"
 
 // An announcing store has the rows that commands write through the socket go the way
 // of all others, tells who watches of them, and who remembers state of the names that

@@ -34,6 +34,7 @@ func (p *program) tenantAddCommand() *cobra.Command {
 			if t.Keep, err = tenant.ParsePeriod(keep); err != nil {
 				return usage("--keep: %w", err)
 			}
+			sayM(p.stderr, "--keep", keep, "mo")
 			if t.Plans, err = dialPlans(plans); err != nil {
 				return usage("--dial-plan: %w", err)
 			}
@@ -52,7 +53,7 @@ func (p *program) tenantAddCommand() *cobra.Command {
 	cmd.Flags().StringVar(&id, "id", "", "the tenant's Entra tenant id, a `GUID`")
 	cmd.Flags().StringArrayVar(&trunks, "trunk", nil, "a trunk of the tenant: the `HOST` name of an SBC, or *.DOMAIN for all below it (may be repeated)")
 	cmd.Flags().StringArrayVar(&plans, "dial-plan", nil, "how numbers are written on trunks: `[TRUNK=]+COUNTRY/NATIONAL/INTERNATIONAL` such as +49/0/00 (may be repeated)")
-	cmd.Flags().StringVar(&keep, "keep", "", "delete rows after `PERIOD`, such as 150d, 10y or forever (default as the server is told)")
+	cmd.Flags().StringVar(&keep, "keep", "", "delete rows after `PERIOD`, such as 150d, 6mo, 10y or forever (default as the server is told)")
 	return cmd
 }
 
