@@ -30,9 +30,15 @@ type house struct {
 	store   call.Store
 	tenants *tenant.Directory
 	served  bool // the store belongs to a running server and is spoken to through its socket
+	scratch bool // dir is for this command alone, and goes when it is done
 }
 
-func (h *house) close(err *error) { *err = errors.Join(*err, h.store.Close(), h.folder.Close()) }
+func (h *house) close(err *error) {
+	*err = errors.Join(*err, h.store.Close(), h.folder.Close())
+	if h.scratch {
+		*err = errors.Join(*err, os.RemoveAll(h.dir))
+	}
+}
 
 // The places in a data folder.
 func socketPath(data string) string { return filepath.Join(data, "admin.sock") }
@@ -123,13 +129,18 @@ func (p *program) openStore(ctx context.Context, dir, spec string, o store.Optio
 // add', 'serve' and 'db restore' begin a store: with a folder that is misspelled,
 // any other command would do its work where nobody looks for it.
 func noStore(dir string) error {
-	return fmt.Errorf("there is no store in %s: name the data folder with --data, or begin one with 'trunklog tenant add'", dir)
+	return &noneError{fmt.Sprintf("there is no store in %s: name the data folder with --data, or begin one with 'trunklog tenant add'", dir)}
 }
+
+// A noneError says that there is no store yet where a command looked for one.
+type noneError struct{ text string }
+
+func (e *noneError) Error() string { return e.text }
 
 // noFolder returns what is wrong with a data folder that cannot be opened.
 func noFolder(dir string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no data folder %s: name it with --data, or begin one with 'trunklog tenant add'", dir)
+		return &noneError{fmt.Sprintf("there is no data folder %s: name it with --data, or begin one with 'trunklog tenant add'", dir)}
 	}
 	return fmt.Errorf("data folder: %w", err)
 }
@@ -191,8 +202,17 @@ func (h *house) tenant(ctx context.Context, name string) (tenant.Tenant, error) 
 	if len(all) == 1 {
 		return all[0], nil
 	}
-	_, err = h.tenants.Find(ctx, "")
-	return tenant.Tenant{}, usage("which tenant? name it with --tenant: %w", err)
+	if len(all) == 0 {
+		return tenant.Tenant{}, usage("there is no tenant yet: add one with 'trunklog tenant add NAME --id GUID'")
+	}
+	var names []string
+	for _, t := range all[:min(len(all), 20)] {
+		names = append(names, t.Name)
+	}
+	if len(all) > len(names) {
+		names = append(names, "…")
+	}
+	return tenant.Tenant{}, usage("which tenant? name it with --tenant: %s", list(names))
 }
 
 // unassigned names the tenant of rows whose tenant cannot be told.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,6 +75,9 @@ said instead, and nothing is written.`,
 	f.StringVar(&in.mapFile, "map", "", "how to read the CSV: a YAML `FILE`, or one of "+list(csv.ReadyMaps())+" (see docs/import-csv.md)")
 	f.BoolVar(&maps, "maps", false, "list the maps that come with trunklog, or print those that are named, and import nothing")
 	f.IntVar(&in.preview, "preview", 0, "show the `N` oldest and newest calls as they would be, and write nothing; no tenant and no data folder are needed")
+	f.StringVarP(&in.output, "output", "o", "text", "say what became of it as `FORM`, too: json, on standard output")
+	f.StringVar(&in.keep, "keep", "10y", "as of serve: rows that are older than `PERIOD` are told")
+	_ = f.MarkHidden("keep")
 	f.StringVar(&in.keepSIP, "keep-sip", "off", "keep the SIP messages too, of formats hep and pcap; the server deletes them after its own `PERIOD`")
 	return cmd
 }
@@ -93,6 +97,12 @@ type importer struct {
 	mapFile string
 	preview int
 	keepSIP string // as of serve, so that one setting serves both
+	keep    string // the same
+	output  string // of the summary
+
+	recording bool
+	keeping   *keeping
+	done      []fileSummary
 
 	decode  call.Decoder
 	ingest  *ingest.Ingest
@@ -112,18 +122,20 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	h, err := in.enter(ctx, cmd, false)
+	if in.output != "text" && in.output != "table" && in.output != "json" && in.output != "jsonl" {
+		return usage("-o %s: text and json are possible", in.output)
+	}
+	h, err := in.house(ctx, cmd)
 	if err != nil {
 		return err
 	}
 	defer h.close(&err)
-	var id call.GUID
-	if in.tenant != "" {
-		t, err := h.tenant(ctx, in.tenant)
-		if err != nil {
-			return err
-		}
-		id = t.ID
+	id, err := in.owner(ctx, h)
+	if err != nil {
+		return err
+	}
+	if in.keeping, err = in.newKeeping(ctx, h, id); err != nil {
+		return err
 	}
 	in.noted = in.newImport(id)
 	in.ingest = ingest.New(ingest.Config{
@@ -134,6 +146,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 		Number:  func(trunk, number string) string { return h.tenants.Number(ctx, trunk, number) },
 		KeepSIP: keepsSIP(in.keepSIP),
 	})
+	in.recording = recording
 	in.sink = in.ingest.SinkOf(ingest.Input{Source: in.format, Tenant: id, Recorded: recording})
 	if recording {
 		if err := in.resume(ctx); err != nil {
@@ -143,6 +156,10 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 	in.rejects.dry, in.rejects.stderr = in.dryRun, in.stderr
 	in.rejects.folder, in.rejects.dir = h.folder, h.dir
 	in.rejects.fallback = filepath.Join(rejectsName, fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
+	in.rejects.now = in.now
+	if err := in.rejects.ready(); err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, in.rejects.close()) }()
 
 	if !in.dryRun {
@@ -158,22 +175,22 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 	}
 	progress.done()
 	in.rejects.say(in.stderr)
+	took := in.now().Sub(began)
 	if recording {
-		in.reportCalls(in.now().Sub(began))
+		in.reportCalls(took)
 	} else {
-		in.report(in.now().Sub(began))
+		in.report(took)
 	}
 	if !in.dryRun {
 		err = errors.Join(err, in.ended(ctx, h))
 	}
-	switch {
-	case err != nil || in.rejects.n == 0:
-	case in.dryRun:
-		err = &exitError{exitPart, fmt.Errorf("%s would be rejected", count(in.rejects.n, "record", "records"))}
-	default:
-		err = &exitError{exitPart, fmt.Errorf("%s rejected: see %s", count(in.rejects.n, "record was", "records were"), in.rejects.path)}
+	if n := in.keeping.n; n > 0 {
+		fmt.Fprintf(in.stderr, "%s kept, and so the server deletes them: see --keep of 'tenant add' and of 'serve'\n", count(n, "row is older than it is", "rows are older than they are"))
 	}
-	return err
+	if err == nil {
+		err = in.outcome()
+	}
+	return in.summarise(err, took)
 }
 
 // open finds the decoder of the format, and reports whether it is that of a
@@ -199,7 +216,13 @@ func (in *importer) open() (recording bool, err error) {
 			return false, err
 		}
 	}
+	if names := append(format.Names(), source.Recordings()...); !slices.Contains(names, in.format) {
+		return false, usage("unknown format %q%s: %s are possible", in.format, suggestion(in.format, names), list(names))
+	}
 	if in.decode, err = format.Open(in.format, options); err != nil {
+		if in.format == "csv" && in.mapFile == "" {
+			err = fmt.Errorf("%w: name one with --map FILE", err)
+		}
 		return false, invalid(err)
 	}
 	return false, nil
@@ -220,10 +243,18 @@ func (in *importer) resume(ctx context.Context) error {
 func (in *importer) importFiles(ctx context.Context, progress *progress) error {
 	var broken error
 	for _, name := range in.files {
-		before := in.read + int64(in.rejects.n)
+		before, rejected := in.read, in.rejects.n
 		err := in.importFile(ctx, name, progress)
+		file := fileSummary{Name: name, Read: in.read - before, Rejected: in.rejects.n - rejected}
 		if err == nil {
-			in.sayIfEmpty(name, before)
+			in.done = append(in.done, file)
+			in.sayIfEmpty(name, file)
+			continue
+		}
+		file.Error = words(err)
+		in.done = append(in.done, file)
+		if errors.Is(err, errNotOpened) { // nothing of it is lost
+			broken = errors.Join(broken, err)
 			continue
 		}
 		var end *endError
@@ -243,10 +274,9 @@ func (in *importer) importFiles(ctx context.Context, progress *progress) error {
 	return broken
 }
 
-// sayIfEmpty says that a file held no record, if there are no more than before.
-// It may be the wrong file.
-func (in *importer) sayIfEmpty(name string, before int64) {
-	if in.read+int64(in.rejects.n) > before {
+// sayIfEmpty says that a file held no record. It may be the wrong file.
+func (in *importer) sayIfEmpty(name string, file fileSummary) {
+	if file.Read+int64(file.Rejected) > 0 {
 		return
 	}
 	if name == "-" {
@@ -254,6 +284,10 @@ func (in *importer) sayIfEmpty(name string, before int64) {
 	}
 	fmt.Fprintf(in.stderr, "%s: no record was found in it\n", name)
 }
+
+// errNotOpened marks the error of a file of which nothing was read. It has no text
+// of its own.
+var errNotOpened = errors.New("")
 
 // An endError is an error after which a file cannot be read on.
 type endError struct{ err error }
@@ -277,7 +311,7 @@ func (in *importer) importFile(ctx context.Context, name string, progress *progr
 	in.reading = name
 	r, done, err := in.openFile(name)
 	if err != nil {
-		return &endError{err}
+		return err
 	}
 	defer done()
 	// Decoding stops when writing has failed, but not the other way round: what
@@ -307,11 +341,11 @@ func (in *importer) openFile(name string) (r io.Reader, done func(), err error) 
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%w%w", errNotOpened, err)
 	}
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		f.Close()
-		return nil, nil, fmt.Errorf("%s is a folder", name)
+		return nil, nil, fmt.Errorf("%w%s is a folder: name the files in it", errNotOpened, name)
 	}
 	return f, func() { f.Close() }, nil
 }
@@ -359,6 +393,7 @@ func (in *importer) decodeFile(ctx context.Context, name string, r io.Reader, ba
 
 // put writes events durably.
 func (in *importer) put(ctx context.Context, events []call.Event) error {
+	in.keeping.see(ctx, events)
 	if in.dryRun {
 		return nil
 	}
@@ -369,7 +404,7 @@ func (in *importer) put(ctx context.Context, events []call.Event) error {
 // report says what became of the records.
 func (in *importer) report(took time.Duration) {
 	if in.dryRun {
-		fmt.Fprintf(in.stderr, "dry run: %d records can be imported, %d cannot; nothing was written\n", in.read, in.rejects.n)
+		fmt.Fprintf(in.stderr, "dry run: %s can be imported, %d cannot; nothing was written\n", count(in.read, "record", "records"), in.rejects.n)
 		return
 	}
 	t := in.sink.Totals()
@@ -382,34 +417,6 @@ func (in *importer) report(took time.Duration) {
 		fmt.Fprintf(in.stderr, "; %d belong to no tenant's trunk and were kept as unassigned", t.Unassigned)
 	}
 	fmt.Fprintf(in.stderr, " (%s, %.0f rows/s)\n", took.Round(time.Millisecond), float64(n)/max(took.Seconds(), 0.001))
-}
-
-// reportCalls says what became of SIP messages.
-func (in *importer) reportCalls(took time.Duration) {
-	if in.dryRun {
-		fmt.Fprintf(in.stderr, "dry run: %d SIP messages can be read, %d packets cannot; nothing was written\n", in.read, in.rejects.n)
-		return
-	}
-	t := in.ingest.HearStats()
-	fmt.Fprintf(in.stderr, "read %s: %s", count(int64(t.Messages+t.Other), "SIP message", "SIP messages"), count(int64(t.Rows), "call", "calls"))
-	for _, more := range []struct {
-		n    int64
-		what string
-	}{
-		{int64(t.Amended), "amended by later messages"},
-		{int64(t.Inferred), "of them without their end"},
-		{t.Open, "not over yet"},
-		{int64(t.OtherLegs), "other legs of the same calls"},
-		{int64(t.Elsewhere), "legs that do not face Microsoft, and are left out"},
-		{int64(t.SetAside), "legs that bear Microsoft's name beside calls that face it, and are set aside"},
-		{int64(t.Other), "messages that belong to no call"},
-		{int64(t.Rejected), "calls of which no row can be made"},
-	} {
-		if more.n > 0 {
-			fmt.Fprintf(in.stderr, "; %d %s", more.n, more.what)
-		}
-	}
-	fmt.Fprintf(in.stderr, "; %d packets rejected (%s)\n", in.rejects.n, took.Round(time.Millisecond))
 }
 
 // count returns n with the word for one or for many.

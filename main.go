@@ -15,8 +15,6 @@ import (
 	_ "time/tzdata" // maps of CSV name time zones, and not every system knows them
 
 	"github.com/spf13/cobra"
-
-	"github.com/trunklog/trunklog/call"
 )
 
 func main() { os.Exit(run()) }
@@ -94,14 +92,6 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return exitFailed
 }
 
-// words returns the text of an error as a user reads it: without the mark by
-// which programs know a mistake of the user.
-func words(err error) string {
-	mark := call.ErrInvalid.Error()
-	text := strings.TrimSuffix(err.Error(), ": "+mark)
-	return strings.ReplaceAll(strings.TrimPrefix(text, mark+": "), ": "+mark+": ", ": ")
-}
-
 // root returns the table of commands.
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
@@ -125,6 +115,7 @@ trunklog.yaml. 'trunklog config show --origin' tells which.`,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return p.settings.load(p, cmd) },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		err = notTaken(err, func(flag string) string { return "--" + flag })
 		return usage("%w (see '%s --help')", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().String("config", "", "read settings from `FILE` (default ./trunklog.yaml, then /etc/trunklog/trunklog.yaml)")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/trunklog/trunklog/call"
@@ -26,6 +28,7 @@ type rejectsFile struct {
 	f        *os.File  // what close has to close
 	to       io.Writer // nil until there is a reject
 	stderr   io.Writer // what /dev/stderr stands for
+	now      func() time.Time
 	n        int
 }
 
@@ -76,6 +79,35 @@ func (r *rejectsFile) check(stdin io.Reader, inputs []string, mapFile string, dr
 	return nil
 }
 
+// ready fails if no rejects file can be made where one is made unless told
+// otherwise, as where the folder belongs to root because root has imported once.
+// An import that finds that out at the first record that it cannot read has lost
+// the rest.
+func (r *rejectsFile) ready() error {
+	if r.dry || r.path != "" {
+		return nil
+	}
+	dir := rejectsName
+	if _, err := r.folder.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		dir = "."
+	}
+	probe := filepath.Join(dir, ".new-"+rand.Text())
+	f, err := r.folder.OpenFile(probe, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("rejects file: there can be none in %s: %w; nothing was imported: name another place with --rejects FILE, or give the folder to this user", filepath.Join(r.dir, dir), cause(err))
+	}
+	return errors.Join(f.Close(), r.folder.Remove(probe))
+}
+
+// cause returns what err says of a file without the file's name.
+func cause(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
+}
+
 // isDevice reports whether what is at path can be written to again and again: a
 // terminal, a pipe, or a link to one that the system itself has made.
 func isDevice(path string, info os.FileInfo) bool {
@@ -99,6 +131,7 @@ func (r *rejectsFile) open(stderr io.Writer) (io.Writer, error) {
 		if err = r.folder.MkdirAll(filepath.Dir(r.fallback), 0o700); err == nil {
 			r.f, err = r.folder.OpenFile(r.fallback, flags, 0o600)
 		}
+		_, _ = deleteRejects(r.folder, r.now()) // what stays is tried again by the next import, and by a server
 	case stderrName:
 		return stderr, nil
 	default:

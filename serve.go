@@ -243,6 +243,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	}
 	g.Go(func() error { return trim(ctx, in, tenants, keep, p.now, log) })
 	g.Go(func() error { return trimMessages(ctx, st, keepSIP, p.now, log) })
+	g.Go(func() error { return trimRejects(ctx, folder, p.now, log) })
 	g.Go(func() error { return trimChanges(ctx, st, keepChanges, p.now, log) })
 	ready.up.Store(true)
 	log.Info("ready", "url", roots.canonical, "listen", listeners[0].Addr().String(), "data", data, "version", version())

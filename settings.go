@@ -78,6 +78,14 @@ func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
+func envNames(flags []string) []string {
+	names := make([]string, len(flags))
+	for i, f := range flags {
+		names[i] = envName(f)
+	}
+	return names
+}
+
 // setFlag gives f the value that k has for it.
 func setFlag(flags *pflag.FlagSet, f *pflag.Flag, k *koanf.Koanf, origin string) error {
 	values := []string{k.String(f.Name)}
@@ -92,7 +100,13 @@ func setFlag(flags *pflag.FlagSet, f *pflag.Flag, k *koanf.Koanf, origin string)
 	}
 	for _, v := range values {
 		if err := flags.Set(f.Name, v); err != nil {
-			return usage("%s: %s: %w", origin, f.Name, err)
+			// A variable names its flag, a file does not.
+			return usage("%w", notTaken(err, func(flag string) string {
+				if strings.HasSuffix(origin, envName(flag)) {
+					return origin
+				}
+				return origin + ": " + flag
+			}))
 		}
 	}
 	return nil
@@ -137,7 +151,7 @@ func readEnv(environ, known []string) (*koanf.Koanf, error) {
 		TransformFunc: func(name, value string) (string, any) {
 			key := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, envPrefix), "_", "-"))
 			if !slices.Contains(known, key) && unknown == nil {
-				unknown = usage("environment: unknown setting %s%s", name, suggestion(key, known))
+				unknown = usage("environment: unknown setting %s%s", name, suggestion(name, envNames(known)))
 			}
 			return key, value
 		},

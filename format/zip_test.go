@@ -251,6 +251,10 @@ func TestZipThroughPipe(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
+	one := zipOf(t, entry{plans.name, "UsageId\n1\n"}, entry{exportName, exportHeader + exportRow})
+	if _, notes, err = decodeExport(t, bytes.NewReader(one)); err != nil || len(notes) != 1 || !strings.Contains(notes[0], ": 1 line with a call") {
+		t.Errorf("%q, %v", notes, err)
+	}
 }
 
 // An error of one of several files in an archive says whose line it is.

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A summary is what an import says of itself to programs. Its names do not change.
+type summary struct {
+	Format      string        `json:"format"`
+	DryRun      bool          `json:"dryRun"`
+	Files       []fileSummary `json:"files"`
+	Read        int64         `json:"read"` // records, or SIP messages, that could be read
+	New         int64         `json:"new"`
+	Changed     int64         `json:"changed"`
+	Same        int64         `json:"same"`
+	Joined      int64         `json:"joined"`     // with what another source said of the same call
+	Unassigned  int64         `json:"unassigned"` // belong to no tenant's trunk
+	Older       int64         `json:"older"`      // than they are kept
+	Rejected    int           `json:"rejected"`
+	RejectsFile string        `json:"rejectsFile,omitempty"`
+	Seconds     float64       `json:"seconds"`
+	Error       string        `json:"error,omitempty"`
+}
+
+// A fileSummary is what it says of one file.
+type fileSummary struct {
+	Name     string `json:"name"`
+	Read     int64  `json:"read"`
+	Rejected int    `json:"rejected"`
+	Error    string `json:"error,omitempty"`
+}
+
+// summarise prints the summary of an import that has ended with err, if it was
+// asked for, and returns err.
+func (in *importer) summarise(err error, took time.Duration) error {
+	if in.output != "json" && in.output != "jsonl" {
+		return err
+	}
+	s := summary{
+		Format: in.format, DryRun: in.dryRun, Files: in.done, Read: in.read, Older: in.keeping.n,
+		Rejected: in.rejects.n, Seconds: took.Seconds(),
+	}
+	if t := in.sink.Totals(); !in.dryRun {
+		s.New, s.Changed, s.Same, s.Joined, s.Unassigned = t.New, t.Changed, t.Same, t.Linked, t.Unassigned
+	}
+	if in.rejects.to != nil {
+		s.RejectsFile = in.rejects.path
+	}
+	if h := in.ingest.HearStats(); in.recording && !in.dryRun {
+		s.New, s.Changed = int64(h.Rows), int64(h.Amended)
+	}
+	if err != nil {
+		s.Error = words(err)
+	}
+	if in.output == "jsonl" {
+		return errors.Join(err, printLines(in.stdout, []summary{s}))
+	}
+	return errors.Join(err, printJSON(in.stdout, s))
+}
+
+// outcome returns the error with which an import ends that read all its files.
+// That of one that took nothing at all is the same in every format.
+func (in *importer) outcome() error {
+	n := in.rejects.n
+	switch {
+	case n == 0:
+		return nil
+	case in.read == 0 && in.dryRun:
+		return fmt.Errorf("nothing could be imported: %s would be rejected", count(n, "record", "records"))
+	case in.read == 0:
+		return fmt.Errorf("nothing was imported: %s rejected: see %s", count(n, "record was", "records were"), in.rejects.path)
+	case in.dryRun:
+		return &exitError{exitPart, fmt.Errorf("%s would be rejected", count(n, "record", "records"))}
+	}
+	return &exitError{exitPart, fmt.Errorf("%s rejected: see %s", count(n, "record was", "records were"), in.rejects.path)}
+}
+
+// reportCalls says what became of SIP messages.
+func (in *importer) reportCalls(took time.Duration) {
+	if in.dryRun {
+		fmt.Fprintf(in.stderr, "dry run: %s can be read, %s cannot; nothing was written\n", count(in.read, "SIP message", "SIP messages"), count(in.rejects.n, "packet", "packets"))
+		return
+	}
+	t := in.ingest.HearStats()
+	fmt.Fprintf(in.stderr, "read %s: %s", count(int64(t.Messages+t.Other), "SIP message", "SIP messages"), count(int64(t.Rows), "call", "calls"))
+	for _, more := range []struct {
+		n    int64
+		what string
+	}{
+		{int64(t.Amended), "amended by later messages"},
+		{int64(t.Inferred), "of them without their end"},
+		{t.Open, "not over yet"},
+		{int64(t.OtherLegs), "other legs of the same calls"},
+		{int64(t.Elsewhere), "legs that do not face Microsoft, and are left out"},
+		{int64(t.SetAside), "legs that bear Microsoft's name beside calls that face it, and are set aside"},
+		{int64(t.Other), "messages that belong to no call"},
+		{int64(t.Rejected), "calls of which no row can be made"},
+	} {
+		if more.n > 0 {
+			fmt.Fprintf(in.stderr, "; %d %s", more.n, more.what)
+		}
+	}
+	fmt.Fprintf(in.stderr, "; %s rejected (%s)\n", count(in.rejects.n, "packet", "packets"), took.Round(time.Millisecond))
+}
