@@ -207,6 +207,53 @@ func TestReadOnly(t *testing.T) {
 	refuses(t, "store", o, call.ErrNotFound)
 }
 
+// A sealedFS is a file system that is mounted to be read only.
+type sealedFS struct{ vfs.FS }
+
+func (sealedFS) Lock(name string) (io.Closer, error) {
+	return nil, &os.PathError{Op: "open", Path: name, Err: syscall.EROFS}
+}
+
+// TestReadOnlyDisk: a store can be read where nothing can be written, not even a
+// lock, whether it was closed or not; and is refused in words otherwise.
+func TestReadOnlyDisk(t *testing.T) {
+	rows := storetest.Rows(61, 100)
+	running := vfs.NewCrashableMem()
+	s, err := Open("store", testOptions(t, running))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write(t.Context(), call.Batch{Rows: rows}); err != nil {
+		t.Fatal(err)
+	}
+	killed := running.CrashClone(vfs.CrashCloneCfg{})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, disk := range map[string]vfs.FS{"closed": running, "killed": killed} {
+		refuse := errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+				return &os.PathError{Op: "open", Path: op.Path, Err: syscall.EROFS}
+			}
+			return nil
+		})
+		o := testOptions(t, sealedFS{errorfs.Wrap(disk, refuse)})
+		refuses(t, "store", o, syscall.EROFS, "cannot be written")
+		o.ReadOnly = true
+		s, err := Open("store", o)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got, err := dump(t, s); err != nil || len(got) != len(rows) {
+			t.Errorf("%s: %d rows, %v", name, len(got), err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestOpenAfterUncleanCreate opens a folder in which making the store was cut
 // off before the format was written.
 func TestOpenAfterUncleanCreate(t *testing.T) {

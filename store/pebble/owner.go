@@ -3,6 +3,7 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,9 +19,13 @@ import (
 // informs; what excludes others is the lock.
 const ownerName = "owner"
 
-// own locks the folder and notes who did.
+// own locks the folder and notes who did. Where nothing can be written there is
+// nothing to lock: who only reads such a folder shares it with nobody who writes.
 func own(fsys vfs.FS, dir string, readOnly bool) (*pebble.Lock, error) {
 	lock, err := pebble.LockDirectory(dir, fsys)
+	if err != nil && readOnly && unwritable(err) {
+		lock, err = pebble.LockDirectory(dir, lockless{fsys})
+	}
 	if err != nil {
 		return nil, lockError(fsys, dir, err)
 	}
@@ -33,6 +38,18 @@ func own(fsys vfs.FS, dir string, readOnly bool) (*pebble.Lock, error) {
 	}
 	return lock, nil
 }
+
+// unwritable reports whether err says that the file of the lock cannot be opened for
+// writing, not that somebody holds the lock.
+func unwritable(err error) bool {
+	var file *fs.PathError
+	return errors.As(err, &file) && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission))
+}
+
+// A lockless file system takes every lock for granted.
+type lockless struct{ vfs.FS }
+
+func (lockless) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 func lockError(fsys vfs.FS, dir string, err error) error {
 	var path *fs.PathError

@@ -71,7 +71,8 @@ type Options struct {
 	// Reserve is how much space is kept free on the disk; with less, writes
 	// return [call.ErrFull]. 0 is 256 MiB; a negative number is none.
 	Reserve int64
-	// ReadOnly opens a store that is there and changes nothing.
+	// ReadOnly opens a store that is there and changes nothing. It may be in a folder
+	// that cannot be written; there, nobody is kept from opening it too.
 	ReadOnly bool
 	// Upgrade has a store of an older format upgraded, and is told how far that has
 	// come, in steps of work. If it returns an error, the upgrade stops there and
