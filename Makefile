@@ -29,8 +29,8 @@ ALONE  := ^Test(EveryFault|NoFalseAlarm|Damage|Sweep|EveryBitOfALog)$$|^TestStor
 build:
 	CGO_ENABLED=0 go build -trimpath -o trunklog .
 
+# What is in .demo from another time goes on; 'make clean' begins anew.
 run: build
-	rm -rf .demo
 	./trunklog serve --demo --data .demo
 
 # The product's own tests, then the official clients against the real binary.

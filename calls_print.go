@@ -38,7 +38,6 @@ func (f *rowForm) flags(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.columns, "columns", nil, "print the columns `NAME,…` of a table or of CSV: "+strings.Join(columnNames(), ", ")+", or a property of Graph's such as userDisplayName")
 	cmd.Flags().BoolVar(&f.bom, "bom", false, "begin CSV with a byte order mark, by which Excel and LibreOffice know UTF-8")
 	cmd.Flags().BoolVar(&f.text, "text-numbers", false, "put a tab before numbers with a + in CSV, so that a spreadsheet takes them for text and keeps the +")
-	_ = cmd.RegisterFlagCompletionFunc("columns", cobra.FixedCompletions(columnNames(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
 // check checks the flags and finds the columns and the zone. CSV is for programs:

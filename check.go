@@ -16,6 +16,7 @@ import (
 // check checks what can be checked of the settings before anything is opened,
 // and writes the addresses in full. Its errors are about usage.
 func (s *serving) check(p *program) error {
+	s.stayIn(p)
 	if _, err := p.logger(s.logFormat); err != nil {
 		return err
 	}
@@ -60,6 +61,14 @@ func (s *serving) check(p *program) error {
 		}
 	}
 	return s.checkSources()
+}
+
+// stayIn keeps the demo on loopback unless told otherwise: its secret lies in a
+// file, and its calls are nobody's.
+func (s *serving) stayIn(p *program) {
+	if s.demo && p.settings.origin["listen"] == "" && strings.HasPrefix(s.listen, ":") {
+		s.listen = loopback + s.listen
+	}
 }
 
 // entra returns whose tokens are good besides our own.

@@ -71,9 +71,13 @@ func (p *program) desk(cmd *cobra.Command, tenantName string, f func(ctx context
 // takes.
 func (p *program) commandAuthority(ctx context.Context, cmd *cobra.Command, h *house) (*auth.Authority, error) {
 	apart, _ := cmd.Flags().GetString("master-key-file")
-	key, err := masterKey(ctx, keyPlace{h.folder, h.dir, apart}, h.store)
+	place := keyPlace{h.folder, h.dir, apart}
+	key, err := masterKey(ctx, place, h.store)
 	if err != nil {
 		return nil, err
+	}
+	if warning := place.warning(); warning != "" {
+		fmt.Fprintf(p.stderr, "warning: %s\n", warning)
 	}
 	root := defaultRoot
 	b, err := call.Value(ctx, h.store, rootState)
@@ -109,6 +113,20 @@ func (d *desk) find(ctx context.Context, nameOrID string) (string, error) {
 		return "", usage("tenant %s has no client %q (it has %s)", d.tenant.Name, nameOrID, orNone(names))
 	}
 	return "", usage("tenant %s has %d clients %q: name one by its id: %s", d.tenant.Name, len(found), nameOrID, list(found))
+}
+
+// free fails if a client has the name already: neither could be called by it.
+func (d *desk) free(ctx context.Context, name string) error {
+	all, err := d.authority.Clients(ctx, d.tenant.ID.String())
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if strings.EqualFold(c.Name, name) {
+			return usage("tenant %s has a client %q already (%s): take another name, or give that one a new secret with 'trunklog client rotate %s'", d.tenant.Name, c.Name, c.ID, c.ID)
+		}
+	}
+	return nil
 }
 
 func orNone(names []string) string {
@@ -203,6 +221,9 @@ func (p *program) clientCreateCommand() *cobra.Command {
 				}
 			}
 			return p.desk(cmd, tenantName, func(ctx context.Context, d *desk) error {
+				if err := d.free(ctx, args[0]); err != nil {
+					return err
+				}
 				c, s, err := d.authority.CreateClient(ctx, d.tenant.ID.String(), args[0], options)
 				if err != nil {
 					return err

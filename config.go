@@ -29,6 +29,7 @@ func (p *program) configShowCommand() *cobra.Command {
 		Short: "Show the settings that 'serve' would run with, and where each comes from",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.stayIn(p)
 			var all []setting
 			cmd.Flags().VisitAll(func(f *pflag.Flag) {
 				if f.Name == "help" || f.Name == "origin" || f.Name == "output" {

@@ -122,10 +122,26 @@ func (p *program) dbCompactCommand() *cobra.Command {
 		Short: "Give space that is no longer needed back to the disk",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.keeper(cmd, func(ctx context.Context, _ *house, k call.Keeper) error { return k.Compact(ctx) })
+			return p.keeper(cmd, func(ctx context.Context, _ *house, k call.Keeper) error {
+				before, err := k.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				if err := k.Compact(ctx); err != nil {
+					return err
+				}
+				after, err := k.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(p.stderr, "%s are on the disk; %s were given back\n", mebibytes(after.Bytes), mebibytes(max(0, before.Bytes-after.Bytes)))
+				return nil
+			})
 		},
 	}
 }
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 func (p *program) dbBackupCommand() *cobra.Command {
 	var apart string
@@ -133,7 +149,7 @@ func (p *program) dbBackupCommand() *cobra.Command {
 		Use:   "backup DIR",
 		Short: "Write a consistent copy of everything, also while the server runs",
 		Long: `Write a consistent copy of the store, with the master key and the certificates
-that belong to it, to a new folder. The copy can sign in to everything that the
+that belong to it, to a new or an empty folder. The copy can sign in to everything that the
 original can: keep it as safe as the data folder itself. A key that is kept apart
 with --master-key-file is checked, but not copied.`,
 		Args: exactly("DIR"),
@@ -163,18 +179,43 @@ func (p *program) backup(ctx context.Context, h *house, k call.Keeper, dir, apar
 	if err := checkKey(ctx, h.store, "data folder", h.dir, apart); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	undo, err := emptyFolder(dir)
+	if err != nil {
 		return err
 	}
 	if err := k.Backup(ctx, storePath(dir)); err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
+		return errors.Join(err, undo())
 	}
 	if err := copyKeys(h.dir, dir); err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
+		return errors.Join(err, undo())
 	}
 	fmt.Fprintf(p.stderr, "backup written to %s\n", dir)
+	for _, warning := range openFolders(dir) {
+		fmt.Fprintf(p.stderr, "warning: %s\n", warning)
+	}
 	p.noteKey(apart)
 	return nil
+}
+
+// emptyFolder makes the folder dir, or takes it if it is there and empty. What is
+// put into it is removed by undo, and the folder if there was none.
+func emptyFolder(dir string) (undo func() error, err error) {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return func() error { return os.RemoveAll(dir) }, os.Mkdir(dir, 0o700)
+	case err != nil:
+		return nil, err
+	case len(entries) > 0:
+		return nil, fmt.Errorf("%s is not empty, and nothing is written over: name a new folder, or an empty one", dir)
+	}
+	return func() error {
+		entries, err := os.ReadDir(dir)
+		for _, e := range entries {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+		return err
+	}, nil
 }
 
 // noteKey says that a key which is kept apart was not copied.
@@ -211,6 +252,9 @@ func (p *program) restore(ctx context.Context, backup, data, apart string) error
 	if _, err := os.Stat(storePath(backup)); err != nil {
 		return fmt.Errorf("%s is not a backup: %w", backup, err)
 	}
+	if inUse(ctx, backup) {
+		return fmt.Errorf("%s is a data folder in use, and a copy of it could be torn: make a backup with 'trunklog db backup DIR --data %s', and restore that", backup, backup)
+	}
 	if entries, err := os.ReadDir(data); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty: restore to a new folder, then put it in place of the old one", data)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -230,6 +274,19 @@ func (p *program) restore(ctx context.Context, backup, data, apart string) error
 		return err
 	}
 	return os.Rename(part, data)
+}
+
+// inUse reports whether a process has the store of a data folder open. A backup
+// has no note of an owner, and is not touched.
+func inUse(ctx context.Context, dir string) bool {
+	if _, err := os.Stat(filepath.Join(storePath(dir), "owner")); err != nil {
+		return false
+	}
+	st, err := store.Open(ctx, "pebble:"+storePath(dir), store.Options{Existing: true, ReadOnly: true, AsItIs: true})
+	if err == nil {
+		_ = st.Close() // it was only read
+	}
+	return errors.Is(err, call.ErrInUse)
 }
 
 // fillRestored copies a backup to dir and checks the copy, and the key that

@@ -111,6 +111,15 @@ func (p *program) openStore(ctx context.Context, dir, spec string, o store.Optio
 			return st, false, nil
 		case o.Existing && errors.Is(err, call.ErrNotFound):
 			return nil, false, noStore(dir)
+		case o.Existing && !o.ReadOnly && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+			// A copy on a read-only file system can be looked at all the same.
+			o.ReadOnly = true
+			st, readErr := store.Open(ctx, spec, o)
+			if readErr != nil {
+				return nil, false, err
+			}
+			fmt.Fprintf(p.stderr, "%s cannot be written: it can only be looked at\n", dir)
+			return st, false, nil
 		}
 		// A server that has just started owns the folder before it answers, and
 		// another command gives it back when it is done.

@@ -65,3 +65,25 @@ func openFolders(dirs ...string) []string {
 	}
 	return warnings
 }
+
+// warning says that others than its owner can read the master key, or nothing. A
+// key that is kept apart may be its group's, as where a secret is mounted for a
+// process that is not its owner.
+func (k keyPlace) warning() string {
+	info, err := k.stat()
+	others := fs.FileMode(0o077)
+	if k.apart != "" {
+		others = 0o007
+	}
+	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&others == 0 {
+		return ""
+	}
+	return fmt.Sprintf("others than its owner can read %s (mode %#o), and with it and the store sign in as anybody: run chmod 600 on it", k, info.Mode().Perm())
+}
+
+func (k keyPlace) stat() (fs.FileInfo, error) {
+	if k.apart != "" {
+		return os.Stat(k.apart)
+	}
+	return k.folder.Stat(keyName)
+}

@@ -103,6 +103,7 @@ already speaks: communications/callRecords/getDirectRoutingCalls.
 
 Settings come from flags, then from TRUNKLOG_… in the environment, then from
 trunklog.yaml. 'trunklog config show --origin' tells which.`,
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -114,6 +115,7 @@ trunklog.yaml. 'trunklog config show --origin' tells which.`,
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return p.settings.load(p, cmd) },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		err = notTaken(err, func(flag string) string { return "--" + flag })
 		return usage("%w (see '%s --help')", err, cmd.CommandPath())
@@ -133,20 +135,8 @@ trunklog.yaml. 'trunklog config show --origin' tells which.`,
 		p.configCommand(),
 		p.versionCommand(),
 	)
-	completion(root)
+	p.completion(root)
 	return root
-}
-
-// completion makes cobra's own command refuse, as ours do, a shell that it does
-// not know.
-func completion(root *cobra.Command) {
-	root.InitDefaultCompletionCmd()
-	for _, cmd := range root.Commands() {
-		if cmd.Name() == "completion" {
-			like := group("completion", cmd.Short)
-			cmd.Args, cmd.RunE = like.Args, like.RunE
-		}
-	}
 }
 
 func commandNames(cmd *cobra.Command) []string {

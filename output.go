@@ -21,7 +21,6 @@ var outputForms = []string{"table", "json", "jsonl", "csv"}
 
 func outputFlag(cmd *cobra.Command, form *string) {
 	cmd.Flags().StringVarP(form, "output", "o", "table", "print as `FORM`: "+strings.Join(outputForms, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputForms, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func checkForm(form string) error {

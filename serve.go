@@ -48,7 +48,7 @@ type serving struct {
 }
 
 func (s *serving) flags(f *pflag.FlagSet) {
-	f.StringVar(&s.listen, "listen", ":8443", "listen for HTTPS on `ADDRESS`; a port alone is on all of this machine's")
+	f.StringVar(&s.listen, "listen", ":8443", "listen for HTTPS on `ADDRESS`; a port alone is on all of this machine's, with --demo the default is on loopback")
 	f.StringVar(&s.listenHTTP, "listen-http", "", "listen for plain HTTP on `ADDRESS` too; a port alone is on loopback")
 	f.StringVar(&s.adminListen, "admin-listen", "", "serve /metrics, /healthz and /readyz on `ADDRESS`, over plain HTTP; a port alone is on loopback")
 	f.StringVar(&s.publicURL, "public-url", "", "the `URL` by which clients know the server, if not by this machine's name")
@@ -167,9 +167,13 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 			log.Info("clock of a source", "source", source, "ahead", ahead.Round(time.Millisecond).String())
 		},
 	})
-	key, err := masterKey(ctx, keyPlace{folder, data, s.masterKeyFile}, st)
+	place := keyPlace{folder, data, s.masterKeyFile}
+	key, err := masterKey(ctx, place, st)
 	if err != nil {
 		return err
+	}
+	if warning := place.warning(); warning != "" {
+		log.Warn(warning)
 	}
 	entrance, err := s.door(log)
 	if err != nil {

@@ -120,7 +120,6 @@ type zoneFlag struct{ name string }
 
 func (z *zoneFlag) flag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&z.name, "zone", "", "show times of tables in `ZONE`, such as Europe/Berlin, local or UTC, and read those without a zone so (default: local on a terminal, else UTC)")
-	_ = cmd.RegisterFlagCompletionFunc("zone", cobra.FixedCompletions([]string{"local", "UTC", "Europe/Berlin", "Europe/London", "America/New_York"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // location returns the zone that was asked for: if none was, this machine's where
