@@ -36,10 +36,17 @@ const (
 	demoSecretName = "demo-secret" //nolint:gosec // the name of a file
 )
 
-// prepareDemo fills a store that has no tenant yet. It leaves any other alone.
+// prepareDemo fills a store that has no tenant yet, and adds the calls of the days
+// since to one that it has filled. It leaves any other alone.
 func (p *program) prepareDemo(ctx context.Context, folder *os.Root, st call.Store, tenants *tenant.Directory, authority *auth.Authority) error {
-	if all, err := tenants.List(ctx); err != nil || len(all) > 0 {
+	all, err := tenants.List(ctx)
+	switch {
+	case err != nil:
 		return err
+	case len(all) == 1 && all[0].ID == demoTenant.ID:
+		return p.demoCalls(ctx, st)
+	case len(all) > 0:
+		return nil
 	}
 	if err := tenants.Add(ctx, demoTenant); err != nil {
 		return fmt.Errorf("demo: %w", err)
@@ -59,16 +66,29 @@ func (p *program) prepareDemo(ctx context.Context, folder *os.Root, st call.Stor
 	return nil
 }
 
-// demoCalls writes calls up to the present.
+// demoCalls writes the calls of the last four weeks, up to the present. Where there
+// are some, a day or more is added behind them.
 func (p *program) demoCalls(ctx context.Context, st call.Store) error {
 	to := p.now().UTC().Truncate(time.Second)
+	c := gen.Config{Rows: demoRows, Seed: 1, From: to.AddDate(0, 0, -demoDays), To: to, Tenant: demoTenant.ID}
+	for r, err := range st.Rows(ctx, call.Query{Tenant: c.Tenant, Reverse: true, Limit: 1}) {
+		if err != nil {
+			return err
+		}
+		gap := min(to.Sub(r.Start), to.Sub(c.From))
+		if gap < 24*time.Hour {
+			return nil
+		}
+		c.From, c.Rows = to.Add(-gap), int(demoRows*gap.Hours()/(demoDays*24))
+		c.Seed = uint64(to.Unix()) //nolint:gosec // after 1970. Of the same seed come the same ids
+	}
 	var rows []call.Row
 	write := func() error {
 		_, err := st.Write(ctx, call.Batch{Rows: rows})
 		rows = rows[:0]
 		return err
 	}
-	for r := range gen.Rows(gen.Config{Rows: demoRows, Seed: 1, From: to.AddDate(0, 0, -demoDays), To: to, Tenant: demoTenant.ID}) {
+	for r := range gen.Rows(c) {
 		if rows = append(rows, r.Clone()); len(rows) == importBatch {
 			if err := write(); err != nil {
 				return err
