@@ -147,7 +147,7 @@ func (p *program) callsListCommand() *cobra.Command {
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			form.zone = &s.zone
-			if err := form.check(p.stdout); err != nil {
+			if err := form.check(p); err != nil {
 				return err
 			}
 			if limit < 0 {
@@ -239,7 +239,7 @@ func (p *program) callsGetCommand() *cobra.Command {
 		Args:  exactly("ID"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			form.zone = &zone
-			if err := form.check(p.stdout); err != nil {
+			if err := form.check(p); err != nil {
 				return err
 			}
 			id, err := call.ParseGUID(args[0])
@@ -255,7 +255,7 @@ func (p *program) callsGetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if form.form == "table" {
+			if form.form == "table" && !p.settings.byHand("columns") {
 				return printTable(p.stdout, fieldTable(&r, form.in))
 			}
 			_, err = p.printRows(&form, func(yield func(*call.Row, error) bool) { yield(&r, nil) })

@@ -42,11 +42,17 @@ func (f *rowForm) flags(cmd *cobra.Command) {
 
 // check checks the flags and finds the columns and the zone. CSV is for programs:
 // its times are in UTC unless a zone was asked for.
-func (f *rowForm) check(stdout io.Writer) (err error) {
+func (f *rowForm) check(p *program) (err error) {
 	if err := checkForm(f.form); err != nil {
 		return err
 	}
-	if f.in, err = f.zone.location(stdout); err != nil {
+	for _, flag := range []struct{ name, of string }{{"columns", "table csv"}, {"bom", "csv"}, {"text-numbers", "csv"}} {
+		// A setting is for whatever form it fits; a flag is meant.
+		if p.settings.byHand(flag.name) && !strings.Contains(flag.of, f.form) {
+			return usage("--%s is for -o %s, and this is -o %s", flag.name, strings.ReplaceAll(flag.of, " ", " and -o "), f.form)
+		}
+	}
+	if f.in, err = f.zone.location(p.stdout); err != nil {
 		return err
 	}
 	names := f.columns
@@ -65,8 +71,6 @@ func (f *rowForm) check(stdout io.Writer) (err error) {
 				names[i] = call.FieldStart.String()
 			}
 		}
-	case f.form != "table" && len(names) > 0:
-		return usage("--columns is for -o table and -o csv; -o %s has all of a call", f.form)
 	case len(names) == 0:
 		names = narrow
 	}

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -175,7 +172,7 @@ func (t *rowTable) measure() {
 		}
 		whole += t.widths[i] + t.gap
 	}
-	if !t.screen || whole <= terminalWidth(t.w) {
+	if !t.screen || whole <= max(leastWidth, columns(t.w)) {
 		return
 	}
 	t.gap = 1
@@ -186,15 +183,6 @@ func (t *rowTable) measure() {
 
 // leastWidth is the width that a table may have on any terminal.
 const leastWidth = 120
-
-func terminalWidth(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return max(leastWidth, width)
-		}
-	}
-	return leastWidth
-}
 
 func (t *rowTable) print(cells []string) error {
 	var line strings.Builder

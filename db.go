@@ -53,7 +53,7 @@ func (p *program) dbCheckCommand() *cobra.Command {
 				case err != nil:
 					return err
 				case problems > 0:
-					return fmt.Errorf("%d problems found: restore a backup, or delete what is named and import it again", problems)
+					return fmt.Errorf("%s found: restore a backup, or delete what is named and import it again", count(problems, "problem", "problems"))
 				}
 				fmt.Fprintln(p.stderr, "no problem found")
 				return nil
@@ -112,7 +112,7 @@ func (p *program) printStats(ctx context.Context, h *house, form string, s call.
 	if err := p.print(form, t, lines); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "%d rows in %d bytes on disk, %d bytes a row (%s, format %d)\n", s.Rows, s.Bytes, perRow, s.Engine, s.Format)
+	fmt.Fprintf(p.stderr, "%s in %d bytes on disk, %d bytes a row (%s, format %d)\n", count(s.Rows, "row", "rows"), s.Bytes, perRow, s.Engine, s.Format)
 	return nil
 }
 
@@ -313,7 +313,7 @@ func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) e
 		err = errors.Join(err, k.NewEpoch(ctx))
 	}
 	if err = errors.Join(err, st.Close()); err == nil && problems > 0 {
-		err = fmt.Errorf("the backup has %d problems", problems)
+		err = fmt.Errorf("the backup has %s", count(problems, "problem", "problems"))
 	}
 	return err
 }

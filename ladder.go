@@ -78,7 +78,7 @@ func (p *program) writeCapture(c *ladder.Call, path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("--pcap %s: %w", path, err)
 	}
-	fmt.Fprintf(p.stderr, "wrote %d messages as UDP\n", len(c.Messages))
+	fmt.Fprintf(p.stderr, "wrote %s as UDP\n", count(len(c.Messages), "message", "messages"))
 	if loss.Cut > 0 {
 		fmt.Fprintf(p.stderr, "%d of them are too long for a datagram and have lost their last headers; --json has them whole\n", loss.Cut)
 	}

@@ -74,6 +74,9 @@ func (s *settings) load(p *program, cmd *cobra.Command) error {
 	return readSecrets(cmd.Flags())
 }
 
+// byHand reports whether the value of a flag was given on the command line.
+func (s *settings) byHand(flag string) bool { return strings.HasPrefix(s.origin[flag], "flag ") }
+
 func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
