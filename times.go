@@ -164,15 +164,15 @@ func location(name string) (*time.Location, error) {
 // named returns this machine's zone under the name that the IANA gives it, where
 // the machine knows that.
 func named(local *time.Location) *time.Location {
-	name := strings.TrimPrefix(os.Getenv("TZ"), ":")
-	if name == "" {
-		link, err := os.Readlink("/etc/localtime")
+	name, set := os.LookupEnv("TZ") // as package time reads it: set and empty is UTC
+	if !set {
+		link, _ := os.Readlink("/etc/localtime") // where it is no link, nobody knows the name
 		_, name, _ = strings.Cut(link, "zoneinfo/")
-		if err != nil {
+		if name == "" {
 			return local
 		}
 	}
-	if in, err := time.LoadLocation(name); err == nil && name != "" {
+	if in, err := time.LoadLocation(strings.TrimPrefix(name, ":")); err == nil {
 		return in
 	}
 	return local
