@@ -51,6 +51,9 @@ said instead, and nothing is written.`,
 			if len(args) == 0 {
 				return usage("FORMAT is missing: %s are possible", list(append(format.Names(), source.Recordings()...)))
 			}
+			if err := knownFormat(args[0]); err != nil {
+				return err
+			}
 			if maps {
 				if args[0] != "csv" {
 					return usage("--maps is for format csv")
@@ -216,9 +219,6 @@ func (in *importer) open() (recording bool, err error) {
 		if options.Map, err = in.readMap(); err != nil {
 			return false, err
 		}
-	}
-	if names := append(format.Names(), source.Recordings()...); !slices.Contains(names, in.format) {
-		return false, usage("unknown format %q%s: %s are possible", in.format, suggestion(in.format, names), list(names))
 	}
 	if in.decode, err = format.Open(in.format, options); err != nil {
 		if in.format == "csv" && in.mapFile == "" {

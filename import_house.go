@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/format"
+	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/store"
 	"github.com/trunklog/trunklog/tenant"
 )
@@ -100,4 +103,18 @@ func (k *keeping) see(ctx context.Context, events []call.Event) {
 			k.n++
 		}
 	}
+}
+
+// knownFormat fails if there is no format of the name, which may be a file's whose
+// format was left out.
+func knownFormat(name string) error {
+	names := append(format.Names(), source.Recordings()...)
+	if slices.Contains(names, name) {
+		return nil
+	}
+	hint := suggestion(name, names)
+	if _, err := os.Stat(name); err == nil {
+		hint = ", which is a file: its format comes first"
+	}
+	return usage("unknown format %q%s: %s are possible", name, hint, list(names))
 }

@@ -109,8 +109,13 @@ var bareM = regexp.MustCompile(`^(-?[0-9]+)m$`)
 // sayM says what an m alone is taken for, "min" or "mo", if value has one. Both
 // meanings are older than these names, and scripts rely on them.
 func sayM(w io.Writer, flag, value, meaning string) {
-	if m := bareM.FindStringSubmatch(value); m != nil {
-		fmt.Fprintf(w, "warning: %s %s: an m alone is taken for %s%s: write %[3]smin for minutes or %[3]smo for months\n", flag, value, m[1], meaning)
+	m := bareM.FindStringSubmatch(value)
+	switch {
+	case m == nil:
+	case meaning == "min":
+		fmt.Fprintf(w, "warning: %s %s: an m alone is a minute here, and a month where periods are given: write %[3]smin, or %[3]smo for months\n", flag, value, m[1])
+	default:
+		fmt.Fprintf(w, "warning: %s %s: an m alone is a month here, and a minute where times are given: write %smo\n", flag, value, m[1])
 	}
 }
 

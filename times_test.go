@@ -101,17 +101,17 @@ func TestLocation(t *testing.T) {
 
 // TestSayM: an m alone is told, wherever it is one.
 func TestSayM(t *testing.T) {
-	for value, want := range map[string]string{
-		"-90m": "warning: --from -90m: an m alone is taken for -90min: write -90min for minutes or -90mo for months\n",
-		"6m":   "warning: --from 6m: an m alone is taken for 6min: write 6min for minutes or 6mo for months\n",
-		"6mo":  "",
-		"6min": "",
-		"1h5m": "",
-		"":     "",
+	for _, c := range []struct{ value, meaning, want string }{
+		{"-90m", "min", "warning: --x -90m: an m alone is a minute here, and a month where periods are given: write -90min, or -90mo for months\n"},
+		{"6m", "mo", "warning: --x 6m: an m alone is a month here, and a minute where times are given: write 6mo\n"},
+		{"6mo", "mo", ""},
+		{"-6min", "min", ""},
+		{"-1h5m", "min", ""},
+		{"", "mo", ""},
 	} {
 		var b strings.Builder
-		if sayM(&b, "--from", value, "min"); b.String() != want {
-			t.Errorf("%q: %q", value, b.String())
+		if sayM(&b, "--x", c.value, c.meaning); b.String() != c.want {
+			t.Errorf("%q: %q", c.value, b.String())
 		}
 	}
 }

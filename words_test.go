@@ -26,6 +26,7 @@ func TestWords(t *testing.T) {
 		{fmt.Errorf("data folder: %w", denied), "data folder: a/b: permission denied: run as the user whose file it is, or let this user in"},
 		{fmt.Errorf("c.json: %w", missing), "c.json: no such file or directory"},
 		{errors.Join(fmt.Errorf("c.json: %w", missing), errors.New("more")), "c.json: no such file or directory\nmore"},
+		{&exitError{exitPart, errors.Join(missing, fmt.Errorf("then: %w", denied))}, "c.json: no such file or directory\nthen: a/b: permission denied: run as the user whose file it is, or let this user in"},
 	} {
 		if got := words(c.err); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
