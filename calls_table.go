@@ -113,7 +113,7 @@ func (p *program) printRowTable(f *rowForm, rows iter.Seq2[*call.Row, error]) er
 			if err := t.settle(); err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stderr, "these are %d of more calls: --limit 0 shows all, --newest-first begins with the newest, --from and --to narrow them\n", f.screen)
+			fmt.Fprintf(p.stderr, "%d calls are shown, and there are more: --limit 0 shows all, --newest-first the newest, --from and --to others\n", f.screen)
 			return nil
 		}
 		if err := t.add(r); err != nil {
