@@ -24,8 +24,8 @@ func (p *program) completion(root *cobra.Command) {
 	known := p.completions()
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {
-		if cmd.CommandPath() == "trunklog import" {
-			_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+		if forms := narrowForms[cmd.CommandPath()]; forms != nil {
+			_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
 		}
 		for name, values := range known {
 			if cmd.Flags().Lookup(name) != nil {
@@ -51,6 +51,12 @@ func (p *program) completion(root *cobra.Command) {
 	}
 	visit(root)
 	_ = root.RegisterFlagCompletionFunc("data", folders)
+}
+
+// narrowForms are the values of -o where it does not take all of them.
+var narrowForms = map[string][]string{
+	"trunklog import":     {"text", "json"},
+	"trunklog calls tail": {"table", "jsonl"},
 }
 
 // completions returns what completes the flags of a name, in every command that
