@@ -196,7 +196,7 @@ func (p *program) sayNone(ctx context.Context, h *house, q call.Query) error {
 	if all == 0 {
 		fmt.Fprintf(p.stderr, "there are no calls of %s yet\n", name)
 	} else {
-		fmt.Fprintf(p.stderr, "none of the %d calls of %s is such a call\n", all, name)
+		fmt.Fprintf(p.stderr, "no call is like that: %s has %s\n", name, count(all, "other", "others"))
 	}
 	return nil
 }

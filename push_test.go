@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -203,7 +204,7 @@ func TestPushParts(t *testing.T) {
 func newPusher(t testing.TB, data, tenant string) string {
 	t.Helper()
 	var id, secret string
-	out := must(t, "", "client", "create", "pusher", "--data", data, "--tenant", tenant, "--role", "CallRecords.Ingest", "-o", "json")
+	out := must(t, "", "client", "create", "pusher-"+rand.Text(), "--data", data, "--tenant", tenant, "--role", "CallRecords.Ingest", "-o", "json")
 	for field, to := range map[string]*string{`"clientId": "`: &id, `"clientSecret": "`: &secret} {
 		_, rest, _ := strings.Cut(out, field)
 		*to, _, _ = strings.Cut(rest, `"`)
