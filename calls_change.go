@@ -66,7 +66,7 @@ func (h *house) chosen(ctx context.Context, q call.Query, ids []string) iter.Seq
 
 // narrowed reports whether the flags select less than all calls of a tenant.
 func (s *selection) narrowed() bool {
-	all := selection{tenant: s.tenant, newestFirst: s.newestFirst}
+	all := selection{tenant: s.tenant, newestFirst: s.newestFirst, zone: s.zone}
 	return *s != all
 }
 
@@ -94,7 +94,7 @@ is heard or imported again afterwards is there again.`,
 				return err
 			}
 			defer h.close(&err)
-			q, err := s.query(ctx, h, p.now())
+			q, err := s.query(ctx, p, h)
 			if err != nil {
 				return err
 			}
@@ -183,7 +183,7 @@ become one with what the tenant's log knows of the same calls already.`,
 				return err
 			}
 			s.tenant = unassigned
-			q, err := s.query(ctx, h, p.now())
+			q, err := s.query(ctx, p, h)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 
 // A summary is what an import says of itself to programs. Its names do not change.
 type summary struct {
+	Import      string        `json:"import,omitempty"` // its id
 	Format      string        `json:"format"`
 	DryRun      bool          `json:"dryRun"`
 	Files       []fileSummary `json:"files"`
@@ -43,6 +44,7 @@ func (in *importer) summarise(err error, took time.Duration) error {
 		Rejected: in.rejects.n, Seconds: took.Seconds(),
 	}
 	if t := in.sink.Totals(); !in.dryRun {
+		s.Import = in.noted.ID
 		s.New, s.Changed, s.Same, s.Joined, s.Unassigned = t.New, t.Changed, t.Same, t.Linked, t.Unassigned
 	}
 	if in.rejects.to != nil {

@@ -103,13 +103,13 @@ func (in *importer) show(ctx context.Context) error {
 	progress := in.newProgress(in.files)
 	var broken error
 	for _, name := range in.files {
-		before := p.n + int64(in.rejects.n)
+		read, rejected := p.n, in.rejects.n
 		if err := in.readInto(ctx, p, name, progress); err != nil {
 			broken = errors.Join(broken, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
 		in.read = p.n
-		in.sayIfEmpty(name, before)
+		in.sayIfEmpty(name, fileSummary{Read: p.n - read, Rejected: in.rejects.n - rejected})
 	}
 	progress.done()
 	titles, tables := p.tables()
