@@ -46,6 +46,7 @@ func (h *house) chosen(ctx context.Context, q call.Query, ids []string) iter.Seq
 		return h.store.Rows(ctx, q)
 	}
 	return func(yield func(*call.Row, error) bool) {
+		told := make(map[call.GUID]bool)
 		for _, text := range ids {
 			id, err := call.ParseGUID(text)
 			if err != nil {
@@ -57,9 +58,10 @@ func (h *house) chosen(ctx context.Context, q call.Query, ids []string) iter.Seq
 				yield(nil, fmt.Errorf("call %s: %w", id, err))
 				return
 			}
-			if !yield(&r, nil) {
+			if !told[r.ID] && !yield(&r, nil) {
 				return
 			}
+			told[r.ID] = true
 		}
 	}
 }
@@ -208,7 +210,6 @@ become one with what the tenant's log knows of the same calls already.`,
 
 func (p *program) assignRows(ctx context.Context, h *house, t tenant.Tenant, rows iter.Seq2[*call.Row, error], only func(*call.Row) bool) error {
 	in := ingest.New(ingest.Config{Store: h.store, Now: p.now})
-	var b call.Batch
 	var n call.Counts
 	defer func() {
 		fmt.Fprintf(p.stderr, "assigned %s to tenant %s", count(n.New+n.Changed+n.Same, "call", "calls"), t.Name)
@@ -217,12 +218,11 @@ func (p *program) assignRows(ctx context.Context, h *house, t tenant.Tenant, row
 		}
 		fmt.Fprintln(p.stderr)
 	}()
+	var some []call.Row
 	flush := func() error {
-		res, err := in.Write(ctx, b)
-		for _, w := range res.Rows {
-			n.Add(w.Fate)
-		}
-		b = call.Batch{}
+		m, err := in.Assign(ctx, some, t.ID)
+		n.New, n.Changed, n.Same = n.New+m.New, n.Changed+m.Changed, n.Same+m.Same
+		some = some[:0]
 		return err
 	}
 	for r, err := range rows {
@@ -232,37 +232,11 @@ func (p *program) assignRows(ctx context.Context, h *house, t tenant.Tenant, row
 		if !only(r) {
 			continue
 		}
-		if err := h.assign(ctx, r, t.ID, &b); err != nil {
-			return err
-		}
-		if len(b.Rows) == changeAtOnce {
+		if some = append(some, r.Clone()); len(some) == changeAtOnce {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
 	}
 	return flush()
-}
-
-// assign adds to b that a row belongs to another tenant, with all that belongs to it.
-func (h *house) assign(ctx context.Context, r *call.Row, owner call.GUID, b *call.Batch) error {
-	row := r.Clone()
-	b.Remove = append(b.Remove, call.RowID{Tenant: row.Tenant, ID: row.ID})
-	legs, err := h.store.Legs(ctx, row.Tenant, row.Cursor())
-	if err != nil {
-		return err
-	}
-	for _, leg := range legs {
-		for m, err := range h.store.Messages(ctx, leg) {
-			if err != nil {
-				return err
-			}
-			b.Messages = append(b.Messages, m.Clone())
-		}
-		leg.Tenant = owner
-		b.Legs = append(b.Legs, leg)
-	}
-	row.Tenant = owner
-	b.Rows = append(b.Rows, row)
-	return nil
 }

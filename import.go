@@ -152,7 +152,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 	})
 	in.recording = recording
 	in.sink = in.ingest.SinkOf(ingest.Input{Source: in.format, Tenant: id, Recorded: recording})
-	if recording {
+	if recording && !in.dryRun {
 		if err := in.resume(ctx); err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 		in.report(took)
 	}
 	if !in.dryRun {
-		err = errors.Join(err, in.ended(ctx, h))
+		err = errors.Join(err, in.ended(ctx, h, err != nil))
 	}
 	if n := in.keeping.n; n > 0 {
 		fmt.Fprintf(in.stderr, "%s kept, and so the server deletes them: see --keep of 'tenant add' and of 'serve'\n", count(n, "row is older than it is", "rows are older than they are"))

@@ -26,15 +26,15 @@ func (in *importer) newImport(tenant call.GUID) *ingest.Import {
 }
 
 // ended notes how an import went. It is noted even if the import was broken off.
-func (in *importer) ended(ctx context.Context, h *house) error {
+func (in *importer) ended(ctx context.Context, h *house, broken bool) error {
 	t := in.sink.Totals()
 	i := in.noted
-	i.Ended = in.now().UTC().Truncate(time.Second)
+	i.Ended, i.Broken = in.now().UTC().Truncate(time.Millisecond), broken
 	i.New, i.Changed, i.Same, i.Rejected = t.New, t.Changed, t.Same, int64(in.rejects.n)
 	if s := in.ingest.HearStats(); s.Messages > 0 {
 		i.New, i.Changed = int64(s.Rows), int64(s.Amended)
 	}
-	if err := i.Save(context.WithoutCancel(ctx), h.store); err != nil {
+	if err := i.End(context.WithoutCancel(ctx), h.store); err != nil {
 		return err
 	}
 	if i.New+i.Changed > 0 {
@@ -103,7 +103,9 @@ func importState(i *ingest.Import) string {
 	case i.Forgotten:
 		return "cannot be undone any more"
 	case i.Ended.IsZero():
-		return "under way, or broken off"
+		return "under way, or killed"
+	case i.Broken:
+		return "ended with an error"
 	}
 	return "done"
 }
@@ -114,8 +116,11 @@ func (p *program) importUndoCommand() *cobra.Command {
 		Use:   "undo ID",
 		Short: "Take back an import",
 		Long: `Take back an import: rows that it alone has told are removed, and of others what
-it has told is taken back. A row of which a later import of the same format has
-told, too, is left, and its id is printed: undo that one first, and this one then.
+it has told is taken back. A row of which a later import has told in the same way
+(of the same format, or another one with Microsoft's own records) is left, and its id
+is printed: undo that one first, and this one then. That a program has delivered the
+same record of Microsoft's (POST, kind=graph) leaves no trace if it was known: such a
+row is removed, until the record is delivered again.
 
 It is possible for as long as changes are kept (serve --keep-changes).`,
 		Example: `  trunklog import list
@@ -127,8 +132,18 @@ It is possible for as long as changes are kept (serve --keep-changes).`,
 				return err
 			}
 			defer h.close(&err)
-			left := func(id call.RowID) { fmt.Fprintln(p.stdout, id.ID) }
-			n, err := ingest.Undo(cmd.Context(), h.store, args[0], p.now().UTC().Truncate(time.Second), !yes, left)
+			tenants, err := h.tenants.List(cmd.Context())
+			if err != nil {
+				return err
+			}
+			o := ingest.UndoOptions{
+				Dry: !yes, Now: p.now().UTC().Truncate(time.Millisecond),
+				Left: func(id call.RowID) { fmt.Fprintln(p.stdout, id.ID) },
+			}
+			for _, t := range tenants {
+				o.Tenants = append(o.Tenants, t.ID)
+			}
+			n, err := ingest.Undo(cmd.Context(), h.store, args[0], o)
 			p.reportUndone(n, yes)
 			return err
 		},

@@ -61,8 +61,7 @@ func (c *tenantChange) apply(t *tenant.Tenant) error {
 		}
 	}
 	for _, host := range c.trunks {
-		t.RemoveTrunk(host)
-		t.Trunks = append(t.Trunks, host)
+		t.AddTrunk(host)
 	}
 	if err := c.applyPlans(t); err != nil {
 		return err

@@ -314,6 +314,12 @@ func (r *Row) HasSaid(w Witness, source string, f Field) bool {
 	})
 }
 
+// HasSource reports whether a source has said anything of the call of r that is not
+// Microsoft's own record.
+func (r *Row) HasSource(source string) bool {
+	return slices.ContainsFunc(r.testimonies(nil), func(t testimony) bool { return !t.by.oneVoice() && t.source == source })
+}
+
 // value returns the value of a field.
 func (r *Row) value(f Field) any {
 	switch f.Type() {

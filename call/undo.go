@@ -46,14 +46,23 @@ func (b *Batch) CheckReplace() error {
 // be taken back; see [Batch.Keep].
 type Told struct {
 	Row  Row  // as it was told, under the id that it has in the log
-	Fate Fate // New, Changed, Moved or Same; with Same, Row is its id alone
+	Fate Fate // New, Changed, Moved or Same; with Same, only the id of Row is kept, and who told it
 	Was  Row  // as it was before, with Changed and Moved
+
+	voices []voice // with Same, once it was kept
+}
+
+// A voice is who has told something: a witness of a source.
+type voice struct {
+	by     Witness
+	source string
 }
 
 // The list of them is a value of the state. For each:
 //
 //	fate   1 byte
 //	id     16 bytes
+//	voices uvarint how many; for each, witness 1 byte, source with its length in front; with Same
 //	told   start 8 bytes, [Ticks]; uvarint length; [Row.AppendBody]; not with Same
 //	was    the same; with Changed and Moved
 
@@ -61,11 +70,24 @@ type Told struct {
 func AppendTold(b []byte, t *Told) []byte {
 	b = append(append(b, byte(t.Fate)), t.Row.ID[:]...)
 	if t.Fate == Same {
-		return b
+		return t.appendVoices(b)
 	}
 	b = appendTold(b, &t.Row)
 	if t.Fate != New {
 		b = appendTold(b, &t.Was)
+	}
+	return b
+}
+
+func (t *Told) appendVoices(b []byte) []byte {
+	n := 0
+	for range t.Voices() {
+		n++
+	}
+	b = binary.AppendUvarint(b, uint64(n))
+	for w, source := range t.Voices() {
+		b = append(b, byte(w))
+		b = append(binary.AppendUvarint(b, uint64(len(source))), source...)
 	}
 	return b
 }
@@ -99,13 +121,28 @@ func parseTold(s string, tenant GUID) (t Told, rest string, err error) {
 	id := GUID([]byte(s[1:head]))
 	t.Row.Tenant, t.Row.ID = tenant, id
 	if rest = s[head:]; t.Fate == Same {
-		return t, rest, nil
+		rest, err = t.parseVoices(rest)
+		return t, rest, err
 	}
 	rest, err = t.Row.parseTold(rest, tenant, id)
 	if err == nil && t.Fate != New {
 		rest, err = t.Was.parseTold(rest, tenant, id)
 	}
 	return t, rest, err
+}
+
+func (t *Told) parseVoices(s string) (rest string, err error) {
+	n, at := uvarintAt(s, 0)
+	for ; n > 0 && at < len(s); n-- {
+		var v voice
+		v.by = Witness(s[at])
+		v.source, at = textAt(s, at+1)
+		t.voices = append(t.voices, v)
+	}
+	if n > 0 || at > len(s) {
+		return "", fmt.Errorf("%w: who told of a row is cut off", ErrInvalid)
+	}
+	return s[at:], nil
 }
 
 func (r *Row) parseTold(s string, tenant, id GUID) (rest string, err error) {
@@ -124,6 +161,14 @@ func (r *Row) parseTold(s string, tenant, id GUID) (rest string, err error) {
 // Voices yields the voices by which t was told: who speaks, and by which source.
 func (t *Told) Voices() iter.Seq2[Witness, string] {
 	return func(yield func(Witness, string) bool) {
+		for _, v := range t.voices {
+			if !yield(v.by, v.source) {
+				return
+			}
+		}
+		if t.voices != nil || t.Row.Start.IsZero() {
+			return
+		}
 		for _, v := range t.Row.testimonies(nil) {
 			if !yield(v.by, v.source) {
 				return
@@ -139,7 +184,9 @@ func (t *Told) Voices() iter.Seq2[Witness, string] {
 func (r *Row) TakeBack(t *Told) (changed, left bool) {
 	var was []testimony
 	if t.Fate != New {
-		was = t.Was.testimonies(nil)
+		then := t.Was
+		then.startAsClaimed()
+		was = then.testimonies(nil)
 	}
 	now := r.testimonies(nil)
 	if r.startAsClaimed() {
@@ -148,7 +195,7 @@ func (r *Row) TakeBack(t *Told) (changed, left bool) {
 	kinds := Kinds(0)
 	for _, told := range t.Row.testimonies(nil) {
 		kinds |= told.by.Kind().Set()
-		if v := voice(now, &told); v != nil && v.unsay(&told, voice(was, &told)) {
+		if v := spokenBy(now, &told); v != nil && v.unsay(&told, spokenBy(was, &told)) {
 			changed = true
 		}
 	}
@@ -170,8 +217,8 @@ func (r *Row) TakeBack(t *Told) (changed, left bool) {
 	return true, true
 }
 
-// voice returns what the voice of v has said among all, or nil.
-func voice(all []testimony, v *testimony) *testimony {
+// spokenBy returns what the voice of v has said among all, or nil.
+func spokenBy(all []testimony, v *testimony) *testimony {
 	for i := range all {
 		if all[i].by == v.by && all[i].source == v.source {
 			return &all[i]

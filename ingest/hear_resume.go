@@ -59,8 +59,8 @@ func (r *renaming) rename(ctx context.Context, v call.Named, name string) error 
 		r.batch.State, r.batch.If = make(map[string][]byte), make(map[string][]byte)
 	}
 	r.batch.State[v.Name], r.batch.State[name] = nil, v.Value
-	r.batch.If[v.Name] = v.Value
-	if len(r.batch.If) < atOnce {
+	r.batch.If[v.Name], r.batch.If[name] = v.Value, nil
+	if len(r.batch.If) < 2*atOnce {
 		return nil
 	}
 	return r.write(ctx)

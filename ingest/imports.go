@@ -32,6 +32,7 @@ type Import struct {
 	Changed  int64     `json:"changed"`
 	Same     int64     `json:"same"`
 	Rejected int64     `json:"rejected"`
+	Broken   bool      `json:"broken,omitempty"` // it ended with an error
 	// Undone is when it was undone, and Left of how many rows it was not.
 	Undone time.Time `json:"undone,omitzero"`
 	Left   int64     `json:"left,omitempty"`
@@ -49,6 +50,44 @@ func (i *Import) Save(ctx context.Context, store call.Store) error {
 		return fmt.Errorf("note import %s: %w", i.ID, err)
 	}
 	return nil
+}
+
+// change changes what is known of an import, as it is now.
+func change(ctx context.Context, store call.Store, id string, f func(*Import)) error {
+	const tries = 10
+	name := importsPrefix + id
+	var err error
+	for range tries {
+		var was, is []byte
+		if was, err = call.Value(ctx, store, name); err != nil {
+			return err
+		}
+		var i Import
+		if err := json.Unmarshal(was, &i); err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		f(&i)
+		if is, err = json.Marshal(i); err != nil {
+			return err
+		}
+		_, err = store.Write(ctx, call.Batch{State: map[string][]byte{name: is}, If: map[string][]byte{name: was}})
+		if !errors.Is(err, call.ErrConflict) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("note import %s: %w", id, err)
+	}
+	return nil
+}
+
+// End notes how an import went that was saved when it began.
+func (i *Import) End(ctx context.Context, store call.Store) error {
+	return change(ctx, store, i.ID, func(is *Import) {
+		undone, left := is.Undone, is.Left
+		*is = *i
+		is.Undone, is.Left = undone, left
+	})
 }
 
 // Imports returns all imports, the first one first.
@@ -106,8 +145,7 @@ func ForgetImports(ctx context.Context, store call.Store, t time.Time) error {
 				return fmt.Errorf("forget import %s: %w", i.ID, err)
 			}
 		}
-		i.Forgotten = true
-		if err := i.Save(ctx, store); err != nil {
+		if err := change(ctx, store, i.ID, func(i *Import) { i.Forgotten = true }); err != nil {
 			return err
 		}
 	}

@@ -31,13 +31,23 @@ const (
 	removed
 )
 
+// UndoOptions say how an import is undone.
+type UndoOptions struct {
+	Dry bool // count, and write nothing
+	Now time.Time
+	// Tenants are those to whom rows without a tenant may have been assigned.
+	Tenants []call.GUID
+	Left    func(call.RowID) // is told the rows that are left; may be nil
+}
+
 // An undoing takes an import back.
 type undoing struct {
+	UndoOptions
 	store call.Store
-	dry   bool
-	later map[call.RowID]struct{} // rows of which later imports have told
+	it    Import
+	later map[call.RowID]voices // who has told of rows in other imports since
 	rows  map[call.RowID]became
-	// With dry, how rows would be by now that several batches have told.
+	// With Dry, how rows would be by now that several batches have told.
 	twice map[call.RowID]bool
 	would map[call.RowID]call.Replacement
 }
@@ -48,8 +58,8 @@ func (u *undoing) note(id call.RowID, b became) {
 	}
 }
 
-// counts counts the rows by what became of them, and tells left those that are left.
-func (u *undoing) counts(each func(call.RowID)) (n Undone) {
+// counts counts the rows by what became of them, and tells of those that are left.
+func (u *undoing) counts() (n Undone) {
 	for id, b := range u.rows {
 		switch b {
 		case gone:
@@ -58,7 +68,9 @@ func (u *undoing) counts(each func(call.RowID)) (n Undone) {
 			n.Kept++
 		case left:
 			n.Left++
-			each(id)
+			if u.Left != nil {
+				u.Left(id)
+			}
 		case changed:
 			n.Changed++
 		case removed:
@@ -70,10 +82,10 @@ func (u *undoing) counts(each func(call.RowID)) (n Undone) {
 
 // Undo takes back what an import has told, batch by batch, the last one first: rows
 // that it alone told are removed, of others its claims are taken back. Rows of which a
-// later import of the same format has told are left, and told to left. What was left
-// may be taken back by another Undo, once the later import is undone. With dry it
-// only counts. It may be broken off and done again.
-func Undo(ctx context.Context, store call.Store, id string, now time.Time, dry bool, left func(call.RowID)) (n Undone, err error) {
+// later import has told with the same voice are left. What was left may be taken back
+// by another Undo, once the later import is undone. It may be broken off and done
+// again.
+func Undo(ctx context.Context, store call.Store, id string, o UndoOptions) (n Undone, err error) {
 	all, err := Imports(ctx, store)
 	if err != nil {
 		return n, err
@@ -85,42 +97,91 @@ func Undo(ctx context.Context, store call.Store, id string, now time.Time, dry b
 	case all[at].Forgotten:
 		return n, fmt.Errorf("import %s: %w", id, errForgotten)
 	}
-	u := &undoing{store: store, dry: dry, later: make(map[call.RowID]struct{}), rows: make(map[call.RowID]became)}
-	for i := at + 1; i < len(all); i++ {
-		if all[i].Format == all[at].Format {
-			err := u.each(ctx, all[i].ID, func(id call.RowID) { u.later[id] = struct{}{} })
-			if err != nil {
-				return n, err
-			}
-		}
-	}
-	if dry {
-		if err := u.lookAhead(ctx, id); err != nil {
+	u := &undoing{UndoOptions: o, store: store, it: all[at], later: make(map[call.RowID]voices), rows: make(map[call.RowID]became)}
+	for i := range all {
+		if err := u.after(ctx, &all[i], i > at); err != nil {
 			return n, err
 		}
 	}
-	names, err := pieces(ctx, store, id)
+	if o.Dry {
+		if err := u.lookAhead(ctx); err != nil {
+			return n, err
+		}
+	}
+	if err := u.pieces(ctx); err != nil {
+		return u.counts(), fmt.Errorf("undo import %s: %w", id, err)
+	}
+	if n = u.counts(); o.Dry {
+		return n, nil
+	}
+	return n, change(ctx, store, id, func(i *Import) { i.Undone, i.Left = o.Now, n.Left })
+}
+
+// pieces takes all pieces back, and then forgets what recordings are remembered by.
+func (u *undoing) pieces(ctx context.Context) error {
+	names, err := pieces(ctx, u.store, u.it.ID)
 	if err != nil {
-		return n, err
+		return err
 	}
 	for _, name := range slices.Backward(names) {
 		if err := u.piece(ctx, name); err != nil {
-			return u.counts(left), fmt.Errorf("undo import %s: %w", id, err)
+			return err
 		}
 	}
-	if n = u.counts(left); dry {
-		return n, nil
+	if u.Dry {
+		return nil
 	}
-	if err := u.forgetLegs(ctx, all[at].Format); err != nil {
-		return n, fmt.Errorf("undo import %s: %w", id, err)
+	return u.forgetLegs(ctx)
+}
+
+// voices are who may have told of a row: Microsoft's own records, whichever source
+// brought them, and the source of the import that is undone.
+type voices uint8
+
+const (
+	byGraph voices = 1 << iota
+	byExport
+	bySource
+)
+
+func voiceOf(w call.Witness, source, format string) voices {
+	switch {
+	case w.Kind() == call.Graph:
+		return byGraph
+	case w.Kind() == call.AdminExport:
+		return byExport
+	case source == format:
+		return bySource
 	}
-	all[at].Undone, all[at].Left = now, n.Left
-	return n, all[at].Save(ctx, store)
+	return 0
+}
+
+// voicesOf returns who has told t, in any import, that may be a voice of an import of
+// the given format.
+func voicesOf(t *call.Told, format string) (all voices) {
+	for w, source := range t.Voices() {
+		all |= voiceOf(w, source, format)
+	}
+	return all
+}
+
+// after notes the rows of which another import has told since: one that began later,
+// or was still under way, of rows that it did not bring. One that was undone has told
+// of none any more.
+func (u *undoing) after(ctx context.Context, i *Import, later bool) error {
+	if i.ID == u.it.ID || !later && !i.Ended.IsZero() && !i.Ended.After(u.it.Began) {
+		return nil
+	}
+	return u.each(ctx, i.ID, func(id call.RowID, t *call.Told) {
+		if later || t.Fate != call.New {
+			u.later[id] |= voicesOf(t, u.it.Format)
+		}
+	})
 }
 
 // each calls f with the rows of which an import has told. One that was undone has told
 // of none any more.
-func (u *undoing) each(ctx context.Context, id string, f func(call.RowID)) error {
+func (u *undoing) each(ctx context.Context, id string, f func(call.RowID, *call.Told)) error {
 	for v, err := range u.store.State(ctx, importedPrefix+id+"/") {
 		if err != nil {
 			return fmt.Errorf("read what import %s told: %w", id, err)
@@ -130,17 +191,17 @@ func (u *undoing) each(ctx context.Context, id string, f func(call.RowID)) error
 			return err
 		}
 		for i := range all {
-			f(call.RowID{Tenant: tenant, ID: all[i].Row.ID})
+			f(call.RowID{Tenant: tenant, ID: all[i].Row.ID}, &all[i])
 		}
 	}
 	return nil
 }
 
 // lookAhead notes the rows of which the import has told more than once.
-func (u *undoing) lookAhead(ctx context.Context, id string) error {
+func (u *undoing) lookAhead(ctx context.Context) error {
 	once := make(map[call.RowID]struct{})
 	u.twice, u.would = make(map[call.RowID]bool), make(map[call.RowID]call.Replacement)
-	return u.each(ctx, id, func(id call.RowID) {
+	return u.each(ctx, u.it.ID, func(id call.RowID, _ *call.Told) {
 		if _, ok := once[id]; ok {
 			u.twice[id] = true
 		}
@@ -167,7 +228,7 @@ func (u *undoing) piece(ctx context.Context, name string) (err error) {
 			}
 		}
 		p.prune()
-		if !u.dry {
+		if !u.Dry {
 			p.b.State = map[string][]byte{name: p.rest(tenant)}
 			p.b.If = map[string][]byte{name: value}
 			_, err = u.store.Write(ctx, p.b)
@@ -183,13 +244,14 @@ func (u *undoing) piece(ctx context.Context, name string) (err error) {
 	return err
 }
 
-// forgetLegs forgets the calls of which a recording has told rows that were taken back:
-// they are remembered for a while, and the same recording would make no rows of them.
-func (u *undoing) forgetLegs(ctx context.Context, source string) error {
-	b := call.Batch{State: make(map[string][]byte), If: make(map[string][]byte)}
+// forgetLegs forgets the calls of recordings of which no row tells any more: they are
+// remembered for a while, and the same recording would make no rows of them.
+func (u *undoing) forgetLegs(ctx context.Context) error {
+	const atOnce = 500
+	b := call.Batch{State: make(map[string][]byte)}
 	main := make(map[call.GUID]bool)
 	for _, parts := range [...]bool{false, true} {
-		for v, err := range u.store.State(ctx, openPrefix+source+"/") {
+		for v, err := range u.store.State(ctx, openPrefix+u.it.Format+"/") {
 			if err != nil {
 				return err
 			}
@@ -197,19 +259,37 @@ func (u *undoing) forgetLegs(ctx context.Context, source string) error {
 			if err != nil {
 				return fmt.Errorf("read %s: %w", v.Name, err)
 			}
-			if row := u.rows[call.RowID{Tenant: l.life.rowTenant, ID: l.life.row.ID}]; row >= changed && !parts {
-				main[l.id] = true
+			if !parts {
+				if main[l.id], err = u.rowless(ctx, l); err != nil {
+					return err
+				}
 			}
-			if main[l.id] || main[l.life.partOf] {
-				b.State[v.Name], b.If[v.Name] = nil, v.Value
+			if !main[l.id] && !main[l.life.partOf] {
+				continue
+			}
+			if b.State[v.Name] = nil; len(b.State) == atOnce {
+				if _, err := u.store.Write(ctx, b); err != nil {
+					return err
+				}
+				clear(b.State)
 			}
 		}
 	}
-	if len(b.State) == 0 {
-		return nil
-	}
 	_, err := u.store.Write(ctx, b)
 	return err
+}
+
+// rowless reports whether a leg of a recording has made a row of which its source
+// tells nothing any more.
+func (u *undoing) rowless(ctx context.Context, l *leg) (bool, error) {
+	if !l.life.recorded || l.life.row.IsZero() {
+		return false, nil
+	}
+	r, err := u.store.Row(ctx, l.life.rowTenant, l.life.row.ID)
+	if errors.Is(err, call.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && !r.HasSource(u.it.Format), err
 }
 
 // A reversal is what takes back one batch.
@@ -224,11 +304,12 @@ type reversal struct {
 
 // take takes back what was told of one row.
 func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error {
-	if _, ok := p.later[id]; ok {
-		p.stay = append(p.stay, *t)
+	if t.Fate == call.Same {
 		return nil
 	}
-	if t.Fate == call.Same {
+	told := voicesOf(t, p.it.Format)
+	if p.later[id]&told != 0 {
+		p.stay = append(p.stay, *t)
 		return nil
 	}
 	i, ok := p.at[id]
@@ -241,10 +322,14 @@ func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error 
 		if err != nil {
 			return err
 		}
+		if is := (call.RowID{Tenant: now.Was.Tenant, ID: now.Was.ID}); p.later[is]&told != 0 { // id is an alias
+			p.stay = append(p.stay, *t)
+			return nil
+		}
 		i = len(p.b.Replace)
 		p.b.Replace = append(p.b.Replace, now)
 		p.at[id] = i
-		p.at[call.RowID{Tenant: id.Tenant, ID: now.Was.ID}] = i // id may be an alias
+		p.at[call.RowID{Tenant: id.Tenant, ID: now.Was.ID}] = i
 	}
 	if r := &p.b.Replace[i]; !r.Gone {
 		_, left := r.Now.TakeBack(t)
@@ -258,13 +343,25 @@ func (p *reversal) now(ctx context.Context, id call.RowID) (call.Replacement, er
 	if r, ok := p.would[id]; ok {
 		return r, nil
 	}
-	r, err := p.store.Row(ctx, id.Tenant, id.ID)
-	return call.Replacement{Was: r, Now: r.Clone()}, err
+	tenants := []call.GUID{id.Tenant}
+	if id.Tenant == call.Unassigned {
+		tenants = append(tenants, p.Tenants...)
+	}
+	for _, tenant := range tenants {
+		r, err := p.store.Row(ctx, tenant, id.ID)
+		if !errors.Is(err, call.ErrNotFound) {
+			return call.Replacement{Was: r, Now: r.Clone()}, err
+		}
+	}
+	return call.Replacement{}, fmt.Errorf("row %v: %w", id.ID, call.ErrNotFound)
 }
 
 // prune leaves out of the batch the rows that stay as they are.
 func (p *reversal) prune() {
 	p.b.Replace = slices.DeleteFunc(p.b.Replace, func(r call.Replacement) bool {
+		if id := (call.RowID{Tenant: r.Was.Tenant, ID: r.Was.ID}); p.twice[id] {
+			p.would[id] = r
+		}
 		same := !r.Gone && r.Now.Equal(&r.Was)
 		if same {
 			p.stand = append(p.stand, call.RowID{Tenant: r.Was.Tenant, ID: r.Was.ID})
@@ -285,14 +382,11 @@ func (p *reversal) done(tenant call.GUID) {
 		p.note(call.RowID{Tenant: tenant, ID: p.stay[i].Row.ID}, left)
 	}
 	for _, r := range p.b.Replace {
-		id := call.RowID{Tenant: tenant, ID: r.Was.ID}
+		id := call.RowID{Tenant: r.Was.Tenant, ID: r.Was.ID}
 		if r.Gone {
 			p.note(id, removed)
 		} else {
 			p.note(id, changed)
-		}
-		if p.twice[id] {
-			p.would[id] = r
 		}
 	}
 }

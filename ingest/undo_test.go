@@ -44,11 +44,11 @@ func (s *undoStage) run(format string, events []call.Event) string {
 
 func (s *undoStage) undo(id string) (n Undone, left []call.RowID) {
 	s.Helper()
-	dry, err := Undo(s.Context(), s.store, id, now(), true, func(call.RowID) {})
+	dry, err := Undo(s.Context(), s.store, id, UndoOptions{Dry: true})
 	if err != nil {
 		s.Fatal(err)
 	}
-	n, err = Undo(s.Context(), s.store, id, now(), false, func(id call.RowID) { left = append(left, id) })
+	n, err = Undo(s.Context(), s.store, id, UndoOptions{Now: now(), Left: func(id call.RowID) { left = append(left, id) }})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestUndoMeanwhile(t *testing.T) {
 			told.Callee = ""
 		}
 	}}
-	if _, err := Undo(t.Context(), hook, id, now(), false, func(call.RowID) {}); err != nil {
+	if _, err := Undo(t.Context(), hook, id, UndoOptions{Now: now()}); err != nil {
 		t.Fatal(err)
 	}
 	if rows := s.rows(); len(rows) != 1 || rows[0].Callee != "+49999" || rows[0].Seen != call.Graph.Set() {
@@ -198,10 +198,10 @@ func TestForgetImports(t *testing.T) {
 			t.Errorf("%v, %v", names, err)
 		}
 	}
-	if _, err := Undo(t.Context(), s.store, id, now(), false, nil); !errors.Is(err, errForgotten) {
+	if _, err := Undo(t.Context(), s.store, id, UndoOptions{Now: now()}); !errors.Is(err, errForgotten) {
 		t.Error(err)
 	}
-	if _, err := Undo(t.Context(), s.store, "other", now(), false, nil); !errors.Is(err, call.ErrNotFound) {
+	if _, err := Undo(t.Context(), s.store, "other", UndoOptions{Now: now()}); !errors.Is(err, call.ErrNotFound) {
 		t.Error(err)
 	}
 	if all, err := Imports(t.Context(), s.store); err != nil || len(all) != 1 || !all[0].Forgotten {

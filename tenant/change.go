@@ -4,74 +4,95 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/trunklog/trunklog/call"
 )
 
-var errChanged = errors.New("somebody else has changed the tenant meanwhile: look at it again")
+// turnName is the name of a value of the state that each change of the directory
+// changes: so what one checks of all tenants still holds when it is written.
+const turnName = "tenants/turn"
 
-// Set lets change change the tenant with the given id, and writes it. Its id stays.
-// The error wraps [call.ErrInvalid] if it would then have a name or a trunk that is
-// taken, or that cannot be one, and [call.ErrNotFound] if there is no such tenant.
-// With dry nothing is written.
-func (d *Directory) Set(ctx context.Context, id call.GUID, dry bool, change func(*Tenant) error) (Tenant, error) {
+// change reads the tenants and writes what f makes of that with the given id, or
+// removes it if that is nil and there is no error. If another process has changed the
+// directory meanwhile, it begins anew.
+func (d *Directory) change(ctx context.Context, id call.GUID, f func(*index) ([]byte, error)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	x, err := d.readAll(ctx)
-	if err != nil {
-		return Tenant{}, err
+	const tries = 10
+	key := prefix + id.String()
+	var err error
+	for range tries {
+		var turn, value []byte
+		if turn, err = call.Value(ctx, d.store, turnName); err != nil {
+			return err
+		}
+		x, err2 := d.readAll(ctx)
+		if err2 != nil {
+			return err2
+		}
+		if value, err = f(x); err != nil {
+			return err
+		}
+		n, _ := strconv.Atoi(string(turn))
+		d.told.Add(1)
+		_, err = d.store.Write(ctx, call.Batch{
+			State: map[string][]byte{key: value, turnName: strconv.AppendInt(nil, int64(n+1), 10)},
+			If:    map[string][]byte{key: x.raw[key], turnName: turn},
+		})
+		d.told.Add(1)
+		if !errors.Is(err, call.ErrConflict) {
+			break
+		}
 	}
-	i, ok := x.byID[id]
-	if !ok {
-		return Tenant{}, &unknownError{id.String(), x}
+	return err
+}
+
+// errDry says that nothing is to be written.
+var errDry = errors.New("nothing is written")
+
+// Set lets change change the tenant with the given id, and writes it. Its id stays. It
+// may be called several times. The error wraps [call.ErrInvalid] if the tenant would
+// then have a name or a trunk that is taken, or that cannot be one, and
+// [call.ErrNotFound] if there is no such tenant. With dry nothing is written.
+func (d *Directory) Set(ctx context.Context, id call.GUID, dry bool, change func(*Tenant) error) (t Tenant, err error) {
+	err = d.change(ctx, id, func(x *index) ([]byte, error) {
+		i, ok := x.byID[id]
+		if !ok {
+			return nil, &unknownError{id.String(), x}
+		}
+		t = x.all[i]
+		t.Names, t.Trunks, t.Plans = slices.Clone(t.Names), slices.Clone(t.Trunks), maps.Clone(t.Plans)
+		if err := change(&t); err != nil {
+			return nil, err
+		}
+		t.ID = id
+		others := slices.Delete(slices.Clone(x.all), i, i+1)
+		if err := newIndex(others).check(&t); err != nil {
+			return nil, err
+		}
+		if dry {
+			return nil, errDry
+		}
+		return json.Marshal(t)
+	})
+	if errors.Is(err, errDry) {
+		err = nil
 	}
-	t := x.all[i]
-	t.Names, t.Trunks, t.Plans = slices.Clone(t.Names), slices.Clone(t.Trunks), maps.Clone(t.Plans)
-	if err := change(&t); err != nil {
-		return Tenant{}, err
-	}
-	t.ID = id
-	others := slices.Delete(slices.Clone(x.all), i, i+1)
-	if err := newIndex(others).check(&t); err != nil {
-		return Tenant{}, err
-	}
-	value, err := json.Marshal(t)
-	if err != nil || dry {
-		return t, err
-	}
-	return t, d.replace(ctx, x, id, value)
+	return t, err
 }
 
 // Remove removes the tenant with the given id from the directory. Its rows stay.
 func (d *Directory) Remove(ctx context.Context, id call.GUID) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	x, err := d.readAll(ctx)
-	if err != nil {
-		return err
-	}
-	if _, ok := x.byID[id]; !ok {
-		return &unknownError{id.String(), x}
-	}
-	return d.replace(ctx, x, id, nil)
-}
-
-// replace writes the value of a tenant, or removes it, if it is still as x knows it.
-func (d *Directory) replace(ctx context.Context, x *index, id call.GUID, value []byte) error {
-	key := prefix + id.String()
-	defer d.told.Add(1)
-	_, err := d.store.Write(ctx, call.Batch{
-		State: map[string][]byte{key: value},
-		If:    map[string][]byte{key: x.raw[key]},
+	return d.change(ctx, id, func(x *index) ([]byte, error) {
+		if _, ok := x.byID[id]; !ok {
+			return nil, &unknownError{id.String(), x}
+		}
+		return nil, nil
 	})
-	if errors.Is(err, call.ErrConflict) {
-		return fmt.Errorf("tenant %s: %w", x.all[x.byID[id]].Name, errChanged)
-	}
-	return err
 }
 
 // Rename gives t another name. The old one stays as a further name, so that what is
@@ -96,6 +117,13 @@ func (t *Tenant) RemoveName(name string) bool {
 	had := contains(t.Names, name)
 	t.Names = slices.DeleteFunc(t.Names, func(s string) bool { return strings.EqualFold(s, name) })
 	return had
+}
+
+// AddTrunk gives t a trunk.
+func (t *Tenant) AddTrunk(host string) {
+	if host = hostOf(host); !contains(t.Trunks, host) {
+		t.Trunks = append(t.Trunks, host)
+	}
 }
 
 // RemoveTrunk takes a trunk from t, with its dial plan, and reports whether it had it.

@@ -253,26 +253,12 @@ var reserved = []string{"common", "organizations", "consumers", "adfs", "dstsv2"
 // Add writes a new tenant. It is an error if its name, its id or one of its
 // trunks is taken.
 func (d *Directory) Add(ctx context.Context, t Tenant) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	x, err := d.readAll(ctx)
-	if err != nil {
-		return err
-	}
-	if err := x.check(&t); err != nil {
-		return err
-	}
-	value, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
-	key := prefix + t.ID.String()
-	defer d.told.Add(1)
-	_, err = d.store.Write(ctx, call.Batch{
-		State: map[string][]byte{key: value},
-		If:    map[string][]byte{key: nil},
+	return d.change(ctx, t.ID, func(x *index) ([]byte, error) {
+		if err := x.check(&t); err != nil {
+			return nil, err
+		}
+		return json.Marshal(t)
 	})
-	return err
 }
 
 // check brings t into its normal form and says what is wrong with it.
@@ -314,11 +300,18 @@ func (x *index) check(t *Tenant) error {
 	return nil
 }
 
+func isGUID(name string) bool {
+	_, err := call.ParseGUID(name)
+	return err == nil
+}
+
 // checkName says what is wrong with a name of a new tenant.
 func (x *index) checkName(name string) error {
 	switch _, taken := x.byName[name]; {
 	case !nameForm.MatchString(name):
 		return fmt.Errorf("%w: tenant name %q: 1 to 63 of a-z, 0-9, '.', '_', '-' are possible", call.ErrInvalid, name)
+	case isGUID(name):
+		return fmt.Errorf("%w: tenant name %q: it could be another tenant's id", call.ErrInvalid, name)
 	case slices.Contains(reserved, name):
 		return fmt.Errorf("%w: tenant name %q is reserved", call.ErrInvalid, name)
 	case taken:

@@ -61,7 +61,7 @@ func (c *change) results() call.Result {
 func is(old, was *call.Row) error {
 	then := *was
 	inTicks(&then)
-	if !old.Start.Equal(then.Start) || !bytes.Equal(old.AppendBody(nil), then.AppendBody(nil)) {
+	if old.ID != then.ID || !old.Start.Equal(then.Start) || !bytes.Equal(old.AppendBody(nil), then.AppendBody(nil)) {
 		return changedMeanwhile(was)
 	}
 	return nil
