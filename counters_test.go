@@ -187,6 +187,7 @@ var noCounts = map[string]string{
 	"source/hep.spare":     "how much memory may be taken",
 	"store/pebble.durable": "a place in the log",
 	"store/pebble.written": "the same",
+	"ingest.pieces":        "numbers what the batches of an import have told",
 	"tenant.told":          "compared, to see whether something has changed",
 }
 

@@ -251,8 +251,8 @@ func TestZipThroughPipe(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
-	one := zipOf(t, entry{plans.name, "UsageId\n1\n"}, entry{exportName, exportHeader + exportRow})
-	if _, notes, err = decodeExport(t, bytes.NewReader(one)); err != nil || len(notes) != 1 || !strings.Contains(notes[0], ": 1 line with a call") {
+	one := zipOf(t, entry{plans.name, plansHeader}, entry{exportName, exportHeader + exportRow})
+	if _, notes, err = decodeExport(t, bytes.NewReader(one)); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "with its 1 line: this is the export of Calling Plan calls") {
 		t.Errorf("%q, %v", notes, err)
 	}
 }
