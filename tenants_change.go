@@ -150,7 +150,7 @@ func (h *house) owner(ctx context.Context, name string) (tenant.Tenant, error) {
 
 // reportSet says what is, or would be, other than before.
 func (p *program) reportSet(before, after tenant.Tenant, done bool) error {
-	t := table{{"", "BEFORE", "AFTER"}}
+	t := table{{"SETTING", "BEFORE", "AFTER"}}
 	was, is := tenantCells(before), tenantCells(after)
 	for i, title := range []string{"name", "further names", "trunks", "dial plans", "keep"} {
 		if was[i] != is[i] {
