@@ -156,6 +156,9 @@ func TestTakeBackKept(t *testing.T) {
 	if r.Caller != "+4930" || r.Seen != CDR.Set()|Graph.Set() {
 		t.Errorf("what was said before stands again: %+v", r)
 	}
+	if changed, left = r.TakeBack(&Told{Row: graph, Fate: New}); !changed || !left || r.Callee != "" || r.Seen != CDR.Set() {
+		t.Errorf("who has said nothing that stands has not seen the call: %v, %v, %+v", changed, left, r)
+	}
 	for s := string(AppendTold(nil, &Told{Row: first, Fate: New})); len(s) > 0; s = s[:len(s)-1] {
 		for _, err := range ParseTold(s[:len(s)-1], GUID{1}) {
 			if err != nil && !errors.Is(err, ErrInvalid) {
