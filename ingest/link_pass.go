@@ -1,0 +1,242 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A pass links the rows of one batch.
+type pass struct {
+	in     *Ingest
+	b      call.Batch
+	linked int
+	since  map[call.GUID][]byte       // new values of link/TENANT
+	began  map[call.GUID]call.Version // of the tenants, before any row was looked up
+	// offsets are those of the clocks that are off.
+	offsets []time.Duration
+	// near holds the rows that have been looked up, and those of the batch.
+	near map[nearKey][]*candidate
+	// ids are those of the rows of the batch; nil: nobody has asked.
+	ids map[rowKey]bool
+	// places are those of the rows that others became part of.
+	places map[rowKey]call.Cursor
+}
+
+// A rowKey is the tenant and id of a row.
+type rowKey struct{ tenant, id call.GUID }
+
+type nearKey struct{ tenant, correlation call.GUID }
+
+// A candidate is a row that may be the same call as another.
+type candidate struct {
+	row    call.Row
+	loaded bool   // links are
+	name   string // linked/TENANT/DAY/ROW, with the day on which it started at its first link
+	links  []byte // what that says; nil: there is no such name
+}
+
+// newPass returns a pass over a copy of b.
+func newPass(in *Ingest, b call.Batch) *pass {
+	p := &pass{
+		in:      in,
+		offsets: in.offsets(),
+		b:       b,
+		places:  make(map[rowKey]call.Cursor),
+		since:   make(map[call.GUID][]byte),
+		began:   make(map[call.GUID]call.Version),
+		near:    make(map[nearKey][]*candidate),
+	}
+	p.b.Rows, p.b.Legs = slices.Clone(b.Rows), slices.Clone(b.Legs)
+	p.b.Aliases, p.b.Still = slices.Clone(b.Aliases), slices.Clone(b.Still)
+	p.b.State, p.b.If = make(map[string][]byte), make(map[string][]byte)
+	maps.Copy(p.b.State, b.State)
+	maps.Copy(p.b.If, b.If)
+	return p
+}
+
+func (p *pass) link(ctx context.Context) error {
+	for i := range p.b.Rows {
+		r := &p.b.Rows[i]
+		if !p.in.links.wants(r) {
+			continue
+		}
+		if err := p.linkRow(ctx, r); err != nil {
+			return fmt.Errorf("look up row %v: %w", r.ID, err)
+		}
+	}
+	for i := range p.b.Legs {
+		l := &p.b.Legs[i]
+		if place, ok := p.places[rowKey{l.Tenant, l.Row.ID}]; ok {
+			l.Row = place
+		}
+	}
+	return nil
+}
+
+// linkRow gives r the id of the row that it is the same call as, if there is
+// one.
+func (p *pass) linkRow(ctx context.Context, r *call.Row) error {
+	near, err := p.lookUp(ctx, r)
+	if err != nil {
+		return err
+	}
+	c, err := p.findRecord(ctx, r, near)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		key := nearKey{r.Tenant, r.CorrelationID}
+		p.near[key] = append(p.near[key], &candidate{row: *r, loaded: true})
+		return nil
+	}
+	if r.ID != c.row.ID {
+		p.places[rowKey{r.Tenant, r.ID}] = c.row.Cursor()
+	}
+	r.ID = c.row.ID
+	w := *r
+	c.row.Fold(&w)
+	return nil
+}
+
+// find returns which of the rows near r is the same call; nil if none is.
+func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candidate, error) {
+	for _, c := range near {
+		if c.row.ID == r.ID {
+			return c, nil
+		}
+	}
+	for _, c := range near {
+		if err := p.load(ctx, c); err != nil {
+			return nil, err
+		}
+		if c.linked(r) {
+			return c, nil
+		}
+	}
+	c := p.record(r, near)
+	again := c != nil
+	if !again {
+		c = best(r, near, p.offsets)
+	}
+	if c == nil {
+		return nil, nil
+	}
+	// The row may be there after all, if its start was corrected by more than
+	// what lookUp looks at.
+	switch _, err := p.in.store.Row(ctx, r.Tenant, r.ID); {
+	case err == nil:
+		return nil, nil
+	case !errors.Is(err, call.ErrNotFound):
+		return nil, err
+	}
+	if c.name == "" {
+		// A row of that id that is gone may have left its links.
+		name := linkedName(&c.row)
+		links, err := call.Value(ctx, p.in.store, name)
+		if err != nil {
+			return nil, err
+		}
+		c.name, c.links = name, links
+		if v, ok := p.b.State[name]; ok {
+			c.links = v
+		}
+	}
+	p.note(c, r)
+	p.linked += btoi(!again)
+	return c, nil
+}
+
+// linked reports whether r has become part of c.
+func (c *candidate) linked(r *call.Row) bool {
+	for id := range c.linkedIDs {
+		if id == r.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// linkedIDs yields the ids of the rows that have become part of c.
+func (c *candidate) linkedIDs(yield func(call.GUID) bool) {
+	for entry := range slices.Chunk(c.links, linkSize) {
+		if len(entry) == linkSize && !yield(call.GUID(entry[1:])) {
+			return
+		}
+	}
+}
+
+const linkSize = 1 + len(call.GUID{})
+
+// load reads the links of c. A row that one kind of source has seen has none, unless
+// that is the export, see resaved.go.
+func (p *pass) load(ctx context.Context, c *candidate) error {
+	if c.loaded {
+		return nil
+	}
+	c.loaded = true
+	if c.row.Seen == topKind(c.row.Seen).Set() && !ofExport(&c.row) {
+		return nil
+	}
+	for _, moved := range [...]time.Duration{0, -mostMoved, mostMoved} {
+		at := c.row
+		at.Start = at.Start.Add(moved)
+		name := linkedName(&at)
+		if name == c.name {
+			continue
+		}
+		links, err := call.Value(ctx, p.in.store, name)
+		if err != nil {
+			return err
+		}
+		if c.name, c.links = name, links; links != nil {
+			return nil
+		}
+	}
+	c.name = ""
+	return nil
+}
+
+// mostMoved is by how much a row may have moved since it was linked first, for its
+// links to be found on another day.
+const mostMoved = time.Hour
+
+// note notes in the batch that r becomes part of c.
+func (p *pass) note(c *candidate, r *call.Row) {
+	name := c.name
+	if _, ok := p.b.If[name]; !ok {
+		p.b.If[name] = c.links
+	}
+	c.links = append(slices.Clone(c.links), byte(topKind(r.Seen)))
+	c.links = append(c.links, r.ID[:]...)
+	p.b.State[name] = c.links
+	p.b.Aliases = append(p.b.Aliases, call.Alias{Tenant: r.Tenant, ID: r.ID, Of: c.row.ID})
+
+	t, _ := p.in.links.get(r.Tenant)
+	value := t.value
+	if v, ok := p.since[r.Tenant]; ok {
+		value = v
+	}
+	if day := dayOf(c.row.Start); day < string(value) { // noDay is greater than any
+		name := linkName(r.Tenant)
+		if _, ok := p.b.If[name]; !ok {
+			p.b.If[name] = value
+		}
+		p.b.State[name] = []byte(day)
+		p.since[r.Tenant] = []byte(day)
+	}
+}
+
+func topKind(s call.Kinds) call.Kind {
+	for k := call.Graph; k > 0; k-- {
+		if s.Has(k) {
+			return k
+		}
+	}
+	return 0
+}
