@@ -164,7 +164,7 @@ func foldingCounts(s ingest.HearStats) metrics.Folding {
 		Messages: map[string]uint64{"call": s.Messages, "other": s.Other},
 		Legs:     map[string]uint64{"row": s.Rows, "part": s.OtherLegs, "elsewhere": s.Elsewhere, "rejected": s.Rejected},
 		Amended:  s.Amended, Inferred: s.Inferred, Crowded: s.Crowded,
-		SetAside: s.SetAside, Echoes: s.Echoes, Another: s.Another, Unlinked: s.Unlinked, Clocks: s.Offsets,
+		SetAside: s.SetAside, Echoes: s.Echoes, Another: s.Another, Unlinked: s.Unlinked, Ambiguous: s.Ambiguous, Clocks: s.Offsets,
 	}
 }
 

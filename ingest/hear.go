@@ -158,7 +158,8 @@ type HearStats struct {
 	Echoes    uint64 // rows of legs that would have been set aside, had that been known in time
 	Another   uint64 // calls that another source told with other times when their row was there
 
-	Unlinked uint64 // rows that were not linked since too many share their correlation id
+	Unlinked  uint64 // rows that were not linked since too many share their correlation id, or their time
+	Ambiguous uint64 // an SBC's records that were not linked since there are two calls that each may be
 
 	// Offsets say by how much the clocks of sources are ahead of ours, of those
 	// whose offset is steady. The map is not changed any more.
@@ -173,7 +174,7 @@ func (in *Ingest) HearStats() HearStats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := h.stats
-	s.Unlinked = uint64(in.links.crowded.Load())
+	s.Unlinked, s.Ambiguous = uint64(in.links.crowded.Load()), uint64(in.links.ambiguous.Load())
 	return s
 }
 

@@ -33,6 +33,11 @@ import (
 // Without the second, a leg of a call that has not been seen yet could not be
 // told from one that has: both share everything with the row but their id.
 //
+// Records of an SBC that tell no correlation id are looked for by what the call was,
+// see loose.go. That a tenant has, or had, some is noted as well:
+//
+//	loose/TENANT            "1"
+//
 // Within a process two Puts of the same call wait for each other. Between several,
 // the store refuses a batch whose look-ups do not hold any more, see [call.Condition],
 // and it is linked once more. What a command writes beside a server is linked by the
@@ -40,10 +45,13 @@ import (
 const (
 	linkPrefix   = "link/"
 	linkedPrefix = "linked/"
+	loosePrefix  = "loose/"
 	noDay        = "none"
 )
 
 func linkName(tenant call.GUID) string { return linkPrefix + tenant.String() }
+
+func looseName(tenant call.GUID) string { return loosePrefix + tenant.String() }
 
 func dayName(tenant call.GUID, day string) string {
 	return linkedPrefix + tenant.String() + "/" + day + "/"
@@ -62,6 +70,9 @@ type linker struct {
 	// crowded counts rows that were not linked since too many share their
 	// correlation id.
 	crowded atomic.Int64
+	// ambiguous counts rows that were not linked since of two others each may be
+	// the same call.
+	ambiguous atomic.Int64
 
 	mu      sync.Mutex
 	tenants map[call.GUID]*tenantLinks
@@ -70,13 +81,17 @@ type linker struct {
 
 // Stripes keep two Puts of one call apart, and let Puts of one tenant's calls wait
 // for nobody else's.
-type stripes [64]sync.Mutex
+type stripes [2 * stripeCount]sync.Mutex
 
-// TenantLinks is what link/TENANT says.
+// Half of the stripes are of correlation ids, half of numbers.
+const stripeCount = 64
+
+// TenantLinks is what link/TENANT and loose/TENANT say.
 type tenantLinks struct {
-	value []byte    // nil: there is no such name
+	value []byte    // of link/TENANT; nil: there is no such name
+	loose bool      // there is loose/TENANT
 	read  time.Time // when
-	stale bool      // it says something else by now
+	stale bool      // they say something else by now
 }
 
 // recheck is how long a process may overlook that another one has written a
@@ -99,9 +114,13 @@ func (l *linker) get(tenant call.GUID) (t tenantLinks, ok bool) {
 func (l *linker) set(tenant call.GUID, t tenantLinks) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p := l.tenants[tenant]; p == nil || p.value == nil || t.value != nil {
-		l.tenants[tenant] = &t
+	if p := l.tenants[tenant]; p != nil {
+		t.loose = t.loose || p.loose
+		if t.value == nil {
+			t.value = p.value
+		}
 	}
+	l.tenants[tenant] = &t
 }
 
 // reread makes everything be read again.
@@ -130,7 +149,7 @@ func (in *Ingest) writeOnce(ctx context.Context, b call.Batch) (res call.Result,
 	l.gate.RLock()
 	defer l.gate.RUnlock()
 	b = l.unlinked(b)
-	if !l.wantsAny(b.Rows) {
+	if !slices.ContainsFunc(b.Rows, func(r call.Row) bool { return l.wants(&r) || l.wantsLoose(&r) }) {
 		res, err = in.store.Write(ctx, b)
 		return res, 0, err
 	}
@@ -146,6 +165,7 @@ func (in *Ingest) writeOnce(ctx context.Context, b call.Batch) (res call.Result,
 	for tenant, value := range p.since {
 		l.set(tenant, tenantLinks{value: value, read: in.now()})
 	}
+	l.ambiguous.Add(p.ambiguous)
 	return res, p.linked, nil
 }
 
@@ -155,7 +175,7 @@ func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
 	asked := make(map[call.GUID]bool)
 	for i := range rows {
 		r := &rows[i]
-		if !linkable(r) || asked[r.Tenant] && !hasOwnID(r) {
+		if !linkable(r) && !loose(r) && !firm(r) || asked[r.Tenant] && !hasOwnID(r) {
 			continue
 		}
 		t, err := in.tenantLinks(ctx, r.Tenant)
@@ -163,8 +183,8 @@ func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
 			return err
 		}
 		asked[r.Tenant] = true
-		if t.value == nil && hasOwnID(r) {
-			if err := in.beginLinking(ctx, r.Tenant); err != nil {
+		if t.value == nil && hasOwnID(r) && linkable(r) || !t.loose && loose(r) {
+			if err := in.beginLinking(ctx, r.Tenant, loose(r)); err != nil {
 				return err
 			}
 		}
@@ -172,37 +192,53 @@ func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
 	return nil
 }
 
-// tenantLinks returns what link/TENANT says, from memory if that is enough.
+// tenantLinks returns what is noted of a tenant, from memory if that is enough.
 func (in *Ingest) tenantLinks(ctx context.Context, tenant call.GUID) (tenantLinks, error) {
 	t, ok := in.links.get(tenant)
-	if ok && !t.stale && (t.value != nil || in.now().Sub(t.read) < recheck) {
+	if ok && !t.stale && (t.value != nil && t.loose || in.now().Sub(t.read) < recheck) {
 		return t, nil
 	}
 	value, err := call.Value(ctx, in.store, linkName(tenant))
 	if err != nil {
 		return t, err
 	}
-	t = tenantLinks{value: value, read: in.now()}
+	isLoose, err := call.Value(ctx, in.store, looseName(tenant))
+	if err != nil {
+		return t, err
+	}
+	t = tenantLinks{value: value, loose: isLoose != nil, read: in.now()}
 	in.links.set(tenant, t)
 	return t, nil
 }
 
-func (in *Ingest) beginLinking(ctx context.Context, tenant call.GUID) error {
+func (in *Ingest) beginLinking(ctx context.Context, tenant call.GUID, loose bool) error {
 	in.links.gate.Lock()
 	defer in.links.gate.Unlock()
-	if t, ok := in.links.get(tenant); ok && t.value != nil {
+	t, _ := in.links.get(tenant)
+	b := call.Batch{State: map[string][]byte{}, If: map[string][]byte{}}
+	begin := func(name, value string) {
+		b.State[name], b.If[name] = []byte(value), nil
+	}
+	if t.value == nil {
+		t.value = []byte(noDay)
+		begin(linkName(tenant), noDay)
+	}
+	if loose && !t.loose {
+		t.loose = true
+		begin(looseName(tenant), "1")
+	}
+	if len(b.State) == 0 {
 		return nil // another Put was faster
 	}
-	name, value := linkName(tenant), []byte(noDay)
-	_, err := in.store.Write(ctx, call.Batch{State: map[string][]byte{name: value}, If: map[string][]byte{name: nil}})
-	if err != nil {
+	if _, err := in.store.Write(ctx, b); err != nil {
 		return err
 	}
-	in.links.set(tenant, tenantLinks{value: value, read: in.now()})
+	t.read = in.now()
+	in.links.set(tenant, t)
 	return nil
 }
 
-// wants reports whether other rows are looked up for r.
+// wants reports whether other rows are looked up for r by its correlation id.
 func (l *linker) wants(r *call.Row) bool {
 	if !linkable(r) {
 		return false
@@ -211,24 +247,45 @@ func (l *linker) wants(r *call.Row) bool {
 	return t.value != nil
 }
 
+// wantsLoose reports whether other rows are looked up for r by what the call was.
+func (l *linker) wantsLoose(r *call.Row) bool {
+	if !loose(r) && !firm(r) {
+		return false
+	}
+	t, _ := l.get(r.Tenant)
+	return t.loose
+}
+
 // unlinked returns b with the condition that the tenants that are taken to have no
 // rows to be linked still have none: for them nothing is looked up.
 func (l *linker) unlinked(b call.Batch) call.Batch {
 	var none map[string][]byte
-	var last call.GUID
-	for i := range b.Rows {
-		r := &b.Rows[i]
-		if !linkable(r) || none != nil && r.Tenant == last || l.wants(r) {
-			continue
-		}
-		if none == nil {
-			none = maps.Clone(b.If)
-		}
+	nothing := func(name string) {
 		if none == nil {
 			none = make(map[string][]byte)
+			maps.Copy(none, b.If)
 		}
-		last = r.Tenant
-		none[linkName(last)] = nil
+		none[name] = nil
+	}
+	type question struct {
+		tenant         call.GUID
+		linkable, firm bool
+	}
+	var last question
+	for i := range b.Rows {
+		r := &b.Rows[i]
+		q := question{r.Tenant, linkable(r), firm(r)}
+		if q == last {
+			continue
+		}
+		last = q
+		t, _ := l.get(q.tenant)
+		if q.linkable && t.value == nil {
+			nothing(linkName(q.tenant))
+		}
+		if q.firm && !t.loose {
+			nothing(looseName(q.tenant))
+		}
 	}
 	if none != nil {
 		b.If = none
@@ -236,21 +293,24 @@ func (l *linker) unlinked(b call.Batch) call.Batch {
 	return b
 }
 
-func (l *linker) wantsAny(rows []call.Row) bool {
-	for i := range rows {
-		if l.wants(&rows[i]) {
-			return true
-		}
-	}
-	return false
-}
-
 // lock locks the calls of the given rows, and returns what unlocks them.
 func (l *linker) lock(rows []call.Row) (unlock func()) {
-	wanted := make(map[call.GUID]uint64)
+	wanted := make(map[call.GUID]*[2]uint64)
+	want := func(tenant call.GUID, half, stripe int) {
+		if wanted[tenant] == nil {
+			wanted[tenant] = new([2]uint64)
+		}
+		wanted[tenant][half] |= 1 << stripe
+	}
 	for i := range rows {
-		if r := &rows[i]; linkable(r) {
-			wanted[r.Tenant] |= 1 << (r.CorrelationID[15] % 64)
+		r := &rows[i]
+		if linkable(r) {
+			want(r.Tenant, 0, int(r.CorrelationID[15]%stripeCount))
+		}
+		if l.wantsLoose(r) {
+			for key := range numberKeys(r) {
+				want(r.Tenant, 1, key%stripeCount)
+			}
 		}
 	}
 	var locked []*sync.Mutex
@@ -258,7 +318,7 @@ func (l *linker) lock(rows []call.Row) (unlock func()) {
 	for _, tenant := range tenants {
 		calls := l.callsOf(tenant)
 		for i := range calls {
-			if wanted[tenant]>>i&1 != 0 {
+			if wanted[tenant][i/stripeCount]>>(i%stripeCount)&1 != 0 {
 				calls[i].Lock()
 				locked = append(locked, &calls[i])
 			}

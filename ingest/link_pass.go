@@ -16,12 +16,23 @@ type pass struct {
 	in     *Ingest
 	b      call.Batch
 	linked int
-	since  map[call.GUID][]byte       // new values of link/TENANT
-	began  map[call.GUID]call.Version // of the tenants, before any row was looked up
+	// ambiguous is how many rows were not linked since of two others each may be the
+	// same call.
+	ambiguous int64
+	since     map[call.GUID][]byte       // new values of link/TENANT
+	began     map[call.GUID]call.Version // of the tenants, before any row was looked up
 	// offsets are those of the clocks that are off.
 	offsets []time.Duration
 	// near holds the rows that have been looked up, and those of the batch.
 	near map[nearKey][]*candidate
+	// known holds all candidates under the ids of their rows: one that has been found
+	// in two ways is one.
+	known map[rowKey]*candidate
+	// slots holds what starts in a slot of time, and what of the batch may, of tenants
+	// whose calls are told apart by what they are; nil: the batch was not looked at.
+	slots map[slotKey][]*candidate
+	read  map[slotKey]bool // these slots have been
+	ahead []*candidate     // by the place of the row in the batch
 	// ids are those of the rows of the batch; nil: nobody has asked.
 	ids map[rowKey]bool
 	// places are those of the rows that others became part of.
@@ -36,6 +47,7 @@ type nearKey struct{ tenant, correlation call.GUID }
 // A candidate is a row that may be the same call as another.
 type candidate struct {
 	row    call.Row
+	ahead  bool   // it comes later in the batch, and may be another row by then
 	loaded bool   // links are
 	name   string // linked/TENANT/DAY/ROW, with the day on which it started at its first link
 	links  []byte // what that says; nil: there is no such name
@@ -51,6 +63,7 @@ func newPass(in *Ingest, b call.Batch) *pass {
 		since:   make(map[call.GUID][]byte),
 		began:   make(map[call.GUID]call.Version),
 		near:    make(map[nearKey][]*candidate),
+		known:   make(map[rowKey]*candidate),
 	}
 	p.b.Rows, p.b.Legs = slices.Clone(b.Rows), slices.Clone(b.Legs)
 	p.b.Aliases, p.b.Still = slices.Clone(b.Aliases), slices.Clone(b.Still)
@@ -63,10 +76,10 @@ func newPass(in *Ingest, b call.Batch) *pass {
 func (p *pass) link(ctx context.Context) error {
 	for i := range p.b.Rows {
 		r := &p.b.Rows[i]
-		if !p.in.links.wants(r) {
+		if !p.in.links.wants(r) && !p.in.links.wantsLoose(r) {
 			continue
 		}
-		if err := p.linkRow(ctx, r); err != nil {
+		if err := p.linkRow(ctx, i); err != nil {
 			return fmt.Errorf("look up row %v: %w", r.ID, err)
 		}
 	}
@@ -79,20 +92,27 @@ func (p *pass) link(ctx context.Context) error {
 	return nil
 }
 
-// linkRow gives r the id of the row that it is the same call as, if there is
-// one.
-func (p *pass) linkRow(ctx context.Context, r *call.Row) error {
-	near, err := p.lookUp(ctx, r)
-	if err != nil {
-		return err
+// linkRow gives row i of the batch the id of the row that it is the same call as, if
+// there is one.
+func (p *pass) linkRow(ctx context.Context, i int) (err error) {
+	r := &p.b.Rows[i]
+	var c *candidate
+	if p.in.links.wants(r) {
+		near, err := p.lookUp(ctx, r)
+		if err != nil {
+			return err
+		}
+		if c, err = p.findRecord(ctx, r, near); err != nil {
+			return err
+		}
 	}
-	c, err := p.findRecord(ctx, r, near)
-	if err != nil {
-		return err
+	if p.in.links.wantsLoose(r) {
+		if c, err = p.findLoose(ctx, i, c); err != nil {
+			return err
+		}
 	}
 	if c == nil {
-		key := nearKey{r.Tenant, r.CorrelationID}
-		p.near[key] = append(p.near[key], &candidate{row: *r, loaded: true})
+		p.comes(r)
 		return nil
 	}
 	if r.ID != c.row.ID {
@@ -102,6 +122,28 @@ func (p *pass) linkRow(ctx context.Context, r *call.Row) error {
 	w := *r
 	c.row.Fold(&w)
 	return nil
+}
+
+// comes notes that r will be a row of its own.
+func (p *pass) comes(r *call.Row) {
+	c := &candidate{row: *r, loaded: true}
+	p.known[rowKey{r.Tenant, r.ID}] = c
+	if linkable(r) {
+		key := nearKey{r.Tenant, r.CorrelationID}
+		p.near[key] = append(p.near[key], c)
+	}
+	if p.in.links.wantsLoose(r) {
+		p.slots[slotOf(r)] = append(p.slots[slotOf(r)], c)
+	}
+}
+
+// candidate returns the candidate for a row of the store, as the batch has it by now.
+func (p *pass) candidate(r *call.Row) *candidate {
+	key := rowKey{r.Tenant, r.ID}
+	if p.known[key] == nil {
+		p.known[key] = &candidate{row: r.Clone()}
+	}
+	return p.known[key]
 }
 
 // find returns which of the rows near r is the same call; nil if none is.
@@ -129,18 +171,33 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 	}
 	// The row may be there after all, if its start was corrected by more than
 	// what lookUp looks at.
-	switch _, err := p.in.store.Row(ctx, r.Tenant, r.ID); {
-	case err == nil:
-		return nil, nil
-	case !errors.Is(err, call.ErrNotFound):
+	if there, err := p.there(ctx, r); there || err != nil {
 		return nil, err
 	}
+	if err := p.join(ctx, c, r); err != nil {
+		return nil, err
+	}
+	p.linked += btoi(!again)
+	return c, nil
+}
+
+// there reports whether the store has a row with the id of r.
+func (p *pass) there(ctx context.Context, r *call.Row) (bool, error) {
+	_, err := p.in.store.Row(ctx, r.Tenant, r.ID)
+	if errors.Is(err, call.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// join notes that r becomes part of c.
+func (p *pass) join(ctx context.Context, c *candidate, r *call.Row) error {
 	if c.name == "" {
 		// A row of that id that is gone may have left its links.
 		name := linkedName(&c.row)
 		links, err := call.Value(ctx, p.in.store, name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		c.name, c.links = name, links
 		if v, ok := p.b.State[name]; ok {
@@ -148,8 +205,7 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 		}
 	}
 	p.note(c, r)
-	p.linked += btoi(!again)
-	return c, nil
+	return nil
 }
 
 // linked reports whether r has become part of c.

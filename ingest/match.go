@@ -61,7 +61,7 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 			return nil, err
 		}
 		if !known[row.ID] {
-			near = append(near, &candidate{row: row.Clone()})
+			near = append(near, p.candidate(row))
 		}
 	}
 	p.near[key] = near

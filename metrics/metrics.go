@@ -89,18 +89,19 @@ type Auth struct {
 
 // Folding says how the making of rows out of messages gets on.
 type Folding struct {
-	Open     int64             // legs of calls that have begun and not ended
-	Held     int64             // all legs in memory
-	Lag      time.Duration     // from the time of the last message to its being durable
-	Messages map[string]uint64 // "call" if they belong to a call, else "other"
-	Legs     map[string]uint64 // legs that have ended, by what became of them
-	Amended  uint64            // rows that late messages have changed
-	Inferred uint64            // rows of calls whose end was not heard
-	Crowded  uint64            // calls that were closed because there were too many at once
-	SetAside uint64            // legs that bear Microsoft's name, beside others that surely face it
-	Echoes   uint64            // rows of legs that would have been set aside, had that been known in time
-	Another  uint64            // calls that another source told with other times when their row was there
-	Unlinked uint64            // rows that were not linked since too many share their correlation id
+	Open      int64             // legs of calls that have begun and not ended
+	Held      int64             // all legs in memory
+	Lag       time.Duration     // from the time of the last message to its being durable
+	Messages  map[string]uint64 // "call" if they belong to a call, else "other"
+	Legs      map[string]uint64 // legs that have ended, by what became of them
+	Amended   uint64            // rows that late messages have changed
+	Inferred  uint64            // rows of calls whose end was not heard
+	Crowded   uint64            // calls that were closed because there were too many at once
+	SetAside  uint64            // legs that bear Microsoft's name, beside others that surely face it
+	Echoes    uint64            // rows of legs that would have been set aside, had that been known in time
+	Another   uint64            // calls that another source told with other times when their row was there
+	Unlinked  uint64            // rows that were not linked since too many share their correlation id
+	Ambiguous uint64            // rows that were not linked since each of two others may be the same call
 
 	// Clocks are by how much the clocks of sources are ahead of ours.
 	Clocks map[string]time.Duration

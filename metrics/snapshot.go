@@ -26,7 +26,7 @@ type families struct {
 	limited, connections                                                family
 	rows, linked, unassigned                                            family
 	open, held, lag, heard, legs, amended, inferred, crowded            family
-	aside, echoes, another, unlinked, clocks                            family
+	aside, echoes, another, unlinked, ambiguous, clocks                 family
 }
 
 func newFamilies() families {
@@ -69,6 +69,7 @@ func newFamilies() families {
 		echoes:         counter("trunklog_fold_echoes_total", "Rows of legs that would have been set aside, had it been known in time that others surely face Microsoft."),
 		another:        counter("trunklog_fold_other_times_total", "Calls that a source told with other times than those of the row that was there, which stayed."),
 		unlinked:       counter("trunklog_rows_unlinked_total", "Rows that were not linked with others, because more than 64 that start at about the same time share their correlation id."),
+		ambiguous:      counter("trunklog_rows_ambiguous_total", "Records of an SBC without a correlation id, and calls of Microsoft's, that were not linked, because two others each may be the same call."),
 		clocks:         gauge("trunklog_source_clock_offset_seconds", "By how much the clock of a source's agents is ahead of this one, where that is steady.", "source"),
 	}
 }
@@ -84,7 +85,7 @@ func (f *families) all() []family {
 		f.limited, f.connections,
 		f.rows, f.linked, f.unassigned,
 		f.open, f.held, f.lag, f.heard, f.legs, f.amended, f.inferred, f.crowded,
-		f.aside, f.echoes, f.another, f.unlinked, f.clocks,
+		f.aside, f.echoes, f.another, f.unlinked, f.ambiguous, f.clocks,
 	}
 }
 
@@ -163,6 +164,7 @@ func (s *snapshots) folding(out output, x Folding) {
 	out.add(s.f.echoes, float64(x.Echoes))
 	out.add(s.f.another, float64(x.Another))
 	out.add(s.f.unlinked, float64(x.Unlinked))
+	out.add(s.f.ambiguous, float64(x.Ambiguous))
 	for source, ahead := range x.Clocks {
 		out.add(s.f.clocks, ahead.Seconds(), source)
 	}

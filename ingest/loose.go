@@ -1,0 +1,318 @@
+package ingest
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// An SBC's own record often tells no correlation id. It is the record of a call that
+// Microsoft tells of, or that was heard, if numbers, times and trunk agree (sameLoose)
+// and no other record on either side may be it: of two calls that look alike, none is
+// taken for the other. Records of the same batch that come later are rivals as well, so
+// that their order does not matter.
+//
+// Such rows are looked for among all rows of their time. Tenants that have none of them
+// are spared that, see loose/TENANT in link.go. Within a process two Puts of calls of
+// one number wait for each other. Between several nothing keeps two that write at the
+// same moment from overlooking each other: what is told of a call is then two rows.
+
+// loose reports whether r is an SBC's record that tells numbers, and no correlation id.
+func loose(r *call.Row) bool {
+	return r.CorrelationID.IsZero() && !firm(r) && (r.Seen.Has(call.CDR) || r.Seen.Has(call.RADIUS)) &&
+		(isKnown(r.Caller) || isKnown(r.Callee))
+}
+
+// firm reports whether a record of an SBC may be of the call of r: Microsoft has told of
+// it, or it was heard.
+func firm(r *call.Row) bool { return microsofts(r) || r.Seen.Has(call.SIP) }
+
+const (
+	// slotLength is the length of the pieces of time in which rows are looked for.
+	slotLength = 10 * time.Second
+	// longestLoose is how much of the log is looked at for one row at most. Of a call
+	// that rings longer only its start counts.
+	longestLoose = 10 * time.Minute
+	// looseCrowd is how many rows are compared with one.
+	looseCrowd = 20_000
+	// longestRing is how long a call may have rung whose INVITE is not told.
+	longestRing = 2 * time.Minute
+)
+
+// A slotKey names what starts in one piece of time.
+type slotKey struct {
+	tenant call.GUID
+	slot   int64
+}
+
+func slotOf(r *call.Row) slotKey { return slotKey{r.Tenant, slotAt(r.Start)} }
+
+func slotAt(t time.Time) int64 { return t.Unix() / int64(slotLength/time.Second) }
+
+func (k slotKey) start() time.Time {
+	return time.Unix(k.slot*int64(slotLength/time.Second), 0).UTC()
+}
+
+// findLoose returns the row that is the call of row i of the batch, which is c if that
+// is not nil; nil if there is none, or more than one may be it.
+func (p *pass) findLoose(ctx context.Context, i int, c *candidate) (*candidate, error) {
+	p.arrives(i)
+	if c != nil {
+		return c, nil
+	}
+	r := &p.b.Rows[i]
+	near, err := p.around(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(near) > looseCrowd {
+		p.in.links.crowded.Add(1)
+		return nil, nil
+	}
+	c, rivals, err := p.only(ctx, r, near)
+	if c == nil && !rivals || err != nil {
+		return nil, err
+	}
+	if there, err := p.there(ctx, r); there || err != nil {
+		return nil, err
+	}
+	if rivals {
+		p.ambiguous++
+		return nil, nil
+	}
+	if err := p.load(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := p.join(ctx, c, r); err != nil {
+		return nil, err
+	}
+	p.linked++
+	return c, nil
+}
+
+// arrives takes row i of the batch out of those that are to come.
+func (p *pass) arrives(i int) {
+	if p.slots == nil {
+		p.slots = make(map[slotKey][]*candidate)
+		p.read = make(map[slotKey]bool)
+		p.ahead = make([]*candidate, len(p.b.Rows))
+		for k := range p.b.Rows {
+			if r := &p.b.Rows[k]; k >= i && p.in.links.wantsLoose(r) {
+				p.ahead[k] = &candidate{row: *r, ahead: true}
+				p.slots[slotOf(r)] = append(p.slots[slotOf(r)], p.ahead[k])
+			}
+		}
+	}
+	key := slotOf(&p.b.Rows[i])
+	p.slots[key] = slices.DeleteFunc(p.slots[key], func(c *candidate) bool { return c == p.ahead[i] })
+}
+
+// around returns the rows that start when the call of r, or one that may be taken for
+// it, does.
+func (p *pass) around(ctx context.Context, r *call.Row) (near []*candidate, err error) {
+	from, to := r.Start, r.Start
+	for _, t := range [...]time.Time{r.Invite, r.Failure} {
+		if !t.IsZero() && t.Before(from) {
+			from = t
+		}
+		if t.After(to) {
+			to = t
+		}
+	}
+	if r.Invite.IsZero() {
+		to = to.Add(longestRing)
+	}
+	if to.Sub(from) > longestLoose {
+		from, to = r.Start, r.Start
+	}
+	const far = 2 * (clockSlack + time.Second) // the other row's rivals are as far from it
+	for slot := slotAt(from.Add(-far)); slot <= slotAt(to.Add(far)); slot++ {
+		key := slotKey{r.Tenant, slot}
+		if err := p.readSlot(ctx, key); err != nil {
+			return nil, err
+		}
+		near = append(near, p.slots[key]...)
+	}
+	return near, nil
+}
+
+// readSlot reads what starts in a slot of time, unless it has been.
+func (p *pass) readSlot(ctx context.Context, key slotKey) error {
+	if p.read[key] {
+		return nil
+	}
+	p.read[key] = true
+	q := call.Query{Tenant: key.tenant, From: key.start(), To: key.start().Add(slotLength), Limit: looseCrowd + 1}
+	slot := p.slots[key]
+	for row, err := range p.in.store.Rows(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if !loose(row) && !firm(row) {
+			continue
+		}
+		if c := p.candidate(row); !slices.Contains(slot, c) {
+			slot = append(slot, c)
+		}
+	}
+	p.slots[key] = slot
+	return nil
+}
+
+// only returns the one row near r that may be its call. If rivals is set, there are
+// several, or the one may be the call of another row as well.
+func (p *pass) only(ctx context.Context, r *call.Row, near []*candidate) (c *candidate, rivals bool, err error) {
+	for _, x := range near {
+		if x.row.ID == r.ID {
+			if x.ahead {
+				continue
+			}
+			return nil, false, nil
+		}
+		switch may, err := p.mayBe(ctx, x, r); {
+		case err != nil:
+			return nil, false, err
+		case !may, c != nil && p.oneCall(c, x):
+		case c != nil:
+			return nil, true, nil
+		default:
+			c = x
+		}
+	}
+	if c == nil || c.ahead { // that one will find r
+		return nil, false, nil
+	}
+	for _, x := range near {
+		if x == c || x.row.ID == r.ID {
+			continue
+		}
+		if may, err := p.mayBe(ctx, x, &c.row); may || err != nil {
+			return nil, may, err
+		}
+	}
+	return c, false, nil
+}
+
+// mayBe reports whether c may be the call of r. What comes later in the batch and is in
+// the log already is not asked: it is there under the id that it has now.
+func (p *pass) mayBe(ctx context.Context, c *candidate, r *call.Row) (bool, error) {
+	if !sameLoose(&c.row, r) {
+		return false, nil
+	}
+	if c.ahead {
+		there, err := p.there(ctx, &c.row)
+		return !there, err
+	}
+	return true, nil
+}
+
+// oneCall reports whether two rows will be one by their correlation id.
+func (p *pass) oneCall(a, b *candidate) bool {
+	return linkable(&a.row) && a.row.CorrelationID == b.row.CorrelationID && sameCall(&a.row, &b.row, p.offsets)
+}
+
+// sameLoose reports whether a record of an SBC without a correlation id and another row
+// can be the same call: nobody has told both of different calls, and their directions,
+// trunks, numbers and times agree.
+func sameLoose(a, b *call.Row) bool {
+	switch {
+	case a.Seen&b.Seen != 0, !(loose(a) && firm(b) || loose(b) && firm(a)):
+		return false
+	case a.CallType != "" && b.CallType != "" && a.Inbound() != b.Inbound():
+		return false
+	case !strings.EqualFold(a.Trunk, b.Trunk) && a.Trunk != "" && b.Trunk != "":
+		return false
+	}
+	apart, ok := sameTimes(a, b)
+	if !ok {
+		return false
+	}
+	caller, knowCaller := sharedDigits(a.Caller, b.Caller)
+	callee, knowCallee := sharedDigits(a.Callee, b.Callee)
+	switch {
+	case knowCaller && knowCallee:
+		const least, all = 3, 10 // an extension may be short if the other number is long
+		return min(caller, callee) >= least && caller+callee >= all
+	case knowCaller || knowCallee:
+		// Nobody knows who the other one is. A call that was talked for a while is told
+		// from others by how long.
+		const enough, while = 7, 10 * time.Second
+		return caller+callee >= enough && talked(a) >= while && talked(b) >= while && apart <= time.Second
+	}
+	return false
+}
+
+// talked returns how long a call lasted once it was answered.
+func talked(r *call.Row) time.Duration {
+	if r.End.IsZero() || r.Start.IsZero() {
+		return 0
+	}
+	return r.End.Sub(r.Start)
+}
+
+// sameTimes reports whether the times of two rows agree: none is further from its
+// counterpart than clocks may differ, all by about the same. How much they differ from
+// each other is returned. Where an SBC tells one time of the beginning, it may be that
+// of the INVITE or of the answer.
+func sameTimes(a, b *call.Row) (apart time.Duration, ok bool) {
+	answered := func(r *call.Row) bool { return r.By[call.FieldStart] != 0 && !r.End.IsZero() }
+	starts := [2]time.Time{a.Start, b.Start}
+	over := [2]time.Time{lastTime(a), lastTime(b)}
+	var readings [][][2]time.Time
+	switch {
+	case !a.Invite.IsZero() && !b.Invite.IsZero() && answered(a) && answered(b):
+		readings = [][][2]time.Time{{{a.Invite, b.Invite}, starts, over}}
+	case !a.Invite.IsZero() && !b.Invite.IsZero():
+		readings = [][][2]time.Time{{{a.Invite, b.Invite}, over}}
+	default:
+		readings = [][][2]time.Time{{starts, over}}
+		if !a.Invite.IsZero() {
+			readings = append(readings, [][2]time.Time{{a.Invite, b.Start}, over})
+		}
+		if !b.Invite.IsZero() {
+			readings = append(readings, [][2]time.Time{{a.Start, b.Invite}, over})
+		}
+	}
+	most := slack(a, b)
+	for _, pairs := range readings {
+		if d, may := spread(pairs, most); may && (!ok || d < apart) {
+			apart, ok = d, true
+		}
+	}
+	return apart, ok
+}
+
+// spread returns by how much the differences between the times of each pair differ, and
+// whether none of them is greater than most, and all about the same.
+func spread(pairs [][2]time.Time, most time.Duration) (d time.Duration, ok bool) {
+	var all []time.Duration
+	for _, t := range pairs {
+		if !t[0].IsZero() && !t[1].IsZero() {
+			all = append(all, t[0].Sub(t[1]))
+		}
+	}
+	least, greatest := slices.Min(all), slices.Max(all) // starts are always known
+	const rounding = 2 * time.Second                    // of both ends
+	d = greatest - least
+	return d, max(-least, greatest) <= most && d <= rounding
+}
+
+// slack is by how much the clocks of the witnesses of two rows may differ, and a second
+// for what one of them has cut.
+func slack(a, b *call.Row) time.Duration {
+	if coarse(a) || coarse(b) {
+		return clockSlack + time.Second
+	}
+	return clockSlack
+}
+
+// lastTime returns when a call ended, or failed.
+func lastTime(r *call.Row) time.Time {
+	if !r.End.IsZero() {
+		return r.End
+	}
+	return r.Failure
+}
