@@ -1,5 +1,6 @@
 // Package door is where connections come in: how many there may be at once, from
-// one address and in all, and whose they are behind proxies.
+// one address and in all, whose they are behind proxies, and what the pages of
+// other sites may ask.
 //
 // It does not know what is spoken on them. It keeps no clock and starts no
 // goroutine.
