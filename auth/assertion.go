@@ -145,7 +145,7 @@ func (a *Authority) checkAudience(claims object, c storedClient, req request) *r
 	if list, is := claims.texts("aud"); is && len(list) == 1 {
 		aud, ok = list[0], true
 	}
-	good := []string{tenantIssuer(req.root, c.Tenant)}
+	good := []string{issuerOf(req.root, c.Tenant, req.v1)}
 	if !a.issuerAudience {
 		good = append(good, req.endpoints...)
 	}

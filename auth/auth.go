@@ -224,3 +224,11 @@ func (c Config) check() error {
 
 // tenantIssuer returns the iss of the tokens of a tenant.
 func tenantIssuer(root, tenant string) string { return root + "/" + tenant + "/v2.0" }
+
+// issuerOf returns the same, or the iss of tokens that were asked for by v1.0.
+func issuerOf(root, tenant string, v1 bool) string {
+	if v1 {
+		return root + "/" + tenant
+	}
+	return tenantIssuer(root, tenant)
+}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,9 @@ func rawJSON(f forger) family {
 		escaped := fmt.Sprintf(`"\u%04x%s"`, x.name[0], x.name[1:])
 		fam.add("escaped name: "+x.name, f.claims("{"+strings.Replace(inner, quote(x.name), escaped, 1)+"}"))
 		fam.add("twice, escaped: "+x.name, f.claims("{"+inner+","+escaped+`:"other"}`))
-		if x.name != "roles" { // without roles it is a good token that may nothing
+		// Without roles it is a good token that may nothing, and tokens of earlier
+		// versions have none of the others.
+		if !slices.Contains([]string{"roles", "app_displayname", "appidacr", "azpacr", "idtyp", "uti"}, x.name) {
 			fam.add("upper case: "+x.name, f.claims("{"+strings.Replace(inner, quote(x.name), quote(strings.ToUpper(x.name)), 1)+"}"))
 		}
 		fam.add("null: "+x.name, f.claim(x.name, "null"))
@@ -202,6 +205,13 @@ func identities(f forger) family {
 	fam.add("sub and oid of another", f.claims(f.payload.with("sub", quote(nobody)).with("oid", quote(nobody)).String()))
 	for _, v := range []string{`"1.0"`, `"2"`, `"2.00"`, "2.0", `"v2.0"`} {
 		fam.add("ver "+v, f.claim("ver", v))
+	}
+	for _, iss := range []string{testRoot + "/" + contoso + "/", testRoot + "/" + fabrikam, testRoot + "/common", testRoot, testRoot + "/", contoso, "/" + contoso, testRoot + "/" + contoso + "/v1.0", "https://sts.windows.net/" + contoso + "/"} {
+		fam.add("ver 1.0, iss "+iss, f.claims(f.payload.with("ver", `"1.0"`).with("iss", quote(iss)).String()))
+	}
+	fam.add("ver 2.0, iss of v1.0", f.claim("iss", quote(testRoot+"/"+contoso)))
+	for _, v := range []string{`""`, `"user"`, `"App"`, `["app"]`} {
+		fam.add("idtyp "+v, f.claim("idtyp", v))
 	}
 	return fam
 }

@@ -66,7 +66,9 @@ func serializations(f forger) family {
 		fam.add(fmt.Sprintf("%q in the header", sp), p[0][:10]+sp+p[0][10:]+"."+p[1]+"."+p[2])
 		fam.add(fmt.Sprintf("%q in the payload", sp), p[0]+"."+p[1][:10]+sp+p[1][10:]+"."+p[2])
 		fam.add(fmt.Sprintf("%q in the signature", sp), p[0]+"."+p[1]+"."+p[2][:10]+sp+p[2][10:])
-		fam.add(fmt.Sprintf("%q in front", sp), sp+f.token)
+		if sp != " " { // which is one space more behind Bearer
+			fam.add(fmt.Sprintf("%q in front", sp), sp+f.token)
+		}
 		fam.add(fmt.Sprintf("%q behind", sp), f.token+sp)
 		fam.add(fmt.Sprintf("%q at the dot", sp), p[0]+sp+"."+p[1]+"."+p[2])
 	}

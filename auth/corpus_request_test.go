@@ -19,8 +19,8 @@ func headers(f forger) family {
 		fam.cases = append(fam.cases, hostile{name: name, req: r, token: name})
 	}
 	for _, v := range []string{
-		"", " ", "Bearer", "Bearer ", "Bearer  ", "bearer", "BEARER ", f.token, "Bearer:" + f.token, "Bearer: " + f.token, "Bearer=" + f.token,
-		"Bearer\t" + f.token, "bearer\t" + f.token, "Bearer  " + f.token, "Bearer \t" + f.token, "Bearer\n" + f.token, "Bearer\r\n " + f.token, "Bearer\u00a0" + f.token, "Bearer%20" + f.token, "Bearer+" + f.token,
+		"", " ", "Bearer", "Bearer ", "Bearer  ", "bearer", "BEARER ", f.token + ".", "x" + f.token, `"` + f.token + `"`, f.token + ",", f.token + " x", "Bearer" + f.token, "Bearer:" + f.token, "Bearer: " + f.token, "Bearer=" + f.token,
+		"Bearer\t" + f.token, "bearer\t" + f.token, "Bearer \t" + f.token, "Bearer\n" + f.token, "Bearer\r\n " + f.token, "Bearer\u00a0" + f.token, "Bearer%20" + f.token, "Bearer+" + f.token,
 		" Bearer " + f.token, "\tBearer " + f.token, "Bearer " + f.token + " ", "Bearer " + f.token + "\t", "Bearer " + f.token + "\r\n", "Bearer " + f.token + "\r\nX-Other: 1", "Bearer " + f.token + "\x00", "Bearer \x00" + f.token,
 		"Bearer " + f.token + ",", "Bearer " + f.token + ", Bearer " + f.token, "Bearer " + f.token + "," + f.token, "Bearer x, Bearer " + f.token, "Bearer " + f.token + ";", "Bearer " + f.token + " x", "Bearer x " + f.token,
 		"Basic " + f.token, "Basic " + base64.StdEncoding.EncodeToString([]byte("Bearer:"+f.token)), "Token " + f.token, "JWT " + f.token, "DPoP " + f.token, "PoP " + f.token, "Digest " + f.token, "Negotiate " + f.token, "OAuth " + f.token, "BearerX " + f.token, "XBearer " + f.token, "Bearer-" + f.token,

@@ -1,55 +1,66 @@
 package auth
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
 
-// The paths behind the tenant, in lower case.
+// The paths behind the tenant, in lower case: Entra's v2.0 and, where the
+// difference counts, its v1.0.
 const (
 	pathToken    = "oauth2/v2.0/token"
+	pathTokenV1  = "oauth2/token"
 	pathConfig   = "v2.0/.well-known/openid-configuration"
+	pathConfigV1 = ".well-known/openid-configuration"
 	pathKeys     = "discovery/v2.0/keys"
+	pathKeysV1   = "discovery/keys"
 	pathInstance = "discovery/instance"
 )
 
+// A place is what a path leads to.
+type place struct {
+	tenant string // as it was written
+	v1     bool   // by Entra's v1.0
+}
+
 // splitPath returns the tenant in a path, as it was written, and what is behind
-// it in lower case.
+// it in lower case, without a slash at its end.
 func splitPath(path string) (tenant, rest string) {
 	tenant, rest, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return tenant, strings.ToLower(rest)
+	return tenant, strings.TrimSuffix(strings.ToLower(rest), "/")
 }
 
 // Handler serves the token endpoint and what clients and other servers read to
 // find it:
 //
-//	POST /{tenant}/oauth2/v2.0/token
-//	GET  /{tenant}/v2.0/.well-known/openid-configuration
-//	GET  /{tenant}/discovery/v2.0/keys
+//	POST /{tenant}/oauth2/v2.0/token                        /{tenant}/oauth2/token
+//	GET  /{tenant}/v2.0/.well-known/openid-configuration    /{tenant}/.well-known/openid-configuration
+//	GET  /{tenant}/discovery/v2.0/keys                      /{tenant}/discovery/keys
 //	GET  /common/discovery/instance
 //
-// The tenant is a GUID or a name, and the rest may be in any case. Other paths
-// get a 404 in JSON.
+// The tenant is a GUID or a name, and the rest may be in any case. Where no
+// token is issued it may also be common or organizations. Other paths get a 404
+// in JSON.
 func (a *Authority) Handler() http.Handler { return http.HandlerFunc(a.serve) }
 
 func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {
 	tenant, rest := splitPath(r.URL.Path)
 	method, serve := http.MethodGet, a.serveConfig
 	switch rest {
-	case pathToken:
+	case pathToken, pathTokenV1:
 		method, serve = http.MethodPost, a.serveToken
-	case pathConfig:
-	case pathKeys:
+	case pathConfig, pathConfigV1:
+	case pathKeys, pathKeysV1:
 		serve = a.serveKeys
 	case pathInstance:
 		serve = a.serveInstance
 	default:
-		why := badRequest(90023, "There is nothing at this path.")
-		why.status = http.StatusNotFound
-		a.refuse(w, r, why)
+		a.refuse(w, r, noPath(rest))
 		return
 	}
 	if r.Method != method && (r.Method != http.MethodHead || method != http.MethodGet) {
@@ -59,7 +70,12 @@ func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, why)
 		return
 	}
-	serve(w, r, tenant)
+	serve(w, r, place{tenant, rest == pathTokenV1 || rest == pathConfigV1})
+}
+
+// anyTenant reports whether a name stands for no tenant in particular.
+func anyTenant(name string) bool {
+	return strings.EqualFold(name, "common") || strings.EqualFold(name, "organizations")
 }
 
 // resolve returns the GUID of the tenant in a path.
@@ -99,8 +115,18 @@ type configuration struct {
 	GraphHost      string   `json:"msgraph_host"`
 }
 
-func (a *Authority) serveConfig(w http.ResponseWriter, r *http.Request, tenant string) {
-	id, why := a.resolve(r, tenant)
+// serveConfig answers for a tenant, and as Entra does for all of them: then the
+// issuer has a placeholder where the tenant of a token stands.
+//
+// The issuer is what the document's URL begins with (OpenID Connect Discovery
+// 1.0, section 4.3), in v1.0 too, where Entra names another host.
+func (a *Authority) serveConfig(w http.ResponseWriter, r *http.Request, at place) {
+	id, why := strings.ToLower(at.tenant), (*refusal)(nil)
+	tenant := "{tenantid}"
+	if !anyTenant(id) {
+		id, why = a.resolve(r, at.tenant)
+		tenant = id
+	}
 	if why != nil {
 		if why.number == 90002 {
 			why.code = "invalid_tenant" // as Entra says it here
@@ -110,19 +136,23 @@ func (a *Authority) serveConfig(w http.ResponseWriter, r *http.Request, tenant s
 	}
 	root := a.issuer(r)
 	host := hostOf(root)
+	token, keys, authorize := pathToken, pathKeys, "oauth2/v2.0/authorize"
+	if at.v1 {
+		token, keys, authorize = pathTokenV1, pathKeysV1, "oauth2/authorize"
+	}
 	writeJSON(w, r, http.StatusOK, configuration{
-		TokenEndpoint: root + "/" + id + "/" + pathToken,
+		TokenEndpoint: root + "/" + id + "/" + token,
 		AuthMethods:   []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 		AuthAlgs:      []string{string(jose.PS256), string(jose.RS256), string(jose.ES256)},
-		JWKS:          root + "/" + id + "/" + pathKeys,
+		JWKS:          root + "/" + id + "/" + keys,
 		ResponseModes: []string{"query"},
 		SubjectTypes:  []string{"pairwise"},
 		IDTokenAlgs:   []string{string(jose.RS256)},
 		ResponseTypes: []string{"code"},
 		Scopes:        []string{"openid", "profile", "email", "offline_access"},
 		Grants:        []string{grantClientCredentials},
-		Issuer:        tenantIssuer(root, id),
-		Authorization: root + "/" + id + "/oauth2/v2.0/authorize",
+		Issuer:        issuerOf(root, tenant, at.v1),
+		Authorization: root + "/" + id + "/" + authorize,
 		Claims:        []string{"sub", "iss", "aud", "exp", "iat", "tid", "ver", "roles"},
 		CloudInstance: host, CloudGraphHost: host, GraphHost: host,
 	})
@@ -142,10 +172,10 @@ type jwkSet struct {
 	Keys []jose.JSONWebKey `json:"keys"`
 }
 
-func (a *Authority) serveKeys(w http.ResponseWriter, r *http.Request, tenant string) {
+func (a *Authority) serveKeys(w http.ResponseWriter, r *http.Request, at place) {
 	// Some verifiers ask under "common", as the keys are the same for all.
-	if !strings.EqualFold(tenant, "common") {
-		if _, why := a.resolve(r, tenant); why != nil {
+	if !anyTenant(at.tenant) {
+		if _, why := a.resolve(r, at.tenant); why != nil {
 			a.refuse(w, r, why)
 			return
 		}
@@ -178,33 +208,40 @@ type instanceHost struct {
 	Aliases []string `json:"aliases"`
 }
 
-func (a *Authority) serveInstance(w http.ResponseWriter, r *http.Request, _ string) {
+func (a *Authority) serveInstance(w http.ResponseWriter, r *http.Request, _ place) {
 	root := a.issuer(r)
-	host := hostOf(root)
-	asked, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
-	if err != nil || asked.Scheme != "https" || asked.Host != host {
-		why := badRequest(50049, "Unknown or invalid instance.")
+	here, err1 := url.Parse(root)
+	asked, err2 := url.Parse(r.URL.Query().Get("authorization_endpoint"))
+	if err1 != nil || err2 != nil || asked.Scheme != "https" || !meansHost(asked, here) {
+		why := badRequest(50049, "Unknown or invalid instance. The authorization_endpoint must be on %s; a library that asks for another authority must be told its host, or not to validate it.", root)
 		why.code = "invalid_instance"
 		a.refuse(w, r, why)
 		return
 	}
-	tenant, _ := splitPath(strings.TrimPrefix(asked.Path, strings.TrimSuffix(pathOf(root), "/")))
-	id, why := a.resolve(r, tenant)
+	tenant, _ := splitPath(strings.TrimPrefix(asked.Path, here.Path))
+	id, why := strings.ToLower(tenant), (*refusal)(nil)
+	if !anyTenant(id) {
+		id, why = a.resolve(r, tenant)
+	}
 	if why != nil {
 		a.refuse(w, r, why)
 		return
 	}
+	names := []string{here.Host, withoutPort(here)}
 	writeJSON(w, r, http.StatusOK, instance{
 		Discovery: root + "/" + id + "/" + pathConfig,
 		Version:   "1.1",
-		Metadata:  []instanceHost{{Network: host, Cache: host, Aliases: []string{host}}},
+		Metadata:  []instanceHost{{Network: here.Host, Cache: here.Host, Aliases: slices.Compact(names)}},
 	})
 }
 
-func pathOf(root string) string {
-	u, err := url.Parse(root)
-	if err != nil {
-		return ""
-	}
-	return u.Path
+// meansHost reports whether who asks for one means the other. MSAL for Python
+// leaves every port out.
+func meansHost(asked, here *url.URL) bool {
+	const usual = "443"
+	return strings.EqualFold(withoutPort(asked), withoutPort(here)) &&
+		(asked.Port() == "" || asked.Port() == cmp.Or(here.Port(), usual))
 }
+
+// withoutPort returns the host of a URL as it is written if it has no port.
+func withoutPort(u *url.URL) string { return strings.TrimSuffix(u.Host, ":"+u.Port()) }

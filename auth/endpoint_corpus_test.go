@@ -42,16 +42,24 @@ func endpointCorpus(c Client, s Secret) []func() *http.Request {
 		for _, v := range []string{"", "%00", "%20", "%ff", "x", "[]", "null", strings.Repeat("x", 60_000)} {
 			add("POST", path, strings.Join(append(slices.Clone(rest), name+"="+v), "&"))
 		}
-		add("POST", path, strings.Join(append(slices.Clone(rest), strings.ToUpper(name)+strings.TrimPrefix(pair, name)), "&"))
+		add("POST", path, good+"&"+strings.ToUpper(name)+strings.TrimPrefix(pair, name))
+		add("POST", path, strings.Join(append(slices.Clone(rest), strings.ToUpper(name)+"="), "&"))
 		add("POST", path, strings.Join(append(slices.Clone(rest), pair+"%00"), "&"))
 		add("POST", path, strings.Join(append(slices.Clone(rest), name+"[]"+strings.TrimPrefix(pair, name)), "&"))
 	}
 	for _, grant := range []string{"Client_Credentials", "CLIENT_CREDENTIALS", "client_credentials ", " client_credentials", "client-credentials", "password", "refresh_token", "authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:device_code", "implicit", "client_credentials,password"} {
 		add("POST", path, form("grant_type", grant, "client_id", c.ID, "client_secret", s.Reveal(), "scope", anyScope))
 	}
-	for _, scope := range []string{"", " ", "\t", ".default", "/.default", "api://trunklog", "api://trunklog/", "api://trunklog/.DEFAULT", "api://trunklog/.default/", "api://trunklog/.defaults", "CallRecords.Read.All", "openid", "openid profile offline_access", "api://a/.default api://b/.default", "api://a/.default x", "api://a/.default api://a/.default", "*"} {
+	for _, scope := range []string{"", " ", "\t", "default", "/.default", ".default/", ".default x", ".default /.default", "api://trunklog", "api://trunklog/", "api://trunklog.default", "api://trunklog/.default/", "api://trunklog/.defaults", "CallRecords.Read.All", "openid", "openid profile offline_access", "api://a/.default api://b/.default", "api://a/.default x", "api://a/.default .default", "*"} {
 		add("POST", path, form("grant_type", "client_credentials", "client_id", c.ID, "client_secret", s.Reveal(), "scope", scope))
 	}
+	v1 := "/" + contoso + "/" + pathTokenV1
+	add("POST", v1, good)
+	for _, resource := range []string{"", " ", "\t"} {
+		add("POST", v1, good+"&"+form("resource", resource))
+	}
+	add("POST", v1+"?resource=api://trunklog", good)
+	add("POST", v1, good+"&resource=a&RESOURCE=a")
 	real := s.Reveal()
 	for _, v := range []string{real[:46], real + "x", " " + real, real + " ", real + "\n", strings.ToUpper(real), strings.ToLower(real), real[4:], "tlk_", "tlk_" + real, reverse(real), "*", "%", "' OR 1=1 --", "\x00", real + "\x00", strings.Repeat("x", 60_000), redacted} {
 		add("POST", path, form("grant_type", "client_credentials", "client_id", c.ID, "client_secret", v, "scope", anyScope))

@@ -111,6 +111,10 @@ func TestEndpoints(t *testing.T) {
 	basic := func(id, secret string) string {
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
 	}
+	v1 := "/contoso.example/" + pathTokenV1
+	resource := func(name string) string {
+		return form("grant_type", "client_credentials", "resource", name, "client_id", c.ID, "client_secret", s.Reveal())
+	}
 	noCreds := form("grant_type", "client_credentials", "scope", anyScope)
 	msalScope := "https://graph.microsoft.com/.default openid offline_access profile"
 	var out strings.Builder
@@ -124,6 +128,14 @@ func TestEndpoints(t *testing.T) {
 		{"client id in upper case, tenant by id", "POST", tokenPath(strings.ToUpper(contoso)), with("client_id", strings.ToUpper(c.ID)), nil},
 		{"Basic", "POST", tok, noCreds, []string{"Authorization", basic(c.ID, s.Reveal())}},
 		{"path in capitals", "POST", "/contoso.example/OAuth2/V2.0/Token", with(), nil},
+		{"path with a slash behind it", "POST", tok + "/", with(), nil},
+		{"names in capitals", "POST", tok, form("Grant_Type", "client_credentials", "SCOPE", anyScope, "client_Id", c.ID, "Client_Secret", s.Reveal()), nil},
+		{".default alone", "POST", tok, with("scope", ".default"), nil},
+		{"scope in capitals", "POST", tok, with("scope", "https://graph.microsoft.com/.Default OpenID"), nil},
+		{"the same scope twice", "POST", tok, with("scope", "api://a/.default api://a/.default"), nil},
+		{"v1.0", "POST", v1, resource("https://graph.microsoft.com/"), nil},
+		{"v1.0 with a version", "POST", v1 + "?api-version=1.0", resource("00000003-0000-0000-c000-000000000000"), nil},
+		{"v1.0 with a slash behind it", "POST", "/" + strings.ToUpper(contoso) + "/oauth2/Token/", resource("https://graph.microsoft.com"), nil},
 
 		{"wrong method", "GET", tok, "", nil},
 		{"unknown tenant", "POST", tokenPath("nobody.example"), with(), []string{"client-request-id", nobody}},
@@ -137,8 +149,20 @@ func TestEndpoints(t *testing.T) {
 		{"scope without .default", "POST", tok, with("scope", "https://graph.microsoft.com/CallRecords.Read.All"), nil},
 		{"only OIDC scopes", "POST", tok, with("scope", "openid profile"), nil},
 		{"two resources", "POST", tok, with("scope", "api://a/.default api://b/.default"), nil},
+		{"scope encoded twice", "POST", tok, with("scope", "https%3A%2F%2Fgraph.microsoft.com%2F.default"), nil},
 		{"twice", "POST", tok, with() + "&scope=x", nil},
+		{"twice, in two cases", "POST", tok, with() + "&Scope=x", nil},
+		{"v1.0 without a resource", "POST", v1, form("grant_type", "client_credentials", "client_id", c.ID, "client_secret", s.Reveal()), nil},
+		{"v1.0 with a scope", "POST", v1, with(), nil},
+		{"resource of v1.0", "POST", tok, resource("https://graph.microsoft.com"), nil},
+		{"all in the URL", "POST", tok + "?" + with(), "", []string{"Content-Type", "application/x-www-form-urlencoded"}},
+		{"scope in the URL", "POST", tok + "?Scope=x", form("grant_type", "client_credentials", "client_id", c.ID), nil},
+		{"no tenant in particular", "POST", tokenPath("common"), with(), nil},
 		{"no client", "POST", tok, form("grant_type", "client_credentials", "scope", anyScope), nil},
+		{"empty secret", "POST", tok, with("client_secret", ""), nil},
+		{"the secret's id", "POST", tok, with("client_secret", c.Secrets[0].ID), nil},
+		{"secret with a line end", "POST", tok, with("client_secret", s.Reveal()+"\n"), nil},
+		{"secret cut off", "POST", tok, with("client_secret", s.Reveal()[:40]), nil},
 		{"no credentials", "POST", tok, form("grant_type", "client_credentials", "scope", anyScope, "client_id", c.ID), nil},
 		{"unknown client", "POST", tok, with("client_id", nobody), nil},
 		{"odd client", "POST", tok, with("client_id", "my\"app\u00e4"), nil},
@@ -158,14 +182,25 @@ func TestEndpoints(t *testing.T) {
 		{"configuration, unknown tenant", "GET", "/nobody/" + pathConfig, "", nil},
 		{"configuration, HEAD", "HEAD", "/contoso.example/" + pathConfig, "", nil},
 		{"configuration, POST", "POST", "/contoso.example/" + pathConfig, "", nil},
+		{"configuration with a slash behind it", "GET", "/contoso.example/" + pathConfig + "/", "", nil},
+		{"configuration of any tenant", "GET", "/common/" + pathConfig, "", nil},
+		{"configuration of v1.0", "GET", "/contoso.example/" + pathConfigV1, "", nil},
+		{"configuration of v1.0, any tenant", "GET", "/Organizations/" + pathConfigV1, "", nil},
+		{"configuration of v1.0, unknown tenant", "GET", "/consumers/" + pathConfigV1, "", nil},
 		{"keys", "GET", "/contoso.example/" + pathKeys, "", nil},
+		{"keys of v1.0", "GET", "/contoso.example/" + pathKeysV1, "", nil},
+		{"keys of v1.0 for all", "GET", "/organizations/" + pathKeysV1 + "/?appid=" + nobody, "", nil},
 		{"keys for all", "GET", "/common/" + pathKeys, "", nil},
 		{"keys, unknown tenant", "GET", "/nobody/" + pathKeys, "", nil},
 		{"instance", "GET", "/common/" + pathInstance + "?api-version=1.1&authorization_endpoint=" + testRoot + "/contoso.example/oauth2/v2.0/authorize", "", nil},
+		{"instance, any tenant", "GET", "/common/" + pathInstance + "?authorization_endpoint=" + testRoot + "/Common/oauth2/authorize", "", nil},
+		{"instance, any organization, no port", "GET", "/common/" + pathInstance + "?authorization_endpoint=https://calls.example.test/organizations/oauth2/v2.0/authorize", "", nil},
+		{"instance, another port", "GET", "/common/" + pathInstance + "?authorization_endpoint=https://calls.example.test:443/common/oauth2/v2.0/authorize", "", nil},
 		{"instance, another host", "GET", "/common/" + pathInstance + "?api-version=1.1&authorization_endpoint=https://login.example/contoso/oauth2/v2.0/authorize", "", nil},
 		{"instance, nothing asked", "GET", "/common/" + pathInstance, "", nil},
 		{"instance, unknown tenant", "GET", "/common/" + pathInstance + "?authorization_endpoint=" + testRoot + "/nobody/oauth2/v2.0/authorize", "", nil},
-		{"nothing here", "GET", "/contoso.example/oauth2/v2.0/authorize", "", nil},
+		{"nothing here", "POST", "/contoso.example/oauth2/v2.0/tokens", with(), nil},
+		{"no users", "GET", "/contoso.example/oauth2/v2.0/authorize", "", nil},
 	} {
 		path := x.path
 		if strings.HasPrefix(path, "https://alias.example.test") {

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -23,6 +24,8 @@ const (
 type request struct {
 	tenant    string   // GUID
 	root      string   // under which it reached us
+	v1        bool     // by Entra's v1.0
+	resource  string   // as it was written; v1.0 only
 	endpoints []string // the spellings of the token endpoint's URL that an assertion may have
 	client    string   // GUID, in lower case; empty if only the assertion says it
 	secret    Secret
@@ -37,11 +40,27 @@ type tokenBody struct {
 	Token     string `json:"access_token"`
 }
 
-func (a *Authority) serveToken(w http.ResponseWriter, r *http.Request, tenant string) {
-	req, why := a.readRequest(w, r, tenant)
+// tokenBodyV1 is the same by v1.0, where numbers are strings, with the times in
+// seconds since 1970.
+//
+// Source: learn.microsoft.com, "Azure AD v1.0: service to service calls using
+// client credentials".
+type tokenBodyV1 struct {
+	Type      string `json:"token_type"`
+	Expires   string `json:"expires_in"`
+	ExtExpire string `json:"ext_expires_in"`
+	ExpiresOn string `json:"expires_on"`
+	NotBefore string `json:"not_before"`
+	Resource  string `json:"resource"`
+	Token     string `json:"access_token"`
+}
+
+func (a *Authority) serveToken(w http.ResponseWriter, r *http.Request, at place) {
+	req, why := a.readRequest(w, r, at)
 	var token Secret
+	var expires time.Time
 	if why == nil {
-		token, _, why = a.grant(r.Context(), req)
+		token, expires, why = a.grant(r.Context(), req)
 	}
 	if why != nil {
 		a.refuse(w, r, a.failure(r, why))
@@ -49,6 +68,15 @@ func (a *Authority) serveToken(w http.ResponseWriter, r *http.Request, tenant st
 	}
 	// One second less than it is good for, as Entra says it.
 	life := int64(TokenLife/time.Second) - 1
+	if at.v1 {
+		number := func(n int64) string { return strconv.FormatInt(n, 10) }
+		writeJSON(w, r, http.StatusOK, tokenBodyV1{
+			Type: "Bearer", Expires: number(life), ExtExpire: number(life),
+			ExpiresOn: number(expires.Unix()), NotBefore: number(expires.Add(-TokenLife).Unix()),
+			Resource: req.resource, Token: token.Reveal(),
+		})
+		return
+	}
 	writeJSON(w, r, http.StatusOK, tokenBody{Type: "Bearer", Expires: life, ExtExpire: life, Token: token.Reveal()})
 }
 
@@ -70,24 +98,31 @@ func (a *Authority) failure(r *http.Request, why *refusal) *refusal {
 
 // readRequest returns what r asks for, if that is a well-formed request for a
 // token.
-func (a *Authority) readRequest(w http.ResponseWriter, r *http.Request, tenant string) (request, *refusal) {
+func (a *Authority) readRequest(w http.ResponseWriter, r *http.Request, at place) (request, *refusal) {
 	form, why := readForm(w, r)
 	if why != nil {
 		return request{}, why
 	}
-	id, why := a.resolve(r, tenant)
+	id, why := a.resolve(r, at.tenant)
 	if why != nil {
 		return request{}, why
 	}
 	if why := checkGrant(form); why != nil {
-		return request{}, why
+		return request{}, inURL(why, r)
+	}
+	path, check := pathToken, checkScope
+	if at.v1 {
+		path, check = pathTokenV1, checkResource
+	}
+	if why := check(form); why != nil {
+		return request{}, inURL(why, r)
 	}
 	root := a.issuer(r)
-	req := request{tenant: id, root: root, endpoints: []string{
-		root + "/" + id + "/" + pathToken,
+	req := request{tenant: id, root: root, v1: at.v1, resource: form.Get("resource"), endpoints: []string{
+		root + "/" + id + "/" + path,
 		root + r.URL.Path, // with the tenant's name, as MSAL for .NET and Java write it
 	}}
-	return req, req.readCredentials(r, form)
+	return req, inURL(req.readCredentials(r, form), r)
 }
 
 // readForm returns the parameters of the body. Those of the URL are never
@@ -114,7 +149,8 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *refusal) {
 }
 
 // parseForm reads a form in which no name may stand twice (RFC 6749, section
-// 3.2). Names that mean nothing here are allowed: libraries send many.
+// 3.2). Names are in any case, as for Entra, and returned in lower case; those
+// that mean nothing here are allowed: libraries send many.
 func parseForm(body string) (url.Values, *refusal) {
 	if strings.Count(body, "&") >= maxParameters {
 		return nil, badRequest(9002313, "Invalid request. There are more than %d parameters.", maxParameters)
@@ -123,18 +159,21 @@ func parseForm(body string) (url.Values, *refusal) {
 	if err != nil {
 		return nil, badRequest(9002313, "Invalid request. The request body is malformed.")
 	}
+	out := make(url.Values, len(form))
 	for name, values := range form {
-		if len(values) > 1 {
-			return nil, badRequest(9002313, "Invalid request. The parameter '%s' is there more than once.", shown(name))
+		lower := strings.ToLower(name)
+		if out[lower] = append(out[lower], values...); len(out[lower]) > 1 {
+			return nil, badRequest(9000411, "The request is not properly formatted. The parameter '%s' is duplicated.", shown(lower))
 		}
 	}
-	return form, nil
+	return out, nil
 }
 
-// checkGrant checks what is asked for.
+// checkGrant checks the way in which a token is asked for.
 func checkGrant(form url.Values) *refusal {
 	switch grant := form.Get("grant_type"); grant {
 	case grantClientCredentials:
+		return nil
 	case "":
 		return missing("grant_type")
 	default:
@@ -142,17 +181,28 @@ func checkGrant(form url.Values) *refusal {
 		why.code = "unsupported_grant_type"
 		return why
 	}
+}
+
+// checkScope checks what is asked for by v2.0: one resource. ".default" alone
+// stands for Graph, whose name the others have. What is in front of it is not
+// looked at: every token is for the one audience that there is.
+func checkScope(form url.Values) *refusal {
 	scope := form.Get("scope")
 	if strings.TrimSpace(scope) == "" {
-		return missing("scope")
+		why := missing("scope")
+		if form.Get("resource") != "" {
+			why.text += " 'resource' belongs to /{tenant}/oauth2/token; here it is scope=RESOURCE/.default."
+		}
+		return why
 	}
 	resource := ""
 	for _, s := range strings.Fields(scope) {
+		s = strings.ToLower(s)
 		switch s {
 		case "openid", "profile", "email", "offline_access":
 			continue // MSAL for Go always asks for these too
 		}
-		if resource != "" || !strings.HasSuffix(s, "/.default") || s == "/.default" {
+		if resource != "" && resource != s || s != ".default" && (!strings.HasSuffix(s, "/.default") || s == "/.default") {
 			return badScope(scope)
 		}
 		resource = s
@@ -161,6 +211,19 @@ func checkGrant(form url.Values) *refusal {
 		return badScope(scope)
 	}
 	return nil
+}
+
+// checkResource checks what is asked for by v1.0.
+func checkResource(form url.Values) *refusal {
+	if strings.TrimSpace(form.Get("resource")) != "" {
+		return nil
+	}
+	why := badRequest(50001, "Resource identifier is not provided. Add the parameter 'resource', such as https://graph.microsoft.com.")
+	why.code = "invalid_resource"
+	if form.Get("scope") != "" {
+		why.text += " 'scope' belongs to /{tenant}/oauth2/v2.0/token."
+	}
+	return why
 }
 
 // readCredentials takes the one way in which the client proves who it is (RFC
@@ -193,6 +256,8 @@ func (req *request) readCredentials(r *http.Request, form url.Values) *refusal {
 		return badRequest(9002313, "Invalid request. The client must prove who it is in one way, not in %d: client_secret, client_assertion or the Authorization header.", ways)
 	case req.client == "" && req.assertion == "":
 		return missing("client_id")
+	case ways == 0 && form.Has("client_secret"):
+		return badClient(7000216, "The parameter 'client_secret' is empty. Is the variable set that it comes from?")
 	case ways == 0:
 		return badClient(7000216, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.")
 	}
@@ -246,7 +311,7 @@ func (a *Authority) grant(ctx context.Context, req request) (token Secret, expir
 			a.byID.back(name) // only what it got counts
 		}
 	}()
-	token, expires, err := a.issue(ctx, req.root, c)
+	token, expires, err := a.issue(ctx, req, c)
 	if err != nil {
 		return token, expires, outOfOrder(err)
 	}
@@ -275,7 +340,9 @@ func (a *Authority) authenticate(ctx context.Context, req request) (c storedClie
 		}
 	}
 	if !isGUID(id) {
-		return c, "", nil, unknownApp(id, req.tenant)
+		why = unknownApp(id, req.tenant)
+		why.text += " A client_id is a GUID, as 'trunklog client list' shows it."
+		return c, "", nil, why
 	}
 	c, err := a.client(ctx, req.tenant, id)
 	switch {
@@ -303,7 +370,7 @@ func (a *Authority) checkSecret(c storedClient, s Secret) (string, *refusal) {
 	x, ok := a.secretOf(c, s)
 	switch {
 	case !ok:
-		return "", badClient(7000215, "Invalid client secret provided. Ensure that it is the secret's value, not its id, of a secret added to app '%s'.", c.ID)
+		return "", badClient(7000215, "Invalid client secret provided. Ensure that it is the secret's value, not its id, of a secret added to app '%s'.%s", c.ID, oddSecret(s.Reveal()))
 	case !x.Expires.IsZero() && !a.now().Before(x.Expires):
 		return "", badClient(7000222, "The provided client secret keys for app '%s' are expired. Make a new one with: trunklog client rotate.", c.ID)
 	}

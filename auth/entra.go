@@ -114,7 +114,11 @@ func (e *entra) set(tenant string) *jwks {
 // with its aud, iss and tid.
 func (e *entra) addressee(claims object) (tenant string, v1 bool, refused *Error) {
 	if aud, ok := claims.text("aud"); !ok || !slices.Contains(e.audiences, aud) {
-		return "", false, unauthorized(msgAudience)
+		refused := unauthorized(msgAudience)
+		if graphAudience(aud) {
+			refused.Hint = hintForGraph
+		}
+		return "", false, refused
 	}
 	tid, _ := claims.text("tid")
 	iss, _ := claims.text("iss")
@@ -136,7 +140,7 @@ func (a *Authority) verifyEntra(ctx context.Context, t *checked) (*checked, bear
 	e := a.entra
 	if e == nil {
 		// Most likely a token for Graph itself.
-		return nil, bearer{}, unauthorized(msgAudience)
+		return nil, bearer{}, unauthorized(msgAudience).hinted(hintNotOurs)
 	}
 	claims := t.claims
 	if claims == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // The errors by which callers decide what to do. They are wrapped with what was
@@ -61,6 +62,12 @@ const (
 	msgRevoked     = "Access token validation failure. The token has been revoked."
 	msgTenant      = "Access token validation failure. The tenant does not exist any more."
 	hintNoToken    = "The request had no access token. SDKs leave it out without a word when the host is not among the allowed hosts of their authentication provider."
+	hintNoBearer   = "The Authorization header has no token in it: it is 'Bearer', a space and the token."
+	hintTwice      = "The word Bearer stands twice in the Authorization header."
+	hintQuoted     = "What follows Bearer is not the token alone: it begins with a quote or a brace."
+	hintNotAToken  = "What follows Bearer is no token: that has three parts with dots between them. Is the variable set that it comes from?"
+	hintNotOurs    = "The token was not issued by this server: get one from its own /{tenant}/oauth2/v2.0/token, or let it know tokens of Entra with --entra-tenant."
+	hintForGraph   = "The token is for Microsoft Graph, and nobody else can check such: ask Entra for one of the audience that --entra-audience names."
 	challengeEmpty = `Bearer realm=""`
 	challengeBad   = `Bearer realm="", error="invalid_token"`
 	challengeRole  = `Bearer realm="", error="insufficient_scope"`
@@ -78,7 +85,34 @@ func unauthorized(message string) *Error {
 // wants no error code in the challenge then.
 func noToken() *Error {
 	e := unauthorized(msgEmpty)
-	e.Challenge, e.Hint = challengeEmpty, hintNoToken
+	e.Challenge = challengeEmpty
+	return e.hinted(hintNoToken)
+}
+
+// noBearer returns the error for a request whose Authorization header holds
+// something else than a token.
+func noBearer() *Error {
+	return noToken().hinted(hintNoBearer)
+}
+
+// hinted returns e with a hint.
+func (e *Error) hinted(hint string) *Error {
+	e.Hint = hint
+	return e
+}
+
+// malformed returns the error for a token that cannot be read. The hint says
+// what scripts do wrong; it never shows what was sent.
+func malformed(token string) *Error {
+	e := unauthorized(msgMalformed)
+	switch {
+	case len(token) >= len("Bearer") && strings.EqualFold(token[:len("Bearer")], "Bearer"):
+		return e.hinted(hintTwice)
+	case token != "" && strings.Contains(`"'{[<`, token[:1]):
+		return e.hinted(hintQuoted)
+	case strings.Count(token, ".") != 2 || !strings.HasPrefix(token, "eyJ"): // {" in base64url
+		return e.hinted(hintNotAToken)
+	}
 	return e
 }
 

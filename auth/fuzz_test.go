@@ -110,11 +110,13 @@ func FuzzTokenBody(f *testing.F) {
 	f.Add("grant_type=client_credentials&scope=x%2F.default&client_id=" + p.client + "&client_secret=x")
 	f.Add(form("grant_type", "client_credentials", "scope", anyScope, "client_assertion_type", assertionType, "client_assertion", "a.b.c"))
 	f.Add("a=1&a=2;b=%zz")
+	f.Add("Grant_Type=client_credentials&Resource=x&Client_Id=" + p.client + "&Client_Secret=x%0a")
 	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequest(http.MethodPost, testRoot+tokenPath(contoso), strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
+		path := pathToken
+		if len(body)%2 == 1 {
+			path = pathTokenV1
+		}
+		w := do(h, http.MethodPost, "/"+contoso+"/"+path, body, "Content-Type", "", "Content-Type", "application/x-www-form-urlencoded")
 		ans := readAnswer(t, w)
 		if w.Code < 400 || w.Code > 499 || ans.Error == "" || ans.Token != "" {
 			t.Fatalf("%q gets %d %s", body, w.Code, w.Body)
@@ -161,9 +163,10 @@ func FuzzObject(f *testing.F) {
 	})
 }
 
-// FuzzForm reads any body as url.ParseQuery does, but for what is there twice.
+// FuzzForm reads any body as url.ParseQuery does, but for what is there twice and
+// for the case of names.
 func FuzzForm(f *testing.F) {
-	for _, s := range []string{"", "a=b", "a=b&a=c", "a=%zz", "a;b", strings.Repeat("&", 300)} {
+	for _, s := range []string{"", "a=b", "a=b&a=c", "a=b&A=c", "Scope=A&cLIENT_ID=B", "\u212a=x&k=y", "%ff=a&%fe=b", "a=%zz", "a;b", strings.Repeat("&", 300)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -172,7 +175,11 @@ func FuzzForm(f *testing.F) {
 		if why != nil {
 			return
 		}
-		if err != nil || got.Encode() != want.Encode() {
+		lower := url.Values{}
+		for name, values := range want {
+			lower[strings.ToLower(name)] = values
+		}
+		if err != nil || got.Encode() != lower.Encode() || len(lower) != len(want) {
 			t.Fatalf("%q is %v instead of %v, %v", s, got, want, err)
 		}
 		for name, values := range got {

@@ -49,11 +49,42 @@ func badAssertion(number int, format string, args ...any) *refusal {
 	return badClient(number, "Client assertion is not valid. "+format, args...)
 }
 
+const numberMissing = 900144
+
 func missing(parameter string) *refusal {
-	return badRequest(900144, "The request body must contain the following parameter: '%s'.", parameter)
+	return badRequest(numberMissing, "The request body must contain the following parameter: '%s'.", parameter)
+}
+
+// inURL adds to why, which may be nil, what it is that misleads many: that what
+// is missing stands in the URL.
+func inURL(why *refusal, r *http.Request) *refusal {
+	if why == nil || why.number != numberMissing {
+		return why
+	}
+	for name := range r.URL.Query() {
+		if strings.Contains(why.text, "'"+strings.ToLower(name)+"'") {
+			why.text += " It stands in the URL, which is not read: URLs are logged. Move it to the body."
+			return why
+		}
+	}
+	return why
+}
+
+// noPath refuses a path at which there is nothing; rest is what is behind the
+// tenant.
+func noPath(rest string) *refusal {
+	why := badRequest(90023, "There is nothing at this path. Tokens are at /{tenant}/%s, by POST.", pathToken)
+	if strings.HasPrefix(rest, "oauth2/") && (strings.HasSuffix(rest, "/authorize") || strings.HasSuffix(rest, "/devicecode")) {
+		why = badRequest(90023, "Nobody can sign in here: trunklog has no users. An app gets its token at /{tenant}/%s, by POST with grant_type=client_credentials.", pathToken)
+	}
+	why.status = http.StatusNotFound
+	return why
 }
 
 func unknownTenant(name string) *refusal {
+	if anyTenant(name) || strings.EqualFold(name, "consumers") {
+		return badRequest(90002, "Tenant '%s' not found. An app has to name its own tenant in the URL, by name or id.", shown(name))
+	}
 	return badRequest(90002, "Tenant '%s' not found. Check that the tenant's name or id is right, and that this is the right server.", shown(name))
 }
 
@@ -69,10 +100,28 @@ func disabledApp(client string) *refusal {
 }
 
 func badScope(scope string) *refusal {
+	hint := ""
+	if strings.Contains(scope, "%2") || strings.Contains(scope, "%3") {
+		hint = " It was percent-encoded twice."
+	}
 	return &refusal{
 		status: http.StatusBadRequest, code: "invalid_scope", number: 70011,
-		text: fmt.Sprintf("The provided value for the input parameter 'scope' is not valid. The scope %s is not valid: with client credentials it is one resource followed by /.default.", shown(scope)),
+		text: fmt.Sprintf("The provided value for the input parameter 'scope' is not valid. The scope %s is not valid: with client credentials it is one resource followed by /.default, such as https://graph.microsoft.com/.default.%s", shown(scope), hint),
 	}
+}
+
+// oddSecret says what is wrong with the form of a wrong secret. It looks at what
+// was sent and not at what is kept, so it tells strangers nothing.
+func oddSecret(s string) string {
+	switch {
+	case strings.TrimSpace(s) != s:
+		return " There is white space at one of its ends."
+	case isGUID(strings.ToLower(s)):
+		return " It is a GUID, as the ids of secrets are."
+	case !strings.HasPrefix(s, secretPrefix):
+		return " It does not begin with " + secretPrefix + ", as all secrets of trunklog do: is it one of Entra's?"
+	}
+	return ""
 }
 
 const numberTooMany = 90055

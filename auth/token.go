@@ -30,6 +30,14 @@ type accessClaims struct {
 	JTI       string   `json:"jti"`
 	Version   string   `json:"ver"`
 	Epoch     int64    `json:"epoch,omitempty"` // see storedClient
+
+	// As in the tokens for Graph. Nothing is decided by them here; command lines
+	// read them.
+	Name   string `json:"app_displayname"`
+	AppACR string `json:"appidacr"` // how the client has proved who it is: 1 by a secret, 2 by a key
+	AzpACR string `json:"azpacr"`   // the same
+	Kind   string `json:"idtyp"`    // always "app"
+	UTI    string `json:"uti"`      // the same as jti
 }
 
 // parseAccessClaims reads the claims of a token that we have signed. Even so
@@ -60,12 +68,27 @@ func parseAccessClaims(o object) (t accessClaims, ok bool) {
 	if o.has("epoch") {
 		t.Epoch = number("epoch")
 	}
+	// Tokens of earlier versions do not have these.
+	for name, to := range map[string]*string{
+		"app_displayname": &t.Name, "appidacr": &t.AppACR, "azpacr": &t.AzpACR, "idtyp": &t.Kind, "uti": &t.UTI,
+	} {
+		if o.has(name) {
+			*to = text(name)
+		}
+	}
 	return t, ok && isGUID(t.Tenant) && isGUID(t.Client) && t.AppID == t.Client && t.Party == t.Client &&
-		t.Subject == t.Object && t.Version == "2.0"
+		t.Subject == t.Object && (t.Version == verV2 || t.Version == verV1) && (t.Kind == "" || t.Kind == kindApp)
 }
 
-// issue signs an access token for c.
-func (a *Authority) issue(ctx context.Context, root string, c storedClient) (Secret, time.Time, error) {
+// The values of ver and idtyp.
+const (
+	verV1   = "1.0"
+	verV2   = "2.0"
+	kindApp = "app"
+)
+
+// issue signs an access token for c, who has proved to be it by req.
+func (a *Authority) issue(ctx context.Context, req request, c storedClient) (Secret, time.Time, error) {
 	key, err := a.keys.current(ctx)
 	if err != nil {
 		return Secret{}, time.Time{}, err
@@ -79,11 +102,19 @@ func (a *Authority) issue(ctx context.Context, root string, c storedClient) (Sec
 		iat = max(iat, c.Since+1) // later than they were voided
 	}
 	exp := iat + int64(TokenLife/time.Second)
+	ver, acr := verV2, "1"
+	if req.v1 {
+		ver = verV1
+	}
+	if req.assertion != "" {
+		acr = "2"
+	}
 	payload, err := json.Marshal(accessClaims{
-		Audience: a.audience, Issuer: tenantIssuer(root, c.Tenant),
+		Audience: a.audience, Issuer: issuerOf(req.root, c.Tenant, req.v1),
 		Issued: iat, NotBefore: iat, Expires: exp,
 		AppID: c.ID, Party: c.ID, Client: c.ID, Object: c.Object, Subject: c.Object,
-		Roles: c.Roles, Tenant: c.Tenant, JTI: jti, Version: "2.0", Epoch: c.Epoch,
+		Roles: c.Roles, Tenant: c.Tenant, JTI: jti, Version: ver, Epoch: c.Epoch,
+		Name: c.Name, AppACR: acr, AzpACR: acr, Kind: kindApp, UTI: jti,
 	})
 	if err != nil {
 		return Secret{}, time.Time{}, fmt.Errorf("auth: encoding a token: %w", err)

@@ -52,14 +52,14 @@ func (a *Authority) verify(ctx context.Context, r *http.Request, role string) (I
 		return Identity{}, refused
 	}
 	if len(token) > maxToken {
-		return Identity{}, unauthorized(msgMalformed)
+		return Identity{}, malformed(token)
 	}
 	hash := sha256.Sum256([]byte(token))
 	t := a.seen.find(hash)
 	if t == nil {
 		c, err := parseCompact(token, maxToken, maxTokenHeader)
 		if err != nil {
-			return Identity{}, unauthorized(msgMalformed)
+			return Identity{}, malformed(token)
 		}
 		t = &checked{compact: c}
 	}
@@ -85,7 +85,8 @@ func (a *Authority) verify(ctx context.Context, r *http.Request, role string) (I
 	return b.Identity, nil
 }
 
-// bearerToken returns what follows the scheme in the one Authorization header.
+// bearerToken returns what follows the scheme in the one Authorization header,
+// or all of it if it is a token without a scheme, which Graph takes, too.
 func bearerToken(r *http.Request) (string, *Error) {
 	values := r.Header["Authorization"]
 	if len(values) == 0 {
@@ -95,8 +96,12 @@ func bearerToken(r *http.Request) (string, *Error) {
 		return "", unauthorized(msgMalformed)
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
-	if token == "" || !strings.EqualFold(scheme, "Bearer") {
-		return "", noToken()
+	token = strings.TrimLeft(token, " ") // RFC 9110, section 11.4 allows 1*SP
+	switch {
+	case token == "" && strings.Count(scheme, ".") == 2:
+		return scheme, nil
+	case token == "" || !strings.EqualFold(scheme, "Bearer"):
+		return "", noBearer()
 	}
 	return token, nil
 }
@@ -165,7 +170,7 @@ func (a *Authority) checkSignature(ctx context.Context, t *checked) (*checked, *
 
 // checkOwn checks the claims that need no look at the store.
 func (a *Authority) checkOwn(t accessClaims) *Error {
-	root, ok := strings.CutSuffix(t.Issuer, tenantIssuer("", t.Tenant))
+	root, ok := strings.CutSuffix(t.Issuer, issuerOf("", t.Tenant, t.Version == verV1))
 	switch {
 	case !ok || !a.known(root):
 		return unauthorized(msgIssuer)

@@ -61,13 +61,14 @@ func TestIndependentCheck(t *testing.T) {
 			now := float64(testStart.Unix())
 			for name, want := range map[string]any{
 				"iss": conf.Issuer, "aud": DefaultAudience, "tid": contoso, "appid": c.ID, "azp": c.ID, "client_id": c.ID, "ver": "2.0",
+				"app_displayname": "test", "idtyp": "app", "appidacr": "1", "azpacr": "1", "uti": claims["jti"],
 				"iat": now, "nbf": now, "exp": now + 3600, "roles": []any{RoleRead, RoleIngest}, "sub": claims["oid"],
 			} {
 				if fmt.Sprint(claims[name]) != fmt.Sprint(want) {
 					t.Errorf("%s is %v instead of %v", name, claims[name], want)
 				}
 			}
-			if _, ok := claims["scp"]; ok || len(claims) != 14 {
+			if _, ok := claims["scp"]; ok || len(claims) != 19 {
 				t.Errorf("the claims are %v", claims)
 			}
 		})
@@ -167,7 +168,7 @@ func TestWords(t *testing.T) {
 		if got != want {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
 		}
-		if (e.Hint != "") != (name == "no token") {
+		if (e.Hint != "") != slices.Contains([]string{"no token", "no JWT", "token of Entra"}, name) {
 			t.Errorf("%s: the hint is %q", name, e.Hint)
 		}
 	}
@@ -182,7 +183,7 @@ func TestWords(t *testing.T) {
 	check("too early", withToken(f.claim("nbf", num(now+61))), token401("Lifetime validation failed, the token is not yet valid."))
 	check("signature", withToken(token[:len(token)-4]+"AAAA"), token401("Access token validation failure. Invalid signature."))
 	check("issuer", withToken(f.claim("iss", `"https://x/"`)), token401("Access token validation failure. Invalid issuer."))
-	check("claims", withToken(f.claim("ver", `"1.0"`)), token401("Access token validation failure. Invalid claims."))
+	check("claims", withToken(f.claim("ver", `"3.0"`)), token401("Access token validation failure. Invalid claims."))
 	check("no role", withToken(f.claim("roles", "[]")), Error{403, "Forbidden", "", `Bearer realm="", error="insufficient_scope"`, "", 0, nil})
 	check("of a user", withToken(f.claim("scp", `"CallRecords.Read.All"`)), Error{403, "Forbidden", "", `Bearer realm="", error="insufficient_scope"`, "", 0, nil})
 	if _, err := w.Disable(t.Context(), contoso, c.ID); err != nil {
