@@ -230,7 +230,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	heads := &headLimit{}
-	handler := heads.limit(routes(api, authority.Handler(), pushed, roots.prefix(), log), api)
+	handler := crossOrigin(heads.limit(routes(api, authority.Handler(), pushed, roots.prefix(), log), api), roots.prefix())
 	for _, l := range listeners {
 		g.Go(func() error { return serveHTTP(ctx, l, handler, log) })
 	}

@@ -106,6 +106,22 @@ func routes(api *graph.Handler, issuer, pushed http.Handler, prefix string, log 
 	})
 }
 
+// crossOrigin lets web pages use what h serves, refusals included, but for what
+// delivers calls: no page has to do with that. The admin pages are served elsewhere.
+func crossOrigin(h http.Handler, prefix string) http.Handler {
+	open := door.CORS(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(strings.TrimPrefix(r.URL.Path, prefix), ingestPaths) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		open.ServeHTTP(w, r)
+	})
+}
+
+// ingestPaths are where calls are delivered.
+const ingestPaths = "/ingest/"
+
 // withoutPrefix returns r as if it had been sent without the prefix. A request
 // that has none is left as it is: a proxy may have taken it off already.
 func withoutPrefix(r *http.Request, prefix string) *http.Request {
