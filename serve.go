@@ -179,7 +179,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
-	listeners, err := s.listeners(certs, entrance)
+	listeners, err := s.listeners(certs, entrance, roots)
 	if err != nil {
 		return err
 	}
@@ -311,12 +311,12 @@ func (p *program) logger(form string) (*slog.Logger, error) {
 }
 
 // listeners opens the ports: HTTPS, and plain HTTP if asked for.
-func (s *serving) listeners(certs certificates, d *door.Door) ([]net.Listener, error) {
+func (s *serving) listeners(certs certificates, d *door.Door, roots *roots) ([]net.Listener, error) {
 	l, err := net.Listen("tcp", s.listen)
 	if err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
-	all := []net.Listener{&tlsListener{d.Clients(l), certs}}
+	all := []net.Listener{&tlsListener{d.Clients(tlsPort{l, roots}), certs}}
 	if s.listenHTTP == "" {
 		return all, nil
 	}
