@@ -231,6 +231,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	g, ctx := errgroup.WithContext(ctx)
 	heads := &headLimit{}
 	handler := crossOrigin(heads.limit(routes(api, authority.Handler(), pushed, roots.prefix(), log), api), roots.prefix())
+	handler = (&elsewhere{roots: roots, log: log}).watch(handler)
 	for _, l := range listeners {
 		g.Go(func() error { return serveHTTP(ctx, l, handler, log) })
 	}
