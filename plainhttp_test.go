@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -89,5 +90,69 @@ func TestPlainHTTP(t *testing.T) {
 	}
 	if got := d.Stats().Open; got > 1 {
 		t.Errorf("%d connections are open", got)
+	}
+}
+
+// TestPlainHTTPIsReadOut: a body that is on its way when the answer is sent is
+// taken, since the answer could be lost otherwise.
+func TestPlainHTTPIsReadOut(t *testing.T) {
+	roots, err := newRoots("", ":8443", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(client, "POST / HTTP/1.1\r\nHost: localhost:8443\r\n\r\n"+strings.Repeat("x", 100_000))
+		if err == nil {
+			err = client.(*net.TCPConn).CloseWrite()
+		}
+		sent <- err
+	}()
+	raw, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	_ = raw.SetDeadline(time.Now().Add(patience))
+	c := &tlsPortConn{Conn: raw, roots: roots}
+	if n, err := c.Read(make([]byte, 600)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("TLS is given %d bytes, %v", n, err)
+	}
+	if n, err := raw.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("%d bytes are left, %v", n, err)
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTLSIsLeftAlone: after a first byte of TLS, bytes that look like HTTP are
+// what is encrypted.
+func TestTLSIsLeftAlone(t *testing.T) {
+	client, raw := net.Pipe()
+	defer client.Close()
+	defer raw.Close()
+	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	go func() {
+		for _, part := range []string{"\x16", request, request} {
+			_, _ = io.WriteString(client, part)
+		}
+	}()
+	c := &tlsPortConn{Conn: raw}
+	for _, want := range []string{"\x16", request, request} {
+		b := make([]byte, 600)
+		if n, err := c.Read(b); err != nil || string(b[:n]) != want {
+			t.Errorf("%q is read as %q, %v", want, b[:n], err)
+		}
 	}
 }

@@ -117,7 +117,7 @@ func (c storedClient) keyFor(j compact) (storedClientKey, *refusal) {
 		return len(c.Keys) == 1
 	})
 	if i < 0 {
-		return storedClientKey{}, badClient(700027, "The certificate or key that the client assertion names is not registered on application '%s'.", c.ID)
+		return storedClientKey{}, badClient(700027, "The certificate or key that the client assertion names is not registered on application '%s'; that is done with: trunklog client create --cert.", c.ID)
 	}
 	return c.Keys[i], nil
 }
@@ -163,8 +163,9 @@ func (a *Authority) checkTimes(claims object) *refusal {
 		return badAssertion(50027, "It needs an exp.")
 	}
 	now, tol, life := a.now().Unix(), int64(Skew/time.Second), int64(assertionLife/time.Second)
+	here := a.now().UTC().Format(time.RFC3339)
 	if now >= exp+tol || exp > now+life+tol {
-		return badAssertion(700024, "It is not within its valid time range. Its exp must be in the future and at most %v away.", assertionLife)
+		return badAssertion(700024, "It is not within its valid time range. Its exp must be in the future and at most %v away; here it is %s.", assertionLife, here)
 	}
 	began := false
 	for _, name := range []string{"nbf", "iat"} {
@@ -176,7 +177,7 @@ func (a *Authority) checkTimes(claims object) *refusal {
 			return badAssertion(50027, "Its %s is not a time.", name)
 		}
 		if t > now+tol || exp-t > life+tol {
-			return badAssertion(700024, "It is not within its valid time range. Its %s must be in the past and at most %v before its exp.", name, assertionLife)
+			return badAssertion(700024, "It is not within its valid time range. Its %s must be in the past and at most %v before its exp; here it is %s.", name, assertionLife, here)
 		}
 		began = true
 	}

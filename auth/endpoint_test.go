@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -333,3 +334,28 @@ func TestEndpointTrouble(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("it broke off") }
+
+// TestMeansHost compares hosts as MSAL for Python asks for them, without a port.
+func TestMeansHost(t *testing.T) {
+	for _, x := range []struct {
+		asked, here string
+		want        bool
+	}{
+		{"https://a.example", "https://a.example", true},
+		{"https://A.example", "https://a.example:8443", true},
+		{"https://a.example:8443", "https://a.example:8443", true},
+		{"https://a.example:443", "https://a.example", true},
+		{"https://a.example", "https://a.example:443", true},
+		{"https://a.example:8443", "https://a.example", false},
+		{"https://a.example:443", "https://a.example:8443", false},
+		{"https://b.example", "https://a.example", false},
+		{"https://a.example.b.example", "https://a.example", false},
+		{"https://[::1]", "https://[::1]:8443", true},
+		{"https://[::1]:8443", "https://[::2]:8443", false},
+	} {
+		asked, here := must(url.Parse(x.asked)), must(url.Parse(x.here))
+		if got := meansHost(asked, here); got != x.want {
+			t.Errorf("%s for %s: %v", x.asked, x.here, got)
+		}
+	}
+}

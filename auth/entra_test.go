@@ -234,3 +234,19 @@ func TestClouds(t *testing.T) {
 		t.Errorf("the defaults: %+v, %v", a, err)
 	}
 }
+
+// TestEntraHints says to whoever has a token for Graph that it is for nobody else.
+func TestEntraHints(t *testing.T) {
+	s := newSTS(t)
+	w := entraWorld(t, s)
+	for aud, want := range map[string]string{
+		"https://graph.microsoft.com":          hintForGraph,
+		"00000003-0000-0000-c000-000000000000": hintForGraph,
+		robotID:                                "",
+	} {
+		_, e := verifyOn(t, w.Authority, withToken(s.token("k1", s.v1().with("aud", quote(aud)))), RoleRead)
+		if status(e) != 401 || e.Message != msgAudience || e.Hint != want {
+			t.Errorf("aud %s: %v, hint %q", aud, e, e.Hint)
+		}
+	}
+}

@@ -143,3 +143,20 @@ func TestCarried(t *testing.T) {
 		}
 	}
 }
+
+// TestAssertionClock tells a client whose clock is wrong what the time is here.
+func TestAssertionClock(t *testing.T) {
+	w := newWorld(t, unlimited)
+	p := newProver(w, attackerKey())
+	now := testStart.Unix()
+	for name, x := range map[string]prover{
+		"an hour behind": p.claim("exp", num(now-3000)).claim("nbf", num(now-3600)),
+		"an hour ahead":  p.claim("exp", num(now+4200)).claim("nbf", num(now+3600)),
+		"begins later":   p.claim("nbf", num(now+300)),
+	} {
+		got := readAnswer(t, ask(w.Authority, x.form()))
+		if !slices.Equal(got.Codes, []int{700024}) || !strings.Contains(got.Description, "here it is 2026-11-23T12:00:0") {
+			t.Errorf("%s: %v %s", name, got.Codes, got.Description)
+		}
+	}
+}
