@@ -51,7 +51,7 @@ func parseDateTime(text string) (time.Time, error) {
 }
 
 // parseDateTimeStrict reads what Microsoft reads: a date, or RFC 3339 with its
-// zone.
+// zone, whose seconds may be left out (OData ABNF 4.01, timeOfDayValue).
 func parseDateTimeStrict(text string) (time.Time, error) {
 	fault := &dateFault{text: text}
 	if strings.HasPrefix(text, "'") {
@@ -71,23 +71,21 @@ func parseDateTimeStrict(text string) (time.Time, error) {
 // strictForm reports whether s has the form of a date or of an RFC 3339 time;
 // whether its numbers make sense is for others to see.
 func strictForm(s string) bool {
-	const full = "0000-00-00T00:00:00"
-	if !hasForm(s, full[:10]) {
-		return false
-	}
-	if len(s) == 10 {
-		return true
-	}
-	if !hasForm(s, full) {
-		return false
-	}
-	s = s[len(full):]
-	if strings.HasPrefix(s, ".") {
-		digits := strings.TrimLeft(s[1:], "0123456789")
-		if len(digits) == len(s)-1 {
-			return false
+	const day, minute, second = "0000-00-00", "0000-00-00T00:00", "0000-00-00T00:00:00"
+	switch {
+	case hasForm(s, second):
+		s = s[len(second):]
+		if strings.HasPrefix(s, ".") {
+			digits := strings.TrimLeft(s[1:], "0123456789")
+			if len(digits) == len(s)-1 {
+				return false
+			}
+			s = digits
 		}
-		s = digits
+	case hasForm(s, minute):
+		s = s[len(minute):]
+	default:
+		return len(s) == len(day) && hasForm(s, day)
 	}
 	return s == "Z" || len(s) == 6 && (hasForm(s, "+00:00") || hasForm(s, "-00:00"))
 }
