@@ -221,7 +221,7 @@ func readSecrets(flags *pflag.FlagSet) error {
 func suggestion(written string, names []string) string {
 	best, least := "", 3
 	for _, name := range names {
-		if d := distance(written, name); d < least {
+		if d := call.Distance(written, name); d < least {
 			best, least = name, d
 		}
 	}
@@ -229,27 +229,6 @@ func suggestion(written string, names []string) string {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %s?)", best)
-}
-
-// distance returns how many letters must be added, removed or changed to make
-// b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // invalid turns an error about a value on the command line into one about

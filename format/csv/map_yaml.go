@@ -144,7 +144,7 @@ func (p *pairs) read(n *yaml.Node) error {
 func suggest(written string, names []string) string {
 	best, least := "", 1+min(max(2, len(written)/4), 4)
 	for _, name := range names {
-		if d := distance(strings.ToLower(written), strings.ToLower(name)); d < least {
+		if d := call.Distance(strings.ToLower(written), strings.ToLower(name)); d < least {
 			best, least = name, d
 		}
 	}
@@ -152,28 +152,4 @@ func suggest(written string, names []string) string {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// distance is how many characters must be put in, taken out or replaced to
-// make b of a (Levenshtein). Of long texts only the beginning counts.
-func distance(a, b string) int {
-	const most = 64
-	a, b = a[:min(len(a), most)], b[:min(len(b), most)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
