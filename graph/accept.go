@@ -53,11 +53,12 @@ func acceptedLevel(format string, head http.Header) (level, error) {
 }
 
 // mediaRange returns the level that one media range asks for, and how much it
-// is wanted, in thousandths. It is 0 if the range is not of JSON.
+// is wanted, in thousandths. It is 0 if the range is not of JSON. A browser that
+// asks for a page gets JSON, as from Graph.
 func mediaRange(s string) (level, int) {
 	name, params, _ := strings.Cut(s, ";")
 	switch strings.ToLower(strings.TrimSpace(name)) {
-	case "application/json", "application/*", "*/*":
+	case "application/json", "application/*", "*/*", "text/html", "application/xhtml+xml":
 	default:
 		return minimal, 0
 	}

@@ -43,6 +43,7 @@ func parseDateTime(text string) (time.Time, error) {
 	if n := len(p.rest); n >= 2 && p.rest[0] == '\'' && p.rest[n-1] == '\'' {
 		p.rest = strings.Trim(p.rest[1:n-1], " ")
 	}
+	p.unlikely()
 	t := p.dateTime()
 	if p.why != "" {
 		return time.Time{}, &dateFault{text: text, why: p.why}
@@ -110,6 +111,20 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 type dateParser struct {
 	rest string
 	why  string
+}
+
+// unlikely finds what scripts send when something went wrong before.
+func (p *dateParser) unlikely() {
+	switch s := p.rest; {
+	case s == "":
+		p.fail("There is nothing in it: a variable may be empty.")
+	case strings.ContainsAny(s, "{}<>$"):
+		p.fail("It looks like the name of a variable in the place of its value.")
+	case strings.Contains(s, "%"):
+		p.fail("It is escaped twice.")
+	case strings.ContainsAny(s, "\"'`´‘’“”"):
+		p.fail("Leave the quotes out.")
+	}
 }
 
 func (p *dateParser) dateTime() time.Time {

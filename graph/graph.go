@@ -82,6 +82,8 @@ type Handler struct {
 	bodies  sync.Pool // of *[]byte
 	packers sync.Pool // of *packer
 	zips    sync.Pool // of *zip
+
+	pstnAsked sync.Once
 }
 
 const keySize = 32
@@ -178,6 +180,12 @@ func (x *exchange) serve() error {
 	}
 	if err != nil {
 		return err
+	}
+	switch rt.kind {
+	case routeRecords:
+		return x.records(rt)
+	case routePSTN:
+		return x.pstn(rt)
 	}
 	return x.page(rt)
 }

@@ -32,7 +32,8 @@ func (x *exchange) metadata(rt route) error {
 
 // The schema in CSDL (OData CSDL XML Representation 4.01): the part of
 // Microsoft's that the answers refer to. Properties are in the order of their
-// names, as there.
+// names, as there: those of pstnCallLogRow are from learn.microsoft.com,
+// "pstnCallLogRow resource type" of v1.0 and beta, November 2026.
 const (
 	schemaHead = `<?xml version="1.0" encoding="utf-8"?>
 <edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">
@@ -55,6 +56,10 @@ const (
       </EntityContainer>
     </Schema>
     <Schema Namespace="microsoft.graph.callRecords" xmlns="http://docs.oasis-open.org/odata/ns/edm">
+      <EnumType Name="pstnCallDurationSource">
+        <Member Name="microsoft" Value="0" />
+        <Member Name="operator" Value="1" />
+      </EnumType>
       <EntityType Name="callRecord" BaseType="graph.entity" />
 `
 	schemaRowV1 = `      <ComplexType Name="directRoutingLogRow">
@@ -76,6 +81,31 @@ const (
         <Property Name="startDateTime" Type="Edm.DateTimeOffset" />
         <Property Name="successfulCall" Type="Edm.Boolean" />
         <Property Name="trunkFullyQualifiedDomainName" Type="Edm.String" />
+        <Property Name="userDisplayName" Type="Edm.String" />
+        <Property Name="userId" Type="Edm.String" />
+        <Property Name="userPrincipalName" Type="Edm.String" />
+      </ComplexType>
+      <ComplexType Name="pstnCallLogRow">
+        <Property Name="callDurationSource" Type="microsoft.graph.callRecords.pstnCallDurationSource" />
+        <Property Name="calleeNumber" Type="Edm.String" />
+        <Property Name="callerNumber" Type="Edm.String" />
+        <Property Name="callId" Type="Edm.String" />
+        <Property Name="callType" Type="Edm.String" />
+        <Property Name="charge" Type="Edm.Decimal" Scale="variable" />
+        <Property Name="conferenceId" Type="Edm.String" />
+        <Property Name="connectionCharge" Type="Edm.Decimal" Scale="variable" />
+        <Property Name="currency" Type="Edm.String" />
+        <Property Name="destinationContext" Type="Edm.String" />
+        <Property Name="destinationName" Type="Edm.String" />
+        <Property Name="duration" Type="Edm.Int32" />
+        <Property Name="endDateTime" Type="Edm.DateTimeOffset" />
+        <Property Name="id" Type="Edm.String" />
+        <Property Name="inventoryType" Type="Edm.String" />
+        <Property Name="licenseCapability" Type="Edm.String" />
+        <Property Name="operator" Type="Edm.String" />
+        <Property Name="startDateTime" Type="Edm.DateTimeOffset" />
+        <Property Name="tenantCountryCode" Type="Edm.String" />
+        <Property Name="usageCountryCode" Type="Edm.String" />
         <Property Name="userDisplayName" Type="Edm.String" />
         <Property Name="userId" Type="Edm.String" />
         <Property Name="userPrincipalName" Type="Edm.String" />
@@ -110,12 +140,43 @@ const (
         <Property Name="trunkFullyQualifiedDomainName" Type="Edm.String" />
         <Property Name="userCountryCode" Type="Edm.String" />
       </ComplexType>
+      <ComplexType Name="pstnCallLogRow" BaseType="microsoft.graph.callRecords.callLogRow">
+        <Property Name="callDurationSource" Type="microsoft.graph.callRecords.pstnCallDurationSource" />
+        <Property Name="calleeNumber" Type="Edm.String" />
+        <Property Name="callerNumber" Type="Edm.String" />
+        <Property Name="callId" Type="Edm.String" />
+        <Property Name="callType" Type="Edm.String" />
+        <Property Name="charge" Type="Edm.Decimal" Scale="variable" />
+        <Property Name="clientLocalIpV4Address" Type="Edm.String" />
+        <Property Name="clientLocalIpV6Address" Type="Edm.String" />
+        <Property Name="clientPublicIpV4Address" Type="Edm.String" />
+        <Property Name="clientPublicIpV6Address" Type="Edm.String" />
+        <Property Name="conferenceId" Type="Edm.String" />
+        <Property Name="connectionCharge" Type="Edm.Decimal" Scale="variable" />
+        <Property Name="currency" Type="Edm.String" />
+        <Property Name="destinationContext" Type="Edm.String" />
+        <Property Name="destinationName" Type="Edm.String" />
+        <Property Name="duration" Type="Edm.Int32" />
+        <Property Name="endDateTime" Type="Edm.DateTimeOffset" />
+        <Property Name="inventoryType" Type="Edm.String" />
+        <Property Name="licenseCapability" Type="Edm.String" />
+        <Property Name="operator" Type="Edm.String" />
+        <Property Name="startDateTime" Type="Edm.DateTimeOffset" />
+        <Property Name="tenantCountryCode" Type="Edm.String" />
+        <Property Name="usageCountryCode" Type="Edm.String" />
+      </ComplexType>
 `
 	schemaTail = `      <Function Name="getDirectRoutingCalls" IsBound="true">
         <Parameter Name="bindingParameter" Type="Collection(microsoft.graph.callRecords.callRecord)" />
         <Parameter Name="fromDateTime" Type="Edm.DateTimeOffset" />
         <Parameter Name="toDateTime" Type="Edm.DateTimeOffset" />
         <ReturnType Type="Collection(microsoft.graph.callRecords.directRoutingLogRow)" />
+      </Function>
+      <Function Name="getPstnCalls" IsBound="true">
+        <Parameter Name="bindingParameter" Type="Collection(microsoft.graph.callRecords.callRecord)" />
+        <Parameter Name="fromDateTime" Type="Edm.DateTimeOffset" />
+        <Parameter Name="toDateTime" Type="Edm.DateTimeOffset" />
+        <ReturnType Type="Collection(microsoft.graph.callRecords.pstnCallLogRow)" />
       </Function>
     </Schema>
   </edmx:DataServices>

@@ -1,9 +1,11 @@
 package graph
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -84,6 +86,32 @@ func TestMetadata(t *testing.T) {
 		if f := doc.Schemas[1].Functions[0]; doc.Version != "4.0" || f.Name != "getDirectRoutingCalls" || f.Return.Type != "Collection(microsoft.graph.callRecords.directRoutingLogRow)" {
 			t.Errorf("%s: function %+v", version, f)
 		}
+		if f := doc.Schemas[1].Functions[1]; f.Name != "getPstnCalls" || f.Return.Type != "Collection(microsoft.graph.callRecords.pstnCallLogRow)" {
+			t.Errorf("%s: function %+v", version, f)
+		}
+		row, properties := types["microsoft.graph.callRecords.pstnCallLogRow"], map[string]string{}
+		for _, p := range append(row.Properties, types[row.BaseType].Properties...) {
+			properties[p.Name] = p.Type
+		}
+		// Beta has four addresses, the other party's country and the administrative units besides.
+		if want := map[string]int{"v1.0": 23, "beta": 29}[version]; len(properties) != want || properties["charge"] != "Edm.Decimal" || properties["id"] != "Edm.String" {
+			t.Errorf("%s: pstnCallLogRow has %d properties, want %d: %v", version, len(properties), want, properties)
+		}
+	}
+}
+
+// Whoever asks for calls of calling plans is told of in the log, once.
+func TestPSTNIsLoggedOnce(t *testing.T) {
+	var log bytes.Buffer
+	config := testConfig(storetest.NewModel())
+	config.Log = slog.New(slog.NewTextHandler(&log, nil))
+	h := New(config)
+	for range 3 {
+		page(t, get(t, h, strings.Replace(reference, getCalls, getPSTN, 1)))
+	}
+	page(t, get(t, h, reference))
+	if n := strings.Count(log.String(), "getPstnCalls was asked for"); n != 1 {
+		t.Errorf("it is said %d times:\n%s", n, &log)
 	}
 }
 

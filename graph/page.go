@@ -24,6 +24,7 @@ type pageRequest struct {
 	root    string // absolute, without a slash at the end
 	version string
 	level   level
+	rowType string // in microsoft.graph.callRecords
 	query   call.Query
 	rows    RowOptions
 	size    int   // rows at most
@@ -92,25 +93,15 @@ func (x *exchange) packPage(p *pageRequest, head []byte, buf *[]byte) error {
 
 // pageRequest reads the request.
 func (x *exchange) pageRequest(rt route) (*pageRequest, error) {
-	parse, dateTime := odata.Parse, parseDateTime
+	parse := odata.Parse
 	if x.h.conf.Strict {
-		parse, dateTime = odata.ParseStrict, parseDateTimeStrict
+		parse = odata.ParseStrict
 	}
-	o, err := parse(x.r.URL.RawQuery)
+	p, o, err := x.frame(rt, parse)
 	if err != nil {
-		return nil, err // its text goes to the client as it is
-	}
-	p := &pageRequest{root: x.h.conf.Root(x.r), version: rt.version, tokens: !x.h.conf.Strict || o.SkipToken != ""}
-	if p.level, err = acceptedLevel(o.Format, x.r.Header); err != nil {
 		return nil, err
 	}
-	if p.query.From, p.query.To, err = window(rt.args, o.Aliases, dateTime); err != nil {
-		return nil, err
-	}
-	x.from, x.to = p.query.From, p.query.To
-	if x.h.conf.Strict && x.to.Sub(x.from) > maxRange {
-		return nil, notAcceptable("The range between fromDateTime and toDateTime cannot exceed 90 days.")
-	}
+	p.tokens = !x.h.conf.Strict || o.SkipToken != ""
 	p.rows = RowOptions{Beta: rt.version == "beta", Types: p.level == full}
 	if p.rows.Select, err = selected(o.Select, p.rows.Beta); err != nil {
 		return nil, err
@@ -123,9 +114,33 @@ func (x *exchange) pageRequest(rt route) (*pageRequest, error) {
 	return p, x.place(p, o)
 }
 
+// frame reads what the requests of both functions have: form, options and range.
+func (x *exchange) frame(rt route, parse func(string) (odata.Options, error)) (*pageRequest, odata.Options, error) {
+	o, err := parse(x.r.URL.RawQuery)
+	if err != nil {
+		return nil, o, err // its text goes to the client as it is
+	}
+	p := &pageRequest{root: x.h.conf.Root(x.r), version: rt.version, rowType: "directRoutingLogRow"}
+	if p.level, err = acceptedLevel(o.Format, x.r.Header); err != nil {
+		return nil, o, err
+	}
+	dateTime := parseDateTime
+	if x.h.conf.Strict {
+		dateTime = parseDateTimeStrict
+	}
+	if p.query.From, p.query.To, err = window(rt, o.Aliases, dateTime); err != nil {
+		return nil, o, err
+	}
+	x.from, x.to = p.query.From, p.query.To
+	if x.h.conf.Strict && x.to.Sub(x.from) > maxRange {
+		return nil, o, notAcceptable("The range between fromDateTime and toDateTime cannot exceed 90 days.")
+	}
+	return p, o, nil
+}
+
 // window reads the two parameters of the function.
-func window(args string, aliases map[string]string, dateTime func(string) (time.Time, error)) (from, to time.Time, err error) {
-	params, err := parseParameters(args)
+func window(rt route, aliases map[string]string, dateTime func(string) (time.Time, error)) (from, to time.Time, err error) {
+	params, err := parseParameters(rt.function, rt.args)
 	if err != nil {
 		return from, to, err
 	}
@@ -195,7 +210,7 @@ func (x *exchange) place(p *pageRequest, o odata.Options) error {
 func appendHead(b []byte, p *pageRequest, rows int) []byte {
 	b = append(b, '{')
 	if p.level != none {
-		b = appendText(append(b, `"@odata.context":`...), p.root+"/"+p.version+"/$metadata#Collection(microsoft.graph.callRecords.directRoutingLogRow)")
+		b = appendText(append(b, `"@odata.context":`...), p.root+"/"+p.version+"/$metadata#Collection(microsoft.graph.callRecords."+p.rowType+")")
 		b = append(b, ',')
 	}
 	b = strconv.AppendInt(append(b, `"@odata.count":`...), int64(rows), 10)

@@ -10,9 +10,10 @@ import (
 
 // A route is what the path of a request names.
 type route struct {
-	kind    routeKind
-	version string // "v1.0" or "beta"
-	args    string // what stands between the function's parentheses, decoded
+	kind     routeKind
+	version  string // "v1.0" or "beta"
+	function string // one of functions
+	args     string // what stands between the function's parentheses, decoded
 }
 
 type routeKind uint8
@@ -21,7 +22,16 @@ const (
 	routeNone     routeKind = iota // outside of the API
 	routeService                   // the service document
 	routeMetadata                  // $metadata
+	routeBatch                     // $batch
+	routeRecords                   // the collection of call records, which is empty
+	routePSTN                      // getPstnCalls, of which there are none
 	routeCalls                     // getDirectRoutingCalls, or a path that names nothing
+)
+
+// The functions of the collection of call records.
+const (
+	getCalls = "getDirectRoutingCalls"
+	getPSTN  = "getPstnCalls"
 )
 
 // parseRoute reads an escaped path. It is taken apart before it is decoded, and
@@ -61,16 +71,16 @@ func parseRoute(path string) (route, error) {
 	case len(segments) == 1 && strings.EqualFold(segments[0], "$metadata"):
 		rt.kind = routeMetadata
 		return rt, nil
+	case len(segments) == 1 && strings.EqualFold(segments[0], "$batch"):
+		rt.kind = routeBatch
+		return rt, nil
 	}
 	rt.kind = routeCalls
 	err := rt.resource(segments)
 	return rt, err
 }
 
-const (
-	onlyCalls = "This server has one resource, communications/callRecords/getDirectRoutingCalls(fromDateTime={date},toDateTime={date})."
-	noPSTN    = " This server has the calls of Direct Routing: ask for getDirectRoutingCalls. Those of calling plans are known to Microsoft alone."
-)
+const onlyCalls = "This server has communications/callRecords/getDirectRoutingCalls(fromDateTime={date},toDateTime={date})."
 
 // resource reads the segments behind the version.
 func (rt *route) resource(segments []string) error {
@@ -79,56 +89,52 @@ func (rt *route) resource(segments []string) error {
 		case i == len(segments):
 			return notFound(onlyCalls)
 		case !strings.EqualFold(segments[i], name):
-			return noSegment(segments[i])
+			return unknownSegment(segments, i)
 		}
 	}
 	if len(segments) == 2 {
-		return notFound(onlyCalls)
+		rt.kind = routeRecords
+		return nil
 	}
-	function, more := segments[2], segments[3:]
-	name, args, open := strings.Cut(function, "(")
-	if !isGetCalls(name) {
+	segment, more := segments[2], segments[3:]
+	name, args, open := strings.Cut(segment, "(")
+	rt.function = functionNamed(name)
+	if rt.function == "" {
 		if _, err := call.ParseGUID(name); err == nil && !open {
 			return notFound("Could not find the requested call record. " + onlyCalls)
 		}
-		err := noSegment(name)
-		if strings.EqualFold(name[strings.LastIndexByte(name, '.')+1:], "getPstnCalls") {
-			err.Message += noPSTN
-		}
-		return err
+		return unknownSegment(segments, 2)
 	}
 	args, rest, closed := strings.Cut(args, ")")
 	switch {
 	case !open:
-		return badRequest("The function " + clip(name, 64) + " needs its parameters: " + example)
+		return badRequest("The function " + clip(name, 64) + " needs its parameters: " + example(rt.function))
 	case !closed:
-		return badRequest("The parameters of " + clip(name, 64) + " are not closed by a ')': " + example)
+		return notClosed(rt.function, name, more)
 	case rest != "":
-		return noSegment(function)
+		return behindFunction(segment, rest)
 	case len(more) > 0:
-		return noSegment(more[0])
+		return behindFunction(more[0], more[0])
+	}
+	if rt.function == getPSTN {
+		rt.kind = routePSTN
 	}
 	rt.args = args
 	return nil
 }
 
-const example = "write getDirectRoutingCalls(fromDateTime=2019-11-01,toDateTime=2019-12-01)."
-
-func noSegment(name string) *Error {
-	name, _, _ = strings.Cut(name, "(")
-	return badRequest("Resource not found for the segment '" + clip(name, 64) + "'.")
-}
-
-// isGetCalls reports whether name is the function's: alone as on the reference
-// page, with its namespace as in all generated SDKs, or with the last part of
-// that as in graph-rs.
-func isGetCalls(name string) bool {
-	for _, known := range []string{"getDirectRoutingCalls", "microsoft.graph.callRecords.getDirectRoutingCalls", "callRecords.getDirectRoutingCalls"} {
-		if strings.EqualFold(name, known) {
-			return true
+// functionNamed returns the function that is meant, or "": a name alone as on the
+// reference page, with its namespace as in all generated SDKs, or with the last
+// part of that as in graph-rs.
+func functionNamed(name string) string {
+	for _, f := range []string{getCalls, getPSTN} {
+		for _, namespace := range []string{"", "microsoft.graph.callRecords.", "callRecords."} {
+			if strings.EqualFold(name, namespace+f) {
+				return f
+			}
 		}
 	}
-	return false
+	return ""
 }
 
 // parameters are the texts of the function's two parameters.
@@ -136,7 +142,7 @@ type parameters struct{ from, to string }
 
 // parseParameters reads what stands between the parentheses, in either order.
 // The names "from" and "to" are those of an early sample of Microsoft's.
-func parseParameters(text string) (parameters, error) {
+func parseParameters(function, text string) (parameters, error) {
 	var p parameters
 	if strings.Count(text, "'")%2 != 0 {
 		return p, badRequest("There is an unterminated string literal in '" + clip(text, 200) + "'.")
@@ -150,13 +156,13 @@ func parseParameters(text string) (parameters, error) {
 		var field *string
 		switch trimmed := strings.TrimSpace(name); {
 		case trimmed == "" && !ok && text == "":
-			return p, p.missing()
+			return p, p.missing(function, text)
 		case strings.EqualFold(trimmed, "fromDateTime"), strings.EqualFold(trimmed, "from"):
 			field = &p.from
 		case strings.EqualFold(trimmed, "toDateTime"), strings.EqualFold(trimmed, "to"):
 			field = &p.to
 		default:
-			return p, badRequest("The function getDirectRoutingCalls has no parameter '" + clip(trimmed, 64) + "': " + example)
+			return p, unknownParameter(function, trimmed, ok)
 		}
 		switch {
 		case strings.TrimSpace(value) == "":
@@ -172,17 +178,9 @@ func parseParameters(text string) (parameters, error) {
 		at += len(part) + 1
 	}
 	if p.from == "" || p.to == "" {
-		return p, p.missing()
+		return p, p.missing(function, text)
 	}
 	return p, nil
-}
-
-func (p parameters) missing() *Error {
-	name := "fromDateTime"
-	if p.from != "" {
-		name = "toDateTime"
-	}
-	return badRequest("The parameter '" + name + "' is missing: " + example)
 }
 
 // comma returns the place of the first comma that is not in quotes, or -1.

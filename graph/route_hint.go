@@ -1,0 +1,120 @@
+package graph
+
+import (
+	"strings"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// What a path that names nothing was meant to be. The words that Graph has stand
+// in front; what follows is for whoever has written the script.
+
+// example ends an error with what can be written instead.
+func example(function string) string {
+	return "write " + function + "(fromDateTime=2019-11-01,toDateTime=2019-12-01)."
+}
+
+func noSegment(name string) *Error {
+	name, _, _ = strings.Cut(name, "(")
+	return badRequest("Resource not found for the segment '" + clip(name, 64) + "'.")
+}
+
+// unknownSegment returns the answer if the segment of the given place, behind the
+// version, is not known.
+func unknownSegment(segments []string, at int) *Error {
+	name, _, _ := strings.Cut(segments[at], "(")
+	err := noSegment(name)
+	known := [][]string{{"communications", "$batch", "$metadata"}, {"callRecords"}, {getCalls, getPSTN}}[at]
+	function := misspelt(name[strings.LastIndexByte(name, '.')+1:], getCalls, getPSTN)
+	meant := misspelt(name, known...)
+	switch {
+	case at == 0 && (strings.EqualFold(name, "v1.0") || strings.EqualFold(name, "beta")):
+		err.Message += " The version stands in front of it already: leave it out here."
+	case at < 2 && function != "":
+		err.Message += " The function stands under communications/callRecords/."
+	case at == 2 && function != "":
+		err.Message += " Did you mean " + function + "? To ask for its calls, " + example(function)
+	case meant != "":
+		err.Message += " Did you mean '" + meant + "'?"
+	}
+	return err
+}
+
+// misspelt returns which of the known names was meant, or "".
+func misspelt(name string, known ...string) string {
+	name = strings.ToLower(name)
+	best, least := "", 0
+	for _, k := range known {
+		low := strings.ToLower(k)
+		d := call.Distance(name, low)
+		if strings.HasPrefix(name, low) {
+			d = 0 // what follows lacks its '('
+		}
+		if d <= len(k)/3 && (best == "" || d < least) {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// notClosed returns the answer if the parameters have no end in their segment.
+func notClosed(function, name string, more []string) *Error {
+	if len(more) > 0 {
+		return badRequest("There is a '/' between the parentheses of " + clip(name, 64) + ", where no date has one: " +
+			"write the year first and '-' between the numbers. As an example, " + example(function))
+	}
+	return badRequest("The parameters of " + clip(name, 64) + " are not closed by a ')': " + example(function))
+}
+
+// behindFunction returns the answer if the segment has something behind the ')', or
+// another one follows.
+func behindFunction(segment, rest string) *Error {
+	switch rest[0] {
+	case '&', '$':
+		if rest[0] == '&' || segment != rest {
+			option := clip(strings.TrimLeft(rest, "&"), 64)
+			return badRequest("The options of the query begin with a '?': write ?" + option + " and not " + clip(rest, 65) + ".")
+		}
+	case '?':
+		return badRequest("The '?' in front of the query's options is escaped: write ? and not %3F.")
+	case ')':
+		return badRequest("There is a ')' too many behind the parameters.")
+	}
+	err := noSegment(segment)
+	if segment != rest {
+		err.Message += " Behind the parameters comes nothing more, or a '?' and options."
+	}
+	return err
+}
+
+// unknownParameter returns the answer if a function has no parameter of the name.
+// With no value behind it, it may be one itself.
+func unknownParameter(function, name string, hasValue bool) *Error {
+	var hint string
+	meant := misspelt(name, "fromDateTime", "toDateTime")
+	switch {
+	case name == "":
+		return badRequest("There is a ',' or '=' too many between the parentheses of " + function + ": " + example(function))
+	case name[0] == '$':
+		return badRequest("The option " + clip(name, 64) + " is no parameter of " + function + ": write it behind the ')' and a '?', as in )?$top=5.")
+	case meant != "":
+		hint = " Did you mean " + meant + "? As an example, "
+	case !hasValue:
+		hint = " Each value has its name in front: "
+	default:
+		hint = " It has two: "
+	}
+	return badRequest("The function " + function + " has no parameter '" + clip(name, 64) + "'." + hint + example(function))
+}
+
+// missing returns the answer if one of the parameters is not there.
+func (p parameters) missing(function, text string) *Error {
+	name := "fromDateTime"
+	if p.from != "" {
+		name = "toDateTime"
+	}
+	if strings.Contains(strings.ToLower(text), strings.ToLower(name)) {
+		return badRequest("The parameter '" + name + "' is missing: there is no ',' in front of it. As an example, " + example(function))
+	}
+	return badRequest("The parameter '" + name + "' is missing: " + example(function))
+}
