@@ -106,9 +106,10 @@ func uriTooLong() *Error {
 	return &Error{Status: http.StatusRequestURITooLong, Code: "RequestUriTooLong", Message: "The path and the query of the URI have more than 8,192 bytes."}
 }
 
+// allowed are the methods of all that is read.
 const allowed = "GET, HEAD, OPTIONS"
 
-func methodNotAllowed() *Error {
+func methodNotAllowed(allowed string) *Error {
 	return &Error{
 		Status:  http.StatusMethodNotAllowed,
 		Code:    "MethodNotAllowed",
@@ -143,7 +144,7 @@ func (x *exchange) fail(err error) {
 	// A client that is gone does not see the answer. It is written all the
 	// same, because a request can also end when the server does.
 	x.send(e.Status, "application/json", *buf)
-	if x.r.Context().Err() != nil {
+	if errors.Is(x.r.Context().Err(), context.Canceled) {
 		x.status = statusGone
 	}
 }

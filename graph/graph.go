@@ -1,7 +1,7 @@
-// Package graph is the HTTP API that clients of Microsoft Graph speak: the one
+// Package graph is the HTTP API that clients of Microsoft Graph speak: the
 // function communications/callRecords/getDirectRoutingCalls, of v1.0 and of
-// beta, with its paths, parameters, pages, links and errors. It is the only
-// place that knows Graph's wire form.
+// beta, with its paths, parameters, pages, links and errors, alone and in
+// batches. It is the only place that knows Graph's wire form.
 //
 // It reads calls from a [call.Reader] and cannot write. It does not know how a
 // token is checked, where it is mounted, or what else the server serves.
@@ -9,11 +9,13 @@
 // A request goes through these files in this order:
 //
 //	graph.go      what the handler is made of, the order of the checks
-//	route.go      the path, the name of the function, its parameters
+//	route.go      the path, the name of the function, its parameters; route_hint.go
 //	datetime.go   the two parameters
 //	accept.go     Accept, Accept-Encoding, Prefer, $format
+//	batch.go      several requests in one
 //	limit.go      requests per client and tenant
 //	turn.go       whose page is next
+//	empty.go      what there is none of
 //	page.go       the query, the rows, the body; page_token.go, page_link.go
 //	row.go        one row in JSON; row_value.go
 //	page_pack.go  the page in gzip; deflate.go
@@ -145,41 +147,53 @@ func targetTooLong(r *http.Request) bool {
 	return len(r.URL.EscapedPath())+len(r.URL.RawQuery) > most
 }
 
-// serve answers the request, or returns the error to answer with.
+// serve answers the request, or returns the error to answer with. Whose it is, is
+// known already if it came in a batch.
 func (x *exchange) serve() error {
 	r := x.r
 	switch r.Method {
-	case http.MethodGet, http.MethodHead:
+	case http.MethodGet, http.MethodHead, http.MethodPost:
 	case http.MethodOptions:
 		x.options()
 		return nil
 	default:
-		return methodNotAllowed()
+		return methodNotAllowed(allowed)
 	}
 	if targetTooLong(r) {
 		x.h.counts.tooLong.Add(1)
 		return uriTooLong()
 	}
 	rt, err := parseRoute(r.URL.EscapedPath())
-	switch rt.kind {
-	case routeNone:
+	switch {
+	case (r.Method == http.MethodPost) != (rt.kind == routeBatch):
+		return methodNotAllowed(rt.allowed())
+	case rt.kind == routeNone:
 		return err
-	case routeService:
+	case rt.kind == routeService:
 		return x.serviceDocument(rt)
-	case routeMetadata:
+	case rt.kind == routeMetadata:
 		return x.metadata(rt)
 	}
-	caller, authErr := x.h.conf.Authorize(r)
-	if authErr != nil {
-		return authErr
+	if x.batchID == "" {
+		caller, authErr := x.h.conf.Authorize(r)
+		if authErr != nil {
+			return authErr
+		}
+		x.caller = caller
 	}
-	x.caller = caller
-	if wait := x.h.limiter.take(caller); wait > 0 {
-		x.h.counts.limited.Add(1)
-		return TooManyRequests(wait)
+	if rt.kind == routeBatch {
+		return x.batch(rt)
 	}
-	if err != nil {
+	return x.read(rt, err)
+}
+
+// read answers a request whose caller is known. Wrong is what is wrong with its path.
+func (x *exchange) read(rt route, wrong error) error {
+	if err := x.count(); err != nil {
 		return err
+	}
+	if wrong != nil {
+		return wrong
 	}
 	switch rt.kind {
 	case routeRecords:
@@ -188,4 +202,14 @@ func (x *exchange) serve() error {
 		return x.pstn(rt)
 	}
 	return x.page(rt)
+}
+
+// count counts one request of the caller, or refuses it.
+func (x *exchange) count() error {
+	wait := x.h.limiter.take(x.caller)
+	if wait <= 0 {
+		return nil
+	}
+	x.h.counts.limited.Add(1)
+	return TooManyRequests(wait)
 }

@@ -79,7 +79,12 @@ func get(tb testing.TB, h http.Handler, path string, header ...string) *httptest
 // leaves the name out.
 func send(tb testing.TB, h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
 	tb.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), method, "https://calls.contoso.com:8443"+path, http.NoBody)
+	return sendBody(tb, h, method, path, "", header...)
+}
+
+func sendBody(tb testing.TB, h http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
+	tb.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, "https://calls.contoso.com:8443"+path, strings.NewReader(body))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -22,6 +22,7 @@ type exchange struct {
 	id       string // request-id
 	clientID string // client-request-id
 	caller   Caller
+	batchID  string // request-id of the batch that it came in
 
 	// For the log.
 	from, to time.Time
@@ -66,7 +67,8 @@ func clientRequestID(s string) string {
 
 // options answers OPTIONS.
 func (x *exchange) options() {
-	x.w.Header().Set("Allow", allowed)
+	rt, _ := parseRoute(x.r.URL.EscapedPath())
+	x.w.Header().Set("Allow", rt.allowed())
 	x.status = http.StatusNoContent
 	x.w.WriteHeader(x.status)
 }
@@ -109,10 +111,13 @@ func (x *exchange) deliver(status int, contentType string, body []byte, encoding
 // mistake of a client is not: it may repeat what the client wrote.
 func (x *exchange) log() {
 	severity := slog.LevelInfo
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs, slog.String("request", x.id), slog.String("method", method(x.r)))
 	if x.caller != (Caller{}) {
 		attrs = append(attrs, slog.String("tenant", x.caller.Tenant.String()), slog.String("client", x.caller.Client))
+	}
+	if x.batchID != "" {
+		attrs = append(attrs, slog.String("batch", x.batchID))
 	}
 	if !x.from.IsZero() || !x.to.IsZero() {
 		attrs = append(attrs, slog.Time("from", x.from), slog.Time("to", x.to))

@@ -49,7 +49,7 @@ func parseRoute(path string) (route, error) {
 		}
 		decoded, err := url.PathUnescape(s)
 		if err != nil {
-			return route{}, badRequest("The path of the URI has a % that is not followed by two hexadecimal digits.")
+			return route{}, badEscape()
 		}
 		segments = append(segments, decoded)
 	}
@@ -78,6 +78,18 @@ func parseRoute(path string) (route, error) {
 	rt.kind = routeCalls
 	err := rt.resource(segments)
 	return rt, err
+}
+
+// allowed returns the methods that can be used.
+func (rt route) allowed() string {
+	if rt.kind == routeBatch {
+		return "POST, OPTIONS"
+	}
+	return allowed
+}
+
+func badEscape() *Error {
+	return badRequest("The path of the URI has a % that is not followed by two hexadecimal digits.")
 }
 
 const onlyCalls = "This server has communications/callRecords/getDirectRoutingCalls(fromDateTime={date},toDateTime={date})."

@@ -28,6 +28,7 @@ var update = flag.Bool("update", false, "write what the scripts in testdata give
 //	@ brief             show rows by id and start only
 //	> GET /v1.0/…       a request with a good token
 //	> Name: value       one of its headers; without a value it is left out
+//	> | {"requests":…   a line of its body
 //	> NEXT              follow @odata.nextLink, with the headers of before
 //
 // Each request is followed by its answer: the status, the headers that say
@@ -76,6 +77,9 @@ func withTokensOf(got, want string) string {
 		return token
 	})
 }
+
+// ofStep is the request-id of a request in a batch.
+var ofStep = regexp.MustCompile(`((?i:"request-id"): ")[0-9a-f-]{36}`)
 
 // TestFirstTokens follows the links that the first release has made, which are those
 // in the scripts: each leads to a page.
@@ -132,21 +136,26 @@ func runScript(t *testing.T, text string) string {
 			s.out.WriteString(line + "\n")
 			request := line[2:]
 			var header []string
+			body := ""
 			for ; i+1 < len(lines) && isHeader(lines[i+1]); i++ {
 				s.out.WriteString(lines[i+1] + "\n")
+				if line, ok := strings.CutPrefix(lines[i+1], "> | "); ok {
+					body += line + "\n"
+					continue
+				}
 				name, value, _ := strings.Cut(lines[i+1][2:], ":")
 				header = append(header, name, strings.TrimSpace(value))
 			}
-			s.request(t, request, header)
+			s.request(t, request, header, body)
 		}
 	}
 	return s.out.String()
 }
 
-// isHeader tells "> Name: value" from "> GET /path".
+// isHeader tells "> Name: value" and "> | body" from "> GET /path".
 func isHeader(line string) bool {
 	words := strings.Fields(line)
-	return len(words) > 1 && words[0] == ">" && strings.HasSuffix(words[1], ":")
+	return len(words) > 1 && words[0] == ">" && (strings.HasSuffix(words[1], ":") || words[1] == "|")
 }
 
 func (s *script) set(t *testing.T, words []string) {
@@ -168,7 +177,7 @@ func (s *script) set(t *testing.T, words []string) {
 	}
 }
 
-func (s *script) request(t *testing.T, request string, header []string) {
+func (s *script) request(t *testing.T, request string, header []string, body string) {
 	t.Helper()
 	if s.h == nil {
 		s.h = New(s.config)
@@ -182,8 +191,7 @@ func (s *script) request(t *testing.T, request string, header []string) {
 		header = append(slices.Clone(s.header), header...)
 	}
 	s.header = header
-	w := send(t, s.h, method, path, header...)
-	s.show(t, w)
+	s.show(t, sendBody(t, s.h, method, path, body, header...))
 }
 
 func (s *script) show(t *testing.T, w *httptest.ResponseRecorder) {
@@ -209,6 +217,7 @@ func (s *script) show(t *testing.T, w *httptest.ResponseRecorder) {
 		body = []byte(s.shorten(indented.String()))
 	}
 	text := strings.ReplaceAll(string(body), w.Header().Get("Request-Id"), "REQUEST-ID")
+	text = ofStep.ReplaceAllString(text, "${1}STEP-ID")
 	s.out.WriteString(strings.TrimRight(text, "\n"))
 	if text != "" {
 		s.out.WriteString("\n")
@@ -219,6 +228,9 @@ func (s *script) show(t *testing.T, w *httptest.ResponseRecorder) {
 // shorten leaves out the rows between the first and the last one, and with
 // brief what is in them besides id and start.
 func (s *script) shorten(body string) string {
+	if strings.HasPrefix(body, "{\n  \"responses\"") {
+		return body
+	}
 	lines := strings.Split(body, "\n")
 	rows := 0
 	for _, line := range lines {
