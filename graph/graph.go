@@ -14,6 +14,7 @@
 //	accept.go     Accept, Accept-Encoding, Prefer, $format
 //	batch.go      several requests in one
 //	limit.go      requests per client and tenant
+//	fault.go      what is done wrong on purpose
 //	turn.go       whose page is next
 //	empty.go      what there is none of
 //	page.go       the query, the rows, the body; page_token.go, page_link.go
@@ -70,6 +71,13 @@ type Config struct {
 	// Limits are the requests that callers may make. Zero is no limit; in
 	// strict mode it stands for Microsoft's.
 	Limits Limits
+	// PlainLinks leaves $skiptoken out of links to next pages, as in strict mode.
+	// They speak of places as they are: whoever follows them while rows come or
+	// move may miss some or meet them twice, and each page counts through those
+	// before it.
+	PlainLinks bool
+	// Faults are done on purpose; nil does none.
+	Faults *Faults
 }
 
 // A Handler serves the API under /v1.0 and /beta. Whoever mounts it must not
@@ -86,6 +94,7 @@ type Handler struct {
 	zips    sync.Pool // of *zip
 
 	pstnAsked sync.Once
+	saboteur  *saboteur
 }
 
 const keySize = 32
@@ -107,7 +116,7 @@ func New(c Config) *Handler {
 	if c.Strict && c.Limits == (Limits{}) {
 		c.Limits = microsoftLimits()
 	}
-	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), turns: newTurns(), codes: newCodes()}
+	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), turns: newTurns(), codes: newCodes(), saboteur: newSaboteur(c.Faults)}
 }
 
 // ServeHTTP implements [http.Handler].
@@ -194,6 +203,9 @@ func (x *exchange) read(rt route, wrong error) error {
 	}
 	if wrong != nil {
 		return wrong
+	}
+	if err := x.sabotage(); err != nil {
+		return err
 	}
 	switch rt.kind {
 	case routeRecords:

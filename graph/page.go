@@ -101,7 +101,7 @@ func (x *exchange) pageRequest(rt route) (*pageRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.tokens = !x.h.conf.Strict || o.SkipToken != ""
+	p.tokens = !x.h.conf.Strict && !x.h.conf.PlainLinks || o.SkipToken != ""
 	p.rows = RowOptions{Beta: rt.version == "beta", Types: p.level == full}
 	if p.rows.Select, err = selected(o.Select, p.rows.Beta); err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type exchange struct {
 	clientID string // client-request-id
 	caller   Caller
 	batchID  string // request-id of the batch that it came in
+	cut      bool   // its answer shall break off
 
 	// For the log.
 	from, to time.Time
@@ -101,6 +102,9 @@ func (x *exchange) deliver(status int, contentType string, body []byte, encoding
 	x.w.WriteHeader(status)
 	if x.r.Method == http.MethodHead {
 		return
+	}
+	if x.cut && status == http.StatusOK {
+		x.breakOff(body)
 	}
 	n, _ := x.w.Write(body) // a client that is gone cannot be told
 	x.bytes = n

@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "write what the scripts in testdata give
 //
 //	# a comment
 //	@ strict            behave as Microsoft does
+//	@ plain             links have $skip alone
 //	@ rows 1000         the store holds the sample row and 1,000 more
 //	@ brief             show rows by id and start only
 //	> GET /v1.0/…       a request with a good token
@@ -164,6 +165,8 @@ func (s *script) set(t *testing.T, words []string) {
 	switch words[0] {
 	case "strict":
 		s.config.Strict = true
+	case "plain":
+		s.config.PlainLinks = true
 	case "rows":
 		n, err := strconv.Atoi(words[1])
 		if err != nil {

@@ -127,6 +127,7 @@ type Stats struct {
 	Limited   uint64 // requests that were told to come back; see [Limits]
 	TooLong   uint64 // requests whose path and query were too long
 	TimedOut  uint64 // pages that took longer than PageTimeout
+	Injected  Injected
 }
 
 type counts struct{ limited, tooLong, timedOut atomic.Uint64 }
@@ -139,5 +140,6 @@ func (h *Handler) Stats() Stats {
 		Limited:   h.counts.limited.Load(),
 		TooLong:   h.counts.tooLong.Load(),
 		TimedOut:  h.counts.timedOut.Load(),
+		Injected:  h.saboteur.counts(),
 	}
 }
