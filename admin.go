@@ -46,6 +46,7 @@ func newWatch(log *slog.Logger) *watch {
 		Rows:        w.rows,
 		Auth:        func() metrics.Auth { return authCounts(w.authority.Stats()) },
 		Limits:      func() map[string]uint64 { return w.limits().counts() },
+		Injected:    func() map[string]uint64 { return injected(w.api.Stats().Injected) },
 		Connections: func() int64 { return w.door.Stats().Open },
 		Folding:     func() metrics.Folding { return foldingCounts(w.in.HearStats()) },
 		Log:         log,

@@ -46,6 +46,9 @@ func (s *serving) check(p *program) error {
 	if _, err := newRoots(s.publicURL, s.listen, s.tlsHosts); err != nil {
 		return err
 	}
+	if err := s.checkInject(); err != nil {
+		return err
+	}
 	if _, err := door.ParseProxies(s.trustedProxies); err != nil {
 		return usage("--trusted-proxy: %w", err)
 	}

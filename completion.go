@@ -79,6 +79,7 @@ func (p *program) completions() map[string]cobra.CompletionFunc {
 		"columns":      cobra.FixedCompletions(columnNames(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace),
 		"expires":      periods,
 		"from":         times,
+		"inject":       words("429=5%,latency=50ms..2s,cut=0.5%", "429=20%,503=10%,seed=1"),
 		"keep":         periods,
 		"keep-changes": periods,
 		"keep-sip":     words("off", "30d", "6mo", "1y", "forever"),

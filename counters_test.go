@@ -40,7 +40,8 @@ var counted = map[string]struct {
 		return metrics.Config{Push: func() metrics.Push { return pushCounts(s) }, Limits: limiting{push: s}.counts}
 	}},
 	"graph.Stats": {graph.Stats{}, func(v any) metrics.Config {
-		return metrics.Config{Limits: limiting{pages: v.(graph.Stats)}.counts}
+		s := v.(graph.Stats)
+		return metrics.Config{Limits: limiting{pages: s}.counts, Injected: func() map[string]uint64 { return injected(s.Injected) }}
 	}},
 	"door.Stats": {door.Stats{}, func(v any) metrics.Config {
 		s := v.(door.Stats)

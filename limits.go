@@ -81,3 +81,19 @@ func headSize(r *http.Request) int {
 func processorTurns() *share.Turns[call.GUID] {
 	return share.NewTurns[call.GUID](runtime.GOMAXPROCS(0))
 }
+
+// limitTime is the time in which the requests of a limit are counted.
+const limitTime = 20 * time.Second
+
+// limits are zero if none was asked for, which in strict mode stands for
+// Microsoft's.
+func (s *serving) limits() graph.Limits {
+	var l graph.Limits
+	if s.rateLimit > 0 {
+		l.Client = graph.Limit{Requests: s.rateLimit, Per: limitTime}
+	}
+	if s.tenantRateLimit > 0 {
+		l.Tenant = graph.Limit{Requests: s.tenantRateLimit, Per: limitTime}
+	}
+	return l
+}

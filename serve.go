@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,7 +33,8 @@ type serving struct {
 	tlsHosts                      []string
 	masterKeyFile                 string
 	keep, keepSIP, keepChanges    string
-	strict                        bool
+	strict, plainLinks            bool
+	inject                        string
 	pageTimeout                   time.Duration
 	rateLimit, tenantRateLimit    int
 	entraTenants, entraAudiences  []string
@@ -60,6 +60,8 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.keepChanges, "keep-changes", "35d", "keep for `PERIOD` what has changed in the log, for walks and for readers of changes; forever keeps all")
 	f.StringVar(&s.keepSIP, "keep-sip", "off", "keep the SIP messages of calls for `PERIOD`, such as 30d, without bodies and credentials; off keeps none")
 	f.BoolVar(&s.strict, "strict", false, "behave as Microsoft does, to test clients against")
+	f.BoolVar(&s.plainLinks, "plain-links", false, "write nextLinks with $skip alone, as Microsoft does, for scripts that take them apart: rows that come or move meanwhile may then be missed or come twice")
+	f.StringVar(&s.inject, "inject", "", "do wrong on purpose, to test clients: `FAULTS` such as 429=5%,503=1%,latency=50ms..2s,cut=0.5%,seed=7; with --strict or --demo only")
 	f.DurationVar(&s.pageTimeout, "page-timeout", 30*time.Second, "answer 503 when a page takes longer")
 	f.DurationVar(&s.pushTimeout, "push-timeout", 10*time.Second, "answer 503 to who delivers calls by POST when the store takes longer for a part of them")
 	f.IntVar(&s.rateLimit, "rate-limit", 0, "answer 429 to a client after `N` requests in 20 s; 0 is no limit, with --strict Microsoft's 1,500")
@@ -196,6 +198,10 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
+	faults, err := s.faults(log)
+	if err != nil {
+		return err
+	}
 	api := graph.New(graph.Config{
 		Store:       st,
 		Strict:      s.strict,
@@ -206,6 +212,8 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		Log:         log,
 		PageTimeout: s.pageTimeout,
 		Limits:      s.limits(),
+		PlainLinks:  s.plainLinks,
+		Faults:      faults,
 	})
 	pushed := p.openPush(folder, s, st, in, authority, api, log)
 	defer pushed.close()
@@ -282,22 +290,6 @@ func (s *serving) openStore(ctx context.Context, data, spec string, w *watch, st
 		return nil, err
 	}
 	return w.Store(st), nil
-}
-
-// limitTime is the time in which the requests of a limit are counted.
-const limitTime = 20 * time.Second
-
-// limits are zero if none was asked for, which in strict mode stands for
-// Microsoft's.
-func (s *serving) limits() graph.Limits {
-	var l graph.Limits
-	if s.rateLimit > 0 {
-		l.Client = graph.Limit{Requests: s.rateLimit, Per: limitTime}
-	}
-	if s.tenantRateLimit > 0 {
-		l.Tenant = graph.Limit{Requests: s.tenantRateLimit, Per: limitTime}
-	}
-	return l
 }
 
 // logger returns the log of the server: text for people, JSON for programs.
@@ -403,15 +395,4 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Lo
 		return err
 	}
 	return <-done
-}
-
-// printCA prints the certificate that clients must trust.
-func (p *program) printCA(data string) error {
-	f, err := os.Open(caPath(data))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(p.stdout, f)
-	return err
 }

@@ -7,8 +7,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -206,6 +208,17 @@ func (p *program) certificates(data string, s *serving, roots *roots, log *slog.
 
 // caPath is where clients find the certificate of our own CA.
 func caPath(data string) string { return filepath.Join(tlsPath(data), "ca.pem") }
+
+// printCA prints the certificate that clients must trust.
+func (p *program) printCA(data string) error {
+	f, err := os.Open(caPath(data))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(p.stdout, f)
+	return err
+}
 
 // authorize makes of auth's answers what graph understands. The caller must
 // have the given role. A request that has one is of use.

@@ -36,6 +36,8 @@ type Config struct {
 	Auth func() Auth
 	// Limits returns what limits have refused or held up, by limit.
 	Limits func() map[string]uint64
+	// Injected returns what was done wrong on purpose, by fault.
+	Injected func() map[string]uint64
 	// Connections returns how many there are that the server has accepted.
 	Connections func() int64
 	// Folding returns how the making of rows out of messages gets on.

@@ -49,6 +49,7 @@ func example() Config {
 			}
 		},
 		Limits:      func() map[string]uint64 { return map[string]uint64{"scans": 26} },
+		Injected:    func() map[string]uint64 { return map[string]uint64{"429": 29} },
 		Connections: func() int64 { return 27 },
 		Folding: func() Folding {
 			return Folding{

@@ -23,7 +23,7 @@ type families struct {
 	hepConnections, hepAccepted, hepTurnedAway                          family
 	pushRequests, pushRejected, pushBytes, pushActive                   family
 	authIssued, authRefused, authRequests, authKeys, authFailed         family
-	limited, connections                                                family
+	limited, injected, connections                                      family
 	rows, linked, unassigned                                            family
 	open, held, lag, heard, legs, amended, inferred, crowded            family
 	aside, echoes, another, unlinked, ambiguous, clocks                 family
@@ -53,6 +53,7 @@ func newFamilies() families {
 		authKeys:       counter("trunklog_auth_entra_keys_total", "Times that the keys of an Entra tenant were read, by outcome.", "outcome"),
 		authFailed:     counter("trunklog_auth_failures_total", "What the issuer could not do and makes up for later, by what.", "what"),
 		limited:        counter("trunklog_limited_total", "What was refused or had to wait because of a limit, by limit.", "limit"),
+		injected:       counter("trunklog_injected_total", "Answers that were spoilt or delayed on purpose, by fault.", "fault"),
 		connections:    gauge("trunklog_connections", "Connections of clients and of capture agents that are open."),
 		rows:           counter("trunklog_rows_total", "Calls by what became of them: new, changed, same, rejected.", "source", "outcome"),
 		linked:         counter("trunklog_rows_linked_total", "Calls that were found to be rows of another source.", "source"),
@@ -82,7 +83,7 @@ func (f *families) all() []family {
 		f.hepConnections, f.hepAccepted, f.hepTurnedAway,
 		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
 		f.authIssued, f.authRefused, f.authRequests, f.authKeys, f.authFailed,
-		f.limited, f.connections,
+		f.limited, f.injected, f.connections,
 		f.rows, f.linked, f.unassigned,
 		f.open, f.held, f.lag, f.heard, f.legs, f.amended, f.inferred, f.crowded,
 		f.aside, f.echoes, f.another, f.unlinked, f.ambiguous, f.clocks,
@@ -130,6 +131,9 @@ func (s *snapshots) Collect(to chan<- prometheus.Metric) {
 	}
 	if s.c.Limits != nil {
 		out.by(s.f.limited, s.c.Limits())
+	}
+	if s.c.Injected != nil {
+		out.by(s.f.injected, s.c.Injected())
 	}
 	if s.c.Connections != nil {
 		out.add(s.f.connections, float64(s.c.Connections()))
