@@ -179,7 +179,7 @@ func TestCut(t *testing.T) {
 			}
 			b, err := io.ReadAll(resp.Body)
 			_ = resp.Body.Close()
-			if err == nil || errors.Is(err, io.EOF) || c.method == "GET" && len(b) == 0 || resp.StatusCode != 200 {
+			if err == nil || errors.Is(err, io.EOF) || c.method == "GET" && len(b) == 0 || resp.StatusCode != http.StatusOK {
 				t.Errorf("%s %s %s: status %d, %d bytes, error %v", c.method, c.path, c.encoding, resp.StatusCode, len(b), err)
 			}
 		}
@@ -192,7 +192,7 @@ func TestCut(t *testing.T) {
 	if w := send(t, h, http.MethodHead, reference); w.Code != 200 {
 		t.Errorf("HEAD: status %d", w.Code)
 	}
-	if n := (New(testConfig(storetest.NewModel()))).Stats().Injected; n != (Injected{}) {
+	if n := New(testConfig(storetest.NewModel())).Stats().Injected; n != (Injected{}) {
 		t.Errorf("without faults: %+v", n)
 	}
 }
