@@ -7,10 +7,13 @@
 //   {"done": true}       at the end of the log, or
 //   {"error": {…}}       if the client gave up
 //
+// With "batch", a list of paths, it reads all of them at once: the first page of
+// each in one batch, then the next page of each that has one, and so on.
+//
 // Every answer has "wire": the requests that were sent since the last one.
 import { createInterface } from "node:readline";
 import { ClientCertificateCredential, ClientSecretCredential } from "@azure/identity";
-import { Client, GraphError, PageIterator, RetryHandlerOptions } from "@microsoft/microsoft-graph-client";
+import { BatchRequestContent, BatchResponseContent, Client, GraphError, PageIterator, RetryHandlerOptions } from "@microsoft/microsoft-graph-client";
 import { TokenCredentialAuthenticationProvider } from "@microsoft/microsoft-graph-client/authProviders/azureTokenCredentials/index.js";
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -58,8 +61,32 @@ const client = Client.initWithMiddleware({
   customHosts: new Set(["localhost"]),
 });
 
+// readBatches reports the pages of all paths. In a batch, urls stand behind the
+// version; the client cuts off the host.
+async function readBatches(paths) {
+  while (paths.length > 0) {
+    const steps = paths.map((path, i) => ({ id: String(i), request: new Request(job.url + path) }));
+    const content = await new BatchRequestContent(steps).getContent();
+    const answers = new BatchResponseContent(await client.api("/$batch").post(content));
+    const links = [];
+    for (const { id } of steps) {
+      const answer = answers.getResponseById(id);
+      const page = await answer.json();
+      if (answer.status !== 200) {
+        throw new Error(`part ${id} has status ${answer.status}: ${JSON.stringify(page)}`);
+      }
+      if (page["@odata.nextLink"]) {
+        links.push(page["@odata.nextLink"].replace(`${job.url}/${job.version}`, ""));
+      }
+      report({ page: page.value, done: links.length === 0 && id === steps.at(-1).id });
+      await nextLine();
+    }
+    paths = links;
+  }
+}
+
 const middlewareOptions = job.retry ? [] : [new RetryHandlerOptions(1, 0)];
-try {
+async function readPages() {
   const first = await client.api(job.path).middlewareOptions(middlewareOptions).get();
   let rows = [];
   const pages = new PageIterator(
@@ -76,6 +103,10 @@ try {
     await pages.resume();
   }
   report({ page: rows, done: true });
+}
+
+try {
+  await (job.batch ? readBatches(job.batch) : readPages());
 } catch (error) {
   report({
     error: {

@@ -13,16 +13,17 @@ import (
 
 // A job is what client.mjs is asked to do.
 type job struct {
-	URL         string `json:"url"`
-	Tenant      string `json:"tenant"`
-	Client      string `json:"client"`
-	Secret      string `json:"secret,omitempty"`
-	Certificate string `json:"certificate,omitempty"` // file with key and certificate
-	Token       string `json:"token,omitempty"`       // instead of signing in
-	Version     string `json:"version"`
-	Path        string `json:"path"`
-	PageSize    int    `json:"pageSize"` // that the server will use
-	Retry       bool   `json:"retry"`    // as the client does by default
+	URL         string   `json:"url"`
+	Tenant      string   `json:"tenant"`
+	Client      string   `json:"client"`
+	Secret      string   `json:"secret,omitempty"`
+	Certificate string   `json:"certificate,omitempty"` // file with key and certificate
+	Token       string   `json:"token,omitempty"`       // instead of signing in
+	Version     string   `json:"version"`
+	Path        string   `json:"path"`
+	Batch       []string `json:"batch,omitempty"` // paths to read instead, all at once
+	PageSize    int      `json:"pageSize"`        // that the server will use
+	Retry       bool     `json:"retry"`           // as the client does by default
 }
 
 // job returns one that reads the whole range.
