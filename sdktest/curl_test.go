@@ -284,7 +284,7 @@ func TestCurlErrors(t *testing.T) {
 		{"400", c, []string{s.url + "/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=,toDateTime=)"}},
 		{"400", c, []string{s.url + "/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=2026-02-30,toDateTime=2026-11-01)"}},
 		{"400", c, []string{s.url + "/v1.0/users"}},
-		{"406", c, []string{"--header", "Accept: text/html", s.url + "/v1.0" + path}},
+		{"406", c, []string{"--header", "Accept: text/csv", s.url + "/v1.0" + path}},
 	} {
 		checkError(t, test.client.get(t, test.args...), test.status)
 	}
