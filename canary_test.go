@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -86,6 +91,26 @@ func TestWalls(t *testing.T) {
 			}
 		}
 	}
+	// The same in batches, whose requests bring the other side's token along.
+	for _, side := range []struct{ token, sees, never, brought string }{
+		{contosoToken, "canaryone", "canarytwo", fabrikamToken},
+		{fabrikamToken, "canarytwo", "canaryone", contosoToken},
+		{"", "nothing", "canary", contosoToken},
+	} {
+		seen := 0
+		for urls := range slices.Chunk(routesToWalk(contoso, fabrikam), 20) {
+			for _, version := range []string{"/v1.0", "/beta"} {
+				body := s.batch(t, version, side.token, side.brought, urls)
+				seen += strings.Count(body, side.sees+"-caller")
+				if strings.Contains(body, side.never) {
+					t.Errorf("%s was seen by the other side, in a batch", side.never)
+				}
+			}
+		}
+		if side.token != "" && seen < 100 {
+			t.Errorf("batches held only %d of the client's own rows: the walk proves nothing", seen)
+		}
+	}
 	if sawOwn < 100 {
 		t.Errorf("only %d answers held the client's own rows: the walk proves nothing", sawOwn)
 	}
@@ -99,6 +124,49 @@ func TestWalls(t *testing.T) {
 	if res, body := s.do(t, http.MethodGet, link, fabrikamToken); res.StatusCode != http.StatusBadRequest {
 		t.Errorf("a link of the other tenant: status %d: %.200s", res.StatusCode, body)
 	}
+}
+
+// batch sends a batch of GETs with a token, in which each brings another one, and
+// returns the answer. Versions in front of urls are cut off.
+func (s *server) batch(t *testing.T, version, token, brought string, urls []string) string {
+	t.Helper()
+	type step struct {
+		ID      string            `json:"id"`
+		Method  string            `json:"method"`
+		URL     string            `json:"url"`
+		Headers map[string]string `json:"headers"`
+	}
+	var steps []step
+	for i, u := range urls {
+		for _, v := range []string{"/v1.0", "/beta", "/V1.0"} {
+			u = strings.TrimPrefix(u, v)
+		}
+		if u == "" {
+			u = "/"
+		}
+		steps = append(steps, step{strconv.Itoa(i) + "-canary-id", "GET", u, map[string]string{"Authorization": "Bearer " + brought, "client-request-id": "canary!"}})
+	}
+	body, err := json.Marshal(map[string]any{"requests": steps})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.addr+version+"/$batch", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := s.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if want := map[bool]int{true: 200, false: 401}[token != ""]; err != nil || res.StatusCode != want {
+		t.Fatalf("a batch: status %d, %v: %.300s", res.StatusCode, err, answer)
+	}
+	return strings.ReplaceAll(string(answer), "-canary-id", "")
 }
 
 // TestNothingPersonalIsLogged looks for every personal value, token and secret
@@ -138,6 +206,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 			s.do(t, http.MethodGet, path, bearer, "User-Agent", "canary-agent", "client-request-id", "not a canary guid")
 		}
 	}
+	s.batch(t, "/v1.0", token, "canary", []string{logPath + "?$filter=callerNumber eq 'canary-caller'", "/canary", "/%zzcanary"})
 	post := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {"canary-secret"}, "scope": {"api://canary/.default"}}
 	res, err := s.http.PostForm("https://"+s.addr+"/"+contosoID+"/oauth2/v2.0/token", post)
 	if err != nil {
