@@ -83,7 +83,10 @@ func (x *exchange) batch(rt route) error {
 		defer x.h.keepZip(z)
 		z.gz.Reset(out)
 		out.to = z.gz
-		defer func() { _ = z.gz.Close() }() // a client that is gone cannot be told
+		defer func() {
+			_ = z.gz.Close() // a client that is gone cannot be told
+			z.gz.Reset(z)    // and let go of it
+		}()
 	}
 	x.status = http.StatusOK
 	x.w.WriteHeader(x.status)
