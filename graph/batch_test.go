@@ -203,7 +203,7 @@ func zipped(tb testing.TB, s string) string {
 // what is not JSON is in base64.
 func TestBatchEncodings(t *testing.T) {
 	h := New(testConfig(filled(t, 30)))
-	body := batchOf(t, behind, "/$metadata")
+	body := strings.Replace(batchOf(t, behind, "/$metadata"), `"method"`, `"headers":{"accept-encoding":"gzip"},"method"`, 1)
 	plain := parts(t, sendBody(t, h, http.MethodPost, batchPath, "\ufeff"+body), 2)
 	w := sendBody(t, h, http.MethodPost, batchPath, zipped(t, body), "Content-Encoding", "gzip", "Accept-Encoding", "gzip")
 	if w.Header().Get("Content-Encoding") != "gzip" {
@@ -304,8 +304,8 @@ func TestBatchHasAMinute(t *testing.T) {
 			<-ctx.Done()
 			yield(nil, ctx.Err())
 		}))
-		config.PageTimeout = 40 * time.Second
-		config.Now = nil
+		var log bytes.Buffer
+		config.PageTimeout, config.Now, config.Log = 40*time.Second, nil, slog.New(slog.NewTextHandler(&log, nil))
 		h := New(config)
 		began := time.Now()
 		for i, p := range parts(t, sendBody(t, h, http.MethodPost, batchPath, batchOf(t, behind, behind, behind, "/communications/callRecords")), 4) {
@@ -315,6 +315,9 @@ func TestBatchHasAMinute(t *testing.T) {
 		}
 		if took := time.Since(began); took != batchTime {
 			t.Errorf("it took %v", took)
+		}
+		if n := strings.Count(log.String(), "status=503"); n != 3 {
+			t.Errorf("%d are 503 in the log, want 3:\n%s", n, &log)
 		}
 	})
 }

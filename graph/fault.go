@@ -152,7 +152,7 @@ func (x *exchange) sabotage() error {
 		e.RetryAfter = faultRetryAfter
 		return e
 	}
-	x.cut = u < s.Throttled+s.Unavailable+s.Cut && x.r.Method != http.MethodHead
+	x.cut = u < s.Throttled+s.Unavailable+s.Cut
 	return nil
 }
 

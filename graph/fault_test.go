@@ -106,6 +106,23 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestOneFaultEach: where the parts add up to all, no request is answered well, and
+// none has two faults.
+func TestOneFaultEach(t *testing.T) {
+	h := faulty(t, "429=30%,503=30%,cut=40%", 3)
+	for range 200 {
+		func() {
+			defer func() { _ = recover() }() // as net/http does
+			if w := get(t, h, reference); w.Code == 200 {
+				t.Error("an answer without a fault")
+			}
+		}()
+	}
+	if n := h.Stats().Injected; n.Throttled+n.Unavailable+n.Cut != 200 || n.Cut < 50 || n.Throttled < 30 || n.Unavailable < 30 {
+		t.Errorf("counted are %+v", n)
+	}
+}
+
 // TestFaultsAreOfReading: who is refused anyhow is refused as ever, and what does not
 // lead to rows is not touched.
 func TestFaultsAreOfReading(t *testing.T) {
