@@ -179,7 +179,7 @@ func (x *exchange) breakOff(body []byte) {
 // Injected are counts of faults since the [Handler] was made.
 type Injected struct{ Throttled, Unavailable, Delayed, Cut uint64 }
 
-func (s *saboteur) counts() Injected {
+func (s *saboteur) stats() Injected {
 	if s == nil {
 		return Injected{}
 	}

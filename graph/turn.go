@@ -140,6 +140,6 @@ func (h *Handler) Stats() Stats {
 		Limited:   h.counts.limited.Load(),
 		TooLong:   h.counts.tooLong.Load(),
 		TimedOut:  h.counts.timedOut.Load(),
-		Injected:  h.saboteur.counts(),
+		Injected:  h.saboteur.stats(),
 	}
 }
