@@ -97,7 +97,7 @@ func (in *Ingest) assignLinks(ctx context.Context, row call.Row, links []byte) e
 		return err
 	}
 	if t.value == nil {
-		if err := in.beginLinking(ctx, row.Tenant, false); err != nil {
+		if err := in.beginLinking(ctx, &row); err != nil {
 			return err
 		}
 	}

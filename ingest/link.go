@@ -36,7 +36,8 @@ import (
 // Records of an SBC that tell no correlation id are looked for by what the call was,
 // see loose.go. That a tenant has, or had, some is noted as well:
 //
-//	loose/TENANT            "1"
+//	loose/TENANT            the tenant has such records: "alone", nothing else that they
+//	                        could be one with, or "beside" other rows
 //
 // Within a process two Puts of the same call wait for each other. Between several,
 // the store refuses a batch whose look-ups do not hold any more, see [call.Condition],
@@ -46,6 +47,8 @@ const (
 	linkPrefix   = "link/"
 	linkedPrefix = "linked/"
 	loosePrefix  = "loose/"
+	alone        = "alone"
+	beside       = "beside"
 	noDay        = "none"
 )
 
@@ -89,7 +92,7 @@ const stripeCount = 64
 // TenantLinks is what link/TENANT and loose/TENANT say.
 type tenantLinks struct {
 	value []byte    // of link/TENANT; nil: there is no such name
-	loose bool      // there is loose/TENANT
+	loose string    // of loose/TENANT
 	read  time.Time // when
 	stale bool      // they say something else by now
 }
@@ -115,7 +118,7 @@ func (l *linker) set(tenant call.GUID, t tenantLinks) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p := l.tenants[tenant]; p != nil {
-		t.loose = t.loose || p.loose
+		t.loose = max(t.loose, p.loose) // beside is greater than alone
 		if t.value == nil {
 			t.value = p.value
 		}
@@ -172,19 +175,27 @@ func (in *Ingest) writeOnce(ctx context.Context, b call.Batch) (res call.Result,
 // begin makes sure that of each tenant is known whether it has rows to be
 // linked, and notes in the store those that get their first one with rows.
 func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
-	asked := make(map[call.GUID]bool)
+	type group struct {
+		tenant                     call.GUID
+		linkable, own, loose, firm bool
+	}
+	asked := make(map[group]*call.Row)
 	for i := range rows {
 		r := &rows[i]
-		if !linkable(r) && !loose(r) && !firm(r) || asked[r.Tenant] && !hasOwnID(r) {
-			continue
+		g := group{r.Tenant, linkable(r), linkable(r) && hasOwnID(r), loose(r), firm(r)}
+		if (g.linkable || g.loose || g.firm) && asked[g] == nil {
+			asked[g] = r
 		}
-		t, err := in.tenantLinks(ctx, r.Tenant)
+	}
+	// What may be an SBC's goes first: whether it is alone is seen in the end.
+	for _, g := range slices.SortedFunc(maps.Keys(asked), func(a, b group) int { return btoi(a.firm) - btoi(b.firm) }) {
+		r := asked[g]
+		t, err := in.tenantLinks(ctx, g.tenant)
 		if err != nil {
 			return err
 		}
-		asked[r.Tenant] = true
-		if t.value == nil && hasOwnID(r) && linkable(r) || !t.loose && loose(r) {
-			if err := in.beginLinking(ctx, r.Tenant, loose(r)); err != nil {
+		if g.own && t.value == nil || g.loose && t.loose == "" || g.firm && t.loose == alone {
+			if err := in.beginLinking(ctx, r); err != nil {
 				return err
 			}
 		}
@@ -195,37 +206,50 @@ func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
 // tenantLinks returns what is noted of a tenant, from memory if that is enough.
 func (in *Ingest) tenantLinks(ctx context.Context, tenant call.GUID) (tenantLinks, error) {
 	t, ok := in.links.get(tenant)
-	if ok && !t.stale && (t.value != nil && t.loose || in.now().Sub(t.read) < recheck) {
+	if ok && !t.stale && (t.value != nil && t.loose == beside || in.now().Sub(t.read) < recheck) {
 		return t, nil
 	}
 	value, err := call.Value(ctx, in.store, linkName(tenant))
 	if err != nil {
 		return t, err
 	}
-	isLoose, err := call.Value(ctx, in.store, looseName(tenant))
+	loose, err := call.Value(ctx, in.store, looseName(tenant))
 	if err != nil {
 		return t, err
 	}
-	t = tenantLinks{value: value, loose: isLoose != nil, read: in.now()}
+	t = tenantLinks{value: value, loose: string(loose), read: in.now()}
 	in.links.set(tenant, t)
 	return t, nil
 }
 
-func (in *Ingest) beginLinking(ctx context.Context, tenant call.GUID, loose bool) error {
+// beginLinking notes that a tenant gets its first row like r. It may have had others.
+func (in *Ingest) beginLinking(ctx context.Context, r *call.Row) error {
 	in.links.gate.Lock()
 	defer in.links.gate.Unlock()
-	t, _ := in.links.get(tenant)
+	t, _ := in.links.get(r.Tenant)
 	b := call.Batch{State: map[string][]byte{}, If: map[string][]byte{}}
-	begin := func(name, value string) {
-		b.State[name], b.If[name] = []byte(value), nil
-	}
 	if t.value == nil {
 		t.value = []byte(noDay)
-		begin(linkName(tenant), noDay)
+		b.State[linkName(r.Tenant)], b.If[linkName(r.Tenant)] = t.value, nil
 	}
-	if loose && !t.loose {
-		t.loose = true
-		begin(looseName(tenant), "1")
+	was := t.loose
+	switch {
+	case loose(r) && was == "":
+		t.loose = alone
+		for _, err := range in.store.Rows(ctx, call.Query{Tenant: r.Tenant, Limit: 1}) {
+			if err != nil {
+				return err
+			}
+			t.loose = beside
+		}
+	case firm(r) && was == alone:
+		t.loose = beside
+	}
+	if t.loose != was {
+		name := looseName(r.Tenant)
+		if b.State[name], b.If[name] = []byte(t.loose), nil; was != "" {
+			b.If[name] = []byte(was)
+		}
 	}
 	if len(b.State) == 0 {
 		return nil // another Put was faster
@@ -234,7 +258,7 @@ func (in *Ingest) beginLinking(ctx context.Context, tenant call.GUID, loose bool
 		return err
 	}
 	t.read = in.now()
-	in.links.set(tenant, t)
+	in.links.set(r.Tenant, t)
 	return nil
 }
 
@@ -253,42 +277,45 @@ func (l *linker) wantsLoose(r *call.Row) bool {
 		return false
 	}
 	t, _ := l.get(r.Tenant)
-	return t.loose
+	return t.loose == beside
 }
 
 // unlinked returns b with the condition that the tenants that are taken to have no
 // rows to be linked still have none: for them nothing is looked up.
 func (l *linker) unlinked(b call.Batch) call.Batch {
-	var none map[string][]byte
-	nothing := func(name string) {
-		if none == nil {
-			none = make(map[string][]byte)
-			maps.Copy(none, b.If)
+	var still map[string][]byte
+	relyOn := func(name string, value []byte) {
+		if still == nil {
+			still = make(map[string][]byte)
+			maps.Copy(still, b.If)
 		}
-		none[name] = nil
+		still[name] = value
 	}
 	type question struct {
-		tenant         call.GUID
-		linkable, firm bool
+		tenant                call.GUID
+		linkable, firm, loose bool
 	}
 	var last question
 	for i := range b.Rows {
 		r := &b.Rows[i]
-		q := question{r.Tenant, linkable(r), firm(r)}
+		q := question{r.Tenant, linkable(r), firm(r), loose(r)}
 		if q == last {
 			continue
 		}
 		last = q
 		t, _ := l.get(q.tenant)
 		if q.linkable && t.value == nil {
-			nothing(linkName(q.tenant))
+			relyOn(linkName(q.tenant), nil)
 		}
-		if q.firm && !t.loose {
-			nothing(looseName(q.tenant))
+		switch {
+		case q.firm && t.loose == "":
+			relyOn(looseName(q.tenant), nil)
+		case q.loose && t.loose == alone:
+			relyOn(looseName(q.tenant), []byte(alone))
 		}
 	}
-	if none != nil {
-		b.If = none
+	if still != nil {
+		b.If = still
 	}
 	return b
 }

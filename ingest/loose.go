@@ -219,7 +219,7 @@ func (p *pass) oneCall(a, b *candidate) bool {
 // trunks, numbers and times agree.
 func sameLoose(a, b *call.Row) bool {
 	switch {
-	case a.Seen&b.Seen != 0, !(loose(a) && firm(b) || loose(b) && firm(a)):
+	case a.Seen&b.Seen != 0, firm(a) == firm(b), !loose(a) && !loose(b):
 		return false
 	case a.CallType != "" && b.CallType != "" && a.Inbound() != b.Inbound():
 		return false

@@ -43,15 +43,12 @@ func sharedDigits(a, b string) (digits int, known bool) {
 
 // spellings returns the ways to read a number; none for what is not one.
 func spellings(number string) (all []spelling) {
-	plain, ok := call.Dialled(call.NumberIn(number), "")
+	plain, ok := plainNumber(number)
 	if !ok {
 		return nil
 	}
 	b, masked := call.AppendDigits(nil, plain)
 	digits := string(b)
-	if strings.Trim(digits, "0") == "" {
-		return nil
-	}
 	if strings.HasPrefix(plain, "+") {
 		return []spelling{{digits: digits, masked: masked, abroad: true}}
 	}
@@ -75,22 +72,35 @@ func spellings(number string) (all []spelling) {
 }
 
 // isKnown reports whether something is a number that calls can be told apart by.
-func isKnown(number string) bool { return len(spellings(number)) > 0 }
+func isKnown(number string) bool {
+	_, ok := plainNumber(number)
+	return ok
+}
+
+// plainNumber returns the digits in a number, perhaps masked or behind a plus, and
+// reports whether there are any that tell something.
+func plainNumber(number string) (string, bool) {
+	plain, ok := call.Dialled(call.NumberIn(number), "")
+	shown, _, _ := strings.Cut(plain, "*")
+	return plain, ok && strings.ContainsAny(shown, "123456789")
+}
 
 // numberKeys yields numbers of two digits each, of which two rows have one in common
 // whose numbers agree: the digits before those that Microsoft masks, the last three.
 func numberKeys(r *call.Row) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for _, number := range [...]string{r.Caller, r.Callee} {
-			for _, s := range spellings(number)[:min(1, len(spellings(number)))] {
-				digits := s.digits + strings.Repeat("0", s.masked)
-				n := len(digits) - 3
-				if n < 2 {
-					continue
-				}
-				if !yield(10*int(digits[n-2]-'0') + int(digits[n-1]-'0')) {
-					return
-				}
+			plain, ok := plainNumber(number)
+			if !ok {
+				continue
+			}
+			plain = call.Symbols(plain)
+			n := len(plain) - 3
+			if n < 2 || plain[n-2] == '*' || plain[n-1] == '*' {
+				continue
+			}
+			if !yield(10*int(plain[n-2]-'0') + int(plain[n-1]-'0')) {
+				return
 			}
 		}
 	}
