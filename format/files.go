@@ -18,17 +18,18 @@ import (
 
 // Unpacked makes a decoder read what archives hold, such as one of package source:
 // gzip, Zstandard and zip, one in another. Of several files in an archive those
-// that are not of the format are left out; note, which may be nil, is told of them.
-func Unpacked(d call.Decoder, note func(text string)) call.Decoder {
-	return reading{decode: d, note: note}.decoder()
+// that are not of the format are left out; o.Note is told of them.
+func Unpacked(d call.Decoder, o Options) call.Decoder {
+	return reading{decode: d, note: o.Note, only: o.Only}.decoder()
 }
 
 // A reading is a decoder of one file, and what it must know of files beside it.
 type reading struct {
 	decode call.Decoder
-	sheets call.Decoder      // of a csv.Sheet; nil if there is none
-	begins func(b byte) bool // what the first character may be; nil: anything
+	sheets call.Decoder           // of a csv.Sheet; nil if there is none
+	begins func(head []byte) bool // whether a file may begin so; nil: anything
 	note   func(text string)
+	only   func(name string) bool // which files in archives are read; nil: all
 }
 
 // decoder returns the decoder of files that may be packed.
@@ -74,6 +75,8 @@ func (d *delivery) file(f archive.File) error {
 	switch {
 	case f.Document != nil:
 		return d.document(f)
+	case d.only != nil && !d.only(f.Name):
+		return nil
 	case f.Refused != nil && f.Among > 1:
 		return d.leave(f.Name, f.Refused, nil)
 	case f.Refused != nil:
@@ -84,9 +87,9 @@ func (d *delivery) file(f archive.File) error {
 	if f.Among == 1 {
 		r = f.Reader // as it is: it may be a file that can be read at any place
 	} else if d.begins != nil {
-		buf := bufio.NewReader(r)
-		head, _ := buf.Peek(64) // an error comes again
-		if head = bytes.TrimLeft(head, "\xef\xbb\xbf\xfe\xff\x00 \t\r\n"); len(head) > 0 && !d.begins(head[0]) {
+		buf := bufio.NewReaderSize(r, headSize)
+		head, _ := buf.Peek(headSize) // an error comes again
+		if head = textOf(head); len(bytes.TrimSpace(head)) > 0 && !d.begins(head) {
 			return d.leave(f.Name, fmt.Errorf("%w: it does not begin as such a file does", call.ErrInvalid), lines)
 		}
 		r = buf
@@ -105,7 +108,10 @@ func (d *delivery) document(f archive.File) (err error) {
 	}
 	defer func() { err = errors.Join(err, book.Close()) }()
 	for _, s := range book.Sheets {
-		name := fmt.Sprintf("sheet %.60q", path.Join(f.Name, s.Name))
+		name := sheetName(f.Name, s.Name)
+		if d.only != nil && !d.only(name) {
+			continue
+		}
 		if s.Hidden {
 			d.note(name + " is hidden and was left out")
 			continue

@@ -7,7 +7,11 @@
 package format
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"io"
+	"iter"
 	"strings"
 
 	"github.com/trunklog/trunklog/call"
@@ -28,27 +32,73 @@ type Options struct {
 	// Preview says that a map is tried: Note is also told for which values its
 	// defaults stand. Of format csv only.
 	Preview bool
+	// Only reports which of the files in an archive, by their paths as of [Told], are
+	// read. It may be nil: then all of them are.
+	Only func(name string) bool
 }
 
 // formats is the table. Whoever adds a line adds a folder with testdata.
+//
+// A format is asked whether a file looks like one of its own by the first bytes of
+// the file, text in UTF-8. Of csv each map is asked: see [Kinds].
 var formats = []struct {
-	name string
-	open func(o Options) (call.Decoder, error)
+	name  string
+	open  func(o Options) (call.Decoder, error)
+	looks func(head []byte) bool
 }{
-	{"graph", openGraph},
-	{"teams", openTeams},
-	{"csv", openCSV},
+	{"graph", openGraph, looksGraph},
+	{"teams", openTeams, looksTeams},
+	{"csv", openCSV, nil},
 }
 
+// openGraph opens JSON, or a table whose columns are named as in JSON.
 func openGraph(o Options) (call.Decoder, error) {
-	return reading{decode: text(graphjson.New(o.Note)), begins: isJSON, note: o.Note}.decoder(), nil
+	table := csv.Table(csv.Dialect{Note: o.Note}, graphjson.Bind)
+	rows := graphjson.New(o.Note)
+	either := func(r io.Reader) iter.Seq2[call.Event, error] {
+		buf := bufio.NewReaderSize(r, headSize)
+		if beginsTable(buf) {
+			return table(buf)
+		}
+		return rows(buf)
+	}
+	return reading{decode: text(either), sheets: table, begins: func(head []byte) bool {
+		return isJSON(head) || isGraphTable(head)
+	}, note: o.Note, only: o.Only}.decoder(), nil
 }
+
+// beginsTable reports whether what r gives is a table in the columns of Graph. Of
+// JSON it waits for no more than its first character.
+func beginsTable(r *bufio.Reader) bool {
+	for n := 1; ; n++ {
+		head, err := r.Peek(n)
+		if head = bytes.TrimSpace(head); len(head) > 0 && isJSON(head) || err != nil {
+			return false
+		}
+		if len(head) > 0 {
+			break
+		}
+	}
+	head, _ := r.Peek(headSize) // an error comes again
+	return isGraphTable(head)
+}
+
+func isGraphTable(head []byte) bool {
+	return !isJSON(head) && csv.HasHeader(head, func(header []string) bool {
+		_, err := graphjson.Bind(header)
+		return err == nil
+	})
+}
+
+func looksGraph(head []byte) bool { return graphjson.Looks(head) || isGraphTable(head) }
 
 func openTeams(o Options) (call.Decoder, error) {
 	return tables(teams.New(func(columns func([]string) (func([]string) (call.Event, error), error)) call.Decoder {
 		return csv.Table(csv.Dialect{Note: o.Note}, columns)
-	}), o.Note), nil
+	}), o), nil
 }
+
+func looksTeams(head []byte) bool { return !isJSON(head) && csv.HasHeader(head, teams.Looks) }
 
 func openCSV(o Options) (call.Decoder, error) {
 	open := csv.Open
@@ -59,15 +109,20 @@ func openCSV(o Options) (call.Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tables(d, o.Note), nil
+	return tables(d, o), nil
 }
 
 // tables returns the decoder of files that hold tables, given that of a table.
-func tables(d call.Decoder, note func(text string)) call.Decoder {
-	return reading{decode: text(d), sheets: d, begins: func(b byte) bool { return !isJSON(b) }, note: note}.decoder()
+func tables(d call.Decoder, o Options) call.Decoder {
+	return reading{decode: text(d), sheets: d, begins: func(head []byte) bool { return !isJSON(head) }, note: o.Note, only: o.Only}.decoder()
 }
 
-func isJSON(b byte) bool { return b == '{' || b == '[' }
+// isJSON reports whether text that begins with head, which is not empty, is to be
+// taken for JSON.
+func isJSON(head []byte) bool {
+	head = bytes.TrimLeft(head, " \t\r\n")
+	return len(head) > 0 && (head[0] == '{' || head[0] == '[')
+}
 
 // Open returns the decoder of the format with the given name. Its errors wrap
 // [call.ErrInvalid]: the format is not known, or the options do not fit it.

@@ -52,6 +52,23 @@ func utf8Text(r io.Reader) (io.Reader, error) {
 	return whole, nil
 }
 
+// headSize is how much of a file is looked at, to tell what it is.
+const headSize = 64 << 10
+
+// textOf returns the first bytes of a file as text in UTF-8, or as they are if they
+// are none that utf8Text knows.
+func textOf(head []byte) []byte {
+	r, err := utf8Text(bytes.NewReader(head))
+	if err != nil {
+		return head
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return head
+	}
+	return text
+}
+
 // isWide reports whether b begins with characters of two bytes of which the one at
 // zero, 0 or 1, is zero: ASCII in UTF-16, as all formats begin.
 func isWide(b []byte, zero int) bool {

@@ -104,11 +104,12 @@ func Open(spec string, o Options) (name string, s Source, err error) {
 // recordings is the table of saved inputs of which SIP messages come: what a
 // source hears, and what was captured on the wire.
 var recordings = []struct {
-	kind string
-	open func(now func() time.Time, note func(text string)) call.Decoder
+	kind  string
+	open  func(now func() time.Time, note func(text string)) call.Decoder
+	looks func(head []byte) bool
 }{
-	{"hep", hep.DecoderAt},
-	{"pcap", pcap.Decoder},
+	{"hep", hep.DecoderAt, hep.Looks},
+	{"pcap", pcap.Decoder, pcap.Looks},
 }
 
 // Recording returns the decoder of a saved input of the given kind, and whether
@@ -131,4 +132,15 @@ func Recordings() []string {
 		kinds[i] = r.kind
 	}
 	return kinds
+}
+
+// LooksRecorded returns the kind of saved input that a file looks like which begins
+// with head, and whether there is one.
+func LooksRecorded(head []byte) (kind string, ok bool) {
+	for _, r := range recordings {
+		if r.looks(head) {
+			return r.kind, true
+		}
+	}
+	return "", false
 }

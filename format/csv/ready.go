@@ -3,6 +3,7 @@ package csv
 import (
 	"embed"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -27,3 +28,8 @@ func ReadyMap(name string) (yaml []byte, ok bool) {
 	yaml, err := readyMaps.ReadFile(path.Join("maps", name+".yaml"))
 	return yaml, err == nil
 }
+
+// KnowsZone reports whether the map of that name that comes with trunklog knows in
+// which zone the times of its files are. Where it does not they are the site's own,
+// and are read right only if somebody says which that is.
+func KnowsZone(name string) bool { return !slices.Contains([]string{"asterisk", "freeswitch"}, name) }

@@ -42,16 +42,13 @@ var columns = []struct {
 	{"sharedcorrelationid", call.FieldSharedID},
 }
 
-// bind returns the function that makes an event of a record, given the names
-// of the header.
-func bind(header []string) (func([]string) (call.Event, error), error) {
+// Bind returns the function that makes an event of a record, given the names of the
+// header. It is an error, which wraps [call.ErrInvalid], if they are not those of the
+// export.
+func Bind(header []string) (func([]string) (call.Event, error), error) {
 	b := &binding{}
-	var pstn int
 	for i, name := range header {
 		name = letters(name)
-		if slices.Contains(pstnColumns, name) {
-			pstn++
-		}
 		for _, c := range columns {
 			switch {
 			case c.name != name:
@@ -64,13 +61,30 @@ func bind(header []string) (func([]string) (call.Event, error), error) {
 			}
 		}
 	}
-	if pstn >= 3 {
+	if isPSTN(header) {
 		return nil, fmt.Errorf("%w: this is the export of Calling Plan calls (PSTN.calls.*.csv), which Graph has in getPstnCalls; the calls on your own trunks are in DirectRouting.calls.*.csv", call.ErrInvalid)
 	}
 	if err := b.check(header); err != nil {
 		return nil, err
 	}
 	return b.event, nil
+}
+
+// Looks reports whether a header is that of the export, or of the one of Calling Plan
+// calls, which [Bind] refuses by name.
+func Looks(header []string) bool {
+	_, err := Bind(header)
+	return err == nil || isPSTN(header)
+}
+
+func isPSTN(header []string) bool {
+	n := 0
+	for _, name := range header {
+		if slices.Contains(pstnColumns, letters(name)) {
+			n++
+		}
+	}
+	return n >= 3
 }
 
 // pstnColumns are columns that only the export of Calling Plan calls has.

@@ -25,5 +25,5 @@ import (
 // ids: Event.Call is made from what the record says, and is the same whenever
 // it says that.
 func New(table func(columns func(header []string) (event func(fields []string) (call.Event, error), err error)) call.Decoder) call.Decoder {
-	return table(bind)
+	return table(Bind)
 }

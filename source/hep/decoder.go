@@ -49,6 +49,11 @@ func DecoderAt(now func() time.Time, note func(text string)) call.Decoder {
 	}
 }
 
+// Looks reports whether a file that begins with head is one of saved packets.
+func Looks(head []byte) bool {
+	return bytes.HasPrefix(head, []byte(magic))
+}
+
 // A fileReader reads the packets of one file.
 type fileReader struct {
 	r      *bufio.Reader

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -51,15 +52,11 @@ func open(r io.Reader) (capture, error) {
 		}
 		return nothing{}, nil
 	}
-	if len(head) >= 4 {
-		if binary.LittleEndian.Uint32(head) == blockSection {
-			return &ng{r: b}, nil
-		}
-		for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
-			if form, ok := forms[order.Uint32(head)]; ok {
-				return openLibpcap(b, order, form)
-			}
-		}
+	if isSection(head) {
+		return &ng{r: b}, nil
+	}
+	if order, form, ok := formOf(head); ok {
+		return openLibpcap(b, order, form)
 	}
 	what := looks(head)
 	if packed {
@@ -68,6 +65,38 @@ func open(r io.Reader) (capture, error) {
 		what = "it " + what
 	}
 	return nil, fmt.Errorf("%w: this is no capture (pcap or pcapng): %s", call.ErrInvalid, what)
+}
+
+// Looks reports whether a file that begins with head is a capture, or one of another
+// program's, for which [Decoder] says what converts it.
+func Looks(head []byte) bool {
+	if _, _, ok := formOf(head); ok || isSection(head) {
+		return true
+	}
+	for _, o := range others {
+		if strings.HasPrefix(o.what, "is a capture") && bytes.HasPrefix(head, []byte(o.begin)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isSection reports whether a file begins as pcapng does.
+func isSection(head []byte) bool {
+	return len(head) >= 4 && binary.LittleEndian.Uint32(head) == blockSection
+}
+
+// formOf returns the order of bytes and the form of a file of pcap, by its beginning.
+func formOf(head []byte) (order binary.ByteOrder, f form, ok bool) {
+	if len(head) < 4 {
+		return nil, f, false
+	}
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		if f, ok := forms[order.Uint32(head)]; ok {
+			return order, f, true
+		}
+	}
+	return nil, f, false
 }
 
 // nothing is an empty file.

@@ -1,0 +1,143 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+func noMore([]byte) (string, bool) { return "", false }
+
+// toldText writes what was told as text.
+func toldText(all []Told, err error) string {
+	var parts []string
+	for _, is := range all {
+		text := strings.TrimSpace(is.Kind.Name + " " + is.Kind.Map)
+		switch {
+		case is.Empty:
+			text = "empty"
+		case is.Why != nil:
+			text = strings.TrimPrefix(is.Why.Error(), "invalid: ")
+		}
+		if is.Name != "" {
+			text = is.Name + ": " + text
+		}
+		parts = append(parts, text)
+	}
+	if err != nil {
+		parts = append(parts, "and then "+err.Error())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// TestTell tells what each of the testdata of all formats is, and compares it with
+// testdata/tell.want. However a file is packed or its text is encoded, it is the same.
+func TestTell(t *testing.T) {
+	var got strings.Builder
+	for _, name := range Names() {
+		inputs, err := filepath.Glob(filepath.Join(folders[name], "testdata", "*.in"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, input := range inputs {
+			in, err := os.ReadFile(input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			is := toldText(Tell(bytes.NewReader(in), nil, noMore))
+			fmt.Fprintf(&got, "%s: %s\n", strings.TrimSuffix(filepath.ToSlash(input), ".in"), is)
+			for how, r := range map[string]io.Reader{
+				"gz": bytes.NewReader(gzipOf(t, in)), "zst": bytes.NewReader(zstdOf(t, in)), "byte by byte": iotest.OneByteReader(bytes.NewReader(in)),
+			} {
+				if packed := toldText(Tell(r, nil, noMore)); packed != is {
+					t.Errorf("%s: %s, and %s %s", input, is, how, packed)
+				}
+			}
+		}
+	}
+	const file = "testdata/tell.want"
+	if *update {
+		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != string(want) {
+		t.Errorf("got:\n%s\nwant:\n%s\n(-update writes what came out)", got.String(), want)
+	}
+}
+
+// Each of several files in an archive is told by itself, and what is no format says
+// why; of what was told each format reads its own.
+func TestTellPacked(t *testing.T) {
+	const page = `{"value":[{"id":"1","startDateTime":"2026-11-01T00:00:00Z"}]}`
+	const mine = "when;who\n2026-11-01T00:00:00Z;+491\n"
+	yaml := []byte("fields: {startDateTime: when, callerNumber: who}")
+	in := zipOf(t,
+		entry{"readme.txt", "These are the calls of November.\n"},
+		entry{"page.csv", page},
+		entry{"inner.zip", string(zipOf(t, entry{"export", exportHeader + exportRow}, entry{"list.json", `[{"a":1}]`}))},
+		entry{"plans.csv", plansHeader + "1,2,3,4\n"},
+		entry{"mine", mine},
+		entry{"nothing", "\n"},
+		entry{"old.xls", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"},
+		entry{"table", "a,b,c\n1,2,3\n"},
+		entry{"nul", "\x01\x00\x02"})
+	const want = `readme.txt: it is of no format that is known here, and no table of which the map speaks; page.csv: graph; inner.zip/export: teams; ` +
+		`inner.zip/list.json: it is JSON, with no property of Graph's at its beginning; plans.csv: teams; mine: csv; nothing: empty; ` +
+		`old.xls: the file is an Excel workbook that is protected by a password, or of the old kind (.xls): open it, and save it as .xlsx without a password, or as CSV; ` +
+		`table: it is of no format that is known here, and no table of which the map speaks; nul: it is of no format that is known here`
+	all, err := Tell(bytes.NewReader(in), yaml, noMore)
+	if got := toldText(all, err); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for name, rows := range map[string]int{"graph": 1, "teams": 1, "csv": 1} {
+		o := Options{Only: func(file string) bool {
+			for _, is := range all {
+				if is.Name == file {
+					return is.Kind.Name == name
+				}
+			}
+			t.Errorf("%s was not told", file)
+			return false
+		}}
+		if name == "csv" {
+			o.Map = yaml
+		}
+		d, err := Open(name, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := show(d(bytes.NewReader(in))); strings.Count(got, "event") != rows || strings.Count(got, "\nerror") > 0 {
+			t.Errorf("%s reads %s", name, got)
+		}
+	}
+}
+
+// What an archive is broken by is said behind what was told before; a table that
+// several maps fit is told to be none of them.
+func TestTellBroken(t *testing.T) {
+	sound := zipOf(t, entry{"a", exportHeader + exportRow}, entry{"b", exportHeader + strings.Repeat(exportRow, 50)})
+	broken := bytes.Clone(sound)
+	patchDirectory(broken, 8, 1) // the first is encrypted
+	for what, in := range map[string][]byte{"cut": sound[:len(sound)-30], "encrypted": broken, "deep": nested(t, 5, sound), "gz": gzipOf(t, sound)[:30]} {
+		all, err := Tell(bytes.NewReader(in), nil, noMore)
+		if len(all) > 0 || !errors.Is(err, call.ErrInvalid) {
+			t.Errorf("%s: %s", what, toldText(all, err))
+		}
+	}
+	if _, err := Tell(iotest.ErrReader(io.ErrClosedPipe), nil, noMore); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("a reader that fails: %v", err)
+	}
+}
