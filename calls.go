@@ -33,7 +33,7 @@ func (s *selection) flags(cmd *cobra.Command) {
 	s.zone.flag(cmd)
 	f.StringVar(&s.trunk, "trunk", "", "calls of this trunk, the `HOST` name of an SBC")
 	f.StringVar(&s.user, "user", "", "calls of this `USER`: principal name or object id")
-	f.StringVar(&s.number, "number", "", "calls from or to this `NUMBER`; only its digits count, and '*' for hidden ones")
+	f.StringVar(&s.number, "number", "", "calls from or to this `NUMBER`; only its digits count. One '*' stands for any digits ('+4930*', '*1234'), several for as many hidden ones ('+49301234***')")
 	f.StringVar(&s.typ, "type", "", "calls of this `TYPE`, by Graph's name (ByotIn) or the admin centre's (dr_in)")
 	f.StringVar(&s.code, "code", "", "calls that ended with this `CODE`: a SIP code (486), or one with its subcode (486/540486)")
 	f.StringVar(&s.result, "result", "", "calls with this result: ok or failed")
@@ -82,11 +82,15 @@ func (s *selection) where() (call.And, error) {
 		}
 	}
 	if s.number != "" {
-		number := call.Symbols(s.number)
+		number := call.Symbols(call.PlainNumber(s.number))
 		if strings.Trim(number, "*") == "" {
 			return nil, usage("--number %q has no digits", s.number)
 		}
-		and = append(and, call.Digits(number))
+		if like := call.NumberLike(number); like.HasAnyDigits() {
+			and = append(and, like)
+		} else {
+			and = append(and, call.Digits(number))
+		}
 	}
 	if s.typ != "" {
 		and = append(and, ofType(s.typ))

@@ -7,8 +7,8 @@ import (
 )
 
 // An Expr is a condition on a row. The set of types is closed: [And], [Or],
-// [Not], [Compare], [TextMatch], [Digits] and [SeenBy]. An engine may translate an Expr
-// to its own language, use an index for a part of it, or call Match for each
+// [Not], [Compare], [TextMatch], [Digits], [NumberLike] and [SeenBy]. An engine may
+// translate an Expr to its own language, use an index for a part of it, or call Match for each
 // row; the answer is the same.
 //
 // A field whose value is not known compares as its zero value. Whoever needs
@@ -75,17 +75,23 @@ type TextMatch struct {
 // number that it can stand for.
 type Digits string
 
+// NumberLike holds if the caller or the callee of a call can be a number of this form.
+// A '*' by itself stands for any digits, also for none, and several of them for as many
+// digits, as in a number that Microsoft has masked. Else it is as [Digits].
+type NumberLike string
+
 // SeenBy holds if every kind of All has spoken of the call and no kind of None
 // has.
 type SeenBy struct{ All, None Kinds }
 
-func (And) expr()       {}
-func (Or) expr()        {}
-func (Not) expr()       {}
-func (Compare) expr()   {}
-func (TextMatch) expr() {}
-func (Digits) expr()    {}
-func (SeenBy) expr()    {}
+func (And) expr()        {}
+func (Or) expr()         {}
+func (Not) expr()        {}
+func (Compare) expr()    {}
+func (TextMatch) expr()  {}
+func (Digits) expr()     {}
+func (NumberLike) expr() {}
+func (SeenBy) expr()     {}
 
 // Match implements [Expr].
 func (a And) Match(r *Row) bool {
@@ -181,6 +187,61 @@ func (m TextMatch) Match(r *Row) bool {
 // Match implements [Expr].
 func (d Digits) Match(r *Row) bool {
 	return sameNumber(string(d), r.Caller) || sameNumber(string(d), r.Callee)
+}
+
+// Match implements [Expr].
+func (n NumberLike) Match(r *Row) bool { return n.is(r.Caller) || n.is(r.Callee) }
+
+// is reports whether a stored number can be of the form. It does not allocate for what
+// is no longer than a number.
+func (n NumberLike) is(stored string) bool {
+	var room [32]byte
+	have := room[:0]
+	for i := range len(stored) {
+		if isSymbol(stored[i]) {
+			have = append(have, stored[i])
+		}
+	}
+	// The last '*' that was met may stand for one digit more, from back on.
+	i, j, star, back := 0, 0, -1, 0
+	for j < len(have) {
+		for i < len(n) && !isSymbol(n[i]) {
+			i++
+		}
+		switch {
+		case i < len(n) && n.anyDigits(i):
+			star, back = i, j
+			i++
+		case i < len(n) && (n[i] == have[j] || n[i] == '*' || have[j] == '*'):
+			i++
+			j++
+		case star >= 0:
+			back++
+			i, j = star+1, back
+		default:
+			return false
+		}
+	}
+	for i < len(n) && (!isSymbol(n[i]) || n.anyDigits(i)) {
+		i++
+	}
+	return i == len(n) && len(have) > 0
+}
+
+// anyDigits reports whether there is a '*' by itself at i.
+func (n NumberLike) anyDigits(i int) bool {
+	return n[i] == '*' && (i == 0 || n[i-1] != '*') && (i+1 == len(n) || n[i+1] != '*')
+}
+
+// HasAnyDigits reports whether there is a '*' by itself in n, without which it holds as
+// [Digits] does.
+func (n NumberLike) HasAnyDigits() bool {
+	for i := range len(n) {
+		if n.anyDigits(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // Match implements [Expr].

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,78 @@ func TestTextMatch(t *testing.T) {
 	} {
 		if got := (TextMatch{c.field, c.op, c.part}).Match(&row); got != c.want {
 			t.Errorf("%s in relation %d to %q: got %t", c.field, c.op, c.part, got)
+		}
+	}
+}
+
+func TestNumberLike(t *testing.T) {
+	for _, c := range []struct {
+		asked, stored string
+		want          bool
+	}{
+		{"+4930*", "+49301234567", true},
+		{"+49 30*", "tel:+49-30-1234567", true},
+		{"+4930*", "+4930", true},
+		{"+4930*", "+493", false},
+		{"+4931*", "+49301234567", false},
+		{"*4567", "+49301234567", true},
+		{"*4567", "4567", true},
+		{"*4567", "+49301234568", false},
+		{"*4567", "+493045674567", true},
+		{"*45674568", "+4930456745674568", true},
+		{"+49*67", "+49301234567", true},
+		{"+49*30*7", "+493012345678", false},
+		{"*30*56*", "+49301234567", true},
+		// Several stand for as many digits.
+		{"+49301234***", "+49301234567", true},
+		{"+49301234***", "+4930123456", false},
+		{"*1234***", "+49301234567", true},
+		{"*1234**", "+49301234567", false},
+		{"+4930*56**", "+493012345678", true},
+		// Masked by Microsoft: every number that it can stand for.
+		{"+4930*", "+49301234***", true},
+		{"+493012345*", "+49301234***", true},
+		{"+4930123456789*", "+49301234***", false},
+		{"*4567", "+49301234***", true},
+		{"*1234", "+49301234***", false},
+		{"*34999", "+49301234***", true},
+		{"*", "anonymous", false},
+		{"*", "", false},
+		{"7*", "Agent 007", false},
+		{"0*", "Agent 007", true},
+	} {
+		for _, r := range []Row{{Caller: c.stored}, {Callee: c.stored}} {
+			if got := NumberLike(c.asked).Match(&r); got != c.want {
+				t.Errorf("%q for %q: got %t", c.asked, c.stored, got)
+			}
+		}
+	}
+}
+
+// Without a '*' by itself a form is a number.
+func TestNumberLikeDigits(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	number := func() string {
+		b := []byte("+49")
+		for range rnd.IntN(4) {
+			b = append(b, "12**"[rnd.IntN(4)])
+		}
+		return string(b)
+	}
+	for range 20_000 {
+		asked, r := number(), Row{Caller: number()}
+		if like := NumberLike(asked); !like.HasAnyDigits() && like.Match(&r) != Digits(asked).Match(&r) {
+			t.Fatalf("%q for %q: %t", asked, r.Caller, like.Match(&r))
+		}
+		// Of what a form with any digits finds, so many digits in its place find all.
+		found := false
+		for n := range 7 {
+			found = found || Digits(asked+strings.Repeat("*", n)).Match(&r)
+		}
+		if !strings.Contains(asked, "*") && found != NumberLike(asked+"*").Match(&r) {
+			t.Fatalf("%q for %q: %t", asked+"*", r.Caller, !found)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func mentions(x Expr, set func(Field) bool) bool {
 		return set(x.Field)
 	case TextMatch:
 		return set(x.Field)
-	case Digits:
+	case Digits, NumberLike:
 		return set(FieldCaller) || set(FieldCallee)
 	}
 	return false

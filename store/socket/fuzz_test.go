@@ -29,7 +29,7 @@ func queries() []call.Query {
 	for _, v := range []any{call.GUID{1}, "x", at, int32(-5), true, nil, ""} {
 		xs = append(xs, call.Compare{Field: call.FieldTrunk, Op: call.GE, Value: v})
 	}
-	xs = append(xs, call.And{}, call.Or{}, call.Digits(""), call.Digits("+49 30"), call.SeenBy{All: call.SIP.Set(), None: call.Graph.Set() | 1<<15}, call.TextMatch{Field: call.FieldCaller, Op: 9, Part: "\xff"})
+	xs = append(xs, call.And{}, call.Or{}, call.Digits(""), call.Digits("+49 30"), call.NumberLike("+4930*"), call.SeenBy{All: call.SIP.Set(), None: call.Graph.Set() | 1<<15}, call.TextMatch{Field: call.FieldCaller, Op: 9, Part: "\xff"})
 	return []call.Query{
 		{},
 		{Tenant: call.GUID{1, 2}, From: at, To: at.Add(1), After: call.Cursor{Start: at.AddDate(-5000, 0, 0), ID: call.GUID{3}}, Skip: 1 << 62, Limit: 1000, Reverse: true},

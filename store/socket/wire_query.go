@@ -50,6 +50,7 @@ const (
 	tagTextMatch
 	tagDigits
 	tagSeenBy
+	tagNumberLike
 )
 
 const (
@@ -89,6 +90,8 @@ func appendExpr(b []byte, x call.Expr, depth int) ([]byte, error) {
 		}
 	case call.Digits:
 		return appendText(append(b, tagDigits), string(x)), nil
+	case call.NumberLike:
+		return appendText(append(b, tagNumberLike), string(x)), nil
 	case call.SeenBy:
 		b = binary.AppendUvarint(append(b, tagSeenBy), uint64(x.All))
 		return binary.AppendUvarint(b, uint64(x.None)), nil
@@ -146,6 +149,8 @@ func (p *parser) expr(depth int) call.Expr {
 		return call.TextMatch{Field: p.field(), Op: call.TextOp(p.byte()), Part: p.text()}
 	case tagDigits:
 		return call.Digits(p.text())
+	case tagNumberLike:
+		return call.NumberLike(p.text())
 	case tagSeenBy:
 		return call.SeenBy{All: p.kinds(), None: p.kinds()}
 	}

@@ -94,6 +94,8 @@ func whereDigits(f *fixture) {
 			call.And{call.Digits(n), call.Compare{Field: call.FieldStart, Op: call.GE, Value: noon()}},
 			call.Or{call.Digits(n), call.Digits("112")},
 			call.Not{X: call.Digits(n)},
+			call.NumberLike(n + "*"),
+			call.And{call.NumberLike("*" + n), call.Digits("49301234567")},
 			call.And{call.Digits(n), call.Digits("112")},
 			call.Compare{Field: call.FieldCaller, Value: n},
 			call.Compare{Field: call.FieldCallee, Value: n},
@@ -200,6 +202,9 @@ func (g *generator) expr(r *call.Row, depth int) call.Expr {
 	case 4:
 		return call.TextMatch{Field: pick(g, call.FieldTrunk, call.FieldCaller, call.FieldUserDisplayName), Op: call.TextOp(g.IntN(4)), Part: pick(g, "s", "+49", "User", "com")}
 	case 5:
+		if n := g.maskedPart(g.number()); n != "" && g.IntN(3) == 0 {
+			return call.NumberLike(pick(g, "*"+n, n+"*", n[:len(n)/2]+"*"+n[len(n)-1:]))
+		}
 		return call.Digits(pick(g, r.Caller, r.Callee, g.number()))
 	case 6, 7, 8:
 		return g.lookup(r)
