@@ -9,8 +9,6 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/format"
-	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/store"
 	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
@@ -105,7 +103,7 @@ func completeImport(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	return append(format.Names(), source.Recordings()...), cobra.ShellCompDirectiveNoFileComp
+	return importFormats(), cobra.ShellCompDirectiveNoFileComp
 }
 
 func folders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -22,7 +22,7 @@ import (
 )
 
 func (p *program) importCommand() *cobra.Command {
-	var in importer
+	in := importer{rejects: new(rejectsFile)}
 	var maps bool
 	cmd := &cobra.Command{
 		Use:   "import FORMAT FILE…",
@@ -30,13 +30,19 @@ func (p *program) importCommand() *cobra.Command {
 		Long: `Import calls from files; - is standard input.
 
   graph   what Microsoft Graph answers: saved pages, rows in an array or as JSON
-          lines, what a flow or $batch has put around them (docs/import-graph.md)
+          lines, what a flow or $batch has put around them, tables whose columns are
+          named as Graph's properties, and what trunklog prints (docs/import-graph.md)
   teams   the Teams admin centre's Calls.Export.*.zip, or the CSV in it, also resaved
           by a spreadsheet (.csv, .xlsx)
   csv     any CSV or .xlsx, as --map FILE describes it
   hep     HEP packets saved one after another: SIP messages, of which calls are made
   pcap    captures by tcpdump, Wireshark, sngrep or an SBC (pcap, pcapng, also .gz):
           SIP over UDP and TCP, of which calls are made
+  auto    any of these, told by what is in each file, never by its name; FILE may be
+          a folder, of which all files are taken but hidden ones. What is of one
+          format is an import of its own, with an id. A table in columns that are
+          not known is imported only if the map that is given, or exactly one of
+          those that come with trunklog, fits it
 
 Each may be packed: gzip, Zstandard and zip, one in another, are told by what is in
 the file, whatever its name.
@@ -45,11 +51,12 @@ Importing the same thing again changes nothing. A record that cannot be read is
 written to the rejects file with its line number, the reason and its raw text;
 all others go in, and the exit code is 5. With --dry-run the first of them are
 said instead, and nothing is written.`,
-		Example: `  trunklog import teams --tenant contoso Calls.Export.*.zip
+		Example: `  trunklog import auto --tenant contoso --dry-run Downloads
+  trunklog import teams --tenant contoso Calls.Export.*.zip
   trunklog gen --rows 20000 --from -28d | trunklog import graph --tenant contoso -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage("FORMAT is missing: %s are possible", list(append(format.Names(), source.Recordings()...)))
+				return usage("FORMAT is missing: %s are possible", list(importFormats()))
 			}
 			if err := knownFormat(args[0]); err != nil {
 				return err
@@ -64,6 +71,9 @@ said instead, and nothing is written.`,
 				return usage("FILE is missing; - is standard input")
 			}
 			in.program, in.format, in.files = p, args[0], args[1:]
+			if in.format == autoFormat {
+				return in.auto(cmd)
+			}
 			if cmd.Flags().Changed("preview") {
 				return in.show(cmd.Context())
 			}
@@ -107,39 +117,74 @@ type importer struct {
 	keeping   *keeping
 	done      []fileSummary
 
-	decode  call.Decoder
-	ingest  *ingest.Ingest
-	sink    *ingest.Sink
-	noted   *ingest.Import
-	rejects rejectsFile
-	reading string // the file that is being read
-	read    int64  // records that could be read
+	decode   call.Decoder
+	ingest   *ingest.Ingest
+	sink     *ingest.Sink
+	noted    *ingest.Import
+	rejects  *rejectsFile // of all parts of an import
+	rejected int          // records of this one
+	reading  string       // the file that is being read
+	read     int64        // records that could be read
+	took     time.Duration
+
+	// Of a part of an import auto, in which the formats of files were told:
+	told     bool
+	readyMap string                     // the map, of those that come with trunklog
+	members  map[string]map[string]bool // of archives, by their names: what is of the format
 }
 
 func (in *importer) run(cmd *cobra.Command) (err error) {
 	ctx := cmd.Context()
-	if err := in.rejects.check(in.stdin, in.files, in.mapFile, in.dryRun); err != nil {
+	if err := in.check(); err != nil {
 		return err
 	}
-	recording, err := in.open()
-	if err != nil {
+	if err := in.open(); err != nil {
 		return err
-	}
-	// A setting that is meant for tables does no harm here.
-	if in.output != "text" && !slices.Contains(outputForms, in.output) {
-		return usage("-o %s: text and json are possible", in.output)
 	}
 	h, err := in.house(ctx, cmd)
 	if err != nil {
 		return err
 	}
 	defer h.close(&err)
-	id, err := in.owner(ctx, h)
-	if err != nil {
+	if err := in.readyRejects(h); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, in.rejects.close()) }()
+	began := in.now()
+	broken, err := in.into(ctx, h)
+	if err == nil {
+		err = in.outcome(broken)
+	}
+	return in.summarise(err, in.summary(in.now().Sub(began)))
+}
+
+// check checks what needs no data folder.
+func (in *importer) check() error {
+	// A setting that is meant for tables does no harm here.
+	if in.output != "text" && !slices.Contains(outputForms, in.output) {
+		return usage("-o %s: text and json are possible", in.output)
+	}
+	return in.rejects.check(in.stdin, in.files, in.mapFile, in.dryRun)
+}
+
+// readyRejects prepares the rejects file, which is made when it is needed.
+func (in *importer) readyRejects(h *house) error {
+	r := in.rejects
+	r.dry, r.stderr, r.now = in.dryRun, in.stderr, in.now
+	r.folder, r.dir = h.folder, h.dir
+	r.fallback = filepath.Join(rejectsName, fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
+	return r.ready()
+}
+
+// into imports all files, which are of one format, and says what became of them. It
+// returns what was wrong with single files apart from what has ended the import.
+func (in *importer) into(ctx context.Context, h *house) (broken, err error) {
+	id, err := in.owner(ctx, h)
+	if err != nil {
+		return nil, err
+	}
 	if in.keeping, err = in.newKeeping(ctx, h, id); err != nil {
-		return err
+		return nil, err
 	}
 	in.noted = in.newImport(id)
 	in.ingest = ingest.New(ingest.Config{
@@ -150,83 +195,76 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 		Number:  func(trunk, number string) string { return h.tenants.Number(ctx, trunk, number) },
 		KeepSIP: keepsSIP(in.keepSIP),
 	})
-	in.recording = recording
-	in.sink = in.ingest.SinkOf(ingest.Input{Source: in.format, Tenant: id, Recorded: recording})
-	if recording && !in.dryRun {
-		if err := in.resume(ctx); err != nil {
-			return err
-		}
-	}
-	in.rejects.dry, in.rejects.stderr = in.dryRun, in.stderr
-	in.rejects.folder, in.rejects.dir = h.folder, h.dir
-	in.rejects.fallback = filepath.Join(rejectsName, fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
-	in.rejects.now = in.now
-	if err := in.rejects.ready(); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, in.rejects.close()) }()
-
+	in.sink = in.ingest.SinkOf(ingest.Input{Source: in.format, Tenant: id, Recorded: in.recording})
 	if !in.dryRun {
+		if in.recording {
+			if err := in.resume(ctx); err != nil {
+				return nil, err
+			}
+		}
 		if err := in.noted.Save(ctx, h.store); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	began := in.now()
 	progress := in.newProgress(in.files)
-	err = in.importFiles(ctx, progress)
-	if recording && !in.dryRun {
+	broken, err = in.importFiles(ctx, progress)
+	if in.recording && !in.dryRun {
 		err = errors.Join(err, in.sink.Flush(ctx))
 	}
 	progress.done()
-	in.rejects.say(in.stderr)
-	took := in.now().Sub(began)
-	if recording {
-		in.reportCalls(took)
-	} else {
-		in.report(took)
+	if !in.told { // else the whole import says them
+		in.rejects.say(in.stderr)
 	}
+	in.took = in.now().Sub(began)
+	in.report(in.took)
 	if !in.dryRun {
-		err = errors.Join(err, in.ended(ctx, h, err != nil))
+		err = errors.Join(err, in.ended(ctx, h, broken != nil || err != nil))
 	}
 	if n := in.keeping.n; n > 0 {
 		fmt.Fprintf(in.stderr, "%s kept, and so the server deletes them: see --keep of 'tenant add' and of 'serve'\n", count(n, "row is older than it is", "rows are older than they are"))
 	}
-	if err == nil {
-		err = in.outcome()
-	}
-	return in.summarise(err, took)
+	return broken, err
 }
 
-// open finds the decoder of the format, and reports whether it is that of a
-// recording of SIP messages.
-func (in *importer) open() (recording bool, err error) {
-	note := func(text string) {
-		if len(in.files) > 1 {
-			text = in.reading + ": " + text
-		}
-		fmt.Fprintln(in.stderr, text)
+// note says what a decoder has to say of the file that is being read.
+func (in *importer) note(text string) {
+	if len(in.files) > 1 || in.told {
+		text = in.reading + ": " + text
 	}
-	if decode, ok := source.Recording(in.format, in.lately, note); ok {
-		if in.mapFile != "" {
-			return true, usage("--map is for format csv")
+	fmt.Fprintln(in.stderr, text)
+}
+
+// open finds the decoder of the format, and whether it is that of a recording of SIP
+// messages.
+func (in *importer) open() (err error) {
+	options := format.Options{Note: in.note, Preview: in.preview > 0}
+	if in.members != nil {
+		options.Only = func(name string) bool { return in.members[in.reading][name] }
+	}
+	if decode, ok := source.Recording(in.format, in.lately, in.note); ok {
+		if in.mapFile != "" && !in.told {
+			return usage("--map is for format csv")
 		}
-		in.decode = format.Unpacked(decode, note)
+		in.decode, in.recording = format.Unpacked(decode, options), true
 		_, err := sipPeriod(in.keepSIP)
-		return true, err
+		return err
 	}
-	options := format.Options{Note: note, Preview: in.preview > 0}
-	if in.mapFile != "" {
+	switch {
+	case in.readyMap != "":
+		options.Map, _ = csv.ReadyMap(in.readyMap)
+	case in.mapFile != "" && (in.format == "csv" || !in.told):
 		if options.Map, err = in.readMap(); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if in.decode, err = format.Open(in.format, options); err != nil {
 		if in.format == "csv" && in.mapFile == "" {
 			err = fmt.Errorf("%w: name one with --map FILE", err)
 		}
-		return false, invalid(err)
+		return invalid(err)
 	}
-	return false, nil
+	return nil
 }
 
 // lately is when messages were sent of which a recording does not tell it: before
@@ -240,39 +278,57 @@ func (in *importer) resume(ctx context.Context) error {
 	return err
 }
 
-// importFiles imports all files, and goes on behind one that breaks off.
-func (in *importer) importFiles(ctx context.Context, progress *progress) error {
-	var broken error
+// importFiles imports all files, and goes on behind one that breaks off: broken says
+// why it does.
+func (in *importer) importFiles(ctx context.Context, progress *progress) (broken, err error) {
 	for _, name := range in.files {
-		before, rejected := in.read, in.rejects.n
+		file := fileSummary{Name: name, Read: -in.read, Rejected: -in.rejected}
 		err := in.importFile(ctx, name, progress)
-		file := fileSummary{Name: name, Read: in.read - before, Rejected: in.rejects.n - rejected}
-		if err == nil {
-			in.done = append(in.done, file)
-			in.sayIfEmpty(name, file)
-			continue
-		}
-		file.Error = words(err)
-		in.done = append(in.done, file)
-		if errors.Is(err, errNotOpened) { // nothing of it is lost
-			broken = errors.Join(broken, err)
-			continue
-		}
 		var end *endError
-		if !errors.As(err, &end) || ctx.Err() != nil {
-			return err
+		switch {
+		case err == nil:
+		case errors.Is(err, errNotOpened): // nothing of it is lost
+			broken = errors.Join(broken, err)
+		case !errors.As(err, &end) || ctx.Err() != nil:
+			in.finished(file, err)
+			return broken, err
+		default:
+			// Whatever the file still held is lost to this import: that is a
+			// rejected record like others.
+			if err := in.reject(name, end.record()); err != nil {
+				return broken, err
+			}
+			broken = errors.Join(broken, fmt.Errorf("%s: %w", name, end.err))
 		}
-		// Whatever the file still held is lost to this import: that is a
-		// rejected record like others if anything was good.
-		if err := in.rejects.add(name, end.record()); err != nil {
-			return err
-		}
-		broken = errors.Join(broken, fmt.Errorf("%s: %w", name, end.err))
+		in.finished(file, err)
 	}
-	if broken != nil && in.read > 0 {
-		return &exitError{exitPart, broken}
+	return broken, nil
+}
+
+// finished notes what became of a file, given what there was before it, below zero.
+func (in *importer) finished(file fileSummary, err error) {
+	file.Read += in.read
+	file.Rejected += in.rejected
+	if err != nil {
+		file.Error = words(err)
 	}
-	return broken
+	if in.told {
+		file.Format = in.what()
+		in.sayFile(&file)
+	}
+	in.done = append(in.done, file)
+	if err == nil {
+		in.sayIfEmpty(file.Name, file)
+	}
+}
+
+// reject counts a record that cannot be read, and writes it to the rejects file.
+func (in *importer) reject(name string, e *call.SyntaxError) error {
+	if err := in.rejects.add(name, e); err != nil {
+		return err
+	}
+	in.rejected++
+	return nil
 }
 
 // sayIfEmpty says that a file held no record. It may be the wrong file.
@@ -346,7 +402,7 @@ func (in *importer) openFile(name string) (r io.Reader, done func(), err error) 
 	}
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		f.Close()
-		return nil, nil, fmt.Errorf("%w%s is a folder: name the files in it", errNotOpened, name)
+		return nil, nil, fmt.Errorf("%w%s is a folder: name the files in it, or 'import auto' it", errNotOpened, name)
 	}
 	return f, func() { f.Close() }, nil
 }
@@ -376,7 +432,7 @@ func (in *importer) decodeFile(ctx context.Context, name string, r io.Reader, ba
 		switch {
 		case errors.As(err, &syntax):
 			progress.reject()
-			if err := in.rejects.add(name, syntax); err != nil {
+			if err := in.reject(name, syntax); err != nil {
 				return err
 			}
 			continue
@@ -402,15 +458,19 @@ func (in *importer) put(ctx context.Context, events []call.Event) error {
 	return errors.Join(err, out.Err())
 }
 
-// report says what became of the records.
+// report says what became of the records, or messages.
 func (in *importer) report(took time.Duration) {
+	if in.recording {
+		in.reportCalls(took)
+		return
+	}
 	if in.dryRun {
-		fmt.Fprintf(in.stderr, "dry run: %s can be imported, %d cannot; nothing was written\n", count(in.read, "record", "records"), in.rejects.n)
+		fmt.Fprintf(in.stderr, "dry run: %s can be imported, %d cannot; nothing was written\n", count(in.read, "record", "records"), in.rejected)
 		return
 	}
 	t := in.sink.Totals()
 	n := t.New + t.Changed + t.Same
-	fmt.Fprintf(in.stderr, "imported %s: %d new, %d changed, %d known already; %d rejected", count(n, "row", "rows"), t.New, t.Changed, t.Same, in.rejects.n)
+	fmt.Fprintf(in.stderr, "imported %s: %d new, %d changed, %d known already; %d rejected", count(n, "row", "rows"), t.New, t.Changed, t.Same, in.rejected)
 	if t.Linked > 0 {
 		fmt.Fprintf(in.stderr, "; %d joined with what another source said of the same call", t.Linked)
 	}

@@ -108,7 +108,7 @@ func (k *keeping) see(ctx context.Context, events []call.Event) {
 // knownFormat fails if there is no format of the name, which may be a file's whose
 // format was left out.
 func knownFormat(name string) error {
-	names := append(format.Names(), source.Recordings()...)
+	names := importFormats()
 	if slices.Contains(names, name) {
 		return nil
 	}
@@ -117,4 +117,9 @@ func knownFormat(name string) error {
 		hint = ", which is a file: its format comes first"
 	}
 	return usage("unknown format %q%s: %s are possible", name, hint, list(names))
+}
+
+// importFormats returns the words that can be FORMAT.
+func importFormats() []string {
+	return append(append(format.Names(), source.Recordings()...), autoFormat)
 }

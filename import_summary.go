@@ -23,35 +23,54 @@ type summary struct {
 	RejectsFile string        `json:"rejectsFile,omitempty"`
 	Seconds     float64       `json:"seconds"`
 	Error       string        `json:"error,omitempty"`
+	Imports     []summary     `json:"imports,omitempty"` // of auto: one of each format
 }
 
 // A fileSummary is what it says of one file.
 type fileSummary struct {
 	Name     string `json:"name"`
+	Format   string `json:"format,omitempty"` // of auto: what the file was told to be
 	Read     int64  `json:"read"`
 	Rejected int    `json:"rejected"`
 	Error    string `json:"error,omitempty"`
 }
 
+// summary returns the summary of an import that has ended.
+func (in *importer) summary(took time.Duration) summary {
+	s := summary{
+		Format: in.what(), DryRun: in.dryRun, Files: in.done, Read: in.read,
+		Rejected: in.rejected, Seconds: took.Seconds(),
+	}
+	if in.keeping != nil {
+		s.Older = in.keeping.n
+	}
+	if in.sink != nil && !in.dryRun {
+		t := in.sink.Totals()
+		s.Import = in.noted.ID
+		s.New, s.Changed, s.Same, s.Joined, s.Unassigned = t.New, t.Changed, t.Same, t.Linked, t.Unassigned
+		if h := in.ingest.HearStats(); in.recording {
+			s.New, s.Changed = int64(h.Rows), int64(h.Amended)
+		}
+	}
+	return s
+}
+
+// what names the format, and the map if it was told.
+func (in *importer) what() string {
+	if in.readyMap != "" {
+		return in.format + " by the map " + in.readyMap
+	}
+	return in.format
+}
+
 // summarise prints the summary of an import that has ended with err, if it was
 // asked for, and returns err.
-func (in *importer) summarise(err error, took time.Duration) error {
+func (in *importer) summarise(err error, s summary) error {
 	if in.output != "json" && in.output != "jsonl" {
 		return err
 	}
-	s := summary{
-		Format: in.format, DryRun: in.dryRun, Files: in.done, Read: in.read, Older: in.keeping.n,
-		Rejected: in.rejects.n, Seconds: took.Seconds(),
-	}
-	if t := in.sink.Totals(); !in.dryRun {
-		s.Import = in.noted.ID
-		s.New, s.Changed, s.Same, s.Joined, s.Unassigned = t.New, t.Changed, t.Same, t.Linked, t.Unassigned
-	}
 	if in.rejects.to != nil {
 		s.RejectsFile = in.rejects.path
-	}
-	if h := in.ingest.HearStats(); in.recording && !in.dryRun {
-		s.New, s.Changed = int64(h.Rows), int64(h.Amended)
 	}
 	if err != nil {
 		s.Error = words(err)
@@ -62,11 +81,16 @@ func (in *importer) summarise(err error, took time.Duration) error {
 	return errors.Join(err, printJSON(in.stdout, s))
 }
 
-// outcome returns the error with which an import ends that read all its files.
-// That of one that took nothing at all is the same in every format.
-func (in *importer) outcome() error {
-	n := in.rejects.n
+// outcome returns the error with which an import ends that read all its files but
+// those that are broken. That of one that took nothing at all is the same in every
+// format.
+func (in *importer) outcome(broken error) error {
+	n := in.rejected
 	switch {
+	case broken != nil && in.read > 0:
+		return &exitError{exitPart, broken}
+	case broken != nil:
+		return broken
 	case n == 0:
 		return nil
 	case in.read == 0 && in.dryRun:
@@ -82,7 +106,7 @@ func (in *importer) outcome() error {
 // reportCalls says what became of SIP messages.
 func (in *importer) reportCalls(took time.Duration) {
 	if in.dryRun {
-		fmt.Fprintf(in.stderr, "dry run: %s can be read, %s cannot; nothing was written\n", count(in.read, "SIP message", "SIP messages"), count(in.rejects.n, "packet", "packets"))
+		fmt.Fprintf(in.stderr, "dry run: %s can be read, %s cannot; nothing was written\n", count(in.read, "SIP message", "SIP messages"), count(in.rejected, "packet", "packets"))
 		return
 	}
 	t := in.ingest.HearStats()
@@ -104,5 +128,5 @@ func (in *importer) reportCalls(took time.Duration) {
 			fmt.Fprintf(in.stderr, "; %d %s", more.n, more.what)
 		}
 	}
-	fmt.Fprintf(in.stderr, "; %s rejected (%s)\n", count(in.rejects.n, "packet", "packets"), took.Round(time.Millisecond))
+	fmt.Fprintf(in.stderr, "; %s rejected (%s)\n", count(in.rejected, "packet", "packets"), took.Round(time.Millisecond))
 }

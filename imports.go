@@ -30,7 +30,7 @@ func (in *importer) ended(ctx context.Context, h *house, broken bool) error {
 	t := in.sink.Totals()
 	i := in.noted
 	i.Ended, i.Broken = in.now().UTC().Truncate(time.Millisecond), broken
-	i.New, i.Changed, i.Same, i.Rejected = t.New, t.Changed, t.Same, int64(in.rejects.n)
+	i.New, i.Changed, i.Same, i.Rejected = t.New, t.Changed, t.Same, int64(in.rejected)
 	if s := in.ingest.HearStats(); s.Messages > 0 {
 		i.New, i.Changed = int64(s.Rows), int64(s.Amended)
 	}

@@ -88,46 +88,71 @@ func previewTable(rows []call.Row) table {
 // show reads all files and prints the calls as they would be. It needs no data
 // folder, and writes nothing.
 func (in *importer) show(ctx context.Context) error {
+	if err := in.checkPreview(); err != nil {
+		return err
+	}
+	switch err := in.open(); {
+	case err != nil:
+		return err
+	case in.recording:
+		return usage("--preview is for files of records: %s", list(format.Names()))
+	}
+	broken, err := in.showFiles(ctx)
+	if err != nil {
+		return err
+	}
+	return in.shown(broken)
+}
+
+// checkPreview checks how many calls are to be shown, and lets rejects be said.
+func (in *importer) checkPreview() error {
 	if in.preview < 1 || in.preview > mostPreviewed {
 		return usage("--preview %d: a number of calls from 1 to %d", in.preview, mostPreviewed)
 	}
-	recording, err := in.open()
-	switch {
-	case err != nil:
-		return err
-	case recording:
-		return usage("--preview is for files of records: %s", list(format.Names()))
-	}
 	in.rejects.dry, in.rejects.stderr = true, in.stderr
+	return nil
+}
+
+// showFiles reads all files and prints the calls. What was wrong with single files is
+// broken.
+func (in *importer) showFiles(ctx context.Context) (broken, err error) {
 	p := &preview{most: in.preview}
 	progress := in.newProgress(in.files)
-	var broken error
 	for _, name := range in.files {
-		read, rejected := p.n, in.rejects.n
-		if err := in.readInto(ctx, p, name, progress); err != nil {
-			broken = errors.Join(broken, fmt.Errorf("%s: %w", name, err))
-			continue
-		}
+		file := fileSummary{Name: name, Read: -in.read, Rejected: -in.rejected}
+		err := in.readInto(ctx, p, name, progress)
 		in.read = p.n
-		in.sayIfEmpty(name, fileSummary{Read: p.n - read, Rejected: in.rejects.n - rejected})
+		if err != nil {
+			err = fmt.Errorf("%s: %w", name, err)
+			broken = errors.Join(broken, err)
+		}
+		in.finished(file, err)
 	}
 	progress.done()
 	titles, tables := p.tables()
 	for i, title := range titles {
+		if in.told {
+			title = in.what() + ", " + title
+		}
 		fmt.Fprintln(in.stdout, title)
 		if err := printTable(in.stdout, tables[i]); err != nil {
-			return err
+			return broken, err
 		}
 	}
+	return broken, nil
+}
+
+// shown says what a preview has found, and returns the error with which it ends.
+func (in *importer) shown(broken error) error {
 	in.rejects.say(in.stderr)
-	fmt.Fprintf(in.stderr, "preview: %s can be imported, %d cannot; nothing was written\n", count(p.n, "record", "records"), in.rejects.n)
+	fmt.Fprintf(in.stderr, "preview: %s can be imported, %d cannot; nothing was written\n", count(in.read, "record", "records"), in.rejected)
 	switch {
-	case broken != nil && p.n == 0:
+	case broken != nil && in.read == 0:
 		return broken
 	case broken != nil:
 		return &exitError{exitPart, broken}
-	case in.rejects.n > 0:
-		return &exitError{exitPart, fmt.Errorf("%s would be rejected", count(in.rejects.n, "record", "records"))}
+	case in.rejected > 0:
+		return &exitError{exitPart, fmt.Errorf("%s would be rejected", count(in.rejected, "record", "records"))}
 	}
 	return nil
 }
@@ -147,7 +172,7 @@ func (in *importer) readInto(ctx context.Context, p *preview, name string, progr
 			return context.Cause(ctx)
 		case errors.As(err, &syntax):
 			progress.reject()
-			if err := in.rejects.add(name, syntax); err != nil {
+			if err := in.reject(name, syntax); err != nil {
 				return err
 			}
 		case err != nil:
@@ -171,10 +196,15 @@ func (in *importer) readMap() ([]byte, error) {
 		return nil, usage("--map: %w", err)
 	}
 	if ready, ok := csv.ReadyMap(in.mapFile); ok {
-		fmt.Fprintf(in.stderr, "--map %s: there is no such file; the map of that name that comes with trunklog is used. Its zone is UTC, and it names no trunk: 'trunklog import csv --maps %s' prints it, to be changed\n", in.mapFile, in.mapFile)
+		fmt.Fprintf(in.stderr, "--map %s: there is no such file; the map of that name that comes with trunklog is used. %s\n", in.mapFile, readyWarning(in.mapFile))
 		return ready, nil
 	}
 	return nil, usage("--map: %w; the maps that come with trunklog are %s", err, list(csv.ReadyMaps()))
+}
+
+// readyWarning says what a map that comes with trunklog cannot know.
+func readyWarning(name string) string {
+	return fmt.Sprintf("Its zone is UTC, and it names no trunk: 'trunklog import csv --maps %s' prints it, to be changed", name)
 }
 
 // printMaps prints the maps that are named, or else what maps there are.
