@@ -204,7 +204,11 @@ func (in *importer) readMap() ([]byte, error) {
 
 // readyWarning says what a map that comes with trunklog cannot know.
 func readyWarning(name string) string {
-	return fmt.Sprintf("Its zone is UTC, and it names no trunk: 'trunklog import csv --maps %s' prints it, to be changed", name)
+	lacks := "Its zone is UTC, and it names"
+	if csv.KnowsZone(name) {
+		lacks = "It names"
+	}
+	return fmt.Sprintf("%s no trunk: 'trunklog import csv --maps %s' prints it, to be changed", lacks, name)
 }
 
 // printMaps prints the maps that are named, or else what maps there are.

@@ -146,6 +146,10 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 
 // checkRecord reports whether a record is a call, and one that is clear.
 func (b *binding) checkRecord(record []string) error {
+	if b.isHeader(record) {
+		b.leftOut["it has the names of the columns"]++
+		return errLeftOut
+	}
 	for i := range b.conditions {
 		c := &b.conditions[i]
 		value := c.match(field(record, c.at))
@@ -159,6 +163,22 @@ func (b *binding) checkRecord(record []string) error {
 		}
 	}
 	return checkTwins(b.twins, record)
+}
+
+// isHeader reports whether a record of a table that has no header, as its map says, is
+// one nevertheless: its columns are named as in the map.
+func (b *binding) isHeader(record []string) bool {
+	if len(b.columns) == 0 || !strings.EqualFold(field(record, 0), b.columns[0]) {
+		return false
+	}
+	const least = 3
+	same := 0
+	for i, name := range b.columns {
+		if name != "" && strings.EqualFold(field(record, i), name) {
+			same++
+		}
+	}
+	return same >= least && 2*same > len(record)
 }
 
 // field returns one field of a record, without white space around it; empty if it
