@@ -34,13 +34,11 @@ func (in *importer) ended(ctx context.Context, h *house, broken bool) error {
 	if s := in.ingest.HearStats(); s.Messages > 0 {
 		i.New, i.Changed = int64(s.Rows), int64(s.Amended)
 	}
-	if err := i.End(context.WithoutCancel(ctx), h.store); err != nil {
-		return err
-	}
-	if i.New+i.Changed > 0 {
+	err := i.End(context.WithoutCancel(ctx), h.store)
+	if i.New+i.Changed > 0 { // which stand, even if that could not be noted
 		fmt.Fprintf(in.stderr, "this was import %s; 'trunklog import undo %s' takes it back\n", i.ID, i.ID)
 	}
-	return nil
+	return err
 }
 
 func (p *program) importListCommand() *cobra.Command {

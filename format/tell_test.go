@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/trunklog/trunklog/call"
+	own "github.com/trunklog/trunklog/format/csv"
 )
 
 func noMore([]byte) (string, bool) { return "", false }
@@ -139,5 +142,53 @@ func TestTellBroken(t *testing.T) {
 	}
 	if _, err := Tell(iotest.ErrReader(io.ErrClosedPipe), nil, noMore); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("a reader that fails: %v", err)
+	}
+}
+
+// Wherever a file is cut off, what it is told to be reads it, and accounts for each
+// record that has begun: it is a row, or rejected, or what the end is about.
+func TestTellCut(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	cdr := `Call 7001,9a0f_%03d,00:01:00,2026/11/02 08:00:01,2026/11/02 08:00:05,2026/11/02 08:01:05,TerminatedBySrc,+498912345,Ext.801,10001,801,+493055501,,,,,,,,Chain: Ext.801;,Line,Extension,Extension,Ada,Bea,Bea,` + "\n"
+	for kind, c := range map[string]struct {
+		header, record string
+	}{
+		"graph":   {"", `{"id":"00000001-0000-4000-8000-000000000%03d","startDateTime":"2026-11-01T00:00:00Z","callType":"ByotIn"}` + "\n"},
+		"teams":   {exportHeader, strings.Replace(exportRow, "3992afde64e0", "3992afde6%03d", 1)},
+		"csv 3cx": {"", cdr},
+	} {
+		in := []byte(c.header)
+		for i := range 30 {
+			in = fmt.Appendf(in, c.record, i)
+		}
+		for range 200 {
+			n := len(c.header) + random.IntN(len(in)-len(c.header)+1)
+			text := in[:n]
+			begun := bytes.Count(text[len(c.header):], []byte{'\n'})
+			if n > len(c.header) && text[n-1] != '\n' {
+				begun++
+			}
+			all, err := Tell(bytes.NewReader(gzipOf(t, text)), nil, noMore)
+			if is := toldText(all, err); is != kind {
+				if begun > 1 || kind == "teams" {
+					t.Fatalf("%s, cut at %d, is told to be %s", kind, n, is)
+				}
+				continue
+			}
+			o := Options{}
+			if all[0].Kind.Map != "" {
+				o.Map, _ = own.ReadyMap(all[0].Kind.Map)
+			}
+			d, err := Open(all[0].Kind.Name, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := show(d(bytes.NewReader(text)))
+			if rows := strings.Count("\n"+got, "\nevent "); rows+strings.Count("\n"+got, "\nerror ")+strings.Count("\n"+got, "\nend: ") != begun {
+				t.Fatalf("%s, cut at %d, where %d records have begun:\n%s", kind, n, begun, got)
+			}
+		}
 	}
 }

@@ -24,7 +24,7 @@ func HasHeader(head []byte, known func(header []string) bool) bool {
 
 // Fits reports whether a table that begins with head is one that the map describes:
 // whether its header has the columns, or, if it has none, whether its first record can
-// be read, and most of those behind it. Whole says that head is all of it; else its
+// be read, and half of all at least. Whole says that head is all of it; else its
 // last line is not looked at.
 func Fits(yaml, head []byte, whole bool) bool {
 	m, err := parseMap(yaml)
@@ -52,7 +52,7 @@ func Fits(yaml, head []byte, whole bool) bool {
 			bad++
 		}
 	}
-	return good > bad
+	return good > 0 && good >= bad
 }
 
 // LooksLikeTable reports whether a text that begins with head looks like a table: its
