@@ -142,7 +142,11 @@ func (a *autoImport) tell(ctx context.Context) error {
 		}
 		all, err := a.tellFile(name, yaml)
 		if a.sort(name, all) {
-			continue // an archive that cannot be read on is told when it is read
+			// An archive that cannot be read on is told when it is read.
+			if err := a.leave(name, all); err != nil {
+				return err
+			}
+			continue
 		}
 		if errors.Is(err, errNotOpened) {
 			a.broken = errors.Join(a.broken, err)
@@ -227,15 +231,26 @@ func (a *autoImport) sort(name string, all []format.Told) (known bool) {
 		}
 		part.members[name][is.Name] = true
 	}
-	if !known {
-		return false
-	}
+	return known
+}
+
+// leave rejects what is of no known format in an archive in which there is something
+// that is. Sheets of a workbook that hold no calls are usual, and only said.
+func (a *autoImport) leave(name string, all []format.Told) error {
 	for _, is := range all {
-		if is.Why != nil && path.Base(is.Name) != "parameters.json" { // of the admin centre's export
+		switch {
+		case is.Why == nil, path.Base(is.Name) == "parameters.json": // of the admin centre's export
+		case is.Sheet:
 			fmt.Fprintf(a.stderr, "%s: %s was left out: %s\n", name, is.Name, words(is.Why))
+		default:
+			err := fmt.Errorf("%s: %w", is.Name, is.Why)
+			if err := a.reject(name, &call.SyntaxError{Err: err}); err != nil {
+				return err
+			}
+			a.broken = errors.Join(a.broken, fmt.Errorf("%s: %w", name, err))
 		}
 	}
-	return true
+	return nil
 }
 
 // part returns the part of what is of a kind.

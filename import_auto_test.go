@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -105,4 +106,54 @@ func exportOf(n int) []byte {
 		fmt.Fprintf(&b, "c98e1515-a937-4b81-b8a8-%012d,%s,60,Yes,+4930%06d,+498999001,dr_in,sbc1.contoso.com\n", i, at, i)
 	}
 	return b.Bytes()
+}
+
+// TestAutoZip: each file in an archive is read in its own format and in no other, and
+// what is of none is named, with the file that it is in.
+func TestAutoZip(t *testing.T) {
+	dir := t.TempDir()
+	zipped, data := filepath.Join(dir, "all"), filepath.Join(dir, "data")
+	f, err := os.Create(zipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := zip.NewWriter(f)
+	for _, e := range []struct{ name, text string }{
+		{"export.json", string(exportOf(3))},
+		{"parameters.json", `{"category":"pstn"}`},
+		{"page.csv", `{"value":[{"id":"00000001-0000-4000-8000-000000000001","startDateTime":"2026-11-01T00:00:00Z"}]}`},
+		{"cdr.log", "Call 7001,9a0f_101,00:01:00,2026/11/02 08:00:01,2026/11/02 08:00:05,2026/11/02 08:01:05,TerminatedBySrc,+498912345,Ext.801,10001,801,+493055501,\n"},
+		{"notes.txt", "These are the calls, of November, and of October.\n"},
+	} {
+		in, err := w.Create(e.name)
+		if err == nil {
+			_, err = in.Write([]byte(e.text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "", "tenant", "add", "contoso", "--data", data, "--id", contosoID, "--trunk", "sbc1.contoso.com")
+	_, said, code := command(t, "", "import", "auto", "--data", data, "--tenant", "contoso", zipped)
+	for _, want := range []string{
+		zipped + ": notes.txt: its columns are of no format that is known here",
+		zipped + ": graph, 1 record\n", zipped + ": teams, 3 records\n", zipped + ": csv by the map 3cx, 1 record\n",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	if n := callsIn(t, data); n != 5 || code != 5 || strings.Contains(said, "parameters.json") {
+		t.Errorf("%d calls, exit code %d\n%s", n, code, said)
+	}
+	in, err := os.ReadFile(zipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, said, code = command(t, string(in), "import", "auto", "--data", data, "-"); code != 1 || !strings.Contains(said, "-: a zip on standard input cannot be looked into") {
+		t.Errorf("through a pipe: exit code %d\n%s", code, said)
+	}
 }

@@ -97,6 +97,10 @@ func FuzzDecode(f *testing.F) {
 				break // a decoder must bear that, too
 			}
 		}
+		whole := toldText(Tell(bytes.NewReader(in), nil, noMore))
+		if pieces := toldText(Tell(iotest.OneByteReader(bytes.NewReader(in)), nil, noMore)); pieces != whole {
+			t.Errorf("in pieces it is told to be %s, and as a whole %s", pieces, whole)
+		}
 	})
 }
 

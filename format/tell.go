@@ -26,6 +26,7 @@ type Kind struct {
 type Told struct {
 	Name  string // its path in the archives that it was in; empty if it was in none
 	Kind  Kind   // zero if it is of none that is known
+	Sheet bool   // it is a sheet of a workbook
 	Empty bool   // there is nothing in it
 	Why   error  // why it is of no kind that is known; wraps [call.ErrInvalid]
 }
@@ -136,7 +137,7 @@ func (t *teller) document(f archive.File) (err error) {
 		if s.Hidden {
 			continue
 		}
-		is := Told{Name: sheetName(f.Name, s.Name)}
+		is := Told{Name: sheetName(f.Name, s.Name), Sheet: true}
 		head, whole, err := firstRows(book, s)
 		if err != nil {
 			return err

@@ -45,3 +45,20 @@ func TestRecording(t *testing.T) {
 		t.Error("what is no recording can be read as one")
 	}
 }
+
+// A recording is told by its first bytes: HEP, both orders of bytes of pcap in each
+// form, pcapng, and captures of programs that are refused with what converts them.
+func TestLooksRecorded(t *testing.T) {
+	for head, want := range map[string]string{
+		"HEP3\x00\x20":             "hep",
+		"\xa1\xb2\xc3\xd4\x00\x02": "pcap", "\xd4\xc3\xb2\xa1\x02\x00": "pcap",
+		"\xa1\xb2\x3c\x4d": "pcap", "\x4d\x3c\xb2\xa1": "pcap", "\xa1\xb2\xcd\x34": "pcap", "\x34\xcd\xb2\xa1": "pcap",
+		"\x0a\x0d\x0d\x0a\x1c\x00": "pcap", "snoop\x00": "pcap", "RTSS": "pcap",
+		"": "", "HEP": "", "HEP2": "", "\xa1\xb2\xc3": "", "\xa1\xb2\xc3\xd5": "", "{\"value\":[]}": "", "\r\n\r\n": "", "\x16\x03\x01": "",
+	} {
+		kind, ok := LooksRecorded([]byte(head))
+		if kind != want || ok != (want != "") {
+			t.Errorf("%q: %q, %t", head, kind, ok)
+		}
+	}
+}
