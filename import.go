@@ -130,6 +130,7 @@ type importer struct {
 	// Of a part of an import auto, in which the formats of files were told:
 	told     bool
 	readyMap string                     // the map, of those that come with trunklog
+	yaml     []byte                     // or the one that was given
 	members  map[string]map[string]bool // of archives, by their names: what is of the format
 }
 
@@ -253,7 +254,9 @@ func (in *importer) open() (err error) {
 	switch {
 	case in.readyMap != "":
 		options.Map, _ = csv.ReadyMap(in.readyMap)
-	case in.mapFile != "" && (in.format == "csv" || !in.told):
+	case in.told && in.format == "csv":
+		options.Map = in.yaml
+	case in.mapFile != "" && !in.told:
 		if options.Map, err = in.readMap(); err != nil {
 			return err
 		}

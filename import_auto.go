@@ -129,8 +129,7 @@ func (a *autoImport) preview(ctx context.Context) error {
 // tell tells what the files are, and makes the parts of them, in the order of the
 // formats. A file that is of none is rejected as a whole.
 func (a *autoImport) tell(ctx context.Context) error {
-	yaml, err := a.autoMap()
-	if err != nil {
+	if err := a.autoMap(); err != nil {
 		return err
 	}
 	p := *a.program // of which all parts read what was looked into
@@ -140,7 +139,7 @@ func (a *autoImport) tell(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		all, err := a.tellFile(name, yaml)
+		all, err := a.tellFile(name)
 		if a.sort(name, all) {
 			// An archive that cannot be read on is told when it is read.
 			if err := a.leave(name, all); err != nil {
@@ -171,39 +170,38 @@ func (a *autoImport) tell(ctx context.Context) error {
 	return nil
 }
 
-// autoMap returns the map that is given for tables of no other format.
-func (a *autoImport) autoMap() ([]byte, error) {
+// autoMap reads the map that is given for tables of no other format.
+func (a *autoImport) autoMap() (err error) {
 	if a.mapFile == "" {
-		return nil, nil
+		return nil
 	}
-	yaml, err := a.readMap()
-	if err != nil {
-		return nil, err
+	if a.yaml, err = a.readMap(); err != nil {
+		return err
 	}
-	if _, err := format.Open("csv", format.Options{Map: yaml}); err != nil {
-		return nil, invalid(err)
+	if _, err := format.Open("csv", format.Options{Map: a.yaml}); err != nil {
+		return invalid(err)
 	}
-	return yaml, nil
+	return nil
 }
 
 // tellFile tells what is in a file.
-func (a *autoImport) tellFile(name string, yaml []byte) ([]format.Told, error) {
+func (a *autoImport) tellFile(name string) ([]format.Told, error) {
 	if name == "-" {
-		return a.tellInput(yaml)
+		return a.tellInput()
 	}
 	r, done, err := a.openFile(name)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	return format.Tell(r, yaml, source.LooksRecorded)
+	return format.Tell(r, a.yaml, source.LooksRecorded)
 }
 
 // lookedInto is how many bytes of standard input are looked into.
 const lookedInto = 256 << 10
 
 // tellInput tells what standard input is, of which the beginning is then read again.
-func (a *autoImport) tellInput(yaml []byte) ([]format.Told, error) {
+func (a *autoImport) tellInput() ([]format.Told, error) {
 	head, err := a.stdin.(*bufio.Reader).Peek(lookedInto)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -211,7 +209,7 @@ func (a *autoImport) tellInput(yaml []byte) ([]format.Told, error) {
 	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
 		return nil, fmt.Errorf("%w: a zip on standard input cannot be looked into before it is read: name it as a file, or say its format", call.ErrInvalid)
 	}
-	return format.Tell(bytes.NewReader(head), yaml, source.LooksRecorded)
+	return format.Tell(bytes.NewReader(head), a.yaml, source.LooksRecorded)
 }
 
 // sort puts a file into the parts of all formats that are in it, and reports whether
