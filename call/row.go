@@ -101,12 +101,14 @@ func (r *Row) Check() error {
 	for f := range NumFields {
 		switch f.Type() {
 		case Time:
-			if t := r.Time(f); t.Year() < 1 || t.Year() > 9999 {
+			if t := r.timeAt(f); !inYears(t) {
 				return fmt.Errorf("%w: %s is in the year %d", ErrInvalid, f, t.Year())
 			}
 		case Text:
-			if err := checkText(f.String(), r.Text(f)); err != nil {
-				return err
+			if s := *r.textAt(f); s != "" {
+				if err := checkText(f.String(), s); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -114,6 +116,16 @@ func (r *Row) Check() error {
 		return fmt.Errorf("%w: administrativeUnitInfos has %d entries, more than 256", ErrInvalid, len(r.AdministrativeUnits))
 	}
 	return r.checkExtensions()
+}
+
+// inYears reports whether t is in the years 1 to 9999, by the clock of its zone.
+// What a year is takes long to tell, and is asked only near the ends.
+func inYears(t *time.Time) bool {
+	const first, last = -unixEpoch, 253_402_300_799 // in seconds of Unix time
+	if s := t.Unix(); s >= first+secondsPerDay && s <= last-secondsPerDay {
+		return true
+	}
+	return t.Year() >= 1 && t.Year() <= 9999
 }
 
 func checkText(what, s string) error {
@@ -138,7 +150,9 @@ func (r *Row) Settle(w Witness, complete bool) {
 	for f := range NumFields {
 		if f.Type() == Time && r.Known(f) {
 			p := r.timeAt(f)
-			*p = p.UTC().Truncate(100 * time.Nanosecond)
+			if *p = p.UTC(); p.Nanosecond()%100 != 0 {
+				*p = p.Truncate(100 * time.Nanosecond)
+			}
 		}
 		known := r.Known(f)
 		switch f.Type() {

@@ -79,6 +79,13 @@ func AppendTold(b []byte, t *Told) []byte {
 	return b
 }
 
+// AppendNew appends to b that r was told, and was not there before. The body is that
+// of [Row.AppendBody], which whoever keeps a new row has made.
+func AppendNew(b []byte, r *Row, body []byte) []byte {
+	b = append(append(b, byte(New)), r.ID[:]...)
+	return appendToldBody(b, r, body)
+}
+
 func (t *Told) appendVoices(b []byte) []byte {
 	n := 0
 	for range t.Voices() {
@@ -93,8 +100,11 @@ func (t *Told) appendVoices(b []byte) []byte {
 }
 
 func appendTold(b []byte, r *Row) []byte {
+	return appendToldBody(b, r, r.AppendBody(make([]byte, 0, 256)))
+}
+
+func appendToldBody(b []byte, r *Row, body []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, Ticks(r.Start))
-	body := r.AppendBody(make([]byte, 0, 256))
 	return append(binary.AppendUvarint(b, uint64(len(body))), body...)
 }
 

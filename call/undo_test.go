@@ -170,3 +170,16 @@ func TestTakeBackKept(t *testing.T) {
 		}
 	}
 }
+
+// TestAppendNew: what is new is kept the same, whoever has made its body.
+func TestAppendNew(t *testing.T) {
+	rnd := newRand(t)
+	for range scale(t, 1000) {
+		w, source := randomVoice(rnd)
+		r := randomReport(rnd, w, source)
+		want := AppendTold([]byte{7}, &Told{Row: r, Fate: New})
+		if got := AppendNew([]byte{7}, &r, r.AppendBody(nil)); string(got) != string(want) {
+			t.Fatalf("%x, not %x", got, want)
+		}
+	}
+}

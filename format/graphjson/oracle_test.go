@@ -313,3 +313,37 @@ func (p *pieces) Read(b []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// TestUnits: a list of units is read as the standard library reads it, whichever of
+// the two ways it takes.
+func TestUnits(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	const guid = "639b616c-0000-4000-8000-000000000000"
+	pieces := []string{`{"id":"` + guid + `"}`, `{"id":"{` + guid[:34] + `}"}`, `{"ID":"` + guid + `"}`, `{"id":"` + guid + `","x":1}`, `{"id":"` + guid[1:] + `g"}`, `{"id":""}`, `{"id":null}`, `{"id": "` + guid + `"}`, "null", `"` + guid + `"`}
+	for range 20_000 {
+		n := rnd.IntN(4)
+		if rnd.IntN(100) == 0 {
+			n = mostUnits - 1 + rnd.IntN(3)
+		}
+		var all []string
+		for range n {
+			p := pieces[0]
+			if rnd.IntN(3) == 0 {
+				p = pieces[rnd.IntN(len(pieces))]
+			}
+			all = append(all, p)
+		}
+		text := "[" + strings.Join(all, []string{",", ", "}[rnd.IntN(2)]) + "]"
+		var got, want call.Row
+		var ours error
+		if b := []byte(text); json.Valid(b) {
+			ours = setUnits(&got, value{0, int32(len(b)), '['}, b)
+		}
+		theirs := oracleField(&want, nil, call.FieldAdministrativeUnits, json.RawMessage(text))
+		if (ours == nil) != (theirs == nil) || ours == nil && !got.Equal(&want) {
+			t.Fatalf("%s: %v (%v), not %v (%v)", text, got.AdministrativeUnits, ours, want.AdministrativeUnits, theirs)
+		}
+	}
+}

@@ -159,18 +159,22 @@ func setBool(r *call.Row, f call.Field, v value, b []byte) error {
 	return nil
 }
 
+const mostUnits = 256
+
 // setUnits reads [{"id":"…"},…]. Only Graph's beta has it, and few rows do.
 func setUnits(r *call.Row, v value, b []byte) error {
-	const most = 256
 	if v.kind != '[' {
 		return wrongKind(call.FieldAdministrativeUnits, v.kind)
+	}
+	if setPlainUnits(r, b[v.from:v.to]) {
+		return nil
 	}
 	var units []*struct{ ID *string }
 	if err := json.Unmarshal(b[v.from:v.to], &units); err != nil {
 		return fmt.Errorf("%w: %s is not a list of objects with an id", call.ErrInvalid, call.FieldAdministrativeUnits)
 	}
-	if len(units) > most {
-		return fmt.Errorf("%w: %s has %d entries, more than %d", call.ErrInvalid, call.FieldAdministrativeUnits, len(units), most)
+	if len(units) > mostUnits {
+		return fmt.Errorf("%w: %s has %d entries, more than %d", call.ErrInvalid, call.FieldAdministrativeUnits, len(units), mostUnits)
 	}
 	for _, u := range units {
 		if u != nil && u.ID != nil && *u.ID != "" {
@@ -178,4 +182,28 @@ func setUnits(r *call.Row, v value, b []byte) error {
 		}
 	}
 	return nil
+}
+
+// setPlainUnits is setUnits for what Graph itself writes: a list of GUIDs without
+// white space. It reports whether b is one.
+func setPlainUnits(r *call.Row, b []byte) bool {
+	const before, guid, behind = `[{"id":"`, 36, `"}` // a comma for the bracket later
+	const end = len(before) + guid
+	var room [8]call.GUID
+	units := room[:0]
+	for ; len(b) > end+len(behind) && len(units) < mostUnits; b = b[end+len(behind):] {
+		if string(b[1:len(before)]) != before[1:] || string(b[end:end+len(behind)]) != behind || len(units) > 0 && b[0] != ',' {
+			return false
+		}
+		id, err := call.ParseGUID(string(b[len(before):end]))
+		if err != nil {
+			return false
+		}
+		units = append(units, id)
+	}
+	if string(b) != "]" && string(b) != "[]" {
+		return false
+	}
+	r.AdministrativeUnits = append(r.AdministrativeUnits, units...)
+	return true
 }
