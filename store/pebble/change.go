@@ -22,10 +22,11 @@ type change struct {
 	gone     map[call.RowID]idEntry   // rows that the batch removes
 	aliases  map[call.RowID]call.GUID // and ids that it makes aliases of others
 	removals []removal
-	was      map[int]*call.Row    // of rows that replace others
-	kept     map[call.GUID][]byte // what was told, by tenant; see [call.Batch.Keep]
+	was      map[int]*call.Row // of rows that replace others
+	kept     []tellings        // what was told, see [call.Batch.Keep]
 	result   call.Result
 	keys     keyList
+	id       []byte // the key of the id that was looked up last
 	tally    tally
 	cells    *cells
 	moves    []move
@@ -57,7 +58,7 @@ func newChange(b call.Batch) (c *change, err error) {
 		return nil, err
 	}
 	n := len(c.rows)
-	c.ends, c.order, c.bodies = make([]int, n), make([]int, n), make([]byte, 0, 128*n)
+	c.ends, c.order, c.bodies = make([]int, n), make([]int, n), make([]byte, 0, 256*n)
 	c.result.Rows = make([]call.Written, n)
 	for i := range c.rows {
 		r := &c.rows[i]
@@ -96,8 +97,11 @@ func inTicks(r *call.Row) {
 }
 
 func inTick(t time.Time) time.Time {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return time.Time{}
+	case t.Location() == time.UTC && t.Nanosecond()%100 == 0: // as all are that were settled
+		return t
 	}
 	return t.UTC().Truncate(100 * time.Nanosecond)
 }
@@ -132,6 +136,7 @@ func (c *change) fold(db *pebble.DB, batch *pebble.Batch) (err error) {
 	if err := c.setAliases(it, batch); err != nil {
 		return err
 	}
+	c.makeRoom()
 	for _, g := range c.groups {
 		if g.entry.kind != idOfRow {
 			if c.replaces(g) {
@@ -151,12 +156,22 @@ func (c *change) fold(db *pebble.DB, batch *pebble.Batch) (err error) {
 	return firstError(c.tally.merge(batch), c.cells.merge(batch))
 }
 
+// makeRoom makes room for what the rows of the groups become.
+func (c *change) makeRoom() {
+	n := 0
+	for _, g := range c.groups {
+		n += btoi(g.entry.kind != idOfRow)
+	}
+	c.keys.roomFor(n)
+	c.correlations = make([]correlated, 0, len(c.groups))
+}
+
 // look looks up the ids of the rows. Rows that come under an alias get the id
 // of their row, and then all are looked up once more.
 func (c *change) look(it *pebble.Iterator) error {
 	for renamed := true; renamed; {
 		renamed = false
-		c.groups = c.groups[:0]
+		c.groups = slices.Grow(c.groups[:0], len(c.rows))
 		for n := 0; n < len(c.order); {
 			first := &c.rows[c.order[n]]
 			end := n + 1
@@ -192,7 +207,8 @@ func (c *change) entry(it *pebble.Iterator, id call.RowID) (idEntry, error) {
 	if e, ok := c.gone[id]; ok {
 		return e, nil
 	}
-	e, err := seekID(it, appendIDKey(nil, id.Tenant, id.ID))
+	c.id = appendIDKey(c.id[:0], id.Tenant, id.ID)
+	e, err := seekID(it, c.id)
 	if err == nil && e.kind == idAlias {
 		if _, gone := c.gone[call.RowID{Tenant: id.Tenant, ID: e.of}]; gone {
 			return idEntry{}, nil // it goes with its row
@@ -249,7 +265,7 @@ func (c *change) wrote(rows []int, r *call.Row) {
 func (c *change) foldInto(r *call.Row, rows []int, there bool) (changed bool) {
 	for _, i := range rows {
 		start, was := r.Start, (*call.Row)(nil)
-		if c.keeps(i) {
+		if c.keptOf(i) != nil {
 			then := *r
 			was = &then
 		}

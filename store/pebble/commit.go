@@ -15,7 +15,9 @@ import (
 // waits for the disk. A batch that changes something is behind that in the
 // log, so that its own sync covers it; one that changes nothing has to wait
 // for it, or it would confirm what a crash can still undo.
-func (s *Store) apply(build func(*pebble.Batch) error) (wait func() error, err error) {
+//
+// The batch has room for so many bytes at first.
+func (s *Store) apply(room int, build func(*pebble.Batch) error) (wait func() error, err error) {
 	select {
 	case s.turn <- struct{}{}:
 	case <-s.fault.over:
@@ -28,7 +30,7 @@ func (s *Store) apply(build func(*pebble.Batch) error) (wait func() error, err e
 	if s.readOnly || s.old && s.opts.AsItIs {
 		return nil, errReadOnly
 	}
-	batch := s.db.NewBatch()
+	batch := s.db.NewBatchWithSize(room)
 	if err := build(batch); err != nil {
 		return nil, firstError(err, batch.Close())
 	}

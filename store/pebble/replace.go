@@ -96,35 +96,60 @@ func (c *change) replace(old *call.Row, g group) (now call.Row, changed bool, er
 	return now, changed, nil
 }
 
-// keeps reports whether what is told of the row with the given index is kept.
-func (c *change) keeps(i int) bool {
-	_, ok := c.batch.Keep[c.rows[i].Tenant]
-	return ok && i < len(c.batch.Rows)
+// Tellings are what was told of the rows of a tenant, as the value of the state is on
+// disk.
+type tellings struct {
+	tenant call.GUID
+	name   string
+	value  []byte
+}
+
+// keptOf returns where to keep what is told of the row with the given index; nil if
+// it is not kept. Rows come by their tenants.
+func (c *change) keptOf(i int) *tellings {
+	if len(c.batch.Keep) == 0 || i >= len(c.batch.Rows) {
+		return nil
+	}
+	tenant := c.rows[i].Tenant
+	if n := len(c.kept); n > 0 && c.kept[n-1].tenant == tenant {
+		return &c.kept[n-1]
+	}
+	name, ok := c.batch.Keep[tenant]
+	if !ok {
+		return nil
+	}
+	value := []byte{valueVersion}
+	if len(c.batch.Keep) == 1 {
+		const head = 1 + 16 + 8 + 2 // of a row that is new
+		value = slices.Grow(value, len(c.bodies)+head*len(c.rows))
+	}
+	c.kept = append(c.kept, tellings{tenant, name, value})
+	return &c.kept[len(c.kept)-1]
 }
 
 // keep notes what was told of the row with the given index, and what it was before.
 func (c *change) keep(i int, fate call.Fate, was *call.Row) {
-	if !c.keeps(i) {
+	k := c.keptOf(i)
+	if k == nil {
+		return
+	}
+	if fate == call.New {
+		k.value = call.AppendNew(k.value, &c.rows[i], c.body(i))
 		return
 	}
 	t := call.Told{Row: c.rows[i], Fate: fate}
 	if was != nil {
 		t.Was = *was
 	}
-	if c.kept == nil {
-		c.kept = make(map[call.GUID][]byte)
-	}
-	c.kept[t.Row.Tenant] = call.AppendTold(c.kept[t.Row.Tenant], &t)
+	k.value = call.AppendTold(k.value, &t)
 }
 
 // setKept adds what was told to a batch.
 func (c *change) setKept(batch *pebble.Batch) error {
-	if len(c.kept) == 0 {
-		return nil
+	for _, k := range c.kept {
+		if err := batch.Set(appendStateKey(nil, k.name), k.value, nil); err != nil {
+			return err
+		}
 	}
-	state := make(map[string][]byte, len(c.kept))
-	for tenant, told := range c.kept {
-		state[c.batch.Keep[tenant]] = told
-	}
-	return setState(batch, state)
+	return nil
 }

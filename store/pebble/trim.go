@@ -39,7 +39,7 @@ func (s *Store) trim(ctx context.Context, tenant call.GUID, before uint64) (tota
 		}
 		var n int64
 		var changed map[call.GUID]head
-		wait, err := s.apply(func(b *pebble.Batch) (err error) {
+		wait, err := s.apply(0, func(b *pebble.Batch) (err error) {
 			var last bool
 			if n, last, err = s.trimSome(b, tenant, before); err == nil && last {
 				changed, err = s.noteTrim(b, tenant, before)

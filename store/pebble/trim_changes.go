@@ -34,7 +34,7 @@ func (s *Store) trimChanges(ctx context.Context, gone func(*piece) bool) error {
 				return err
 			}
 			var changed map[call.GUID]head
-			wait, err := s.apply(func(b *pebble.Batch) (err error) {
+			wait, err := s.apply(0, func(b *pebble.Batch) (err error) {
 				changed, more, err = s.forget(b, tenant, gone)
 				return err
 			})
@@ -152,7 +152,7 @@ func (s *Store) beginEpoch(ctx context.Context) error {
 	defer s.life.leave()
 	value := newEpoch()
 	heads := map[call.GUID]head{}
-	wait, err := s.apply(func(b *pebble.Batch) error {
+	wait, err := s.apply(0, func(b *pebble.Batch) error {
 		for tenant, h := range s.heads.written {
 			h.floor = h.number
 			heads[tenant] = h

@@ -89,7 +89,7 @@ func (s *Store) trimMessages(ctx context.Context, t time.Time) error {
 		return err
 	}
 	before := floorTicks(t) / ticksPerDay
-	wait, err := s.apply(func(b *pebble.Batch) error {
+	wait, err := s.apply(0, func(b *pebble.Batch) error {
 		for _, kind := range []byte{kindMessage, kindLeg} {
 			if err := s.deleteDays(b, kind, before); err != nil {
 				return err

@@ -143,7 +143,7 @@ func (s *Store) endUpgrade() error {
 
 // commit writes one batch and waits until it is on the disk.
 func (s *Store) commit(build func(*pebble.Batch) error) error {
-	wait, err := s.apply(build)
+	wait, err := s.apply(0, build)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (s *Store) write(ctx context.Context, b call.Batch) (call.Result, error) {
 		return call.Result{}, err
 	}
 	c.cells = newCells(s.cells)
-	wait, err := s.apply(func(batch *pebble.Batch) error {
+	wait, err := s.apply(c.size(), func(batch *pebble.Batch) error {
 		if err := firstError(s.checkIf(b.If), s.checkStill(b.Still)); err != nil {
 			return err
 		}
@@ -54,6 +54,17 @@ func (s *Store) write(ctx context.Context, b call.Batch) (call.Result, error) {
 	}
 	s.heads.show(c.heads)
 	return c.results(), nil
+}
+
+// size returns about how many bytes the batch of a change has: what it grows by is
+// copied.
+func (c *change) size() int {
+	const keys = 450 // of a row with two numbers and a user, with those of its counts
+	n := keys*len(c.rows) + len(c.bodies)
+	if len(c.batch.Keep) > 0 {
+		n += len(c.bodies) + 32*len(c.rows)
+	}
+	return n
 }
 
 // checkIf compares the state with what the batch asks for.

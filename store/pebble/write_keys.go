@@ -2,7 +2,10 @@ package pebble
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/trunklog/trunklog/call"
@@ -11,10 +14,15 @@ import (
 // A keyList gathers the keys of one batch, so that they go into it in their
 // order: the memtable takes neighbours several times faster than random keys.
 type keyList struct {
-	arena  []byte // of all keys and short values
-	rows   []entry
-	ids    []entry
-	index  [len(indexKinds)][]entry
+	arena []byte // of all keys and short values
+	rows  []entry
+	ids   []entry
+	index [len(indexKinds)][]indexEntry
+
+	tenant   []byte // of the index keys, if several is not set
+	several  bool
+	expected int // new rows
+
 	shapes shapeList
 	moved  []movedRow
 	stands map[call.RowID]standing // of rows that were there, as they are now
@@ -26,6 +34,23 @@ type entry struct {
 	from, to int    // the key
 	value    []byte // of a row; the start of an id follows its key in the arena
 	remove   bool
+}
+
+// An indexEntry is a key of the index. What its kind and tenant are followed by
+// begins with head, as numbers that sort as the bytes do: most keys differ there.
+type indexEntry struct {
+	head   [2]uint64
+	from   int
+	n      uint32
+	remove bool
+}
+
+// roomFor makes room for n new rows: growing to it would copy as much again.
+func (l *keyList) roomFor(n int) {
+	const keys = 300 // bytes of the keys of a row with two numbers and a user
+	l.arena = slices.Grow(l.arena, keys*n)
+	l.rows, l.ids = slices.Grow(l.rows, n), slices.Grow(l.ids, n)
+	l.expected = n
 }
 
 // A movedRow is a row that has left some places in the index.
@@ -42,6 +67,8 @@ type standing struct {
 }
 
 func (l *keyList) key(e entry) []byte { return l.arena[e.from:e.to] }
+
+func (l *keyList) indexKey(e *indexEntry) []byte { return l.arena[e.from : e.from+int(e.n)] }
 
 func (l *keyList) setRow(r *call.Row, start uint64, body []byte) {
 	from := len(l.arena)
@@ -65,11 +92,32 @@ func (l *keyList) setIndex(r *call.Row, start uint64) {
 }
 
 func (l *keyList) addIndex(key []byte, remove bool) {
-	from := len(l.arena)
+	e := indexEntry{from: len(l.arena), n: uint32(len(key)), remove: remove}
 	l.arena = append(l.arena, key...)
-	kind := bytes.IndexByte([]byte(indexKinds), key[0])
-	l.index[kind] = append(l.index[kind], entry{from: from, to: len(l.arena), remove: remove})
+	if l.tenant == nil {
+		l.tenant = bytes.Clone(key[1:tenantEnd])
+	}
+	l.several = l.several || !bytes.Equal(l.tenant, key[1:tenantEnd])
+	var head [16]byte
+	copy(head[:], key[tenantEnd:])
+	e.head[0], e.head[1] = binary.BigEndian.Uint64(head[:8]), binary.BigEndian.Uint64(head[8:])
+	kind := strings.IndexByte(indexKinds, key[0])
+	if l.index[kind] == nil {
+		l.index[kind] = make([]indexEntry, 0, l.expected)
+	}
+	l.index[kind] = append(l.index[kind], e)
 }
+
+// compareIndex tells the order of two keys of one kind.
+func (l *keyList) compareIndex(x, y indexEntry) int {
+	if !l.several && x.head != y.head {
+		return cmp.Or(cmp.Compare(x.head[0], y.head[0]), cmp.Compare(x.head[1], y.head[1]))
+	}
+	return cmp.Or(bytes.Compare(l.indexKey(&x), l.indexKey(&y)), removalFirst(x.remove, y.remove))
+}
+
+// removalFirst tells the order of two entries for one key.
+func removalFirst(x, y bool) int { return btoi(y) - btoi(x) }
 
 // removeRow adds the removal of a row from where it stood.
 func (l *keyList) removeRow(tenant call.GUID, start uint64, id call.GUID) {
@@ -165,26 +213,14 @@ func (l *keyList) twins(it *pebble.Iterator, m movedRow) (map[string]bool, error
 // addTo adds all keys to the batch, each kind in its order. Of equal keys the
 // removal comes first.
 func (l *keyList) addTo(batch *pebble.Batch) error {
-	compare := func(x, y entry) int {
-		if c := bytes.Compare(l.key(x), l.key(y)); c != 0 {
-			return c
-		}
-		switch {
-		case x.remove == y.remove:
-			return 0
-		case x.remove:
-			return -1
-		}
-		return 1
-	}
 	for _, entries := range l.index {
-		slices.SortFunc(entries, compare)
-		for _, e := range entries {
-			var err error
+		slices.SortFunc(entries, l.compareIndex)
+		for i := range entries {
+			e, err := &entries[i], error(nil)
 			if e.remove {
-				err = batch.Delete(l.key(e), nil)
+				err = batch.Delete(l.indexKey(e), nil)
 			} else {
-				err = batch.Set(l.key(e), nil, nil)
+				err = batch.Set(l.indexKey(e), nil, nil)
 			}
 			if err != nil {
 				return err
@@ -199,7 +235,9 @@ func (l *keyList) addTo(batch *pebble.Batch) error {
 	if err := l.shapes.addTo(batch); err != nil {
 		return err
 	}
-	slices.SortFunc(l.rows, compare)
+	slices.SortFunc(l.rows, func(x, y entry) int {
+		return cmp.Or(bytes.Compare(l.key(x), l.key(y)), removalFirst(x.remove, y.remove))
+	})
 	for _, e := range l.rows {
 		var err error
 		if e.remove {
