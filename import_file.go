@@ -56,10 +56,10 @@ func (in *importer) importFile(ctx context.Context, name string, progress *progr
 	// Decoding stops when writing has failed, but not the other way round: what
 	// was good before a file breaks off is still written.
 	g, writing := errgroup.WithContext(ctx)
-	batches := make(chan []call.Event, 1)
+	batches, used := make(chan []call.Event, 1), make(chan []call.Event, 3)
 	g.Go(func() error {
 		defer close(batches)
-		return in.decodeFile(writing, name, progress.reader(name, r), batches, progress)
+		return in.decodeFile(writing, name, progress.reader(name, r), batches, used, progress)
 	})
 	g.Go(func() error {
 		for events := range batches {
@@ -67,6 +67,13 @@ func (in *importer) importFile(ctx context.Context, name string, progress *progr
 				return err
 			}
 			progress.rows(len(events))
+			if in.recording {
+				continue // ingest holds messages for longer
+			}
+			select {
+			case used <- events[:0]:
+			default:
+			}
 		}
 		return nil
 	})
@@ -90,8 +97,9 @@ func (in *importer) openFile(name string) (r io.Reader, done func(), err error) 
 }
 
 // decodeFile sends the good records of a file to batches and the bad ones to
-// the rejects file. What was decoded before an error is sent.
-func (in *importer) decodeFile(ctx context.Context, name string, r io.Reader, batches chan<- []call.Event, progress *progress) error {
+// the rejects file. What was decoded before an error is sent. It fills what comes
+// from used again.
+func (in *importer) decodeFile(ctx context.Context, name string, r io.Reader, batches chan<- []call.Event, used <-chan []call.Event, progress *progress) error {
 	var batch []call.Event
 	send := func() error {
 		if len(batch) == 0 {
@@ -100,7 +108,11 @@ func (in *importer) decodeFile(ctx context.Context, name string, r io.Reader, ba
 		select {
 		case batches <- batch:
 			in.read += int64(len(batch))
-			batch = make([]call.Event, 0, importBatch)
+			select {
+			case batch = <-used:
+			default:
+				batch = make([]call.Event, 0, importBatch)
+			}
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
