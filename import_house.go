@@ -20,7 +20,7 @@ import (
 // house opens the house of an import. A dry run needs none: whoever tries the
 // program, or a map, need not have added a tenant yet.
 func (in *importer) house(ctx context.Context, cmd *cobra.Command) (*house, error) {
-	h, err := in.enter(ctx, cmd, false)
+	h, err := in.enterWith(ctx, cmd, store.Options{Existing: true, Upgrade: in.upgrading().report(ctx), Bulk: true})
 	var none *noneError
 	if !in.dryRun || !errors.As(err, &none) {
 		return h, err

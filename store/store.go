@@ -39,6 +39,10 @@ type Options struct {
 	Upgrade func(done, total int64) error
 	// AsItIs opens a store of an older format without upgrading it, for a copy.
 	AsItIs bool
+	// Bulk says that much is written, by one command, and little is read before the
+	// store is closed: an engine may leave putting it in order to whoever opens it
+	// next.
+	Bulk bool
 }
 
 // Open opens the store that spec names:
@@ -66,7 +70,7 @@ func Open(ctx context.Context, spec string, o Options) (call.Store, error) {
 		if o.Existing && empty(dir) {
 			return nil, fmt.Errorf("store %q: %w", spec, call.ErrNotFound)
 		}
-		return open(pebble.Open(dir, pebble.Options{Log: o.Log, Fatal: o.Fatal, CacheBytes: o.CacheBytes, ReadOnly: o.ReadOnly, Upgrade: o.Upgrade, AsItIs: o.AsItIs}))
+		return open(pebble.Open(dir, pebble.Options{Log: o.Log, Fatal: o.Fatal, CacheBytes: o.CacheBytes, ReadOnly: o.ReadOnly, Upgrade: o.Upgrade, AsItIs: o.AsItIs, Bulk: o.Bulk}))
 	}
 	// What follows may be a URL with a password.
 	return nil, fmt.Errorf("store: %w: there is no engine %q; known is pebble:DIR", call.ErrInvalid, scheme)

@@ -178,8 +178,13 @@ type cellKey struct {
 }
 
 // newCells returns the changes of a batch; on says whether the cells of the
-// store are complete, or being built.
-func newCells(on bool) *cells { return &cells{off: !on, index: map[cellKey]int{}} }
+// store are complete, or being built. There is room for those of so many rows.
+func newCells(on bool, rows int) *cells {
+	if !on {
+		rows = 0
+	}
+	return &cells{off: !on, index: make(map[cellKey]int, rows), sums: make([]call.Sums, 0, rows)}
+}
 
 // add adds what r is in the cells. The texts of r must last until the batch is
 // made.

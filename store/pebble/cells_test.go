@@ -195,7 +195,7 @@ func commit(t *testing.T, s *Store, add func(b *pebble.Batch) error) {
 func build(t *testing.T, s *Store) {
 	t.Helper()
 	commit(t, s, dropCells)
-	c := newCells(true)
+	c := newCells(true, 0)
 	check := &checker{ctx: context.Background(), snapshot: s.db.NewSnapshot()}
 	defer func() { _ = check.snapshot.Close() }()
 	n := 0
@@ -203,7 +203,7 @@ func build(t *testing.T, s *Store) {
 		c.add(r)
 		if n++; n%100 == 0 {
 			commit(t, s, c.merge)
-			c = newCells(true)
+			c = newCells(true, 0)
 		}
 		return nil
 	})

@@ -56,7 +56,7 @@ func (d *cellDay) each(do func(key []byte, s *call.Sums)) {
 // wantCells returns what sums up the cells that should be there.
 func (c *checker) wantCells() *cellDay {
 	var value []byte
-	d := &cellDay{cells: *newCells(true)}
+	d := &cellDay{cells: *newCells(true, 0)}
 	d.do = func() error {
 		d.each(func(key []byte, s *call.Sums) {
 			value = appendSums(value[:0], s)
@@ -90,7 +90,7 @@ func (c *checker) derivedCells() error {
 // compareCells reports every cell that is not what the rows come to.
 func (c *checker) compareCells() error {
 	seen := map[tenantDay]bool{}
-	d := &cellDay{cells: *newCells(true)}
+	d := &cellDay{cells: *newCells(true, 0)}
 	d.do = func() error {
 		seen[d.tenantDay] = true
 		return c.compareDay(d)

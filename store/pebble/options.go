@@ -39,6 +39,9 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		// What Trim has deleted is given back soon.
 		FlushDelayDeleteRange: 10 * time.Second,
 	}
+	if s.opts.Bulk {
+		o.L0CompactionThreshold *= 2
+	}
 	o.BlockPropertyCollectors = []func() pebble.BlockPropertyCollector{newValueCollector}
 	for i := range o.Levels {
 		l := &o.Levels[i]

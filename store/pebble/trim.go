@@ -88,7 +88,7 @@ func (s *Store) trimSome(b *pebble.Batch, tenant call.GUID, before uint64) (n in
 		return 0, false, err
 	}
 	day := first / ticksPerDay
-	c := &cut{tenant: tenant, tally: tally{}, cells: newCells(s.cells)}
+	c := &cut{tenant: tenant, tally: tally{}, cells: newCells(s.cells, 0)}
 	if err := c.open(s.db, day); err != nil {
 		return 0, false, err
 	}

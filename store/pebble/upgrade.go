@@ -259,7 +259,7 @@ func (u *upgrader) move(rows []call.Row, at []byte) error {
 		if c, err = newChange(call.Batch{Rows: claimed}); err != nil {
 			return err
 		}
-		c.cells = newCells(false)
+		c.cells = newCells(false, 0)
 		if err := c.fold(u.s.db, b); err != nil {
 			return err
 		}
@@ -275,7 +275,7 @@ func (u *upgrader) move(rows []call.Row, at []byte) error {
 func (u *upgrader) derive(rows []call.Row, at []byte) error {
 	return u.s.commit(func(b *pebble.Batch) error {
 		var l keyList
-		cells := newCells(true)
+		cells := newCells(true, len(rows))
 		for i := range rows {
 			cells.add(&rows[i])
 			l.shapes.add(&rows[i])

@@ -33,7 +33,7 @@ func (s *Store) write(ctx context.Context, b call.Batch) (call.Result, error) {
 	if err != nil {
 		return call.Result{}, err
 	}
-	c.cells = newCells(s.cells)
+	c.cells = newCells(s.cells, len(b.Rows))
 	wait, err := s.apply(c.size(), func(batch *pebble.Batch) error {
 		if err := firstError(s.checkIf(b.If), s.checkStill(b.Still)); err != nil {
 			return err
