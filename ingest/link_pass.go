@@ -37,6 +37,8 @@ type pass struct {
 	ids map[rowKey]bool
 	// places are those of the rows that others became part of.
 	places map[rowKey]call.Cursor
+	// vacant are those of the rows around whose time the store has none.
+	vacant []bool
 }
 
 // A rowKey is the tenant and id of a row.
@@ -65,6 +67,7 @@ func newPass(in *Ingest, b call.Batch) *pass {
 		near:    make(map[nearKey][]*candidate),
 		known:   make(map[rowKey]*candidate),
 	}
+	p.vacant = make([]bool, len(b.Rows))
 	p.b.Rows, p.b.Legs = slices.Clone(b.Rows), slices.Clone(b.Legs)
 	p.b.Aliases, p.b.Still = slices.Clone(b.Aliases), slices.Clone(b.Still)
 	p.b.State, p.b.If = make(map[string][]byte), make(map[string][]byte)
@@ -74,6 +77,9 @@ func newPass(in *Ingest, b call.Batch) *pass {
 }
 
 func (p *pass) link(ctx context.Context) error {
+	if err := p.findVacant(ctx); err != nil {
+		return fmt.Errorf("count the rows around those of the batch: %w", err)
+	}
 	for i := range p.b.Rows {
 		r := &p.b.Rows[i]
 		if !p.in.links.wants(r) && !p.in.links.wantsLoose(r) {
@@ -98,7 +104,7 @@ func (p *pass) linkRow(ctx context.Context, i int) (err error) {
 	r := &p.b.Rows[i]
 	var c *candidate
 	if p.in.links.wants(r) {
-		near, err := p.lookUp(ctx, r)
+		near, err := p.lookUp(ctx, r, p.vacant[i])
 		if err != nil {
 			return err
 		}

@@ -64,7 +64,7 @@ func (p *pass) findLoose(ctx context.Context, i int, c *candidate) (*candidate, 
 		return c, nil
 	}
 	r := &p.b.Rows[i]
-	near, err := p.around(ctx, r)
+	near, err := p.sameTime(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -110,23 +110,12 @@ func (p *pass) arrives(i int) {
 	p.slots[key] = slices.DeleteFunc(p.slots[key], func(c *candidate) bool { return c == p.ahead[i] })
 }
 
-// around returns the rows that start when the call of r, or one that may be taken for
+// sameTime returns the rows that start when the call of r, or one that may be taken for
 // it, does.
-func (p *pass) around(ctx context.Context, r *call.Row) (near []*candidate, err error) {
-	from, to := r.Start, r.Start
-	for _, t := range [...]time.Time{r.Invite, r.Failure} {
-		if !t.IsZero() && t.Before(from) {
-			from = t
-		}
-		if t.After(to) {
-			to = t
-		}
-	}
+func (p *pass) sameTime(ctx context.Context, r *call.Row) (near []*candidate, err error) {
+	from, to := spanOf(r, longestLoose)
 	if r.Invite.IsZero() {
 		to = to.Add(longestRing)
-	}
-	if to.Sub(from) > longestLoose {
-		from, to = r.Start, r.Start
 	}
 	const far = 2 * (clockSlack + time.Second) // the other row's rivals are as far from it
 	for slot := slotAt(from.Add(-far)); slot <= slotAt(to.Add(far)); slot++ {

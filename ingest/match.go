@@ -22,19 +22,7 @@ const (
 
 // lookUp returns the rows with the correlation id of r that start at about the
 // same time, those of the batch included.
-func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
-	from, to := r.Start, r.Start
-	for _, t := range [...]time.Time{r.Invite, r.Failure} {
-		if !t.IsZero() && t.Before(from) {
-			from = t
-		}
-		if t.After(to) {
-			to = t
-		}
-	}
-	if to.Sub(from) > longest {
-		from, to = r.Start, r.Start
-	}
+func (p *pass) lookUp(ctx context.Context, r *call.Row, vacant bool) ([]*candidate, error) {
 	key := nearKey{r.Tenant, r.CorrelationID}
 	near := p.near[key]
 	if len(near) > crowd {
@@ -44,15 +32,19 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 	if err := p.rely(ctx, key); err != nil {
 		return nil, err
 	}
+	if vacant {
+		return near, nil
+	}
 	runtime.Gosched() // others, who have little to do, come in between
 	known := make(map[call.GUID]bool, len(near))
 	for _, c := range near {
 		known[c.row.ID] = true
 	}
+	from, to := p.around(r)
 	q := call.Query{
 		Tenant: r.Tenant,
-		From:   from.Add(-p.margin()),
-		To:     to.Add(p.margin()),
+		From:   from,
+		To:     to,
 		Where:  call.Compare{Field: call.FieldCorrelationID, Op: call.EQ, Value: r.CorrelationID},
 		Limit:  crowd + 1,
 	}
@@ -72,22 +64,54 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row) ([]*candidate, error) {
 	return near, nil
 }
 
+// around returns the time in which the rows stand that may be the same call as r.
+func (p *pass) around(r *call.Row) (from, to time.Time) {
+	from, to = spanOf(r, longest)
+	return from.Add(-p.margin()), to.Add(p.margin())
+}
+
+// spanOf returns the first and the last of the times of r that tell when the call began,
+// or its start twice if they are too far apart.
+func spanOf(r *call.Row, most time.Duration) (from, to time.Time) {
+	from, to = r.Start, r.Start
+	for _, t := range [...]time.Time{r.Invite, r.Failure} {
+		if !t.IsZero() && t.Before(from) {
+			from = t
+		}
+		if t.After(to) {
+			to = t
+		}
+	}
+	if to.Sub(from) > most {
+		return r.Start, r.Start
+	}
+	return from, to
+}
+
 // rely notes in the batch that what is looked up for it must still be so when it is
 // written.
 func (p *pass) rely(ctx context.Context, key nearKey) error {
 	if _, ok := p.near[key]; ok {
 		return nil
 	}
-	began, ok := p.began[key.tenant]
-	if !ok {
-		var err error
-		if began, err = p.in.store.Latest(ctx, key.tenant); err != nil {
-			return err
-		}
-		p.began[key.tenant] = began
+	began, err := p.before(ctx, key.tenant)
+	if err == nil {
+		p.b.Still = append(p.b.Still, call.Condition{Tenant: key.tenant, Correlation: key.correlation, After: began})
 	}
-	p.b.Still = append(p.b.Still, call.Condition{Tenant: key.tenant, Correlation: key.correlation, After: began})
-	return nil
+	return err
+}
+
+// before returns the version of a tenant's rows before any of them was looked at.
+func (p *pass) before(ctx context.Context, tenant call.GUID) (call.Version, error) {
+	began, ok := p.began[tenant]
+	if ok {
+		return began, nil
+	}
+	began, err := p.in.store.Latest(ctx, tenant)
+	if err == nil {
+		p.began[tenant] = began
+	}
+	return began, err
 }
 
 // crowd is how many rows that start at about the same time may share a
