@@ -61,7 +61,7 @@ type Options struct {
 	// Log is told what an operator should know; nil is nobody.
 	Log *slog.Logger
 	// CacheBytes is the memory for blocks that were read and for rows that are
-	// not in tables yet; 0 is 160 MiB.
+	// not in tables yet; 0 is 160 MiB, and 128 MiB with Bulk.
 	CacheBytes int64
 	// Fatal is called once, from any goroutine, when the store has failed in a
 	// way that only a new start can mend, such as a failed sync. It must not
@@ -106,6 +106,9 @@ func (o *Options) withDefaults() {
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 160 << 20
+		if o.Bulk {
+			o.CacheBytes = 128 << 20
+		}
 	}
 	if o.Reserve == 0 {
 		o.Reserve = 256 << 20
