@@ -38,6 +38,8 @@ type UndoOptions struct {
 	// Tenants are those to whom rows without a tenant may have been assigned.
 	Tenants []call.GUID
 	Left    func(call.RowID) // is told the rows that are left; may be nil
+
+	atOnce int // rows; 0 is laterAtOnce
 }
 
 // An undoing takes an import back.
@@ -45,8 +47,12 @@ type undoing struct {
 	UndoOptions
 	store call.Store
 	it    Import
-	later map[call.RowID]voices // who has told of rows in other imports since
-	rows  map[call.RowID]became
+	since []*Import             // the other imports that may have told of the same rows since
+	later map[call.RowID]voices // who has told there of the rows that are taken back just now
+	// rows are those of which an earlier piece may tell, too; of the others it is
+	// counted what became of them.
+	rows map[call.RowID]became
+	n    Undone
 	// With Dry, how rows would be by now that several batches have told.
 	twice map[call.RowID]bool
 	would map[call.RowID]call.Replacement
@@ -58,26 +64,33 @@ func (u *undoing) note(id call.RowID, b became) {
 	}
 }
 
-// counts counts the rows by what became of them, and tells of those that are left.
-func (u *undoing) counts() (n Undone) {
-	for id, b := range u.rows {
-		switch b {
-		case gone:
-			n.Gone++
-		case kept:
-			n.Kept++
-		case left:
-			n.Left++
-			if u.Left != nil {
-				u.Left(id)
-			}
-		case changed:
-			n.Changed++
-		case removed:
-			n.Removed++
+// settle counts what became of a row of which no earlier piece tells.
+func (u *undoing) settle(id call.RowID) {
+	b := u.rows[id]
+	delete(u.rows, id)
+	switch b {
+	case gone:
+		u.n.Gone++
+	case kept:
+		u.n.Kept++
+	case left:
+		u.n.Left++
+		if u.Left != nil {
+			u.Left(id)
 		}
+	case changed:
+		u.n.Changed++
+	case removed:
+		u.n.Removed++
 	}
-	return n
+}
+
+// counts returns how many rows became what, when all pieces were taken back.
+func (u *undoing) counts() Undone {
+	for id := range u.rows {
+		u.settle(id)
+	}
+	return u.n
 }
 
 // Undo takes back what an import has told, batch by batch, the last one first: rows
@@ -97,10 +110,10 @@ func Undo(ctx context.Context, store call.Store, id string, o UndoOptions) (n Un
 	case all[at].Forgotten:
 		return n, fmt.Errorf("import %s: %w", id, errForgotten)
 	}
-	u := &undoing{UndoOptions: o, store: store, it: all[at], later: make(map[call.RowID]voices), rows: make(map[call.RowID]became)}
+	u := &undoing{UndoOptions: o, store: store, it: all[at], rows: make(map[call.RowID]became)}
 	for i := range all {
-		if err := u.after(ctx, &all[i], i > at); err != nil {
-			return n, err
+		if later := i > at; i != at && (later || all[i].Ended.IsZero() || all[i].Ended.After(u.it.Began)) {
+			u.since = append(u.since, &all[i])
 		}
 	}
 	if o.Dry {
@@ -123,10 +136,17 @@ func (u *undoing) pieces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range slices.Backward(names) {
-		if err := u.piece(ctx, name); err != nil {
+	for len(names) > 0 {
+		n, err := u.findLater(ctx, names)
+		if err != nil {
 			return err
 		}
+		for _, name := range slices.Backward(names[n:]) {
+			if err := u.piece(ctx, name); err != nil {
+				return err
+			}
+		}
+		names = names[:n]
 	}
 	if u.Dry {
 		return nil
@@ -134,79 +154,26 @@ func (u *undoing) pieces(ctx context.Context) error {
 	return u.forgetLegs(ctx)
 }
 
-// voices are who may have told of a row: Microsoft's own records, whichever source
-// brought them, and the source of the import that is undone.
-type voices uint8
-
-const (
-	byGraph voices = 1 << iota
-	byExport
-	bySource
-)
-
-func voiceOf(w call.Witness, source, format string) voices {
-	switch {
-	case w.Kind() == call.Graph:
-		return byGraph
-	case w.Kind() == call.AdminExport:
-		return byExport
-	case source == format:
-		return bySource
-	}
-	return 0
-}
-
-// voicesOf returns who has told t, in any import, that may be a voice of an import of
-// the given format.
-func voicesOf(t *call.Told, format string) (all voices) {
-	for w, source := range t.Voices() {
-		all |= voiceOf(w, source, format)
-	}
-	return all
-}
-
-// after notes the rows of which another import has told since: one that began later,
-// or was still under way, of rows that it did not bring. One that was undone has told
-// of none any more.
-func (u *undoing) after(ctx context.Context, i *Import, later bool) error {
-	if i.ID == u.it.ID || !later && !i.Ended.IsZero() && !i.Ended.After(u.it.Began) {
-		return nil
-	}
-	return u.each(ctx, i.ID, func(id call.RowID, t *call.Told) {
-		if later || t.Fate != call.New {
-			u.later[id] |= voicesOf(t, u.it.Format)
-		}
-	})
-}
-
-// each calls f with the rows of which an import has told. One that was undone has told
-// of none any more.
-func (u *undoing) each(ctx context.Context, id string, f func(call.RowID, *call.Told)) error {
-	for v, err := range u.store.State(ctx, importedPrefix+id+"/") {
-		if err != nil {
-			return fmt.Errorf("read what import %s told: %w", id, err)
-		}
-		tenant, all, err := told(v.Name, v.Value)
+// lookAhead notes the rows of which the import has told more than once.
+func (u *undoing) lookAhead(ctx context.Context) error {
+	again := make(map[call.RowID]struct{}) // told when it was there
+	u.twice, u.would = make(map[call.RowID]bool), make(map[call.RowID]call.Replacement)
+	for _, fresh := range [...]bool{false, true} {
+		err := u.each(ctx, u.it.ID, func(id call.RowID, t *call.Told) {
+			if t.Fate == call.Same || fresh != (t.Fate == call.New) {
+				return
+			}
+			if _, ok := again[id]; ok {
+				u.twice[id] = true
+			} else if !fresh {
+				again[id] = struct{}{}
+			}
+		})
 		if err != nil {
 			return err
 		}
-		for i := range all {
-			f(call.RowID{Tenant: tenant, ID: all[i].Row.ID}, &all[i])
-		}
 	}
 	return nil
-}
-
-// lookAhead notes the rows of which the import has told more than once.
-func (u *undoing) lookAhead(ctx context.Context) error {
-	once := make(map[call.RowID]struct{})
-	u.twice, u.would = make(map[call.RowID]bool), make(map[call.RowID]call.Replacement)
-	return u.each(ctx, u.it.ID, func(id call.RowID, _ *call.Told) {
-		if _, ok := once[id]; ok {
-			u.twice[id] = true
-		}
-		once[id] = struct{}{}
-	})
 }
 
 // piece takes back what one batch has told, in one batch.
@@ -221,7 +188,7 @@ func (u *undoing) piece(ctx context.Context, name string) (err error) {
 		if err != nil {
 			return err
 		}
-		p := reversal{undoing: u, at: make(map[call.RowID]int)}
+		p := reversal{undoing: u, at: make(map[call.RowID]int), first: make(map[call.RowID]bool)}
 		for _, t := range slices.Backward(all) {
 			if err := p.take(ctx, call.RowID{Tenant: tenant, ID: t.Row.ID}, &t); err != nil {
 				return err
@@ -299,7 +266,8 @@ type reversal struct {
 	at    map[call.RowID]int // which of b.Replace is about a row
 	stay  []call.Told        // what is left, the last first
 	gone  []call.RowID
-	stand []call.RowID // rows of which nothing stands any more that was told
+	stand []call.RowID        // rows of which nothing stands any more that was told
+	first map[call.RowID]bool // rows that are the import's own, by the id that they have: no earlier piece tells of them
 }
 
 // take takes back what was told of one row.
@@ -307,6 +275,9 @@ func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error 
 	if t.Fate == call.Same {
 		return nil
 	}
+	// What was heard may have become part of another row since.
+	first := t.Fate == call.New && !t.Row.Seen.Has(call.SIP)
+	p.first[id] = p.first[id] || first
 	told := voicesOf(t, p.it.Format)
 	if p.later[id]&told != 0 {
 		p.stay = append(p.stay, *t)
@@ -322,7 +293,12 @@ func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error 
 		if err != nil {
 			return err
 		}
-		if is := (call.RowID{Tenant: now.Was.Tenant, ID: now.Was.ID}); p.later[is]&told != 0 { // id is an alias
+		is := call.RowID{Tenant: now.Was.Tenant, ID: now.Was.ID}
+		later, err := p.laterOf(ctx, is, id)
+		if err != nil {
+			return err
+		}
+		if later&told != 0 { // id is an alias, or has another tenant by now
 			p.stay = append(p.stay, *t)
 			return nil
 		}
@@ -330,6 +306,10 @@ func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error 
 		p.b.Replace = append(p.b.Replace, now)
 		p.at[id] = i
 		p.at[call.RowID{Tenant: id.Tenant, ID: now.Was.ID}] = i
+	}
+	if was := &p.b.Replace[i].Was; was.ID == id.ID {
+		is := call.RowID{Tenant: was.Tenant, ID: was.ID}
+		p.first[is] = p.first[is] || first
 	}
 	if r := &p.b.Replace[i]; !r.Gone {
 		_, left := r.Now.TakeBack(t)
@@ -387,6 +367,11 @@ func (p *reversal) done(tenant call.GUID) {
 			p.note(id, removed)
 		} else {
 			p.note(id, changed)
+		}
+	}
+	for id, first := range p.first {
+		if _, ok := p.rows[id]; ok && first {
+			p.settle(id)
 		}
 	}
 }

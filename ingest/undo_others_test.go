@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -216,5 +217,31 @@ func TestAssign(t *testing.T) {
 	}
 	if r, err := model.Row(t.Context(), tenant, graph.ID); err != nil || r.UserDisplayName != "" {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestUndoLater: of many rows those are left of which a later import has told, however
+// many of them are compared at once.
+func TestUndoLater(t *testing.T) {
+	for atOnce := range 12 {
+		s := newUndoStage(t)
+		var all, some []call.Event
+		for i := range 40 {
+			r := oneRow(fmt.Sprintf("+4930%07d", i))
+			r.ID = call.NameGUID("call", r.Caller)
+			e := tellingOf(r, call.Graph.Witness())
+			if all = append(all, e); i%3 == 0 {
+				some = append(some, e)
+			}
+		}
+		first, second := s.run("graph", all), s.run("graph", some)
+		n, err := Undo(t.Context(), s.store, first, UndoOptions{Now: now(), atOnce: atOnce})
+		if want := (Undone{Left: int64(len(some)), Removed: int64(len(all) - len(some))}); err != nil || n != want {
+			t.Fatalf("%d at once: %+v, not %+v (%v)", atOnce, n, want, err)
+		}
+		s.undo(second)
+		if s.undo(first); len(s.rows()) > 0 {
+			t.Fatalf("%d at once: %d rows stay", atOnce, len(s.rows()))
+		}
 	}
 }

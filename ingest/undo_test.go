@@ -48,14 +48,39 @@ func (s *undoStage) undo(id string) (n Undone, left []call.RowID) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	n, err = Undo(s.Context(), s.store, id, UndoOptions{Now: now(), Left: func(id call.RowID) { left = append(left, id) }})
+	told := s.told(id)
+	n, err = Undo(s.Context(), s.store, id, UndoOptions{Now: now(), Left: func(id call.RowID) { left = append(left, id) }, atOnce: s.rnd.IntN(4)})
 	if err != nil {
 		s.Fatal(err)
+	}
+	if all := n.Removed + n.Changed + n.Left + n.Kept + n.Gone; all != int64(told) || n.Left != int64(len(left)) {
+		s.Fatalf("undone: %+v, of %d rows that were told; %d are said to be left", n, told, len(left))
 	}
 	if n.Left != dry.Left || (n.Removed == 0) != (dry.Removed == 0) {
 		s.Fatalf("undone: %+v, and without doing it %+v", n, dry)
 	}
 	return n, left
+}
+
+// told returns of how many rows an import has told something new.
+func (s *undoStage) told(id string) int {
+	s.Helper()
+	rows := make(map[call.GUID]bool)
+	for v, err := range s.store.State(s.Context(), importedPrefix+id+"/") {
+		if err != nil {
+			s.Fatal(err)
+		}
+		_, all, err := told(v.Name, v.Value)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, t := range all {
+			if t.Fate != call.Same {
+				rows[t.Row.ID] = true
+			}
+		}
+	}
+	return len(rows)
 }
 
 // events returns what a source may tell of some of a few calls; some of them twice.
