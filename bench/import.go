@@ -39,7 +39,7 @@ func (b *bench) measureImport(ctx context.Context) error {
 		share:     percent(both / made),
 		met:       noClaim,
 	})
-	return nil
+	return b.measureTable(ctx, both)
 }
 
 // generate returns the command that makes up n rows.
