@@ -42,7 +42,7 @@ func (r *Row) decide(all []*testimony) {
 		r.clear(f)
 	}
 	if len(all) == 1 {
-		r.show(all[0], all[0].said)
+		r.show(all[0], all[0].said&^timeSet|all[0].times())
 		r.measure()
 		r.assume(all)
 		return
@@ -133,7 +133,7 @@ func (r *Row) told() (s fieldSet) {
 func (r *Row) follow(all []*testimony) (chief *testimony) {
 	for _, t := range all {
 		if t.complete() {
-			r.show(t, t.said&timeSet)
+			r.show(t, t.times())
 			return t
 		}
 	}
@@ -145,14 +145,14 @@ func (r *Row) follow(all []*testimony) (chief *testimony) {
 			chief = t
 		}
 		try := *r
-		try.show(t, t.said&timeSet)
+		try.show(t, t.times())
 		if try.fill(all, t); try.over() {
 			*r = try
 			return t
 		}
 	}
 	if chief != nil {
-		r.show(chief, chief.said&timeSet)
+		r.show(chief, chief.times())
 	}
 	return chief
 }
@@ -183,10 +183,33 @@ func (r *Row) over() bool {
 // complete reports whether t tells when the call began and how it went. A call that
 // failed began with its INVITE.
 func (t *testimony) complete() bool {
+	said := t.times()
 	if t.tells(FieldFailure) {
-		return t.said.has(FieldStart) || t.tells(FieldInvite)
+		return said.has(FieldStart) || said.has(FieldInvite) && t.tells(FieldInvite)
 	}
-	return t.said.has(FieldStart) && (t.tells(FieldEnd) || t.said.has(FieldDuration) && t.said.has(FieldSuccessful))
+	return said.has(FieldStart) && (t.tells(FieldEnd) || t.said.has(FieldDuration) && t.said.has(FieldSuccessful))
+}
+
+// times returns which of the times t says. A voice that has said them one after another,
+// as a source does by whose clock messages came from different hours, may contradict
+// itself: then the start, or the INVITE, counts as not said if it lies behind the end.
+// Microsoft's own records stand as they are.
+func (t *testimony) times() fieldSet {
+	said := t.said & timeSet
+	if t.by.oneVoice() {
+		return said
+	}
+	for _, f := range [...]Field{FieldStart, FieldInvite} {
+		for _, over := range [...]Field{FieldFailure, FieldEnd} {
+			if said.has(f) && t.tells(over) && before(t.row.Time(over), t.row.Time(f)) {
+				said &^= 1 << f
+			}
+		}
+	}
+	if said.has(FieldStart) && t.tells(FieldInvite) && before(t.row.Start, t.row.Invite) {
+		said &^= 1 << FieldStart
+	}
+	return said
 }
 
 // tells reports whether t says something of f, and not that there is none.

@@ -237,3 +237,26 @@ func TestSaid(t *testing.T) {
 		t.Error("a list that makes no sense says something")
 	}
 }
+
+// TestContradictsItself: of a voice that has said times one after another that cannot be
+// true at once, as by clocks of different hours, the start that lies behind the end does
+// not count, in whatever order it spoke.
+func TestContradictsItself(t *testing.T) {
+	late := told(SIP.Witness(), "tap", false, func(r *Row) { r.Start, r.Successful = sec(2000), true })
+	over := told(SIP.Witness(), "tap", false, func(r *Row) {
+		r.Start, r.Invite, r.End, r.Successful, r.Duration = sec(0), sec(0), sec(8), true, 8
+	})
+	over.By[FieldStart] = Inferred.Witness()
+	over.Seen |= Inferred.Set()
+	for name, rows := range map[string][]Row{"two words": {late, over}, "three": {late, over, late}, "and another voice": {late, over, told(RADIUS.Witness(), "r", false, func(r *Row) { r.Start = sec(1) })}} {
+		everyOrder(rows, func(rows []Row) {
+			r := rows[0]
+			for i := range rows[1:] {
+				r.Fold(&rows[i+1])
+			}
+			if err := r.Sound(); err != nil {
+				t.Errorf("%s: %v: %s", name, err, goes(&r))
+			}
+		})
+	}
+}
