@@ -223,7 +223,7 @@ func sameLoose(a, b *call.Row) bool {
 	callee, knowCallee := sharedDigits(a.Callee, b.Callee)
 	switch {
 	case knowCaller && knowCallee:
-		const least, all = 3, 10 // an extension may be short if the other number is long
+		const least, all = 3, 8 // an extension may be short if the other number is long
 		return min(caller, callee) >= least && caller+callee >= all
 	case knowCaller || knowCallee:
 		// Nobody knows who the other one is. A call that was talked for a while is told

@@ -59,6 +59,9 @@ func spellings(number string) (all []spelling) {
 			rest, zeros = digits, 0
 		}
 		all = append(all, spelling{digits: rest, masked: masked, abroad: zeros > 1, trunk: zeros == 1})
+		if zeros == 2 { // or the first is for a line
+			all = append(all, spelling{digits: rest, masked: masked, trunk: true})
+		}
 	}
 	read(digits)
 	const line = 8 // a number that follows the digit for a line has more

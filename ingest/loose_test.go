@@ -125,6 +125,21 @@ var hardPairs = []struct {
 		t := w.call()
 		w.add(t.spelled(t.caller, "90"+t.callee[3:]).pair(w, k))
 	}},
+	{"a 0 for a line", func(w *world, k string) {
+		t := w.call()
+		w.add(t.spelled(t.caller, "00"+t.callee[3:]).pair(w, k))
+	}},
+	{"a short number outside, an extension inside", func(w *world, k string) {
+		t := w.call()
+		outside, inside := "+45"+w.digits(8), "+4989550"+w.digits(3)
+		if t.inbound {
+			t.caller, t.callee = outside, inside
+			w.add(t.spelled(outside[3:], inside[len(inside)-3:]).pair(w, k))
+			return
+		}
+		t.caller, t.callee = inside, outside
+		w.add(t.spelled(inside[len(inside)-3:], "0"+outside[3:]).pair(w, k))
+	}},
 	{"extension inside", func(w *world, k string) {
 		t := w.call()
 		if t.inbound {
@@ -406,7 +421,8 @@ func TestSharedDigits(t *testing.T) {
 		{"+49301234567", "+49301234567", 11, true},
 		{"0301234567", "+49301234567", 9, true},
 		{"0049301234567", "+49301234567", 11, true},
-		{"00301234567", "+49301234567", 0, true}, // a line, or abroad: who knows
+		{"00301234567", "+49301234567", 9, true},
+		{"000493012345", "+493012345", 9, true},
 		{"90301234567", "+49301234567", 9, true},
 		{"011493012345", "+493012345", 9, true},
 		{"912125550100", "+12125550100", 11, true},
