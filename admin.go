@@ -20,7 +20,7 @@ import (
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/metrics"
 	"github.com/trunklog/trunklog/source/hep"
-	push "github.com/trunklog/trunklog/source/http"
+	"github.com/trunklog/trunklog/source/push"
 	"github.com/trunklog/trunklog/store/socket"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/trunklog/trunklog/graph"
-	push "github.com/trunklog/trunklog/source/http"
+	"github.com/trunklog/trunklog/source/push"
 	"github.com/trunklog/trunklog/store/storetest"
 )
 

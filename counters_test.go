@@ -21,7 +21,7 @@ import (
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/metrics"
 	"github.com/trunklog/trunklog/source/hep"
-	push "github.com/trunklog/trunklog/source/http"
+	"github.com/trunklog/trunklog/source/push"
 )
 
 // counted are the types that hold counts, and what monitoring is shown of one.
@@ -35,7 +35,7 @@ var counted = map[string]struct {
 	"hep.Stats": {hep.Stats{}, func(v any) metrics.Config {
 		return metrics.Config{HEP: func() []metrics.HEP { return []metrics.HEP{hepCounts("x", v.(hep.Stats))} }}
 	}},
-	"http.Stats": {push.Stats{}, func(v any) metrics.Config {
+	"push.Stats": {push.Stats{}, func(v any) metrics.Config {
 		s := v.(push.Stats)
 		return metrics.Config{Push: func() metrics.Push { return pushCounts(s) }, Limits: limiting{push: s}.counts}
 	}},
@@ -114,7 +114,7 @@ func eachCount(v reflect.Value, name string, f func(name string)) {
 		})
 	case v.Kind() == reflect.Array:
 		for i := range v.Len() {
-			if strings.HasPrefix(name, "http.") && (name == "http.Stats.Rejected") != push.Cause(i).OfRecords() {
+			if strings.HasPrefix(name, "push.") && (name == "push.Stats.Rejected") != push.Cause(i).OfRecords() {
 				continue // requests and records have causes of their own
 			}
 			if name == "hep.Stats.Unread" && !hep.Cause(i).Partial() {

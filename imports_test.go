@@ -41,7 +41,7 @@ var law = map[string][]string{
 	"sip/siptest":      {"call", "github.com/rogpeppe/go-internal"},
 	"source":           {"call", "source/hep", "source/pcap"},
 	"source/hep":       {"call", "sip", "golang.org/x/net", "golang.org/x/sys"},
-	"source/http":      {"call", "github.com/klauspost/compress", "share"},
+	"source/push":      {"call", "github.com/klauspost/compress", "share"},
 	"source/pcap":      {"call", "sip"},
 	"store":            {"call", "store/pebble"},
 	"store/pebble":     {"call", "github.com/cockroachdb/pebble/v2", "github.com/cockroachdb/errors", "github.com/cockroachdb/redact", "golang.org/x/sys"},

@@ -17,7 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	push "github.com/trunklog/trunklog/source/http"
+	"github.com/trunklog/trunklog/source/push"
 )
 
 // metric returns the value of a metric of the running server, as its socket

@@ -15,7 +15,7 @@ import (
 	"github.com/trunklog/trunklog/format/graphjson"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
-	push "github.com/trunklog/trunklog/source/http"
+	"github.com/trunklog/trunklog/source/push"
 )
 
 // pushSource is the name by which what is delivered by POST is counted, and the

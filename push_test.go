@@ -16,7 +16,7 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/graph"
-	push "github.com/trunklog/trunklog/source/http"
+	"github.com/trunklog/trunklog/source/push"
 )
 
 // TestPush: who may deliver what, for whom, and who sees it.

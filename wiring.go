@@ -22,7 +22,7 @@ import (
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
-	push "github.com/trunklog/trunklog/source/http"
+	"github.com/trunklog/trunklog/source/push"
 	"github.com/trunklog/trunklog/tenant"
 )
 

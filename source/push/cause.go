@@ -1,4 +1,4 @@
-package http
+package push
 
 // A Cause is why a request was refused, or a record in one was not taken.
 type Cause uint8

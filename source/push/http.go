@@ -1,4 +1,4 @@
-// Package http takes calls that are delivered by POST: JSON lines of rows in
+// Package push takes calls that are delivered by POST: JSON lines of rows in
 // Graph's form, and of events about calls that have not ended yet.
 //
 // Rows are handed on in batches while the body is still being read, so that a
@@ -30,7 +30,7 @@
 //
 // Sources: RFC 9110; draft-ietf-httpapi-idempotency-key-header-07;
 // jsonlines.org.
-package http
+package push
 
 import (
 	"context"
@@ -134,7 +134,7 @@ const slowStart = 10 * time.Second
 
 func (c *Config) defaults() {
 	if c.Decode == nil || c.Sink == nil || c.Authorize == nil || c.Fail == nil || c.State == nil {
-		panic("http: New needs Decode, Sink, Authorize, Fail and State")
+		panic("push: New needs Decode, Sink, Authorize, Fail and State")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
