@@ -145,7 +145,14 @@ func (in *Ingest) SinkOf(i Input) *Sink {
 	in.mu.Lock()
 	in.peers[i.Source] = i.Microsoft
 	in.mu.Unlock()
-	return &Sink{in: in, source: i.Source, tenant: i.Tenant, trunk: strings.ToLower(i.Trunk), hearsay: i.Hearsay, recorded: i.Recorded}
+	return &Sink{in: in, source: i.Source, tenant: i.Tenant, trunk: strings.ToLower(i.Trunk), hearsay: i.Hearsay, recorded: i.Recorded, tally: &tally{}}
+}
+
+// Of returns a sink for the records of one of the source's senders, whose tenant is
+// known. The sender is part of the source's name, so that two of them may call
+// different calls the same; the totals are those of s.
+func (s *Sink) Of(sender string, tenant call.GUID) *Sink {
+	return &Sink{in: s.in, source: s.source + "/" + sender, tenant: tenant, trunk: s.trunk, hearsay: s.hearsay, recorded: s.recorded, tally: s.tally}
 }
 
 func (in *Ingest) peersOf(source string) []netip.Prefix {
@@ -172,6 +179,11 @@ type Sink struct {
 
 	hearsay, recorded bool
 
+	tally *tally
+}
+
+// A tally holds the totals of a sink, and of those that were made of it.
+type tally struct {
 	mu     sync.Mutex
 	totals Totals
 }
@@ -205,9 +217,9 @@ func (t *Totals) Add(out *call.Outcome, now time.Time) {
 	}
 }
 
-// Totals returns what became of the events so far.
+// Totals returns what became of the events so far, those of its senders included.
 func (s *Sink) Totals() Totals {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.totals
+	s.tally.mu.Lock()
+	defer s.tally.mu.Unlock()
+	return s.tally.totals
 }

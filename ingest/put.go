@@ -302,9 +302,9 @@ func (s *Sink) tenantOf(r *call.Row, known map[string]call.GUID) call.GUID {
 
 // count adds what became of a Put to the totals.
 func (s *Sink) count(out *call.Outcome) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.totals.Add(out, s.in.now())
+	s.tally.mu.Lock()
+	defer s.tally.mu.Unlock()
+	s.tally.totals.Add(out, s.in.now())
 }
 
 // Write writes what another process asks for, such as an import beside the server:
