@@ -19,8 +19,6 @@ import (
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/metrics"
-	"github.com/trunklog/trunklog/source/hep"
-	"github.com/trunklog/trunklog/source/push"
 	"github.com/trunklog/trunklog/store/socket"
 )
 
@@ -29,8 +27,7 @@ import (
 type watch struct {
 	*metrics.Metrics
 	in        *ingest.Ingest
-	push      *pushing
-	sources   []listening
+	sources   []*listening
 	authority *auth.Authority
 	api       *graph.Handler
 	door      *door.Door
@@ -41,8 +38,7 @@ func newWatch(log *slog.Logger) *watch {
 	w := &watch{}
 	w.Metrics = metrics.New(metrics.Config{
 		Version:     version(),
-		HEP:         w.hep,
-		Push:        func() metrics.Push { return pushCounts(w.push.Stats()) },
+		Sources:     w.counters,
 		Rows:        w.rows,
 		Auth:        func() metrics.Auth { return authCounts(w.authority.Stats()) },
 		Limits:      func() map[string]uint64 { return w.limits().counts() },
@@ -54,36 +50,12 @@ func newWatch(log *slog.Logger) *watch {
 	return w
 }
 
-func (w *watch) hep() []metrics.HEP {
-	var all []metrics.HEP
-	for _, l := range w.sources {
-		src, ok := l.Source.(*hep.Source)
-		if !ok {
-			continue
-		}
-		all = append(all, hepCounts(l.name, src.Stats()))
+func (w *watch) counters() []metrics.Source {
+	all := make([]metrics.Source, len(w.sources))
+	for i, l := range w.sources {
+		all[i] = metrics.Source{Name: l.name, Counter: l}
 	}
 	return all
-}
-
-func hepCounts(source string, s hep.Stats) metrics.HEP {
-	refused, unread := map[string]uint64{}, map[string]uint64{}
-	for _, c := range hep.Causes() {
-		refused[c.String()] = s.Refused[c]
-		if c.Partial() {
-			unread[c.String()] = s.Unread[c]
-		}
-	}
-	turnedAway := map[string]uint64{}
-	for r := range hep.Refusal(hep.NumRefusals) {
-		turnedAway[r.String()] = s.TurnedAway[r]
-	}
-	return metrics.HEP{
-		Source: source, Packets: s.Packets, Bytes: s.Bytes, Messages: s.Messages, Retimed: s.Retimed,
-		Lost: s.Lost, Further: s.Further, Unread: unread,
-		Refused: refused, KernelDrops: s.KernelDrops,
-		Connections: s.Connections, Accepted: s.Accepted, TurnedAway: turnedAway,
-	}
 }
 
 func authCounts(s auth.Stats) metrics.Auth {
@@ -103,17 +75,16 @@ func authCounts(s auth.Stats) metrics.Auth {
 type limiting struct {
 	door  door.Stats
 	pages graph.Stats
-	push  push.Stats
 	heads uint64
 	slow  uint64
 }
 
 func (w *watch) limits() limiting {
-	return limiting{w.door.Stats(), w.api.Stats(), w.push.Stats(), w.heads.refused.Load(), w.heads.slow.Load()}
+	return limiting{w.door.Stats(), w.api.Stats(), w.heads.refused.Load(), w.heads.slow.Load()}
 }
 
-// counts returns them by the names that docs/limits.md has. Requests that were
-// refused while they delivered calls are counted with those, by cause.
+// counts returns them by the names that docs/limits.md has. What sources have refused
+// they count themselves.
 func (l limiting) counts() map[string]uint64 {
 	return map[string]uint64{
 		"connections-of-address": l.door.Address,
@@ -127,30 +98,13 @@ func (l limiting) counts() map[string]uint64 {
 		"requests":               l.pages.Limited,
 		"pages":                  l.pages.PagesHeld,
 		"scans":                  l.pages.ScansHeld,
-		"batches":                l.push.Held,
 	}
-}
-
-func pushCounts(s push.Stats) metrics.Push {
-	out := metrics.Push{
-		Requests: map[string]uint64{"accepted": s.Accepted, "replayed": s.Replayed},
-		Rejected: map[string]uint64{},
-		Bytes:    s.Bytes, Active: s.Active,
-	}
-	for c := range push.NumCauses {
-		if c.OfRecords() {
-			out.Rejected[c.String()] = s.Rejected[c]
-		} else {
-			out.Requests[c.String()] = s.Refused[c]
-		}
-	}
-	return out
 }
 
 func (w *watch) rows() []metrics.Rows {
-	all := []metrics.Rows{rowsOf(pushSource, w.push.rows())}
-	for _, l := range w.sources {
-		all = append(all, rowsOf(l.name, l.sink.Totals()))
+	all := make([]metrics.Rows, len(w.sources))
+	for i, l := range w.sources {
+		all[i] = rowsOf(l.name, l.sink.Totals())
 	}
 	return all
 }
@@ -169,11 +123,12 @@ func foldingCounts(s ingest.HearStats) metrics.Folding {
 	}
 }
 
-// pages returns what monitoring asks for: /metrics, /healthz and /readyz.
+// pages returns what monitoring asks for: /metrics, /healthz, /readyz and /sources.
 func (w *watch) pages(ready func(ctx context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", w.Handler())
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /healthz", w.health)
+	mux.HandleFunc("GET "+sourcesPath, w.listSources)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := ready(r.Context()); err != nil {
 			say(w, http.StatusServiceUnavailable, "not ready: "+words(err))

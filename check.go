@@ -63,7 +63,7 @@ func (s *serving) check(p *program) error {
 			return &exitError{exitUsage, err}
 		}
 	}
-	return s.checkSources()
+	return s.checkSources(p.kinds())
 }
 
 // stayIn keeps the demo on loopback unless told otherwise: its secret lies in a
@@ -81,13 +81,16 @@ func (s *serving) entra() *auth.EntraConfig {
 
 // checkSources checks the form of the sources. Their files and ports are looked
 // at when they are opened.
-func (s *serving) checkSources() error {
-	var names []string
-	for _, spec := range s.sources {
-		name, _, err := source.Open(spec, source.Options{
+func (s *serving) checkSources(kinds source.Table) error {
+	options := func(string) source.Options {
+		return source.Options{
 			Raw: s.keepsSIP(),
 			TLS: func(string, string) (*tls.Config, error) { return &tls.Config{}, nil }, //nolint:gosec // nobody listens with it
-		})
+		}
+	}
+	var names []string
+	for _, spec := range s.sources {
+		name, _, err := kinds.Open(spec, options)
 		if err != nil {
 			return invalid(err)
 		}

@@ -33,7 +33,7 @@ func TestCrossOrigin(t *testing.T) {
 	pushed := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	const calls = "/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=2026-11-05,toDateTime=2026-11-06)"
 	for _, prefix := range []string{"", "/x"} {
-		h := crossOrigin((&headLimit{}).limit(routes(api, pushed, pushed, prefix, slog.New(slog.DiscardHandler)), api), prefix)
+		h := crossOrigin((&headLimit{}).limit(routes(api, pushed, map[string]http.Handler{push.Path: pushed}, prefix, slog.New(slog.DiscardHandler)), api), prefix)
 		for _, c := range []struct {
 			method, path, token, header string
 			status                      int

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/auth"
+	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
@@ -33,11 +34,10 @@ var counted = map[string]struct {
 		return metrics.Config{Auth: func() metrics.Auth { return authCounts(v.(auth.Stats)) }}
 	}},
 	"hep.Stats": {hep.Stats{}, func(v any) metrics.Config {
-		return metrics.Config{HEP: func() []metrics.HEP { return []metrics.HEP{hepCounts("x", v.(hep.Stats))} }}
+		return countedBy(v.(hep.Stats))
 	}},
 	"push.Stats": {push.Stats{}, func(v any) metrics.Config {
-		s := v.(push.Stats)
-		return metrics.Config{Push: func() metrics.Push { return pushCounts(s) }, Limits: limiting{push: s}.counts}
+		return countedBy(v.(push.Stats))
 	}},
 	"graph.Stats": {graph.Stats{}, func(v any) metrics.Config {
 		s := v.(graph.Stats)
@@ -53,6 +53,10 @@ var counted = map[string]struct {
 	"ingest.HearStats": {ingest.HearStats{}, func(v any) metrics.Config {
 		return metrics.Config{Folding: func() metrics.Folding { return foldingCounts(v.(ingest.HearStats)) }}
 	}},
+}
+
+func countedBy(c call.Counter) metrics.Config {
+	return metrics.Config{Sources: func() []metrics.Source { return []metrics.Source{{Name: "x", Counter: c}} }}
 }
 
 // uncounted are not shown to monitoring, and why.

@@ -39,7 +39,7 @@ var law = map[string][]string{
 	"share":            {"golang.org/x/sync"},
 	"sip":              {"call"},
 	"sip/siptest":      {"call", "github.com/rogpeppe/go-internal"},
-	"source":           {"call", "source/hep", "source/pcap"},
+	"source":           {"call", "share", "source/hep", "source/pcap", "source/push"},
 	"source/hep":       {"call", "sip", "golang.org/x/net", "golang.org/x/sys"},
 	"source/push":      {"call", "github.com/klauspost/compress", "share"},
 	"source/pcap":      {"call", "sip"},

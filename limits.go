@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/share"
-	"github.com/trunklog/trunklog/source/push"
 )
 
 // door returns what all connections come in by.
@@ -59,7 +59,7 @@ func (l *headLimit) limit(h http.Handler, api *graph.Handler) http.Handler {
 		began := time.Now()
 		h.ServeHTTP(w, r)
 		// Who delivers calls has deadlines of its own, with counts.
-		if time.Since(began) >= responseTime && r.URL.Path != push.Path {
+		if time.Since(began) >= responseTime && !strings.HasPrefix(r.URL.Path, ingestPaths) {
 			l.slow.Add(1)
 		}
 	})

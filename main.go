@@ -15,6 +15,8 @@ import (
 	_ "time/tzdata" // maps of CSV name time zones, and not every system knows them
 
 	"github.com/spf13/cobra"
+
+	"github.com/trunklog/trunklog/source"
 )
 
 func main() { os.Exit(run()) }
@@ -42,6 +44,7 @@ type program struct {
 	env            []string
 	now            func() time.Time
 	settings       settings
+	sources        source.Table // nil stands for all kinds that there are
 }
 
 // The exit codes, which scripts may rely on.
@@ -131,6 +134,7 @@ trunklog.yaml. 'trunklog config show --origin' tells which.`,
 		p.clientCommand(),
 		p.tokenCommand(),
 		p.genCommand(),
+		p.sourceCommand(),
 		p.dbCommand(),
 		p.configCommand(),
 		p.versionCommand(),

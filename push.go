@@ -1,49 +1,24 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"os"
-	"sync"
-	"time"
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/format/graphjson"
 	"github.com/trunklog/trunklog/graph"
-	"github.com/trunklog/trunklog/ingest"
+	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/source/push"
 )
 
-// pushSource is the name by which what is delivered by POST is counted, and the
-// first part of the names of its sources.
-const pushSource = "http"
-
-// A pushing takes calls that are delivered by POST, and knows what became of
-// them.
-type pushing struct {
-	*push.Handler
-	samples *samplesFile
-	now     func() time.Time
-
-	mu     sync.Mutex
-	totals ingest.Totals
-}
-
-// openPush makes what takes calls by POST for the tenant of each token.
-func (p *program) openPush(folder *os.Root, s *serving, st call.Store, in *ingest.Ingest, authority *auth.Authority, api *graph.Handler, log *slog.Logger) *pushing {
-	x := &pushing{now: p.now, samples: &samplesFile{folder: folder, name: samplesName(pushSource), now: p.now}}
+// requests returns what sources need that are asked on the server's own ports: they
+// take calls for the tenant of each token.
+func (s *serving) requests(st call.Store, authority *auth.Authority, api *graph.Handler) source.Requests {
 	verify := authorize(authority, auth.RoleIngest)
-	x.Handler = push.New(push.Config{
+	return source.Requests{
 		Decode: graphjson.Decode,
-		Sink: func(c push.Caller) call.Sink {
-			// The client is part of the name, so that two of them may call
-			// different calls the same.
-			return &pushSink{x, in.Sink(pushSource+"/"+c.Client, c.Tenant)}
-		},
 		Authorize: func(r *http.Request) (push.Caller, error) {
 			c, err := verify(r)
 			return push.Caller{Tenant: c.Tenant, Client: c.Client}, pushRefusal(err)
@@ -51,20 +26,10 @@ func (p *program) openPush(folder *os.Root, s *serving, st call.Store, in *inges
 		Fail: func(w http.ResponseWriter, r *http.Request, c push.Caller, err error) {
 			api.Fail(w, r, graph.Caller{Tenant: c.Tenant, Client: c.Client}, graphError(err))
 		},
-		State:      st,
-		Now:        p.now,
-		Log:        log,
-		Reject:     func(s push.Sample) { x.samples.add(fmt.Sprintf("%s: line %d: %s", s.Cause, s.Line, s.Reason), s.Raw) },
-		PutTimeout: s.pushTimeout,
-		Turns:      processorTurns(),
-	})
-	return x
-}
-
-// close waits for what requests have not waited for.
-func (x *pushing) close() {
-	x.Close()
-	x.samples.close()
+		State:   st,
+		Timeout: s.pushTimeout,
+		Turns:   processorTurns(),
+	}
 }
 
 // pushRefusal tells who has a good token without the role how to get it. To
@@ -94,28 +59,4 @@ func graphError(err error) error {
 		out.Details = append(out.Details, graph.Detail{Code: d.Code, Target: fmt.Sprintf("line %d", d.Line), Message: d.Message})
 	}
 	return out
-}
-
-// rows returns what became of all calls so far.
-func (x *pushing) rows() ingest.Totals {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.totals
-}
-
-// A pushSink is where the calls of one request go.
-type pushSink struct {
-	x    *pushing
-	sink *ingest.Sink
-}
-
-// Put implements [call.Sink].
-func (s *pushSink) Put(ctx context.Context, events ...call.Event) (call.Outcome, error) {
-	out, err := s.sink.Put(ctx, events...)
-	if err == nil {
-		s.x.mu.Lock()
-		defer s.x.mu.Unlock()
-		s.x.totals.Add(&out, s.x.now())
-	}
-	return out, err
 }

@@ -215,8 +215,6 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		PlainLinks:  s.plainLinks,
 		Faults:      faults,
 	})
-	pushed := p.openPush(folder, s, st, in, authority, api, log)
-	defer pushed.close()
 	admin, err := openAdmin(data, s.adminListen)
 	if err != nil {
 		return err
@@ -227,28 +225,32 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 			return err
 		}
 	}
-	sources, err := p.openSources(ctx, folder, s, entrance, in, tenants, certs, log)
+	opener := sourceOpener{
+		p: p, s: s, folder: folder, door: entrance, in: in, tenants: tenants, certs: certs, log: log,
+		requests: s.requests(st, authority, api),
+	}
+	sources, err := opener.open(ctx)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, closeSources(sources)) }()
 	if n, err := in.Resume(ctx, func(string) bool { return true }); err != nil {
-		return errors.Join(err, closeSources(sources))
+		return err
 	} else if n > 0 {
 		log.Info("taking up calls in progress", "legs", n)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	heads := &headLimit{}
-	handler := crossOrigin(heads.limit(routes(api, authority.Handler(), pushed, roots.prefix(), log), api), roots.prefix())
+	handler := crossOrigin(heads.limit(routes(api, authority.Handler(), served(sources), roots.prefix(), log), api), roots.prefix())
 	handler = (&elsewhere{roots: roots, log: log}).watch(handler)
 	for _, l := range listeners {
 		g.Go(func() error { return serveHTTP(ctx, l, handler, log) })
 	}
-	watch.in, watch.push, watch.sources = in, pushed, sources
+	watch.in, watch.sources = in, sources
 	watch.door, watch.heads, watch.api, watch.authority = entrance, heads, api, authority
 	ready := newReadiness(st)
 	g.Go(func() error { return ready.run(ctx) })
 	admin.serve(ctx, g, announce(st, in, authority.Changed, tenants.Changed), watch, ready, log)
-	g.Go(func() error { return pushed.Run(ctx) })
 	g.Go(func() error { return authority.Run(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
 	for _, l := range sources {

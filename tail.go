@@ -106,14 +106,20 @@ func withTail(ctx context.Context, in *ingest.Ingest, others http.Handler) http.
 	})
 }
 
-// tail prints what the server tells until it or the user stops.
-func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, form string, in *time.Location) error {
+// adminClient returns a client of the socket of the server that owns a data folder. Its
+// connections are the caller's to close.
+func adminClient(data string) *http.Client {
 	var d net.Dialer
-	client := http.Client{Transport: &http.Transport{
+	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", socketPath(h.dir))
+			return d.DialContext(ctx, "unix", socketPath(data))
 		},
 	}}
+}
+
+// tail prints what the server tells until it or the user stops.
+func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, form string, in *time.Location) error {
+	client := adminClient(h.dir)
 	defer client.CloseIdleConnections()
 	url := fmt.Sprintf("http://admin%s?tenant=%s&open=%t", tailPath, q.Tenant, open)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

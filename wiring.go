@@ -22,7 +22,6 @@ import (
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
-	"github.com/trunklog/trunklog/source/push"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -74,7 +73,7 @@ const formTime = 10 * time.Second
 
 // routes leads each request to the part that answers it. Whatever nobody else
 // wants goes to the API, which refuses it in Graph's words.
-func routes(api *graph.Handler, issuer, pushed http.Handler, prefix string, log *slog.Logger) http.Handler {
+func routes(api *graph.Handler, issuer http.Handler, sources map[string]http.Handler, prefix string, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			v := recover()
@@ -95,9 +94,10 @@ func routes(api *graph.Handler, issuer, pushed http.Handler, prefix string, log 
 		if prefix != "" {
 			r = withoutPrefix(r, prefix)
 		}
+		source := sources[r.URL.Path]
 		switch {
-		case r.URL.Path == push.Path:
-			pushed.ServeHTTP(w, r)
+		case source != nil:
+			source.ServeHTTP(w, r)
 			return
 		case isIssuerPath(r.URL.Path):
 			_ = deadline.SetReadDeadline(time.Now().Add(formTime))

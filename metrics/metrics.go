@@ -26,10 +26,8 @@ import (
 // metrics.
 type Config struct {
 	Version string // of the program
-	// HEP returns the counts of the sources that receive HEP.
-	HEP func() []HEP
-	// Push returns those of the requests that deliver calls over HTTP.
-	Push func() Push
+	// Sources returns what the sources count.
+	Sources func() []Source
 	// Rows returns what became of the calls of each source.
 	Rows func() []Rows
 	// Auth returns the counts of tokens, and of requests that were judged by them.
@@ -44,31 +42,6 @@ type Config struct {
 	Folding func() Folding
 	// Log is told when the metrics cannot be shown; nil is no log.
 	Log *slog.Logger
-}
-
-// HEP are the counts of one source of HEP packets since it was started.
-type HEP struct {
-	Source      string            // its name
-	Packets     uint64            // received
-	Bytes       uint64            // of them
-	Lost        uint64            // of Bytes, over TCP: part of no packet
-	Further     uint64            // SIP messages behind the first of a packet
-	Messages    uint64            // SIP messages that were accepted
-	Unread      map[string]uint64 // of them were taken without something that could not be read, by cause
-	Retimed     uint64            // of them had no time that could be
-	Refused     map[string]uint64 // packets of which nothing came, by cause
-	KernelDrops uint64            // datagrams that the kernel had no room for
-	Connections int64             // that are open
-	Accepted    uint64            // connections so far
-	TurnedAway  map[string]uint64 // connections that came to nothing, by cause
-}
-
-// Push are the counts of the requests that deliver calls, since the start.
-type Push struct {
-	Requests map[string]uint64 // by outcome: "accepted", "replayed", or why it was refused
-	Rejected map[string]uint64 // records that were not taken, by cause
-	Bytes    uint64            // of bodies, after unpacking
-	Active   int               // requests that are being read now
 }
 
 // Rows are the counts of what became of the calls of a source. New, Changed and
@@ -149,6 +122,9 @@ func New(c Config) *Metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	if c.Sources != nil {
+		m.registry.MustRegister(sourceCounts{c.Sources})
+	}
 	return m
 }
 

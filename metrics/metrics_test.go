@@ -30,15 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func example() Config {
 	return Config{
 		Version: "v1.2.3",
-		HEP: func() []HEP {
-			return []HEP{
-				{Source: "sbc1", Packets: 7, Bytes: 4200, Messages: 4, Retimed: 1, Refused: map[string]uint64{"auth": 2, "length": 0}, KernelDrops: 3, Connections: 5, Accepted: 15, TurnedAway: map[string]uint64{"no-certificate": 16, "crowded": 0}},
-				{Source: "sbc2", Packets: 1},
-			}
-		},
-		Push: func() Push {
-			return Push{Requests: map[string]uint64{"accepted": 3, "busy": 1}, Rejected: map[string]uint64{"record": 6}, Bytes: 999, Active: 2}
-		},
+		Sources: exampleSources,
 		Rows: func() []Rows {
 			return []Rows{{Source: "http", New: 1, Changed: 2, Same: 3, Rejected: 4, Unassigned: 5, Linked: 28}}
 		},

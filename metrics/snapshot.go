@@ -1,6 +1,10 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/trunklog/trunklog/call"
+)
 
 // A family is a metric whose value somebody else counts.
 type family struct {
@@ -18,70 +22,46 @@ func gauge(name, help string, labels ...string) family {
 
 // families are the metrics that snapshots shows.
 type families struct {
-	hepPackets, hepBytes, hepMessages, hepRetimed, hepRefused, hepDrops family
-	hepLost, hepFurther, hepUnread                                      family
-	hepConnections, hepAccepted, hepTurnedAway                          family
-	pushRequests, pushRejected, pushBytes, pushActive                   family
-	authIssued, authRefused, authRequests, authKeys, authFailed         family
-	limited, injected, connections                                      family
-	rows, linked, unassigned                                            family
-	open, held, lag, heard, legs, amended, inferred, crowded            family
-	aside, echoes, another, unlinked, ambiguous, clocks                 family
+	authIssued, authRefused, authRequests, authKeys, authFailed family
+	limited, injected, connections                              family
+	rows, linked, unassigned                                    family
+	open, held, lag, heard, legs, amended, inferred, crowded    family
+	aside, echoes, another, unlinked, ambiguous, clocks         family
 }
 
 func newFamilies() families {
 	return families{
-		hepPackets:     counter("trunklog_hep_packets_total", "HEP packets received.", "source"),
-		hepBytes:       counter("trunklog_hep_bytes_total", "Bytes of the HEP packets received.", "source"),
-		hepMessages:    counter("trunklog_hep_messages_total", "SIP messages taken out of HEP packets and accepted.", "source"),
-		hepLost:        counter("trunklog_hep_lost_bytes_total", "Bytes that came over TCP between HEP packets and are part of none.", "source"),
-		hepFurther:     counter("trunklog_hep_further_messages_total", "SIP messages that followed another one in the same HEP packet.", "source"),
-		hepUnread:      counter("trunklog_hep_unread_total", "SIP messages taken without something that could not be read, by cause.", "source", "cause"),
-		hepRetimed:     counter("trunklog_hep_retimed_total", "SIP messages without a usable time, which were given that of their arrival.", "source"),
-		hepRefused:     counter("trunklog_hep_refused_total", "HEP packets of which nothing came, by cause.", "source", "cause"),
-		hepDrops:       counter("trunklog_hep_kernel_drops_total", "Datagrams that the kernel had no room for.", "source"),
-		hepConnections: gauge("trunklog_hep_connections", "Open connections of capture agents.", "source"),
-		hepAccepted:    counter("trunklog_hep_connections_accepted_total", "Connections of capture agents that were accepted.", "source"),
-		hepTurnedAway:  counter("trunklog_hep_connections_refused_total", "Connections that came to nothing before any packet was read, by cause.", "source", "cause"),
-		pushRequests:   counter("trunklog_push_requests_total", "Requests that delivered calls over HTTP, by outcome.", "outcome"),
-		pushRejected:   counter("trunklog_push_rejected_total", "Records in such requests that were not taken, by cause.", "cause"),
-		pushBytes:      counter("trunklog_push_bytes_total", "Bytes of such requests, after unpacking."),
-		pushActive:     gauge("trunklog_push_active_requests", "Such requests that are being worked on now."),
-		authIssued:     counter("trunklog_auth_tokens_issued_total", "Tokens that were issued."),
-		authRefused:    counter("trunklog_auth_tokens_refused_total", "Requests for a token that were refused, by cause.", "cause"),
-		authRequests:   counter("trunklog_auth_requests_total", "Requests that showed a token or should have, by outcome.", "outcome"),
-		authKeys:       counter("trunklog_auth_entra_keys_total", "Times that the keys of an Entra tenant were read, by outcome.", "outcome"),
-		authFailed:     counter("trunklog_auth_failures_total", "What the issuer could not do and makes up for later, by what.", "what"),
-		limited:        counter("trunklog_limited_total", "What was refused or had to wait because of a limit, by limit.", "limit"),
-		injected:       counter("trunklog_injected_total", "Answers that were spoilt or delayed on purpose, by fault.", "fault"),
-		connections:    gauge("trunklog_connections", "Connections of clients and of capture agents that are open."),
-		rows:           counter("trunklog_rows_total", "Calls by what became of them: new, changed, same, rejected.", "source", "outcome"),
-		linked:         counter("trunklog_rows_linked_total", "Calls that were found to be rows of another source.", "source"),
-		unassigned:     counter("trunklog_rows_unassigned_total", "Calls that were kept and belong to no tenant's trunk.", "source"),
-		open:           gauge("trunklog_open_calls", "Legs of calls heard by SIP that have begun and not ended."),
-		held:           gauge("trunklog_held_calls", "Legs of calls heard by SIP that are in memory."),
-		lag:            gauge("trunklog_fold_lag_seconds", "From the time of the last SIP message to its being durable."),
-		heard:          counter("trunklog_fold_messages_total", "SIP messages, by whether they belong to a call.", "outcome"),
-		legs:           counter("trunklog_fold_legs_total", "Legs of calls heard by SIP that have ended, by what became of them.", "outcome"),
-		amended:        counter("trunklog_fold_amended_total", "Rows that late SIP messages have changed."),
-		inferred:       counter("trunklog_fold_inferred_total", "Rows of calls whose end was not heard."),
-		crowded:        counter("trunklog_fold_crowded_total", "Calls that were closed because there were too many at once."),
-		aside:          counter("trunklog_legs_set_aside_total", "Legs that bear Microsoft's name and made no row, because others of their source surely face Microsoft at the same time."),
-		echoes:         counter("trunklog_fold_echoes_total", "Rows of legs that would have been set aside, had it been known in time that others surely face Microsoft."),
-		another:        counter("trunklog_fold_other_times_total", "Calls that a source told with other times than those of the row that was there, which stayed."),
-		unlinked:       counter("trunklog_rows_unlinked_total", "Rows that were not linked with others, because more than 64 that start at about the same time share their correlation id."),
-		ambiguous:      counter("trunklog_rows_ambiguous_total", "Records of an SBC without a correlation id, and calls of Microsoft's, that were not linked, because two others each may be the same call."),
-		clocks:         gauge("trunklog_source_clock_offset_seconds", "By how much the clock of a source's agents is ahead of this one, where that is steady.", "source"),
+		authIssued:   counter("trunklog_auth_tokens_issued_total", "Tokens that were issued."),
+		authRefused:  counter("trunklog_auth_tokens_refused_total", "Requests for a token that were refused, by cause.", "cause"),
+		authRequests: counter("trunklog_auth_requests_total", "Requests that showed a token or should have, by outcome.", "outcome"),
+		authKeys:     counter("trunklog_auth_entra_keys_total", "Times that the keys of an Entra tenant were read, by outcome.", "outcome"),
+		authFailed:   counter("trunklog_auth_failures_total", "What the issuer could not do and makes up for later, by what.", "what"),
+		limited:      newMeasure(call.Limited()).family,
+		injected:     counter("trunklog_injected_total", "Answers that were spoilt or delayed on purpose, by fault.", "fault"),
+		connections:  gauge("trunklog_connections", "Connections of clients and of capture agents that are open."),
+		rows:         counter("trunklog_rows_total", "Calls by what became of them: new, changed, same, rejected.", "source", "outcome"),
+		linked:       counter("trunklog_rows_linked_total", "Calls that were found to be rows of another source.", "source"),
+		unassigned:   counter("trunklog_rows_unassigned_total", "Calls that were kept and belong to no tenant's trunk.", "source"),
+		open:         gauge("trunklog_open_calls", "Legs of calls heard by SIP that have begun and not ended."),
+		held:         gauge("trunklog_held_calls", "Legs of calls heard by SIP that are in memory."),
+		lag:          gauge("trunklog_fold_lag_seconds", "From the time of the last SIP message to its being durable."),
+		heard:        counter("trunklog_fold_messages_total", "SIP messages, by whether they belong to a call.", "outcome"),
+		legs:         counter("trunklog_fold_legs_total", "Legs of calls heard by SIP that have ended, by what became of them.", "outcome"),
+		amended:      counter("trunklog_fold_amended_total", "Rows that late SIP messages have changed."),
+		inferred:     counter("trunklog_fold_inferred_total", "Rows of calls whose end was not heard."),
+		crowded:      counter("trunklog_fold_crowded_total", "Calls that were closed because there were too many at once."),
+		aside:        counter("trunklog_legs_set_aside_total", "Legs that bear Microsoft's name and made no row, because others of their source surely face Microsoft at the same time."),
+		echoes:       counter("trunklog_fold_echoes_total", "Rows of legs that would have been set aside, had it been known in time that others surely face Microsoft."),
+		another:      counter("trunklog_fold_other_times_total", "Calls that a source told with other times than those of the row that was there, which stayed."),
+		unlinked:     counter("trunklog_rows_unlinked_total", "Rows that were not linked with others, because more than 64 that start at about the same time share their correlation id."),
+		ambiguous:    counter("trunklog_rows_ambiguous_total", "Records of an SBC without a correlation id, and calls of Microsoft's, that were not linked, because two others each may be the same call."),
+		clocks:       gauge("trunklog_source_clock_offset_seconds", "By how much the clock of a source's agents is ahead of this one, where that is steady.", "source"),
 	}
 }
 
 // all returns every family of f.
 func (f *families) all() []family {
 	return []family{
-		f.hepPackets, f.hepBytes, f.hepMessages, f.hepRetimed, f.hepRefused, f.hepDrops,
-		f.hepLost, f.hepFurther, f.hepUnread,
-		f.hepConnections, f.hepAccepted, f.hepTurnedAway,
-		f.pushRequests, f.pushRejected, f.pushBytes, f.pushActive,
 		f.authIssued, f.authRefused, f.authRequests, f.authKeys, f.authFailed,
 		f.limited, f.injected, f.connections,
 		f.rows, f.linked, f.unassigned,
@@ -108,14 +88,6 @@ func (s *snapshots) Describe(to chan<- *prometheus.Desc) {
 // Collect implements [prometheus.Collector].
 func (s *snapshots) Collect(to chan<- prometheus.Metric) {
 	out := output(to)
-	if s.c.HEP != nil {
-		for _, h := range s.c.HEP() {
-			s.hep(out, h)
-		}
-	}
-	if s.c.Push != nil {
-		s.push(out, s.c.Push())
-	}
 	if s.c.Rows != nil {
 		for _, r := range s.c.Rows() {
 			out.add(s.f.rows, float64(r.New), r.Source, "new")
@@ -172,38 +144,6 @@ func (s *snapshots) folding(out output, x Folding) {
 	for source, ahead := range x.Clocks {
 		out.add(s.f.clocks, ahead.Seconds(), source)
 	}
-}
-
-func (s *snapshots) hep(out output, h HEP) {
-	out.add(s.f.hepPackets, float64(h.Packets), h.Source)
-	out.add(s.f.hepBytes, float64(h.Bytes), h.Source)
-	out.add(s.f.hepMessages, float64(h.Messages), h.Source)
-	out.add(s.f.hepLost, float64(h.Lost), h.Source)
-	out.add(s.f.hepFurther, float64(h.Further), h.Source)
-	out.add(s.f.hepRetimed, float64(h.Retimed), h.Source)
-	out.add(s.f.hepDrops, float64(h.KernelDrops), h.Source)
-	out.add(s.f.hepConnections, float64(h.Connections), h.Source)
-	out.add(s.f.hepAccepted, float64(h.Accepted), h.Source)
-	for cause, n := range h.TurnedAway {
-		out.add(s.f.hepTurnedAway, float64(n), h.Source, cause)
-	}
-	for cause, n := range h.Unread {
-		out.add(s.f.hepUnread, float64(n), h.Source, cause)
-	}
-	for cause, n := range h.Refused {
-		out.add(s.f.hepRefused, float64(n), h.Source, cause)
-	}
-}
-
-func (s *snapshots) push(out output, p Push) {
-	for outcome, n := range p.Requests {
-		out.add(s.f.pushRequests, float64(n), outcome)
-	}
-	for cause, n := range p.Rejected {
-		out.add(s.f.pushRejected, float64(n), cause)
-	}
-	out.add(s.f.pushBytes, float64(p.Bytes))
-	out.add(s.f.pushActive, float64(p.Active))
 }
 
 // output is where the values of one look go.

@@ -11,18 +11,22 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
+	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/share"
 	"github.com/trunklog/trunklog/source/hep"
 	"github.com/trunklog/trunklog/source/pcap"
+	"github.com/trunklog/trunklog/source/push"
 )
 
-// Options are what sources need besides their URLs. The zero value works.
+// Options are what sources need besides their URLs. The zero value works for those
+// that listen at an address of their own.
 type Options struct {
 	Log *slog.Logger // nil logs nothing
 	Now func() time.Time
@@ -39,66 +43,146 @@ type Options struct {
 	// Known is told of each connection that came through Listener once something
 	// is understood of what is sent on it; nil is told nothing.
 	Known func(net.Conn)
+	// Of returns where the events of one of the source's senders go, whose tenant
+	// is known: in place of the sink of Run, which all other events go to.
+	Of func(sender string, tenant call.GUID) call.Sink
+	// Requests are for sources that are asked on the server's own ports.
+	Requests Requests
 }
 
-// A Source hears calls at an address.
+// Requests are what a [Served] source needs to answer requests.
+type Requests struct {
+	// Authorize says who sends a request; Fail answers with an error, Authorize's too.
+	Authorize func(r *http.Request) (push.Caller, error)
+	Fail      func(w http.ResponseWriter, r *http.Request, c push.Caller, err error)
+	Decode    call.Decoder // of rows in Graph's form
+	State     push.State
+	Timeout   time.Duration // how long the store may take for a part of a request
+	Turns     *share.Turns[call.GUID]
+}
+
+// A Source hears calls: where it listens, or by what it is handed.
 type Source interface {
 	call.Source
-	// Listen opens the address, which Run does otherwise, and Close closes it
-	// if Run is not called.
+	call.Counter
+	// Listen opens what the source listens at, which Run does otherwise, so that
+	// what is wrong with it is known before the program says that it is ready.
 	Listen(ctx context.Context) error
+	// Close lets go of all that the source holds, once Run has returned or if it
+	// was never called.
 	Close() error
-	// Addr returns the address once it is open.
-	Addr() net.Addr
-
-	// Tenant returns the name or GUID of the tenant that the URL names, Trunk
-	// the host name of the trunk, and Microsoft the further addresses of
-	// Microsoft's SIP proxies, if it does.
-	Tenant() string
-	Trunk() string
-	Microsoft() []netip.Prefix
-	// Authenticated reports whether senders have proved who they are.
-	Authenticated() bool
+	// About says what the source is, at any time.
+	About() call.About
 }
 
-// sources is the table, by what the scheme of a URL begins with.
-var sources = []struct {
-	scheme string
-	open   func(u *url.URL, o Options) (Source, error)
-}{
-	{"hep+", openHEP},
+// A Served source is asked on the server's own ports, at its path, which begins with
+// /ingest/. What it answers, refusals included, is its own.
+type Served interface {
+	Source
+	http.Handler
+	Path() string
+}
+
+// A Kind is a line of the table.
+type Kind struct {
+	// Schemes are those of the URLs that name a source of the kind.
+	Schemes []string
+	// Standing is the name of the one source of the kind that every server has
+	// without being told; empty if the operator names each.
+	Standing string
+	Open     func(u *url.URL, o Options) (Source, error)
+}
+
+// A Table is the kinds that there are.
+type Table []Kind
+
+// Kinds returns the table.
+func Kinds() Table {
+	return Table{
+		{Schemes: []string{"hep+udp", "hep+tcp", "hep+tls"}, Open: openHEP},
+		{Schemes: []string{push.Kind}, Standing: "http", Open: openPush},
+	}
 }
 
 func openHEP(u *url.URL, o Options) (Source, error) {
 	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS, Listener: o.Listener, Known: o.Known})
 }
 
+func openPush(_ *url.URL, o Options) (Source, error) {
+	c := push.Config{
+		Decode: o.Requests.Decode, Authorize: o.Requests.Authorize, Fail: o.Requests.Fail, State: o.Requests.State,
+		Sink: func(c push.Caller) call.Sink { return o.Of(c.Client, c.Tenant) },
+		Now:  o.Now, Log: o.Log, PutTimeout: o.Requests.Timeout, Turns: o.Requests.Turns,
+	}
+	if o.Reject != nil {
+		c.Reject = func(s push.Sample) { o.Reject(fmt.Sprintf("%s: line %d: %s", s.Cause, s.Line, s.Reason), s.Raw) }
+	}
+	return push.New(c), nil
+}
+
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
 // Open returns the source that spec names: NAME=URL, such as
 // "sbc1=hep+tcp://:9060?tenant=contoso". The name is part of the ids of rows
-// whose source has none of its own, so it must stay the same. Errors wrap
-// [call.ErrInvalid] if spec is to blame.
-func Open(spec string, o Options) (name string, s Source, err error) {
+// whose source has none of its own, so it must stay the same. The options are asked
+// for once, by the name. Errors wrap [call.ErrInvalid] if spec is to blame.
+func (t Table) Open(spec string, options func(name string) Options) (name string, s Source, err error) {
+	name, u, kind, err := t.parse(spec)
+	if err != nil {
+		return "", nil, err
+	}
+	if s, err = kind.Open(u, options(name)); err != nil {
+		return "", nil, fmt.Errorf("source %s: %w", name, err)
+	}
+	return name, s, nil
+}
+
+func (t Table) parse(spec string) (name string, u *url.URL, kind Kind, err error) {
 	name, location, ok := strings.Cut(spec, "=")
 	if !ok || !nameForm.MatchString(name) {
 		shown, _, _ := strings.Cut(spec, "://") // what follows may have a password in it
-		return "", nil, fmt.Errorf("%w: source %.80q: NAME=URL is needed, the name of 1 to 63 of a-z, 0-9, '.', '_', '-', such as sbc1=hep+tcp://:9060", call.ErrInvalid, shown)
+		return "", nil, kind, fmt.Errorf("%w: source %.80q: NAME=URL is needed, the name of 1 to 63 of a-z, 0-9, '.', '_', '-', such as sbc1=hep+tcp://:9060", call.ErrInvalid, shown)
 	}
-	u, err := url.Parse(location)
-	if err != nil {
-		return "", nil, fmt.Errorf("%w: source %s: what follows = is no URL", call.ErrInvalid, name)
+	if u, err = url.Parse(location); err != nil {
+		return "", nil, kind, fmt.Errorf("%w: source %s: what follows = is no URL", call.ErrInvalid, name)
 	}
-	for _, kind := range sources {
-		if strings.HasPrefix(u.Scheme, kind.scheme) {
-			s, err := kind.open(u, o)
-			if err != nil {
-				return "", nil, fmt.Errorf("source %s: %w", name, err)
-			}
-			return name, s, nil
+	var possible []string
+	for _, k := range t {
+		switch {
+		case k.Standing == name:
+			return "", nil, kind, fmt.Errorf("%w: source %s: that is the name of the source of the kind %s, which is always there: choose another", call.ErrInvalid, name, k.Schemes[0])
+		case k.Standing != "" && slices.Contains(k.Schemes, u.Scheme):
+			return "", nil, kind, fmt.Errorf("%w: source %s: a source of the kind %s is always there, by the name of %s: leave this one out", call.ErrInvalid, name, u.Scheme, k.Standing)
+		case k.Standing == "":
+			possible = append(possible, k.Schemes...)
+		}
+		if slices.Contains(k.Schemes, u.Scheme) {
+			kind = k
 		}
 	}
-	return "", nil, fmt.Errorf("%w: source %s: unknown kind %q: hep+udp, hep+tcp and hep+tls are possible", call.ErrInvalid, name, u.Scheme)
+	if kind.Open == nil {
+		last := len(possible) - 1
+		return "", nil, kind, fmt.Errorf("%w: source %s: unknown kind %q: %s and %s are possible", call.ErrInvalid, name, u.Scheme, strings.Join(possible[:last], ", "), possible[last])
+	}
+	return name, u, kind, nil
+}
+
+// Standing opens the sources that every server has, and gives each to take, until
+// that fails. The options are asked for as by [Table.Open].
+func (t Table) Standing(options func(name string) Options, take func(name string, s Source) error) error {
+	for _, k := range t {
+		if k.Standing == "" {
+			continue
+		}
+		s, err := k.Open(&url.URL{Scheme: k.Schemes[0]}, options(k.Standing))
+		if err != nil {
+			return fmt.Errorf("source %s: %w", k.Standing, err)
+		}
+		if err := take(k.Standing, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recordings is the table of saved inputs of which SIP messages come: what a

@@ -97,6 +97,7 @@ func (b *batch) put(ctx context.Context, sink call.Sink) error {
 	if err == nil {
 		c.retimed.Add(b.retimed)
 		c.messages.Add(uint64(len(b.events)))
+		c.seen.Store(b.source.o.Now().UnixNano())
 	} else {
 		c.refused[Stopped].Add(uint64(len(b.events)))
 	}

@@ -128,7 +128,7 @@ func TestSenderName(t *testing.T) {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			t.Run(test.name+" by "+tls.VersionName(version), func(t *testing.T) {
 				r := runTLS(t, p, test.parameters)
-				if !r.Authenticated() {
+				if !r.About().Authenticated {
 					t.Error("senders are not authenticated")
 				}
 				c := tls.Client(r.dial(), clientOf(p, test.cert, version))

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,7 +73,7 @@ type Source struct {
 //
 // An empty HOST stands for all addresses of the machine. The parameters are
 //
-//	tenant       whose calls these are; see [Source.Tenant]
+//	tenant       whose calls these are, by name or GUID
 //	trunk        the host name of the trunk, for messages that do not tell it
 //	microsoft    addresses and networks, with commas between them, that stand
 //	             for Microsoft's SIP proxies
@@ -113,22 +113,19 @@ func orElse[F func() time.Time | func(string) ([]byte, error)](f, other F) F {
 // show returns u without its parameters, of which one is a secret.
 func show(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
-// Tenant returns the tenant that the URL names, by whatever it is known, or
-// nothing.
-func (s *Source) Tenant() string { return s.tenant }
-
-// Trunk returns the host name of the trunk whose calls are heard, if the URL
-// names one.
-func (s *Source) Trunk() string { return s.trunk }
-
-// Microsoft returns the addresses of Microsoft's SIP proxies that the URL names,
-// besides those that everybody knows.
-func (s *Source) Microsoft() []netip.Prefix { return s.microsoft }
-
-// Authenticated reports whether senders have proved who they are, which they do
-// by a certificate. The auth key is no proof: it travels in clear text, in every
-// packet.
-func (s *Source) Authenticated() bool { return s.certRequired }
+// About implements the contract of sources. Senders have proved who they are by a
+// certificate alone: the auth key is no proof, because it travels in clear text, in
+// every packet.
+func (s *Source) About() call.About {
+	a := call.About{
+		Kind: "hep+" + s.network, Tenant: s.tenant, Trunk: s.trunk, Microsoft: slices.Clone(s.microsoft),
+		Authenticated: s.certRequired, Seen: s.count.seen.time(),
+	}
+	if at := s.Addr(); at != nil {
+		a.Address = at.String()
+	}
+	return a
+}
 
 // Listen opens the socket, so that it is known before [Source.Run] whether that
 // is possible. Run does it otherwise.
@@ -163,7 +160,8 @@ func (s *Source) Addr() net.Addr {
 	return s.addr
 }
 
-// Close closes the socket if it was opened and [Source.Run] was never called.
+// Close closes the socket if it was opened and [Source.Run] was never called. After
+// Run there is nothing left to close.
 func (s *Source) Close() error {
 	stream, packet := s.take()
 	switch {

@@ -92,11 +92,11 @@ func TestNew(t *testing.T) {
 				t.Errorf("%s: %v", test.url, err)
 			}
 		default:
-			got = fmt.Sprintf("%s %s tenant %q key %q idle %v connections %d", s.network, s.host, s.Tenant(), s.key, s.idle, s.connections)
+			got = fmt.Sprintf("%s %s tenant %q key %q idle %v connections %d", s.network, s.host, s.About().Tenant, s.key, s.idle, s.connections)
 			if s.tls != nil {
 				got += " tls"
 			}
-			if s.Authenticated() {
+			if s.About().Authenticated {
 				got += " authenticated"
 			}
 		}
@@ -154,7 +154,7 @@ func TestTrunk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(s.Trunk(), s.Microsoft()); got != "sbc1.contoso.com[10.0.0.1/32 10.1.0.0/16 ::1/128]" {
+	if got := fmt.Sprint(s.About().Trunk, s.About().Microsoft); got != "sbc1.contoso.com[10.0.0.1/32 10.1.0.0/16 ::1/128]" {
 		t.Error(got)
 	}
 }

@@ -42,6 +42,7 @@ type counters struct {
 	accepted                                                atomic.Uint64
 	turnedAway                                              [NumRefusals]atomic.Uint64
 	connections, receiveBuffer                              atomic.Int64
+	seen                                                    lastTime // of messages
 }
 
 // Stats returns the counts as they are now.
@@ -73,6 +74,15 @@ func (s *Source) received(packets, bytes int) {
 
 // lastTime is when something happened last: UnixNano, or 0.
 type lastTime struct{ atomic.Int64 }
+
+// time returns it, and the zero time if it has not happened yet.
+func (t *lastTime) time() time.Time {
+	n := t.Load()
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
 
 // due reports whether it is as long ago as every, or the clock was set back, and
 // notes that it happens now if so. Of several that ask at once one is told so.

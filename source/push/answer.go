@@ -63,6 +63,7 @@ func (x *exchange) reply(again bool) error {
 	if a.Accepted == 0 {
 		return allBad(a)
 	}
+	x.h.count.seen.Store(x.h.c.Now().UnixNano())
 	if again {
 		x.h.count.replayed.Add(1)
 	} else {

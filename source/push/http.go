@@ -23,7 +23,8 @@
 //	intake.go   batches of calls on their way to the sink
 //	answer.go   the answer
 //	error.go    the other answers
-//	stats.go    what is counted, cause.go why
+//	stats.go    what is counted, cause.go why, measure.go as monitoring shows it
+//	source.go   what the handler is as a source
 //
 // The package does not know how a token is checked, how rows are decoded and
 // kept, or how an error looks on the wire: all three are passed in.
@@ -158,8 +159,8 @@ func orElse[T int | int64 | time.Duration](p *T, value T) {
 	}
 }
 
-// A Handler answers the requests. Use [Handler.Run] beside it, and
-// [Handler.Close] when no more requests come.
+// A Handler answers the requests. It is a source that is asked on the server's own
+// ports. Use [Handler.Run] beside it, and [Handler.Close] when no more requests come.
 type Handler struct {
 	c      Config
 	slots  *slots // of bodies
@@ -182,10 +183,6 @@ func New(c Config) *Handler {
 		keys:   keys{state: c.State, now: c.Now, busy: map[string]bool{}},
 	}
 }
-
-// Close waits for the writes that requests have not waited for. Requests that
-// come later are refused.
-func (h *Handler) Close() { h.slots.close() }
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -349,7 +349,7 @@ func TestStuckStore(t *testing.T) {
 		t.Errorf("another tenant: status %d: %s", o.status, o.text)
 	}
 	closed := make(chan struct{})
-	go func() { defer close(closed); b.Close() }()
+	go func() { defer close(closed); _ = b.Close() }()
 	select {
 	case <-closed:
 		t.Error("Close has not waited")

@@ -17,8 +17,8 @@ const (
 	mostDays = 400
 )
 
-// Run deletes the answers that are not given again any more, until ctx is done.
-func (h *Handler) Run(ctx context.Context) error {
+// sweepKeys deletes the answers that are not given again any more, until ctx is done.
+func (h *Handler) sweepKeys(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -28,7 +28,7 @@ func (h *Handler) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 	}

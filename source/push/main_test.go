@@ -194,7 +194,7 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 		change(&c)
 	}
 	b.Handler = New(c)
-	t.Cleanup(b.Close)
+	t.Cleanup(func() { _ = b.Close() })
 	return b
 }
 

@@ -20,6 +20,7 @@ type Stats struct {
 type counters struct {
 	accepted, replayed, bytes, held atomic.Uint64
 	refused, rejected               [NumCauses]atomic.Uint64
+	seen                            shownAt // when a request was answered as it should be
 }
 
 // Stats returns the counts as they are now.
@@ -32,7 +33,8 @@ func (h *Handler) Stats() Stats {
 	return s
 }
 
-// shownAt is when a sample was shown last: UnixNano, or 0.
+// shownAt is when something happened last, such as that a sample was shown: UnixNano,
+// or 0.
 type shownAt struct{ atomic.Int64 }
 
 // reject counts a record and shows it, if none was shown for the same cause a
