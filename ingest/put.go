@@ -12,15 +12,24 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Prepare gives the row of e its id and checks whether it can be kept. Whoever
-// must tell good events from bad ones one by one, such as an import that writes
-// a file of rejects, calls it before Put.
+// Prepare gives the row of e its id, if it is not a part of a call, and checks whether
+// it can be kept. Whoever must tell good events from bad ones one by one, such as an
+// import that writes a file of rejects, calls it before Put.
 //
 // The error is a [*call.SyntaxError] without a line, because e is one record
 // that is no good while those around it may be.
 func (s *Sink) Prepare(e *call.Event) error {
 	if isHeard(e) {
 		return nil // its row comes later
+	}
+	if isPart(e) {
+		// Put gives the call its id and its place, when it is whole.
+		row, part := standIn(e.Row), *e
+		part.Kind = call.LastPartEvent
+		if err := s.prepare(&row, &part); err != nil {
+			return &call.SyntaxError{Err: err}
+		}
+		return nil
 	}
 	if err := s.prepare(&e.Row, e); err != nil {
 		return &call.SyntaxError{Err: err}
@@ -48,14 +57,16 @@ func (s *Sink) prepare(r *call.Row, e *call.Event) error {
 	return r.Check()
 }
 
-// checkKind checks that the kind of e is one of those there are, and that e has a
-// Signal if it is a message and only then.
+// checkKind checks that the kind of e is one of those there are, that e has a Signal
+// if it is a message and only then, and that a part says of which call it is.
 func checkKind(e *call.Event) error {
 	switch {
 	case e.Kind < call.RecordEvent || e.Kind > call.RestartEvent:
 		return fmt.Errorf("%w: an event of kind %d is no record, part, last part, message or restart", call.ErrInvalid, e.Kind)
 	case e.Kind == call.MessageEvent && e.Signal == nil:
 		return fmt.Errorf("%w: an event of kind %v has to have a Signal", call.ErrInvalid, e.Kind)
+	case (e.Kind == call.PartEvent || e.Kind == call.LastPartEvent) && e.Call == "":
+		return fmt.Errorf("%w: an event of kind %v has to name the call that it is a part of", call.ErrInvalid, e.Kind)
 	case e.Kind != call.MessageEvent && e.Signal != nil:
 		return fmt.Errorf("%w: an event of kind %v has a Signal, which only one of kind %v may have", call.ErrInvalid, e.Kind, call.MessageEvent)
 	}
