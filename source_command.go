@@ -45,7 +45,7 @@ understood what was sent. -o json tells all counts, too, by the names of the met
 			if err != nil {
 				return err
 			}
-			out := table{{"NAME", "KIND", "ADDRESS", "TENANT", "TRUNK", "AUTHENTICATED", "LAST SEEN"}}
+			out := table{{"NAME", "KIND", "ADDRESS", "TENANT", "TRUNK", "AUTHENTICATED", "LAST SEEN (UTC)"}}
 			for _, s := range all {
 				var seen time.Time
 				if s.Seen != nil {

@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +21,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/metrics"
 	"github.com/trunklog/trunklog/source"
+	"github.com/trunklog/trunklog/source/hep"
 )
 
 // A toy is a source of a kind that nothing in the house knows: it tells one call in
@@ -185,5 +191,50 @@ func TestMetricsOfSources(t *testing.T) {
 		if !strings.Contains(golden, "# HELP "+m.Name+" "+m.Help+"\n# TYPE "+m.Name+" "+kind+"\n") {
 			t.Errorf("%s is not as in metrics.txt: %+v", m.Name, m)
 		}
+	}
+}
+
+// TestSourceTest: what a source would hear is counted, by what it is and by cause, and
+// nothing is kept. To hear nothing that is understood is a failure.
+func TestSourceTest(t *testing.T) {
+	address := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	message := []byte("OPTIONS sip:sbc1.contoso.com SIP/2.0\r\nCall-ID: a\r\nCSeq: 1 OPTIONS\r\nFrom: <sip:sip.pstnhub.microsoft.com>;tag=1\r\nTo: <sip:sbc1.contoso.com>\r\n\r\n")
+	good := hep.Packet{At: time.Now(), Src: netip.MustParseAddrPort("10.0.0.1:5060"), Dst: netip.MustParseAddrPort("10.0.0.2:5060"), Protocol: 6, Payload: message}
+	for _, c := range []struct {
+		name string
+		sent []byte
+		code int
+		says string
+	}{
+		{"a message", good.Append(nil), 0, `(?s)^WHAT +CAUSE +COUNT\nUnderstood: events of the kind message +- +1\n.*SIP messages taken out of HEP packets and accepted +- +1\n`},
+		{"another protocol", []byte("GET / HTTP/1.0\r\n\r\n"), 1, `HEP packets of which nothing came, by cause +magic +1\n`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out bytes.Buffer
+			p, errs := toyProgram(&out)
+			done := make(chan int, 1)
+			go func() {
+				done <- p.run(t.Context(), []string{"source", "test", "sbc1=hep+tcp://" + address, "--for", "2s"})
+			}()
+			for deadline := time.Now().Add(patience); !strings.Contains(errs.String(), "listening: hep+tcp at "+address+", for 2s"); time.Sleep(5 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("it does not listen")
+				}
+			}
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = conn.Write(c.sent)
+			if err = errors.Join(err, conn.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if code := <-done; code != c.code || !regexp.MustCompile(c.says).MatchString(out.String()) {
+				t.Errorf("exit code %d: %s\n%s", code, &out, errs)
+			}
+			if failed := strings.Contains(errs.String(), "nothing has come that could be understood"); failed != (c.code != 0) {
+				t.Errorf("it says %s", errs)
+			}
+		})
 	}
 }

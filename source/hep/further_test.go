@@ -107,3 +107,22 @@ func TestNextIsLinear(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 }
+
+// TestAbout: a source says where it is, whose calls it hears and, once one was
+// understood, when.
+func TestAbout(t *testing.T) {
+	r := run(t, "hep+udp://127.0.0.1:0?tenant=contoso&trunk=sbc1.contoso.com&microsoft=10.0.0.1", newRecorder())
+	before := r.About()
+	if before.Kind != "hep+udp" || before.Address != r.Addr().String() || before.Tenant != "contoso" || before.Trunk != "sbc1.contoso.com" ||
+		len(before.Microsoft) != 1 || before.Authenticated || !before.Seen.IsZero() {
+		t.Errorf("%+v", before)
+	}
+	c := r.dial()
+	r.send(c, []byte("HEP3, and nothing behind it"))
+	r.until("a refusal", func(s Stats) bool { return s.Packets == 1 })
+	if got := r.About().Seen; !got.IsZero() {
+		t.Errorf("what was not understood was seen at %v", got)
+	}
+	r.send(c, packet("a"))
+	r.until("a message was seen", func(s Stats) bool { return s.Messages == 1 && r.About().Seen.Equal(benchTime) })
+}

@@ -408,3 +408,26 @@ func TestCauses(t *testing.T) {
 		t.Error("there are causes beyond the last one")
 	}
 }
+
+// TestAbout: the handler was seen when it has taken something, and not when it has
+// refused it.
+func TestAbout(t *testing.T) {
+	b := newBench(t, nil)
+	if a := b.About(); a.Kind != "push" || a.Address != Path || b.Path() != Path || !a.Authenticated || !a.Seen.IsZero() {
+		t.Errorf("%+v", a)
+	}
+	b.post(t, "nonsense")
+	if a := b.About(); !a.Seen.IsZero() {
+		t.Errorf("a body of nothing was seen at %v", a.Seen)
+	}
+	b.pass(time.Minute)
+	b.post(t, row(0), "Idempotency-Key", "k")
+	if a := b.About(); !a.Seen.Equal(b.now) {
+		t.Errorf("seen at %v, want %v", a.Seen, b.now)
+	}
+	b.pass(time.Minute)
+	b.post(t, row(0), "Idempotency-Key", "k")
+	if a := b.About(); !a.Seen.Equal(b.now) {
+		t.Errorf("a repeated request was seen at %v, want %v", a.Seen, b.now)
+	}
+}
