@@ -124,5 +124,5 @@ func TestAbout(t *testing.T) {
 		t.Errorf("what was not understood was seen at %v", got)
 	}
 	r.send(c, packet("a"))
-	r.until("a message was seen", func(s Stats) bool { return s.Messages == 1 && r.About().Seen.Equal(benchTime) })
+	r.until("a message that was seen", func(s Stats) bool { return s.Messages == 1 && r.About().Seen.Equal(benchTime) })
 }
