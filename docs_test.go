@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// TestDocs runs the commands of README.md and of docs, page by page and in their
+// order, in a folder of its own with the real program. What a page takes for
+// granted, the files that it names and programs of other machines, is in
+// testdata/docs: shell commands that are run before, and files.
+//
+// What is printed is not compared: each command has to end with exit code 0, and a
+// server runs until the page starts another one or ends. Ports are free ones instead
+// of those on the page, and /var is a folder of the test's own. Of commands that cannot be run as they stand, because FILE or
+// … stands for something, the flags have to exist.
+func TestDocs(t *testing.T) {
+	for _, program := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	pages := []string{"README.md"}
+	for _, p := range []string{"docs/*.md", "docs/sources/*.md"} {
+		found, err := filepath.Glob(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	var ran, looked, left atomic.Int64
+	t.Run("pages", func(t *testing.T) {
+		for _, page := range pages {
+			t.Run(page, func(t *testing.T) {
+				t.Parallel()
+				commands, faults := readPage(read(t, page))
+				for _, f := range faults {
+					t.Errorf("%s:%s", page, f)
+				}
+				var run []docCommand
+				for _, c := range commands {
+					switch {
+					case c.left != "":
+						left.Add(1)
+						t.Logf("%s:%d: not run, %s: %s", page, c.line, c.left, c.text)
+					case c.whole:
+						run = append(run, c)
+					default:
+						looked.Add(1)
+						checkFlags(t, page, c)
+					}
+				}
+				ran.Add(int64(len(run)))
+				runPage(t, page, run)
+			})
+		}
+	})
+	t.Logf("of the commands in %d pages %d ran, of %d the flags were looked up, %d were left out", len(pages), ran.Load(), looked.Load(), left.Load())
+	for _, prelude := range preludes(t) {
+		if page := strings.TrimSuffix(strings.TrimPrefix(prelude, "testdata/docs/"), ".txtar") + ".md"; !slices.Contains(pages, page) && !slices.Contains(pages, "docs/"+page) {
+			t.Errorf("%s is for no page", prelude)
+		}
+	}
+}
+
+// docShell runs servers beside the other commands of a page, and tells them to end.
+const docShell = `set -e -o pipefail
+serving=
+settle() {
+	[ -n "$serving" ] || return 0
+	kill -TERM "$serving"
+	wait "$serving" || { echo "the server has ended with $?:" >&2; cat serve.log >&2; exit 1; }
+	serving=
+}
+trunklog() {
+	[ "$1" = serve ] || { command trunklog "$@"; return; }
+	settle
+	(exec trunklog "$@") 2>serve.log &
+	serving=$!
+	until grep -q 'trunklog is ready' serve.log; do
+		if ! kill -0 "$serving" 2>/dev/null; then
+			ended=0
+			wait "$serving" || ended=$?
+			serving=
+			cat serve.log >&2
+			return "$ended"
+		fi
+		sleep 0.05
+	done
+}
+trap '[ -z "$serving" ] || kill -KILL "$serving" 2>/dev/null' EXIT
+`
+
+// runPage runs the commands of a page in one shell.
+func runPage(t *testing.T, page string, commands []docCommand) {
+	t.Helper()
+	if len(commands) == 0 {
+		return
+	}
+	dir := t.TempDir()
+	var script strings.Builder
+	script.WriteString(docShell)
+	prelude := filepath.Join("testdata/docs", strings.TrimSuffix(strings.TrimPrefix(page, "docs/"), ".md")+".txtar")
+	if archive, err := txtar.ParseFile(prelude); err == nil {
+		script.Write(archive.Comment)
+		if err := txtar.Write(archive, dir); err != nil {
+			t.Fatal(err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, c := range commands {
+		fmt.Fprintf(&script, "echo '%s:%d: '%s >&2\n%s\n", page, c.line, shellQuoted(c.text), c.text)
+	}
+	script.WriteString("settle\n")
+	ports := map[string]string{}
+	text := strings.ReplaceAll(script.String(), " /var/", " var/")
+	text = regexp.MustCompile(`:(8443|9060|9061|9464)\b`).ReplaceAllStringFunc(text, func(p string) string {
+		if ports[p] == "" {
+			ports[p] = ":" + strconv.Itoa(freePort(t))
+		}
+		return ports[p]
+	})
+	if ports[":8443"] == "" {
+		ports[":8443"] = ":" + strconv.Itoa(freePort(t))
+	}
+	// curl ends with 0 whatever the answer, unless it is told.
+	if err := os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("fail-with-body\nsilent\nshow-error\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	house, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", text)
+	cmd.Dir = dir
+	cmd.Env = append(cleanEnv(), "HOUSE="+house, "HOME="+dir, "CURL_HOME="+dir, "TZ=UTC", envPrefix+"LISTEN=127.0.0.1"+ports[":8443"])
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		t.Errorf("%s: %v\n%s", page, err, tailOf(out.String()))
+	}
+}
+
+// shellQuoted writes a text so that a shell takes it as it is.
+func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// tailOf is the end of an output.
+func tailOf(s string) string { return s[max(0, len(s)-2000):] }
+
+var (
+	commandWords = regexp.MustCompile(`^trunklog((?: [a-z]+)*)`)
+	flagNames    = regexp.MustCompile(`(?:^|\s)(--[a-z][a-z-]*)`)
+	helps        sync.Map // what 'COMMAND --help' prints, by the command
+)
+
+// checkFlags looks up the flags of a command in what its help says.
+func checkFlags(t *testing.T, page string, c docCommand) {
+	t.Helper()
+	words := strings.Fields(commandWords.FindStringSubmatch(c.text)[1])
+	key := strings.Join(words, " ")
+	help, ok := helps.Load(key)
+	if !ok {
+		help = must(t, "", append(words, "--help")...)
+		helps.Store(key, help)
+	}
+	for _, m := range flagNames.FindAllStringSubmatch(c.text, -1) {
+		if !regexp.MustCompile(regexp.QuoteMeta(m[1]) + `\b`).MatchString(help.(string)) {
+			t.Errorf("%s:%d: trunklog %s has no %s: %s", page, c.line, key, m[1], c.text)
+		}
+	}
+}
+
+// preludes are the files in testdata/docs.
+func preludes(t *testing.T) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir("testdata/docs", func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			names = append(names, filepath.ToSlash(name))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
