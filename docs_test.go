@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -27,7 +27,8 @@ import (
 // What is printed is not compared: each command has to end with exit code 0, and a
 // server runs until the page starts another one or ends. Ports are free ones instead
 // of those on the page, and /var is a folder of the test's own. Of commands that cannot be run as they stand, because FILE or
-// … stands for something, the flags have to exist.
+// … stands for something, and of parts of commands in a text, words and flags have to
+// exist.
 func TestDocs(t *testing.T) {
 	for _, program := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -42,12 +43,13 @@ func TestDocs(t *testing.T) {
 		}
 		pages = append(pages, found...)
 	}
+	all := readHelp(t)
 	var ran, looked, left atomic.Int64
 	t.Run("pages", func(t *testing.T) {
 		for _, page := range pages {
 			t.Run(page, func(t *testing.T) {
 				t.Parallel()
-				commands, faults := readPage(read(t, page))
+				commands, faults := readPage(read(t, page), all.names(""))
 				for _, f := range faults {
 					t.Errorf("%s:%s", page, f)
 				}
@@ -61,7 +63,9 @@ func TestDocs(t *testing.T) {
 						run = append(run, c)
 					default:
 						looked.Add(1)
-						checkFlags(t, page, c)
+						if fault := all.fault(c.text); fault != "" {
+							t.Errorf("%s:%d: %s: %s", page, c.line, c.text, fault)
+						}
 					}
 				}
 				ran.Add(int64(len(run)))
@@ -162,27 +166,62 @@ func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\'
 // tailOf is the end of an output.
 func tailOf(s string) string { return s[max(0, len(s)-2000):] }
 
+// help is what the program prints for each command with --help, by the command's
+// words; "" is the program itself.
+type help map[string]string
+
 var (
+	subcommands  = regexp.MustCompile(`(?m)^  ([a-z]+)  +\S`)
 	commandWords = regexp.MustCompile(`^trunklog((?: [a-z]+)*)`)
 	flagNames    = regexp.MustCompile(`(?:^|\s)(--[a-z][a-z-]*)`)
-	helps        sync.Map // what 'COMMAND --help' prints, by the command
 )
 
-// checkFlags looks up the flags of a command in what its help says.
-func checkFlags(t *testing.T, page string, c docCommand) {
+// readHelp asks for the help of each command.
+func readHelp(t *testing.T) help {
 	t.Helper()
-	words := strings.Fields(commandWords.FindStringSubmatch(c.text)[1])
-	key := strings.Join(words, " ")
-	help, ok := helps.Load(key)
-	if !ok {
-		help = must(t, "", append(words, "--help")...)
-		helps.Store(key, help)
-	}
-	for _, m := range flagNames.FindAllStringSubmatch(c.text, -1) {
-		if !regexp.MustCompile(regexp.QuoteMeta(m[1]) + `\b`).MatchString(help.(string)) {
-			t.Errorf("%s:%d: trunklog %s has no %s: %s", page, c.line, key, m[1], c.text)
+	h := help{}
+	for next := []string{""}; len(next) > 0; next = next[1:] {
+		h[next[0]] = must(t, "", append(strings.Fields(next[0]), "--help")...)
+		for _, name := range h.names(next[0]) {
+			next = append(next, strings.TrimSpace(next[0]+" "+name))
 		}
 	}
+	return h
+}
+
+// names are those of the commands below one.
+func (h help) names(of string) (names []string) {
+	_, list, _ := strings.Cut(h[of], "Available Commands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	for _, m := range subcommands.FindAllStringSubmatch(list, -1) {
+		if m[1] != "help" {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
+// fault says which word or flag of a command there is not. Flags alone may be those
+// of any command.
+func (h help) fault(text string) string {
+	words := strings.Fields(commandWords.FindStringSubmatch(text)[1])
+	known := len(words)
+	for ; h[strings.Join(words[:known], " ")] == ""; known-- {
+	}
+	key := strings.Join(words[:known], " ")
+	if known < len(words) && !regexp.MustCompile(`(?m)^  trunklog `+key+` \[?[A-Z]`).MatchString(h[key]) {
+		return fmt.Sprintf("there is no command %q", strings.Join(words, " "))
+	}
+	says := h[key]
+	if len(words) == 0 {
+		says = strings.Join(slices.Collect(maps.Values(h)), "")
+	}
+	for _, m := range flagNames.FindAllStringSubmatch(text, -1) {
+		if !regexp.MustCompile(`(?m)^ +(?:-\w, )?` + m[1] + `(?: |$)`).MatchString(says) {
+			return fmt.Sprintf("there is no flag %s", m[1])
+		}
+	}
+	return ""
 }
 
 // preludes are the files in testdata/docs.
