@@ -132,6 +132,7 @@ func isReset(err error) bool {
 
 // TestExitCodes are what scripts rely on.
 func TestExitCodes(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
 	c, _ := newTenant(t, data, "contoso", contosoID)

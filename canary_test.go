@@ -58,6 +58,7 @@ func routesToWalk(own, other credential) []string {
 // TestWalls: a client sees nothing of another tenant, on any route, by any
 // method, with its own token.
 func TestWalls(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	data := filepath.Join(t.TempDir(), "data")
 	contoso, _ := newTenant(t, data, "contoso", contosoID)
 	fabrikam, _ := newTenant(t, data, "fabrikam", fabrikamID)
@@ -172,6 +173,7 @@ func (s *server) batch(t *testing.T, version, token, brought string, urls []stri
 // TestNothingPersonalIsLogged looks for every personal value, token and secret
 // in all that the server and the commands say.
 func TestNothingPersonalIsLogged(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	data := filepath.Join(t.TempDir(), "data")
 	newTenant(t, data, "contoso", contosoID)
 	s := start(t, data, "--log-format", "json")

@@ -44,13 +44,16 @@ func TestDataFolderDamage(t *testing.T) {
 			told := 0
 			for _, name := range besideStore(t, whole) {
 				for what, bad := range harmsOf(t, whole, other, name, random) {
+					if testing.Short() && random.IntN(3) > 0 {
+						continue // each takes a server
+					}
 					if servesOrTells(t, whole, name, what, bad) {
 						told++
 					}
 				}
 			}
 			t.Logf("%d harms were told of", told)
-			if told < 10 {
+			if told < 10 && !testing.Short() || told == 0 {
 				t.Error("harms were not noticed")
 			}
 		})

@@ -78,7 +78,7 @@ func buildFirstRelease(t *testing.T) string {
 		}
 	})
 	program := filepath.Join(t.TempDir(), "trunklog")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", program, ".") // so that Go keeps what it has compiled
 	build.Dir = tree
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v, %s", err, out)

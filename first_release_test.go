@@ -24,6 +24,7 @@ import (
 // say more of them. What was begun goes on: a call that is open, and one of which
 // a part is known.
 func TestFirstReleaseFolder(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	for _, end := range []string{"closed", "killed"} {
 		t.Run(end, func(t *testing.T) {
 			told := func(name string) string { return read(t, filepath.Join("testdata", "first-release", end, name)) }

@@ -68,6 +68,7 @@ func keepSIP(t *testing.T, data string) (with, without call.GUID) {
 
 // The command prints the same whether or not a server runs.
 func TestLadder(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	data := filepath.Join(t.TempDir(), "data")
 	must(t, "", "tenant", "add", "contoso", "--id", ladderTenant, "--data", data)
 	id, empty := keepSIP(t, data)

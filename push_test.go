@@ -145,6 +145,7 @@ func TestPush(t *testing.T) {
 // TestPushParts: the parts of a call in any order, in one request or in one for
 // each, make a row that says the same, and the answers tell what each has done.
 func TestPushParts(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	data := filepath.Join(t.TempDir(), "data")
 	_, reader := newTenant(t, data, "contoso", contosoID)
 	token := newPusher(t, data, "contoso")
@@ -231,6 +232,7 @@ func TestPushRefusal(t *testing.T) {
 
 // TestAdmin: monitoring sees the server come, count and go.
 func TestAdmin(t *testing.T) {
+	t.Parallel() // it mostly waits for processes
 	data := filepath.Join(t.TempDir(), "data")
 	newTenant(t, data, "contoso", contosoID)
 	token := newPusher(t, data, "contoso")
