@@ -48,6 +48,9 @@ func TestStore(t *testing.T) {
 		})
 	})
 	t.Run("OnDisk", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("it is the same as in memory, on files")
+		}
 		storetest.Run(t, func(t *testing.T, dir string) call.Store {
 			return open1(t, dir, testOptions(t, nil))
 		})
