@@ -3,6 +3,8 @@ package socket
 import (
 	"errors"
 	"log/slog"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"testing"
 
@@ -52,6 +54,9 @@ func TestStore(t *testing.T) {
 		})
 	})
 	t.Run("Pebble", func(t *testing.T) {
+		if testing.Short() && !underRace() {
+			t.Skip("the suite through the socket is above, and that of Pebble in its folder")
+		}
 		storetest.Run(t, func(t *testing.T, dir string) call.Store {
 			inner, err := pebble.Open(dir, pebble.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), CacheBytes: 4 << 20, Reserve: -1})
 			if err != nil {
@@ -60,4 +65,11 @@ func TestStore(t *testing.T) {
 			return putBehind(t, inner)
 		})
 	})
+}
+
+// underRace reports whether the race detector looks on: it is to see rows that Pebble
+// lends go through the socket, also with -short.
+func underRace() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
