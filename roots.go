@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/trunklog/trunklog/auth"
 )
 
 // Roots knows under which addresses clients may reach the server. If the
@@ -18,6 +20,11 @@ import (
 // because that is the one it can reach and, in the SDKs, the one it may send its
 // token to; but only if the address is one of ours. Whatever else a Host header
 // says gives the canonical root.
+//
+// A program that knows Microsoft's hosts and nothing else is a client of ours when
+// it is led here. Hosts of Microsoft's that the operator has named are answered by
+// themselves even beside a public URL: no proxy calls us by such a name, and the
+// client can use no other.
 type roots struct {
 	public    *url.URL // as configured; nil if not
 	name      string   // in canonical, if public is nil
@@ -62,7 +69,7 @@ func newRoots(public, listen string, extra []string) (*roots, error) {
 }
 
 func (r *roots) add(host string) {
-	host = strings.ToLower(strings.Trim(host, "[]"))
+	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
 	if host != "" && !slices.Contains(r.hosts, host) {
 		r.hosts = append(r.hosts, host)
 	}
@@ -98,7 +105,7 @@ func (r *roots) prefix() string {
 // of returns the root for the answer to a request; for no request, the
 // canonical one.
 func (r *roots) of(req *http.Request) string {
-	if req == nil || r.public != nil || !r.ours(req.Host) {
+	if req == nil || !r.ours(req.Host) || r.public != nil && !auth.OfMicrosoft(req.Host) {
 		return r.canonical
 	}
 	scheme := "https"
@@ -114,7 +121,13 @@ func (r *roots) known(root string) bool {
 		return true
 	}
 	u, err := url.Parse(root)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.User == nil && u.Path == r.prefix() && r.ours(u.Host)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || !r.ours(u.Host) {
+		return false
+	}
+	if auth.OfMicrosoft(u.Host) {
+		return u.Path == ""
+	}
+	return u.Path == r.prefix()
 }
 
 // ours reports whether hostport, a Host header, names this machine.

@@ -43,6 +43,39 @@ func TestRoots(t *testing.T) {
 	}
 }
 
+// TestRootsOfMicrosoft: a program that knows Microsoft's hosts alone is answered by
+// them, where --tls-host names them, beside a public URL too. No proxy calls us by such
+// a name. Any other further name may be the one by which a proxy calls us.
+func TestRootsOfMicrosoft(t *testing.T) {
+	named := []string{"Login.MicrosoftOnline.com", "graph.microsoft.com.", "proxied.contoso.com"}
+	for _, c := range []struct{ public, listen, host, want string }{
+		{"", ":443", "graph.microsoft.com", "https://graph.microsoft.com"},
+		{"", ":443", "login.microsoftonline.com", "https://login.microsoftonline.com"},
+		{"", ":8443", "LOGIN.microsoftonline.com", "https://login.microsoftonline.com"}, // by way of a redirect from 443
+		{"", ":443", "login.microsoftonline.us", "https://localhost"},                   // not named
+		{"", ":443", "proxied.contoso.com", "https://proxied.contoso.com"},
+		{"https://log.contoso.com/x", ":443", "graph.microsoft.com", "https://graph.microsoft.com"},
+		{"https://log.contoso.com/x", ":443", "login.microsoftonline.com", "https://login.microsoftonline.com"},
+		{"https://log.contoso.com/x", ":443", "login.microsoftonline.us", "https://log.contoso.com/x"},
+		{"https://log.contoso.com/x", ":443", "proxied.contoso.com", "https://log.contoso.com/x"},
+		{"https://log.contoso.com/x", ":443", "localhost", "https://log.contoso.com/x"},
+	} {
+		r, err := newRoots(c.public, c.listen, named)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := r.of(&http.Request{Host: c.host, TLS: &tls.ConnectionState{}})
+		if got != c.want || !r.known(got) {
+			t.Errorf("public %q, Host %q: %s, want %s, and known", c.public, c.host, got, c.want)
+		}
+		for _, never := range []string{"https://evil.example", "https://graph.microsoft.com/x", "https://graph.microsoft.us", "https://login.microsoftonline.com.evil.example"} {
+			if r.known(never) {
+				t.Errorf("public %q: %s is known", c.public, never)
+			}
+		}
+	}
+}
+
 // TestRootOfListener: without a public URL, the root that is shown leads to
 // where the server listens.
 func TestRootOfListener(t *testing.T) {

@@ -47,6 +47,24 @@ func CloudNamed(name string) (Cloud, error) {
 	return clouds[i], nil
 }
 
+// OfMicrosoft reports whether a host, with or without a port, is the token service
+// or the Graph of one of the clouds.
+func OfMicrosoft(host string) bool {
+	root := "https://" + strings.TrimSuffix(strings.ToLower(host), ":443")
+	return slices.ContainsFunc(Clouds(), func(c Cloud) bool { return c.Authority == root || c.Graph == root })
+}
+
+// graphOf returns the host of the Graph that belongs to a token service: with us
+// one host is both.
+func graphOf(host string) string {
+	for _, c := range Clouds() {
+		if c.Authority == "https://"+host {
+			return strings.TrimPrefix(c.Graph, "https://")
+		}
+	}
+	return host
+}
+
 // graphAudience reports whether a token was made for Microsoft Graph itself. Its
 // signature is not for others to verify.
 func graphAudience(aud string) bool {

@@ -154,7 +154,7 @@ func (a *Authority) serveConfig(w http.ResponseWriter, r *http.Request, at place
 		Issuer:        issuerOf(root, tenant, at.v1),
 		Authorization: root + "/" + id + "/" + authorize,
 		Claims:        []string{"sub", "iss", "aud", "exp", "iat", "tid", "ver", "roles"},
-		CloudInstance: host, CloudGraphHost: host, GraphHost: host,
+		CloudInstance: host, CloudGraphHost: graphOf(host), GraphHost: graphOf(host),
 	})
 }
 
@@ -194,8 +194,9 @@ func (a *Authority) serveKeys(w http.ResponseWriter, r *http.Request, at place) 
 }
 
 // instance answers the question whether a host is an authority at all. The
-// libraries put it to Microsoft unless they are told not to; only MSAL for
-// Python can be made to put it to us.
+// libraries put it to login.microsoftonline.com unless they are told not to. That
+// is us where its name leads here; then they ask about any of our hosts. MSAL for
+// Python can be made to put the question to us under another name.
 type instance struct {
 	Discovery string         `json:"tenant_discovery_endpoint"`
 	Version   string         `json:"api-version"`
@@ -209,11 +210,13 @@ type instanceHost struct {
 }
 
 func (a *Authority) serveInstance(w http.ResponseWriter, r *http.Request, _ place) {
-	root := a.issuer(r)
-	here, err1 := url.Parse(root)
-	asked, err2 := url.Parse(r.URL.Query().Get("authorization_endpoint"))
-	if err1 != nil || err2 != nil || asked.Scheme != "https" || !meansHost(asked, here) {
-		why := badRequest(50049, "Unknown or invalid instance. The authorization_endpoint must be on %s; a library that asks for another authority must be told its host, or not to validate it.", root)
+	asked, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
+	if err != nil {
+		asked = &url.URL{}
+	}
+	here := a.rootOf(r, asked)
+	if here == nil {
+		why := badRequest(50049, "Unknown or invalid instance. The authorization_endpoint must be on %s; a library that asks for another authority must be told its host, or not to validate it.", a.issuer(r))
 		why.code = "invalid_instance"
 		a.refuse(w, r, why)
 		return
@@ -229,18 +232,32 @@ func (a *Authority) serveInstance(w http.ResponseWriter, r *http.Request, _ plac
 	}
 	names := []string{here.Host, withoutPort(here)}
 	writeJSON(w, r, http.StatusOK, instance{
-		Discovery: root + "/" + id + "/" + pathConfig,
+		Discovery: here.String() + "/" + id + "/" + pathConfig,
 		Version:   "1.1",
 		Metadata:  []instanceHost{{Network: here.Host, Cache: here.Host, Aliases: slices.Compact(names)}},
 	})
 }
 
-// meansHost reports whether who asks for one means the other. MSAL for Python
-// leaves every port out.
-func meansHost(asked, here *url.URL) bool {
+// rootOf returns the root of ours that an authorization endpoint is on, or nil. On
+// the host that is asked it must have the same port, or none: MSAL for Python leaves
+// every port out.
+func (a *Authority) rootOf(r *http.Request, asked *url.URL) *url.URL {
 	const usual = "443"
-	return strings.EqualFold(withoutPort(asked), withoutPort(here)) &&
-		(asked.Port() == "" || asked.Port() == cmp.Or(here.Port(), usual))
+	here, err := url.Parse(a.issuer(r))
+	switch {
+	case err != nil || asked.Scheme != "https":
+		return nil
+	case strings.EqualFold(withoutPort(asked), withoutPort(here)):
+		if asked.Port() == "" || asked.Port() == cmp.Or(here.Port(), usual) {
+			return here
+		}
+		return nil
+	}
+	other := &url.URL{Scheme: asked.Scheme, Host: strings.ToLower(asked.Host)}
+	if !a.known(other.String()) {
+		return nil
+	}
+	return other
 }
 
 // withoutPort returns the host of a URL as it is written if it has no port.

@@ -198,6 +198,8 @@ func TestEndpoints(t *testing.T) {
 		{"instance, any organization, no port", "GET", "/common/" + pathInstance + "?authorization_endpoint=https://calls.example.test/organizations/oauth2/v2.0/authorize", "", nil},
 		{"instance, another port", "GET", "/common/" + pathInstance + "?authorization_endpoint=https://calls.example.test:443/common/oauth2/v2.0/authorize", "", nil},
 		{"instance, another host", "GET", "/common/" + pathInstance + "?api-version=1.1&authorization_endpoint=https://login.example/contoso/oauth2/v2.0/authorize", "", nil},
+		{"instance, another host that is ours", "GET", "/common/" + pathInstance + "?api-version=1.1&authorization_endpoint=https://Alias.example.test/contoso.example/oauth2/v2.0/authorize", "", nil},
+		{"instance, another host that is ours, in plain HTTP", "GET", "/common/" + pathInstance + "?authorization_endpoint=http://alias.example.test/common/oauth2/v2.0/authorize", "", nil},
 		{"instance, nothing asked", "GET", "/common/" + pathInstance, "", nil},
 		{"instance, unknown tenant", "GET", "/common/" + pathInstance + "?authorization_endpoint=" + testRoot + "/nobody/oauth2/v2.0/authorize", "", nil},
 		{"nothing here", "POST", "/contoso.example/oauth2/v2.0/tokens", with(), nil},
@@ -335,8 +337,8 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("it broke off") }
 
-// TestMeansHost compares hosts as MSAL for Python asks for them, without a port.
-func TestMeansHost(t *testing.T) {
+// TestRootOf compares hosts as MSAL for Python asks for them, without a port.
+func TestRootOf(t *testing.T) {
 	for _, x := range []struct {
 		asked, here string
 		want        bool
@@ -353,9 +355,47 @@ func TestMeansHost(t *testing.T) {
 		{"https://[::1]", "https://[::1]:8443", true},
 		{"https://[::1]:8443", "https://[::2]:8443", false},
 	} {
-		asked, here := must(url.Parse(x.asked)), must(url.Parse(x.here))
-		if got := meansHost(asked, here); got != x.want {
-			t.Errorf("%s for %s: %v", x.asked, x.here, got)
+		a := &Authority{issuer: func(*http.Request) string { return x.here }, known: func(root string) bool { return root == x.here }}
+		root := a.rootOf(nil, must(url.Parse(x.asked)))
+		if got := root != nil; got != x.want || got && root.String() != x.here {
+			t.Errorf("%s for %s: %v", x.asked, x.here, root)
+		}
+	}
+}
+
+// TestMicrosoftsHost: what a program that knows Microsoft's token service alone is
+// told is on that host, and its Graph is Microsoft's name, too.
+func TestMicrosoftsHost(t *testing.T) {
+	for _, x := range []struct{ host, graph string }{
+		{"login.microsoftonline.com", "graph.microsoft.com"},
+		{"login.microsoftonline.us", "graph.microsoft.us"},
+		{"login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"},
+		{"calls.contoso.example", "calls.contoso.example"},
+	} {
+		root := "https://" + x.host
+		w := newWorld(t, func(c *Config) {
+			c.Issuer = func(*http.Request) string { return root }
+			c.Known = func(r string) bool { return r == root }
+		})
+		rec := do(w.Handler(), "GET", "/"+contoso+"/"+pathConfig, "")
+		var got configuration
+		if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Issuer != root+"/"+contoso+"/v2.0" || got.TokenEndpoint != root+tokenPath(contoso) || got.GraphHost != x.graph || got.CloudGraphHost != x.graph {
+			t.Errorf("%s: issuer %s, tokens %s, Graph %s and %s", x.host, got.Issuer, got.TokenEndpoint, got.GraphHost, got.CloudGraphHost)
+		}
+		rec = do(w.Handler(), "GET", "/common/"+pathInstance+"?api-version=1.1&authorization_endpoint="+root+"/"+contoso+"/oauth2/v2.0/authorize", "")
+		if rec.Code != 200 || !strings.Contains(rec.Body.String(), `"`+x.host+`"`) {
+			t.Errorf("%s is no authority: %d %s", x.host, rec.Code, rec.Body)
+		}
+	}
+	for host, want := range map[string]bool{
+		"graph.microsoft.com": true, "Graph.Microsoft.com:443": true, "login.microsoftonline.us": true, "dod-graph.microsoft.us": true,
+		"graph.microsoft.com:8443": false, "graph.microsoft.com.evil.example": false, "graph.microsoft.com/x": false, "": false, "localhost": false,
+	} {
+		if OfMicrosoft(host) != want {
+			t.Errorf("%q: %v", host, !want)
 		}
 	}
 }
