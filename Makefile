@@ -43,7 +43,12 @@ test: deps build
 	$(MAKE) fuzz FUZZTIME=3s FUZZLONG=30s
 	$(MAKE) sdk
 
-sdk: deps build
+# The CLI for Microsoft 365 is 470 packages: it is installed when its lock file has changed.
+M365 := sdktest/m365/node_modules/.package-lock.json
+$(M365): sdktest/m365/package-lock.json
+	cd sdktest/m365 && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
+
+sdk: deps build $(M365)
 	cd sdktest/audiocodes && npm ci --no-audit --no-fund --loglevel=error
 	cd sdktest && npm ci --no-audit --no-fund --loglevel=error && go vet ./... && go test -timeout 10m ./...
 
@@ -94,4 +99,4 @@ bench: build
 	CGO_ENABLED=0 go run ./bench
 
 clean:
-	rm -rf trunklog .bin .demo dist sdktest/node_modules sdktest/audiocodes/node_modules
+	rm -rf trunklog .bin .demo dist sdktest/node_modules sdktest/audiocodes/node_modules sdktest/m365/node_modules

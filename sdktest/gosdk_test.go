@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	abstractions "github.com/microsoft/kiota-abstractions-go"
+	"github.com/microsoft/kiota-abstractions-go/authentication"
 	kiotahttp "github.com/microsoft/kiota-http-go"
 	graphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
 	graphauth "github.com/microsoftgraph/msgraph-sdk-go-core/authentication"
@@ -49,15 +50,30 @@ func newGoSDK(t *testing.T, s *server, cred azcore.TokenCredential, root string)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newSDK(t, provider, s.transport(t), s.url+"/"+root)
+}
+
+// newMicrosoftSDK returns a client of Microsoft's Graph, as it is without any option.
+func newMicrosoftSDK(t *testing.T, cred azcore.TokenCredential) *goSDK {
+	t.Helper()
+	provider, err := graphauth.NewAzureIdentityAuthenticationProvider(cred)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSDK(t, provider, http.DefaultTransport, "https://graph.microsoft.com/v1.0")
+}
+
+func newSDK(t *testing.T, provider authentication.AuthenticationProvider, next http.RoundTripper, root string) *goSDK {
+	t.Helper()
 	options := graphcore.GraphClientOptions{GraphServiceLibraryVersion: "1.89.0"}
-	w := &wire{next: s.transport(t)}
+	w := &wire{next: next}
 	httpClient := graphcore.GetDefaultClient(&options)
 	httpClient.Transport = kiotahttp.NewCustomTransportWithParentTransport(w, graphcore.GetDefaultMiddlewaresWithOptions(&options)...)
 	adapter, err := graphcore.NewGraphRequestAdapterBaseWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(provider, options, nil, nil, httpClient)
 	if err != nil {
 		t.Fatal(err)
 	}
-	adapter.SetBaseUrl(s.url + "/" + root)
+	adapter.SetBaseUrl(root)
 	return &goSDK{adapter, w}
 }
 

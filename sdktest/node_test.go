@@ -130,7 +130,7 @@ func talk(in io.Writer, out io.Reader, j job, see func(int, []json.RawMessage)) 
 func needJS(t *testing.T) {
 	t.Helper()
 	need(t, "node")
-	for _, library := range []string{"@microsoft/microsoft-graph-client", "@azure/identity", "openid-client"} {
+	for _, library := range []string{"@microsoft/microsoft-graph-client", "@azure/identity", "@azure/msal-node", "@pnp/nodejs", "openid-client"} {
 		if _, err := os.Stat("node_modules/" + library); err != nil {
 			missing(t, "%s is not installed: run npm ci in sdktest", library)
 		}

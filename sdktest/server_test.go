@@ -2,7 +2,6 @@ package sdktest
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os/exec"
 	"regexp"
@@ -61,18 +60,39 @@ func (h *house) serve(t *testing.T, flags ...string) *server {
 	return nil
 }
 
+// serveOn is serve on an address of which nobody else may have the port. It is
+// localhost's, too.
+func (h *house) serveOn(t *testing.T, address string, flags ...string) *server {
+	t.Helper()
+	s := h.startOn(t, address, flags)
+	if !s.ready() {
+		s.kill()
+		t.Fatalf("trunklog serve did not get ready on %s: %v\n%s", address, s.err, &s.diag)
+	}
+	t.Cleanup(func() { s.stop(t) })
+	return s
+}
+
 func (h *house) start(t *testing.T, flags []string) *server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s := &server{house: h, url: fmt.Sprintf("https://localhost:%d", port), gone: make(chan struct{})}
-	args := []string{"serve", "--data", h.dir, "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--keep", "forever"}
+	return h.startOn(t, l.Addr().String(), flags)
+}
+
+func (h *house) startOn(t *testing.T, address string, flags []string) *server {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{house: h, url: "https://localhost:" + port, gone: make(chan struct{})}
+	args := []string{"serve", "--data", h.dir, "--listen", address, "--keep", "forever"}
 	s.cmd = command(context.Background(), t.TempDir(), append(args, flags...)...)
 	s.cmd.Stderr = &s.diag
 	if err := s.cmd.Start(); err != nil {
