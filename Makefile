@@ -53,7 +53,7 @@ sdk: deps build $(M365)
 	cd sdktest && npm ci --no-audit --no-fund --loglevel=error && go vet ./... && go test -timeout 10m ./...
 
 deps:
-	@.ci/deps node npm curl gcc nginx postgres tshark kamailio sipp baresip mkfs.ext4 python3-msal
+	@.ci/deps node npm curl jq gcc nginx postgres tshark kamailio sipp baresip mkfs.ext4 python3-msal
 
 # A fresh trunklog, an SBC, Microsoft Teams on its one side and a carrier on the
 # other; see lab/main.go.

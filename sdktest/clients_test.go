@@ -25,7 +25,7 @@ func TestNodeClients(t *testing.T) {
 	s := h.serve(t)
 	for _, name := range jsClients {
 		t.Run(name, func(t *testing.T) {
-			out := runClient(t, append(s.clientEnv(), "AUTHORITY="+s.url, "GRAPH="+s.url), "node", "clients.mjs", name)
+			out := runClient(t, append(s.clientEnv(), "AUTHORITY="+s.url, "GRAPH="+s.url), "", "node", "clients.mjs", name)
 			readOnce(t, strings.Fields(out), rows)
 		})
 	}
@@ -40,13 +40,13 @@ func (s *server) clientEnv() []string {
 		"SSL_CERT_FILE="+ca, "NODE_EXTRA_CA_CERTS="+ca, "REQUESTS_CA_BUNDLE="+ca, "CURL_CA_BUNDLE="+ca)
 }
 
-// runClient runs a program to its end and returns what it printed.
-func runClient(t *testing.T, env []string, program ...string) string {
+// runClient runs a program with stdin to its end and returns what it printed.
+func runClient(t *testing.T, env []string, stdin string, program ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
-	cmd.Env = env
+	cmd.Env, cmd.Stdin = env, strings.NewReader(stdin)
 	var diag output
 	cmd.Stderr = &diag
 	out, err := cmd.Output()

@@ -35,7 +35,7 @@ func TestHosts(t *testing.T) {
 	}
 	rows := generate(t, 2*pageSize+500, 5)
 	h := newHouse(t, rows)
-	s := h.serveOn(t, ":443", "--tls-host", "graph.microsoft.com", "--tls-host", "login.microsoftonline.com")
+	s := h.serveOn(t, ":443", pageFlags(t)...)
 	env := s.clientEnv()
 	t.Setenv("SSL_CERT_FILE", s.caFile()) // for this process, before it has read any
 
@@ -45,16 +45,31 @@ func TestHosts(t *testing.T) {
 	for _, name := range jsClients {
 		t.Run(name, func(t *testing.T) {
 			needJS(t)
-			readOnce(t, strings.Fields(runClient(t, env, "node", "clients.mjs", name)), rows)
+			readOnce(t, strings.Fields(runClient(t, env, "", "node", "clients.mjs", name)), rows)
 		})
 	}
 	t.Run("msal for Python", func(t *testing.T) {
-		readOnce(t, strings.Fields(runClient(t, env, python(t), "clients.py")), rows)
+		readOnce(t, strings.Fields(runClient(t, env, "", python(t), "clients.py")), rows)
 	})
 	t.Run("m365", func(t *testing.T) { m365(t, h.reader, env, rows) })
 	if log := s.diag.String(); strings.Contains(log, "lead to another host") {
 		t.Errorf("links lead elsewhere:\n%s", log)
 	}
+}
+
+// pageFlags are those of serve in the page, behind --listen.
+func pageFlags(t *testing.T) []string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/hosts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, flags, found := strings.Cut(string(page), "\n    trunklog serve --listen :443 ")
+	if !found {
+		t.Fatal("../docs/hosts.md does not tell how to serve")
+	}
+	flags, _, _ = strings.Cut(flags, "\n")
+	return strings.Fields(flags)
 }
 
 // unchangedGo reads all rows as a program does that was written for Microsoft.
@@ -85,7 +100,7 @@ func m365(t *testing.T, c client, env []string, rows []row) {
 	}
 	home := t.TempDir() // it keeps settings and tokens there
 	env = append(env, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"))
-	run := func(args ...string) string { return runClient(t, env, append([]string{program}, args...)...) }
+	run := func(args ...string) string { return runClient(t, env, "", append([]string{program}, args...)...) }
 	run("cli", "config", "set", "--key", "disableTelemetry", "--value", "true")
 	run("login", "--authType", "secret", "--appId", c.ClientID, "--tenant", c.TenantID, "--secret", c.ClientSecret)
 	status := decode[struct{ AppID, AppTenant, AuthType, CloudType string }](t, []byte(run("status", "--output", "json")))
