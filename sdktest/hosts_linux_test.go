@@ -12,12 +12,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"golang.org/x/sys/unix"
 )
 
 // insideHosts is set in the process that runs where Microsoft's hosts are ours.
 const insideHosts = "SDKTEST_INSIDE_HOSTS"
+
+// ownHost is a further name of the server that Microsoft does not know.
+const ownHost = "calls.contoso.test"
 
 // TestHosts runs programs that know login.microsoftonline.com and graph.microsoft.com
 // alone, as ../docs/hosts.md says: on a machine whose /etc/hosts leads there to
@@ -35,7 +41,7 @@ func TestHosts(t *testing.T) {
 	}
 	rows := generate(t, 2*pageSize+500, 5)
 	h := newHouse(t, rows)
-	s := h.serveOn(t, ":443", pageFlags(t)...)
+	s := h.serveOn(t, ":443", append(pageFlags(t), "--tls-host", ownHost)...)
 	env := s.clientEnv()
 	t.Setenv("SSL_CERT_FILE", s.caFile()) // for this process, before it has read any
 
@@ -51,6 +57,7 @@ func TestHosts(t *testing.T) {
 	t.Run("msal for Python", func(t *testing.T) {
 		readOnce(t, strings.Fields(runClient(t, env, "", python(t), "clients.py")), rows)
 	})
+	t.Run("instance discovery", func(t *testing.T) { signInAt(t, h.reader, "https://"+ownHost) })
 	t.Run("m365", func(t *testing.T) { m365(t, h.reader, env, rows) })
 	if log := s.diag.String(); strings.Contains(log, "lead to another host") {
 		t.Errorf("links lead elsewhere:\n%s", log)
@@ -88,6 +95,22 @@ func unchangedGo(t *testing.T, c client) []string {
 		t.Fatal(err)
 	}
 	return ids
+}
+
+// signInAt gets a token of an authority that azidentity has to be told of, and has
+// login.microsoftonline.com asked whether it is one.
+func signInAt(t *testing.T, c client, authority string) {
+	t.Helper()
+	options := azidentity.ClientSecretCredentialOptions{
+		ClientOptions: azcore.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: authority}},
+	}
+	cred, err := azidentity.NewClientSecretCredential(c.TenantID, c.ClientID, c.ClientSecret, &options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cred.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: scopes}); err != nil {
+		t.Error(err)
+	}
 }
 
 // m365 signs in with the CLI for Microsoft 365 and reads its report of direct routing
@@ -133,6 +156,7 @@ func otherHosts(t *testing.T, tests string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var out []byte
+	var exit *exec.ExitError
 	for _, user := range []bool{false, true} {
 		cmd := exec.CommandContext(ctx, self, "-test.run", tests, "-test.v")
 		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
@@ -145,17 +169,16 @@ func otherHosts(t *testing.T, tests string) {
 			cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 			cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 		}
-		if out, err = cmd.CombinedOutput(); !errors.Is(err, syscall.EPERM) {
+		out, err = cmd.CombinedOutput()
+		if err == nil || errors.As(err, &exit) {
 			break
 		}
 	}
-	switch exit := (*exec.ExitError)(nil); {
-	case errors.Is(err, syscall.EPERM):
-		missing(t, "a network of its own needs root or user namespaces: %v", err)
-	case errors.As(err, &exit):
+	switch {
+	case exit != nil:
 		t.Fatalf("with Microsoft's hosts here: %v\n%s", err, out)
 	case err != nil:
-		t.Fatal(err)
+		missing(t, "a network of its own needs root or user namespaces: %v", err)
 	}
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "--- ") {
@@ -179,7 +202,7 @@ func takeHosts() error {
 		return err
 	}
 	defer os.Remove(file.Name())
-	if _, err := file.WriteString("127.0.0.1 localhost\n127.0.0.1 graph.microsoft.com login.microsoftonline.com\n"); err != nil {
+	if _, err := file.WriteString("127.0.0.1 localhost\n127.0.0.1 graph.microsoft.com login.microsoftonline.com " + ownHost + "\n"); err != nil {
 		return err
 	}
 	if err := errors.Join(file.Chmod(0o644), file.Close(), unix.Mount(file.Name(), "/etc/hosts", "", unix.MS_BIND, "")); err != nil {
