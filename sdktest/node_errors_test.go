@@ -65,9 +65,9 @@ func TestJSErrors(t *testing.T) {
 func TestJSThrottled(t *testing.T) {
 	t.Parallel()
 	needJS(t)
-	rows := generate(t, 13, 1)
+	rows := generate(t, 6, 1)
 	h := newHouse(t, rows)
-	s := h.serve(t, "--rate-limit", "10")
+	s := h.serve(t, "--rate-limit", "4")
 
 	j := s.job(h.reader)
 	j.Path, j.PageSize, j.Retry = j.Path+"?$top=1", 1, true
