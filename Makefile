@@ -36,7 +36,8 @@ run: build
 # The product's own tests, then the official clients against the real binary.
 test: deps build
 	go vet ./...
-	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/store/(pebble|socket)$$')
+	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/(store/(pebble|socket)|bench)$$')
+	go test -timeout 20m ./bench
 	go test -timeout 25m $(STORES)
 	go test $(RACE) -short -timeout 25m -skip '$(ALONE)' $(STORES)
 	cd sip/oracle && go vet ./... && go test ./...

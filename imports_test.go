@@ -81,7 +81,7 @@ var lawOfTests = map[string][]string{
 	"ladder":       {"store/storetest"},                                                      // draws the model's messages
 	"sip":          {"sip/siptest"},
 	"source/hep":   {"sip/siptest"},
-	"source/http":  {"format/graphjson"}, // posts what a page of Graph's holds
+	"source/push":  {"format/graphjson"}, // posts what a page of Graph's holds
 	"store":        {"store/storetest"},  // knows the model from an engine
 	"store/pebble": {"store/storetest"},
 	"store/socket": {"store/pebble", "store/storetest"}, // the suite, through the socket

@@ -71,7 +71,7 @@ func pageFlags(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, flags, found := strings.Cut(string(page), "\n    trunklog serve --listen :443 ")
+	_, flags, found := strings.Cut(string(page), "\ntrunklog serve --listen :443 ")
 	if !found {
 		t.Fatal("../docs/hosts.md does not tell how to serve")
 	}
