@@ -36,8 +36,8 @@ import (
 // Records of an SBC that tell no correlation id are looked for by what the call was,
 // see loose.go. That a tenant has, or had, some is noted as well:
 //
-//	loose/TENANT            the tenant has such records: "alone", nothing else that they
-//	                        could be one with, or "beside" other rows
+//	loose/TENANT            the tenant has such records, "beside" others that they could be
+//	                        one with, or else of this kind alone
 //
 // Within a process two Puts of the same call wait for each other. Between several,
 // the store refuses a batch whose look-ups do not hold any more, see [call.Condition],
@@ -47,7 +47,6 @@ const (
 	linkPrefix   = "link/"
 	linkedPrefix = "linked/"
 	loosePrefix  = "loose/"
-	alone        = "alone"
 	beside       = "beside"
 	noDay        = "none"
 )
@@ -118,7 +117,9 @@ func (l *linker) set(tenant call.GUID, t tenantLinks) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p := l.tenants[tenant]; p != nil {
-		t.loose = max(t.loose, p.loose) // beside is greater than alone
+		if t.loose == "" || p.loose == beside {
+			t.loose = p.loose
+		}
 		if t.value == nil {
 			t.value = p.value
 		}
@@ -176,14 +177,15 @@ func (in *Ingest) writeOnce(ctx context.Context, b call.Batch) (res call.Result,
 // linked, and notes in the store those that get their first one with rows.
 func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
 	type group struct {
-		tenant                     call.GUID
-		linkable, own, loose, firm bool
+		tenant              call.GUID
+		linkable, own, firm bool
+		loose               string
 	}
 	asked := make(map[group]*call.Row)
 	for i := range rows {
 		r := &rows[i]
-		g := group{r.Tenant, linkable(r), linkable(r) && hasOwnID(r), loose(r), firm(r)}
-		if (g.linkable || g.loose || g.firm) && asked[g] == nil {
+		g := group{r.Tenant, linkable(r), linkable(r) && hasOwnID(r), firm(r), looseKind(r)}
+		if (g.linkable || g.firm || g.loose != "") && asked[g] == nil {
 			asked[g] = r
 		}
 	}
@@ -194,7 +196,7 @@ func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
 		if err != nil {
 			return err
 		}
-		if g.own && t.value == nil || g.loose && t.loose == "" || g.firm && t.loose == alone {
+		if g.own && t.value == nil || t.loose != beside && (g.loose != t.loose && g.loose != "" || g.firm && t.loose != "") {
 			if err := in.beginLinking(ctx, r); err != nil {
 				return err
 			}
@@ -235,14 +237,14 @@ func (in *Ingest) beginLinking(ctx context.Context, r *call.Row) error {
 	was := t.loose
 	switch {
 	case loose(r) && was == "":
-		t.loose = alone
+		t.loose = looseKind(r)
 		for _, err := range in.store.Rows(ctx, call.Query{Tenant: r.Tenant, Limit: 1}) {
 			if err != nil {
 				return err
 			}
 			t.loose = beside
 		}
-	case firm(r) && was == alone:
+	case was != "" && (firm(r) || loose(r) && looseKind(r) != was):
 		t.loose = beside
 	}
 	if t.loose != was {
@@ -292,13 +294,14 @@ func (l *linker) unlinked(b call.Batch) call.Batch {
 		still[name] = value
 	}
 	type question struct {
-		tenant                call.GUID
-		linkable, firm, loose bool
+		tenant         call.GUID
+		linkable, firm bool
+		loose          string
 	}
 	var last question
 	for i := range b.Rows {
 		r := &b.Rows[i]
-		q := question{r.Tenant, linkable(r), firm(r), loose(r)}
+		q := question{r.Tenant, linkable(r), firm(r), looseKind(r)}
 		if q == last {
 			continue
 		}
@@ -310,8 +313,8 @@ func (l *linker) unlinked(b call.Batch) call.Batch {
 		switch {
 		case q.firm && t.loose == "":
 			relyOn(looseName(q.tenant), nil)
-		case q.loose && t.loose == alone:
-			relyOn(looseName(q.tenant), []byte(alone))
+		case q.loose != "" && t.loose == q.loose:
+			relyOn(looseName(q.tenant), []byte(q.loose))
 		}
 	}
 	if still != nil {

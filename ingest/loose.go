@@ -10,7 +10,7 @@ import (
 )
 
 // An SBC's own record often tells no correlation id. It is the record of a call that
-// Microsoft tells of, or that was heard, if numbers, times and trunk agree (sameLoose)
+// Microsoft tells of, or that was heard, or that a RADIUS server was told of, if numbers, times and trunk agree (sameLoose)
 // and no other record on either side may be it: of two calls that look alike, none is
 // taken for the other. Records of the same batch that come later are rivals as well, so
 // that their order does not matter.
@@ -24,6 +24,14 @@ import (
 func loose(r *call.Row) bool {
 	return r.CorrelationID.IsZero() && !firm(r) && (r.Seen.Has(call.CDR) || r.Seen.Has(call.RADIUS)) &&
 		(isKnown(r.Caller) || isKnown(r.Callee))
+}
+
+// looseKind returns the name of the kind of r if it is loose; else "".
+func looseKind(r *call.Row) string {
+	if !loose(r) {
+		return ""
+	}
+	return topKind(r.Seen).String()
 }
 
 // firm reports whether a record of an SBC may be of the call of r: Microsoft has told of
@@ -164,18 +172,18 @@ func (p *pass) only(ctx context.Context, r *call.Row, near []*candidate) (c *can
 		switch may, err := p.mayBe(ctx, x, r); {
 		case err != nil:
 			return nil, false, err
-		case !may, c != nil && p.oneCall(c, x):
-		case c != nil:
-			return nil, true, nil
-		default:
+		case !may:
+		case c == nil, p.oneCall(c, x) && c.ahead:
 			c = x
+		case !p.oneCall(c, x):
+			return nil, true, nil
 		}
 	}
 	if c == nil || c.ahead { // that one will find r
 		return nil, false, nil
 	}
 	for _, x := range near {
-		if x == c || x.row.ID == r.ID {
+		if x == c || x.row.ID == r.ID || sameLoose(&x.row, r) { // x is of the same call as both
 			continue
 		}
 		if may, err := p.mayBe(ctx, x, &c.row); may || err != nil {
@@ -198,17 +206,20 @@ func (p *pass) mayBe(ctx context.Context, c *candidate, r *call.Row) (bool, erro
 	return true, nil
 }
 
-// oneCall reports whether two rows will be one by their correlation id.
+// oneCall reports whether two rows will be one, too.
 func (p *pass) oneCall(a, b *candidate) bool {
+	if sameLoose(&a.row, &b.row) {
+		return true
+	}
 	return linkable(&a.row) && a.row.CorrelationID == b.row.CorrelationID && sameCall(&a.row, &b.row, p.offsets)
 }
 
-// sameLoose reports whether a record of an SBC without a correlation id and another row
-// can be the same call: nobody has told both of different calls, and their directions,
+// sameLoose reports whether a record of an SBC without a correlation id and another row,
+// of another kind, can be the same call: nobody has told both of different calls, and their directions,
 // trunks, numbers and times agree.
 func sameLoose(a, b *call.Row) bool {
 	switch {
-	case a.Seen&b.Seen != 0, firm(a) == firm(b), !loose(a) && !loose(b):
+	case a.Seen&b.Seen != 0, !loose(a) && !loose(b):
 		return false
 	case a.CallType != "" && b.CallType != "" && a.Inbound() != b.Inbound():
 		return false

@@ -411,6 +411,36 @@ func (w *world) report(t *testing.T, joined map[int]bool) {
 	}
 }
 
+// TestThreeWitnesses: what the SBC, a RADIUS server and Microsoft tell of a call is one
+// row, in whatever order, in one batch or in three.
+func TestThreeWitnesses(t *testing.T) {
+	w := &world{Rand: rand.New(rand.NewPCG(storetest.Seed(t), 0)), at: time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)}
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		for _, batch := range []int{1, 2, 3} {
+			p := w.call().pair(w, "three")
+			told := []call.Event{{Call: "cdr", Row: p.sbc}, {Call: "radius", Row: p.sbc}, {Row: p.own}}
+			for i, kind := range []call.Kind{call.CDR, call.RADIUS, call.Graph} {
+				told[i].Kind = call.RecordEvent
+				told[i].Row.Settle(kind.Witness(), false)
+			}
+			var events []call.Event
+			for _, i := range order {
+				events = append(events, told[i])
+			}
+			store := storetest.NewModel()
+			sink := New(Config{Store: store}).Sink("all", tenant)
+			for some := range slices.Chunk(events, batch) {
+				if err := tryPut(t.Context(), sink, some...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n, err := store.Count(t.Context(), call.Query{Tenant: tenant}); n != 1 || err != nil {
+				t.Errorf("order %v, %d at once: %d rows, %v", order, batch, n, err)
+			}
+		}
+	}
+}
+
 // TestSharedDigits: when two numbers are one.
 func TestSharedDigits(t *testing.T) {
 	for _, c := range []struct {
