@@ -137,8 +137,8 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	}
 
 	if os.Getenv("GOGC") == "" {
-		// A hundred thousand calls in progress are 200 MB that seldom change: half
-		// as much again for garbage is enough, and costs nothing that was measured.
+		// A hundred thousand calls in progress take 200 MB, which seldom change. Garbage
+		// may take half as much again: in measurements that cost no throughput.
 		debug.SetGCPercent(60)
 	}
 	ctx, stop := context.WithCancelCause(ctx)

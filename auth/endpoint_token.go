@@ -325,8 +325,8 @@ func (a *Authority) grant(ctx context.Context, req request) (token Secret, expir
 }
 
 // authenticate returns the client that req comes from and the id of the secret
-// or key that proves it. The credentials are used up by once, which is to be
-// called when nothing else stands in the way.
+// or key that proves it. The caller calls once when it has found nothing else to
+// refuse: only then the credentials are used up.
 func (a *Authority) authenticate(ctx context.Context, req request) (c storedClient, cred string, once func(context.Context) *refusal, why *refusal) {
 	once = func(context.Context) *refusal { return nil }
 	var j assertion

@@ -13,8 +13,8 @@ type Rate struct {
 	Per      time.Duration
 }
 
-// A TokenRate limits the token endpoint. Who is over it gets 429 with the whole
-// seconds to wait in Retry-After.
+// A TokenRate limits the token endpoint. A client that exceeds it gets 429, with the
+// whole seconds to wait in Retry-After.
 type TokenRate struct {
 	// PerClient counts the tokens of one client; by default 600 a minute, which a
 	// script that asks for one a page does not meet. Only tokens that it got

@@ -19,8 +19,8 @@ import (
 //
 // The first release named it open/LEG, see [Ingest.Resume].
 //
-// Who puts messages while others are being written waits for the next round,
-// which takes all that wait: thousands of messages share one sync.
+// A caller that puts messages while a round is being written waits for the next round,
+// which takes all that wait (group commit): thousands of messages share one sync.
 //
 // A row is written a moment after the call has ended (see [Times]), so that
 // messages that overtake each other do not make a row that has to be amended.
@@ -95,7 +95,7 @@ type Times struct {
 	Linger, Late time.Duration
 }
 
-// DefaultTimes are the times that are used where a [Config] has zeros.
+// defaultTimes are the times that are used where a [Config] has zeros.
 // The 32 seconds are those in which SIP repeats a message (RFC 3261, section
 // 17.1.1.2).
 var defaultTimes = Times{

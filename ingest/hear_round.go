@@ -25,8 +25,8 @@ const maxPerSource = 10_000
 // come in between, who have little to do.
 const breath = 64
 
-// A news is what a round has done about a leg, and what the leg was before: if
-// the batch cannot be written, it was not done.
+// A news value records what a round has done about one leg, and what the leg was
+// before. If the store refuses the batch, the round takes it back.
 type news struct {
 	l      *leg
 	was    legLife

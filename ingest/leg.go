@@ -171,7 +171,7 @@ func (l *leg) add(s *call.Signal) (changed bool) {
 		l.first, changed = at, true
 	}
 	if at.After(l.last) {
-		l.last = at // no news in itself: see worthSaving
+		l.last = at // the leg need not be saved for this alone
 	}
 	if strings.Trim(s.SessionID, "0") != "" && l.session.add(s.SessionID) { // nothing but zeros is none (RFC 7989, section 5)
 		changed = true

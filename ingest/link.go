@@ -88,7 +88,7 @@ type stripes [2 * stripeCount]sync.Mutex
 // Half of the stripes are of correlation ids, half of numbers.
 const stripeCount = 64
 
-// TenantLinks is what link/TENANT and loose/TENANT say.
+// A tenantLinks value holds what link/TENANT and loose/TENANT say.
 type tenantLinks struct {
 	value []byte    // of link/TENANT; nil: there is no such name
 	loose string    // of loose/TENANT
@@ -111,8 +111,8 @@ func (l *linker) get(tenant call.GUID) (t tenantLinks, ok bool) {
 	return *p, true
 }
 
-// set notes what is known of a tenant. That it has rows to be linked is never
-// forgotten: whoever read before that was so may be the last to tell.
+// set notes what is known of a tenant. Once a tenant has rows to be linked, set keeps
+// that: a caller that has read the store earlier may call set later.
 func (l *linker) set(tenant call.GUID, t tenantLinks) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -38,7 +38,7 @@ type Config struct {
 	Injected func() map[string]uint64
 	// Connections returns how many there are that the server has accepted.
 	Connections func() int64
-	// Folding returns how the making of rows out of messages gets on.
+	// Folding returns the counts of the correlator, which makes rows out of messages.
 	Folding func() Folding
 	// Log is told when the metrics cannot be shown; nil is no log.
 	Log *slog.Logger
@@ -62,7 +62,7 @@ type Auth struct {
 	Failed   map[string]uint64 // what could not be done and is made up for later, by what
 }
 
-// Folding says how the making of rows out of messages gets on.
+// Folding are the counts of the correlator, which makes rows out of messages.
 type Folding struct {
 	Open      int64             // legs of calls that have begun and not ended
 	Held      int64             // all legs in memory

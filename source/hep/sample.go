@@ -90,8 +90,8 @@ func appendPacket(out, b []byte) (described, payload []byte) {
 // since there are none with such numbers.
 func isText(vendor, kind uint16) bool { return vendor > 0xff || kind > 0xff }
 
-// appendChunkName tells a chunk's vendor, type and length. How long an auth key
-// is nobody needs to know.
+// appendChunkName appends a chunk's vendor, type and length. It leaves the length of an
+// auth key away, since that would help whoever guesses the key.
 func appendChunkName(out []byte, vendor, kind uint16, n int) []byte {
 	out = append(out, ", "...)
 	if vendor != 0 {

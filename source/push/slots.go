@@ -99,7 +99,7 @@ func (s *slots) active() int {
 	return s.n
 }
 
-// close lets nobody take a slot any more and waits until all are free.
+// close refuses all who ask for a slot from now on, and waits until all slots are free.
 func (s *slots) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

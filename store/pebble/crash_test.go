@@ -40,7 +40,7 @@ func batchOf(rows []call.Row, n int) call.Batch {
 	}
 }
 
-// hasBatch checks that a batch is there in full, or not at all.
+// verifyBatches checks that each batch is there in full, or not at all.
 func verifyBatches(t *testing.T, s *Store, rows []call.Row, total int, acked []int) {
 	t.Helper()
 	state, err := call.Values(t.Context(), s, "batch/")

@@ -12,8 +12,8 @@ import (
 
 // A guard stands between Pebble and the file system. Pebble meets a failed
 // write with a panic here and by trying again there; the guard makes a [fault]
-// of it. Only where a table finds no space it may be tried again, since tables
-// are made of what is in the log.
+// of it. Pebble may try again only when a table finds no space, since the log still
+// holds what the table is made of.
 //
 // From the first fault on nothing changes on disk any more. What concerns the
 // log and the folder itself is answered as if it had worked, which keeps
