@@ -206,7 +206,7 @@ func (t *testimony) times() fieldSet {
 			}
 		}
 	}
-	if said.has(FieldStart) && t.tells(FieldInvite) && before(t.row.Start, t.row.Invite) {
+	if said.has(FieldStart) && said.has(FieldInvite) && t.tells(FieldInvite) && before(t.row.Start, t.row.Invite) {
 		said &^= 1 << FieldStart
 	}
 	return said

@@ -259,4 +259,10 @@ func TestContradictsItself(t *testing.T) {
 			}
 		})
 	}
+	// An INVITE behind the end does not take the start with it.
+	r := told(CDR.Witness(), "sbc", false, func(r *Row) { r.Invite = sec(300) })
+	end := told(CDR.Witness(), "sbc", false, func(r *Row) { r.Start, r.End = sec(5), sec(30) })
+	if r.Fold(&end); !r.Start.Equal(sec(5)) || r.Duration != 25 {
+		t.Errorf("it starts at %v and takes %d s", r.Start, r.Duration)
+	}
 }

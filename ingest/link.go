@@ -338,7 +338,13 @@ func (l *linker) lock(rows []call.Row) (unlock func()) {
 			want(r.Tenant, 0, int(r.CorrelationID[15]%stripeCount))
 		}
 		if l.wantsLoose(r) {
-			for key := range numberKeys(r) {
+			keys := slices.Collect(numberKeys(r))
+			for key := range stripeCount {
+				if len(keys) == 0 { // short numbers: any
+					want(r.Tenant, 1, key)
+				}
+			}
+			for _, key := range keys {
 				want(r.Tenant, 1, key%stripeCount)
 			}
 		}

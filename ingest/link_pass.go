@@ -138,7 +138,7 @@ func (p *pass) comes(r *call.Row) {
 		key := nearKey{r.Tenant, r.CorrelationID}
 		p.near[key] = append(p.near[key], c)
 	}
-	if p.in.links.wantsLoose(r) {
+	if p.slots != nil && p.in.links.wantsLoose(r) { // nil: another process has just made it be wanted
 		p.slots[slotOf(r)] = append(p.slots[slotOf(r)], c)
 	}
 }

@@ -72,6 +72,9 @@ func (p *pass) findLoose(ctx context.Context, i int, c *candidate) (*candidate, 
 		return c, nil
 	}
 	r := &p.b.Rows[i]
+	if place, ok := p.places[rowKey{r.Tenant, r.ID}]; ok { // a copy of it came earlier in the batch
+		return p.known[rowKey{r.Tenant, place.ID}], nil
+	}
 	near, err := p.sameTime(ctx, r)
 	if err != nil {
 		return nil, err
@@ -83,6 +86,9 @@ func (p *pass) findLoose(ctx context.Context, i int, c *candidate) (*candidate, 
 	c, rivals, err := p.only(ctx, r, near)
 	if c == nil && !rivals || err != nil {
 		return nil, err
+	}
+	if c != nil && c.row.ID == r.ID {
+		return c, nil
 	}
 	if there, err := p.there(ctx, r); there || err != nil {
 		return nil, err
@@ -167,7 +173,7 @@ func (p *pass) only(ctx context.Context, r *call.Row, near []*candidate) (c *can
 			if x.ahead {
 				continue
 			}
-			return nil, false, nil
+			return x, false, nil
 		}
 		switch may, err := p.mayBe(ctx, x, r); {
 		case err != nil:
