@@ -30,11 +30,14 @@ type elsewhere struct {
 // that lead elsewhere. The log is told once for each host.
 func (e *elsewhere) watch(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Requests of whoever has no token lead nowhere, but for the issuer's.
-		if r.Header.Get("Authorization") != "" || isIssuerPath(strings.TrimPrefix(r.URL.Path, e.roots.prefix())) {
-			if root := e.roots.of(r); !leadsTo(root, askedHost(r)) {
+		path := strings.TrimPrefix(r.URL.Path, e.roots.prefix())
+		// Answers to deliveries have no links, and neither have those to requests without
+		// a token, but for the issuer's.
+		if isIssuerPath(path) || r.Header.Get("Authorization") != "" && !strings.HasPrefix(path, "/ingest/") {
+			root, asked := e.roots.of(r), e.askedHost(r)
+			if !leadsTo(root, asked) {
 				w.Header().Set("Warning", fmt.Sprintf("299 trunklog %q", "links lead to "+root))
-				e.tell(askedHost(r), root)
+				e.tell(asked, root)
 			}
 		}
 		h.ServeHTTP(w, r)
@@ -56,17 +59,29 @@ func (e *elsewhere) tell(asked, root string) {
 		"asked", asked, "links", root)
 }
 
-// askedHost returns the host that a client has asked, empty if a proxy does not
-// say what it was.
-func askedHost(r *http.Request) string {
+// askedHost returns the host that a client has asked, empty if a proxy does not say
+// what it was. Beside a public URL, a proxy that says nothing calls this machine by a
+// name of its own (as nginx does, unless told otherwise).
+func (e *elsewhere) askedHost(r *http.Request) string {
 	h := r.Header
 	if first, _, _ := strings.Cut(h.Get("X-Forwarded-Host"), ","); first != "" {
-		return strings.TrimSpace(first)
+		first = strings.TrimSpace(first)
+		if u, err := url.Parse(e.roots.canonical); err == nil && strings.EqualFold(first, u.Hostname()) {
+			return u.Host // proxies leave ports away
+		}
+		return first
 	}
-	if h.Get("Forwarded") != "" || h.Get("X-Forwarded-For") != "" || h.Get("Via") != "" {
+	behind := e.roots.public != nil && e.roots.ours(r.Host) && !leadsHere(e.roots.public, r.Host)
+	if behind || h.Get("Forwarded") != "" || h.Get("X-Forwarded-For") != "" || h.Get("Via") != "" {
 		return ""
 	}
 	return r.Host
+}
+
+// leadsHere reports whether a Host header has the host of a URL, with whatever port.
+func leadsHere(u *url.URL, host string) bool {
+	asked, err := url.Parse("https://" + host)
+	return err == nil && strings.EqualFold(asked.Hostname(), u.Hostname())
 }
 
 // leadsTo reports whether root is on that host. It is if nobody knows the host.

@@ -28,7 +28,10 @@ func TestElsewhere(t *testing.T) {
 		{"https://log.contoso.com", links, "LOG.contoso.com:443", nil, ""},
 		{"https://log.contoso.com:443", links, "log.contoso.com", nil, ""},
 		{"https://log.contoso.com", links, "log.contoso.com:8443", nil, "https://log.contoso.com"},
-		{"https://log.contoso.com/x", "/x" + token, "localhost:8443", nil, "https://log.contoso.com/x"},
+		{"https://log.contoso.com/x", "/x" + token, "other.contoso.com:8443", nil, "https://log.contoso.com/x"},
+		{"https://log.contoso.com/x", "/x" + token, "127.0.0.1:8443", nil, ""}, // a proxy's
+		{"https://log.contoso.com:8443", links, "localhost", []string{"X-Forwarded-Host", "log.contoso.com"}, ""},
+		{"https://log.contoso.com", "/ingest/v1/calls", "other.contoso.com", nil, ""},
 		{"https://log.contoso.com", links, "localhost:8443", []string{"X-Forwarded-Host", "log.contoso.com"}, ""},
 		{"https://log.contoso.com", links, "localhost:8443", []string{"X-Forwarded-Host", "other.contoso.com, proxy"}, "https://log.contoso.com"},
 		{"https://log.contoso.com", links, "localhost:8443", []string{"X-Forwarded-For", "192.0.2.1"}, ""},

@@ -50,15 +50,25 @@ func CloudNamed(name string) (Cloud, error) {
 // OfMicrosoft reports whether a host, with or without a port, is the token service
 // or the Graph of one of the clouds.
 func OfMicrosoft(host string) bool {
-	root := "https://" + strings.TrimSuffix(strings.ToLower(host), ":443")
+	host = strings.TrimSuffix(strings.ToLower(host), ":443")
+	if slices.Contains(olderHosts[:], host) {
+		return true
+	}
+	root := "https://" + host
 	return slices.ContainsFunc(Clouds(), func(c Cloud) bool { return c.Authority == root || c.Graph == root })
 }
 
-// graphOf returns the host of the Graph that belongs to a token service: with us
-// one host is both.
-func graphOf(host string) string {
+// olderHosts are names by which older programs know the token services.
+//
+// Source: the answer of login.microsoftonline.com/common/discovery/instance, and
+// learn.microsoft.com, "Microsoft Entra authentication and national clouds".
+var olderHosts = [...]string{"login.windows.net", "login.microsoft.com", "sts.windows.net", "login.chinacloudapi.cn"}
+
+// graphOf returns the host of the Graph that belongs to a token service, if that is
+// one of ours, too; with us one host is both.
+func (a *Authority) graphOf(host string) string {
 	for _, c := range Clouds() {
-		if c.Authority == "https://"+host {
+		if c.Authority == "https://"+host && a.known(c.Graph) {
 			return strings.TrimPrefix(c.Graph, "https://")
 		}
 	}

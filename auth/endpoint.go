@@ -154,7 +154,7 @@ func (a *Authority) serveConfig(w http.ResponseWriter, r *http.Request, at place
 		Issuer:        issuerOf(root, tenant, at.v1),
 		Authorization: root + "/" + id + "/" + authorize,
 		Claims:        []string{"sub", "iss", "aud", "exp", "iat", "tid", "ver", "roles"},
-		CloudInstance: host, CloudGraphHost: graphOf(host), GraphHost: graphOf(host),
+		CloudInstance: host, CloudGraphHost: a.graphOf(host), GraphHost: a.graphOf(host),
 	})
 }
 

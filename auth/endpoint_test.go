@@ -366,16 +366,21 @@ func TestRootOf(t *testing.T) {
 // TestMicrosoftsHost: what a program that knows Microsoft's token service alone is
 // told is on that host, and its Graph is Microsoft's name, too.
 func TestMicrosoftsHost(t *testing.T) {
-	for _, x := range []struct{ host, graph string }{
-		{"login.microsoftonline.com", "graph.microsoft.com"},
-		{"login.microsoftonline.us", "graph.microsoft.us"},
-		{"login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"},
-		{"calls.contoso.example", "calls.contoso.example"},
+	for _, x := range []struct {
+		host, graph string
+		alone       bool // no Graph of Microsoft's is led to us
+	}{
+		{"login.microsoftonline.com", "graph.microsoft.com", false},
+		{"login.microsoftonline.us", "graph.microsoft.us", false},
+		{"login.microsoftonline.us", "dod-graph.microsoft.us", false},
+		{"login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn", false},
+		{"login.microsoftonline.com", "login.microsoftonline.com", true},
+		{"calls.contoso.example", "calls.contoso.example", true},
 	} {
 		root := "https://" + x.host
 		w := newWorld(t, func(c *Config) {
 			c.Issuer = func(*http.Request) string { return root }
-			c.Known = func(r string) bool { return r == root }
+			c.Known = func(r string) bool { return r == root || r == "https://"+x.graph && !x.alone }
 		})
 		rec := do(w.Handler(), "GET", "/"+contoso+"/"+pathConfig, "")
 		var got configuration
@@ -392,6 +397,7 @@ func TestMicrosoftsHost(t *testing.T) {
 	}
 	for host, want := range map[string]bool{
 		"graph.microsoft.com": true, "Graph.Microsoft.com:443": true, "login.microsoftonline.us": true, "dod-graph.microsoft.us": true,
+		"login.windows.net":        true,
 		"graph.microsoft.com:8443": false, "graph.microsoft.com.evil.example": false, "graph.microsoft.com/x": false, "": false, "localhost": false,
 	} {
 		if OfMicrosoft(host) != want {

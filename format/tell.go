@@ -148,9 +148,10 @@ func (t *teller) document(f archive.File) (err error) {
 	return nil
 }
 
-// sheetName is how a sheet is called among files.
+// sheetName is how a sheet is called among files. It is whole, since sheets are told
+// apart by it.
 func sheetName(file, sheet string) string {
-	return fmt.Sprintf("sheet %.60q", path.Join(file, sheet))
+	return fmt.Sprintf("sheet %q", path.Join(file, sheet))
 }
 
 // firstRows returns the first rows of a sheet as CSV, and whether they are all.

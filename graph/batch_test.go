@@ -350,6 +350,7 @@ func TestBatchBreaksOff(t *testing.T) {
 	if err == nil {
 		t.Error("the answer came to an end")
 	}
+	server.Close() // waits until the handler has written its log
 	if s := log.String(); !strings.Contains(s, "bug: a step of a batch panicked") || strings.Contains(s, "secret") || strings.Contains(s, row.Caller) {
 		t.Errorf("log %s", s)
 	}
