@@ -105,7 +105,7 @@ func freeUDP(t *testing.T) string {
 	return c.LocalAddr().String()
 }
 
-var recipe = regexp.MustCompile("(?s)`audiocodes.conf`,[^`]*:\n\n```\n(.*?)```")
+var recipe = regexp.MustCompile("(?s)`audiocodes.conf`,[^`]*:\n\n```[a-z]*\n(.*?)```")
 
 // startPastash runs paStash with the recipe of the page, of which only the ports
 // are changed, and returns what sends it syslog.
