@@ -142,7 +142,9 @@ func (c *change) fold(db *pebble.DB, batch *pebble.Batch) (err error) {
 			if c.replaces(g) {
 				return changedMeanwhile(&c.rows[g.rows[0]])
 			}
-			c.foldNew(g)
+			if err := c.foldNew(batch, g); err != nil {
+				return err
+			}
 		} else if err := c.foldOld(it, batch, g); err != nil {
 			return err
 		}
@@ -228,9 +230,11 @@ func (c *change) resolve(it *pebble.Iterator, id call.RowID) (call.RowID, idEntr
 	}
 }
 
-// foldNew takes in the rows of one id that was not there.
-func (c *change) foldNew(g group) {
+// foldNew takes in the rows of one id that was not there. Legs that were told before
+// their row, under where it stands by the first of these, move along with it.
+func (c *change) foldNew(batch *pebble.Batch, g group) error {
 	r := &c.rows[g.rows[0]]
+	first := call.Ticks(r.Start)
 	body := c.body(g.rows[0])
 	c.keep(g.rows[0], call.New, nil)
 	if c.foldInto(r, g.rows[1:], false) {
@@ -251,6 +255,10 @@ func (c *change) foldNew(g group) {
 	c.keys.setRow(r, start, body)
 	c.keys.setID(r, start)
 	c.keys.setIndex(r, start)
+	if _, gone := c.gone[call.RowID{Tenant: r.Tenant, ID: r.ID}]; gone || first == start {
+		return nil // those of a row that the batch removes are gone
+	}
+	return c.legs.move(batch, r.Tenant, r.ID, first, start)
 }
 
 // wrote notes where the rows of one id stand; at first they are the same.

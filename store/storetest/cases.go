@@ -31,6 +31,7 @@ func cases() []law {
 		{"AliasesOfTheGone", aliasesOfTheGone},
 		{"BadAliasesAreRefused", badAliasesAreRefused},
 		{"ConditionsOfBefore", conditionsOfBefore},
+		{"LegsBeforeTheirRow", legsBeforeTheirRow},
 		{"StillHoldsOrConflicts", stillHoldsOrConflicts},
 		// Batch.State and Batch.If.
 		{"StateIsSetAndDeleted", stateIsSetAndDeleted},

@@ -55,6 +55,24 @@ func moveTakesAllAlong(f *fixture) {
 	f.sameAll()
 }
 
+// legsBeforeTheirRow: legs may be told before their row, under where it will stand. They
+// move along with it, also within the batch in which it comes.
+func legsBeforeTheirRow(f *fixture) {
+	r := rowAt("late", noon())
+	leg := call.Leg{Tenant: r.Tenant, Row: r.Cursor(), ID: legID(1), Main: true, From: noon(), To: noon()}
+	f.write(call.Batch{Legs: []call.Leg{leg}})
+	f.write(call.Batch{Rows: []call.Row{r, movedTo(r, noon().Add(time.Hour))}})
+	if legs := f.sameLegs(r.Tenant, call.Cursor{Start: noon().Add(time.Hour), ID: r.ID}); len(legs) != 1 {
+		f.Fatalf("legs %+v", legs)
+	}
+	// Those of a row that is removed stay away, though it comes again in that batch.
+	f.write(call.Batch{
+		Remove: []call.RowID{{Tenant: r.Tenant, ID: r.ID}},
+		Rows:   []call.Row{movedTo(r, noon().Add(time.Hour)), movedTo(r, noon().Add(2*time.Hour))},
+	})
+	f.sameAll()
+}
+
 func removalIsWhole(f *fixture) {
 	r := told(rowAt("gone", noon()), call.SIP.Witness(), func(r *call.Row) { r.Caller, r.CorrelationID = "+49301", call.NameGUID("x") })
 	leg := call.Leg{Tenant: r.Tenant, Row: r.Cursor(), ID: legID(1), Main: true, From: noon(), To: noon()}
