@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/source"
+)
+
+func (p *program) sourceCommand() *cobra.Command {
+	return group("source", "Look at what calls are heard from", p.sourceListCommand(), p.sourceTestCommand())
+}
+
+func (p *program) sourceListCommand() *cobra.Command {
+	var form string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the sources of the running server",
+		Long: `List the sources of the server that runs on the data folder: where each listens,
+whose calls it hears, whether senders prove who they are, and when it has last
+understood what was sent. -o json tells all counts, too, by the names of the metrics.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			h, err := p.enter(cmd.Context(), cmd, false)
+			if err != nil {
+				return err
+			}
+			defer h.close(&err)
+			if !h.served {
+				return fmt.Errorf("no server runs on %s: calls are heard while one does", h.dir)
+			}
+			all, err := askSources(cmd.Context(), h)
+			if err != nil {
+				return err
+			}
+			out := table{{"NAME", "KIND", "ADDRESS", "TENANT", "TRUNK", "AUTHENTICATED", "LAST SEEN (UTC)"}}
+			for _, s := range all {
+				var seen time.Time
+				if s.Seen != nil {
+					seen = *s.Seen
+				}
+				out = append(out, []string{s.Name, s.Kind, s.Address, s.Tenant, s.Trunk, yesNo(s.Authenticated), lastSeen(seen)})
+			}
+			return p.print(form, out, all)
+		},
+	}
+	outputFlag(cmd, &form)
+	return cmd
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// askSources asks the server of the house for its sources.
+func askSources(ctx context.Context, h *house) (all []sourceStatus, err error) {
+	client := adminClient(h.dir)
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://admin"+sourcesPath, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }() // it was only read
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the server answers %s: is it of another version?", resp.Status)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&all); err != nil {
+		return nil, fmt.Errorf("the server's sources: %w", err)
+	}
+	return all, nil
+}
+
+func (p *program) sourceTestCommand() *cobra.Command {
+	var during time.Duration
+	cmd := &cobra.Command{
+		Use:   "test NAME=URL",
+		Short: "Hear what a source would, and keep nothing",
+		Long: `Listen as 'serve --source NAME=URL' would, for a while, and say what has come and
+what could not be understood, by cause. Nothing is kept, and no server is needed: one
+that listens at the same address has to be stopped first. A source of TLS has to name
+its files (cert=, key=). The exit code is 1 if nothing was understood.`,
+		Example: "  trunklog source test sbc1=hep+udp://:9060 --for 30s",
+		Args:    exactly("NAME=URL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if during <= 0 {
+				return usage("--for %v: a time above 0 is needed, such as 30s", during)
+			}
+			name, src, err := p.kinds().Open(args[0], func(string) source.Options { return source.Options{Now: p.now} })
+			if err != nil {
+				return invalid(err)
+			}
+			return p.testSource(cmd.Context(), name, src, during)
+		},
+	}
+	cmd.Flags().DurationVar(&during, "for", 30*time.Second, "listen for `TIME`; an interrupt ends it, too")
+	return cmd
+}
+
+// testSource hears a source for a while and says what came.
+func (p *program) testSource(ctx context.Context, name string, src source.Source, during time.Duration) (err error) {
+	defer func() { err = errors.Join(err, src.Close()) }()
+	if err := src.Listen(ctx); err != nil {
+		return fmt.Errorf("source %s: %w", name, err)
+	}
+	about := src.About()
+	fmt.Fprintf(p.stderr, "listening: %s at %s, for %v\n", about.Kind, about.Address, during)
+	ctx, cancel := context.WithTimeout(ctx, during)
+	defer cancel()
+	heard := eventCount{n: map[call.EventKind]int{}}
+	if err := src.Run(ctx, "", &heard); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("source %s: %w", name, err)
+	}
+	out := table{{"WHAT", "CAUSE", "COUNT"}}
+	for _, kind := range slices.Sorted(maps.Keys(heard.n)) {
+		out = append(out, []string{"Understood: events of the kind " + kind.String(), "", strconv.Itoa(heard.n[kind])})
+	}
+	help := map[string]string{}
+	for _, m := range src.Measures() {
+		help[m.Name] = strings.TrimSuffix(m.Help, ".")
+	}
+	for _, c := range countsOf(src) {
+		if c.N > 0 {
+			out = append(out, []string{help[c.Name], c.Cause, strconv.FormatUint(c.N, 10)})
+		}
+	}
+	if err := printTable(p.stdout, out); err != nil {
+		return err
+	}
+	if len(heard.n) == 0 {
+		return errors.New("nothing has come that could be understood")
+	}
+	return nil
+}
+
+// An eventCount is a sink that counts and keeps nothing.
+type eventCount struct {
+	mu sync.Mutex
+	n  map[call.EventKind]int
+}
+
+// Put implements [call.Sink].
+func (c *eventCount) Put(_ context.Context, events ...call.Event) (call.Outcome, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range events {
+		c.n[events[i].Kind]++
+	}
+	return call.Outcome{Fates: slices.Repeat([]call.Fate{call.Taken}, len(events))}, nil
+}

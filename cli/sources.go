@@ -1,0 +1,237 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/cert"
+	"github.com/trunklog/trunklog/door"
+	"github.com/trunklog/trunklog/ingest"
+	"github.com/trunklog/trunklog/source"
+	"github.com/trunklog/trunklog/tenant"
+)
+
+// A listening is a source of the server, and where its events go.
+type listening struct {
+	name string
+	source.Source
+	sink    *ingest.Sink
+	samples *samplesFile
+}
+
+// kinds returns the table of sources.
+func (p *program) kinds() source.Table {
+	if p.sources == nil {
+		return source.Kinds()
+	}
+	return p.sources
+}
+
+// A sourceOpener opens the inputs of a server.
+type sourceOpener struct {
+	p        *program
+	s        *serving
+	folder   *os.Root // the data folder
+	door     *door.Door
+	in       *ingest.Ingest
+	tenants  *tenant.Directory
+	certs    certificates
+	requests source.Requests
+	log      *slog.Logger
+
+	next *listening // that options were asked for
+	all  []*listening
+}
+
+// open opens the sources that every server has and those that --source names, so that
+// what is wrong with one of them is known before the server says that it is ready.
+func (o *sourceOpener) open(ctx context.Context) ([]*listening, error) {
+	err := o.openAll(ctx)
+	if err != nil {
+		return nil, errors.Join(err, closeSources(o.all))
+	}
+	return o.all, nil
+}
+
+func (o *sourceOpener) openAll(ctx context.Context) error {
+	kinds := o.p.kinds()
+	err := kinds.Standing(o.options, func(_ string, src source.Source) error { return o.take(ctx, src) })
+	if err != nil {
+		return err
+	}
+	for _, spec := range o.s.sources {
+		name, src, err := kinds.Open(spec, o.options)
+		if err != nil {
+			return invalid(err)
+		}
+		if slices.ContainsFunc(o.all, func(l *listening) bool { return l.name == name }) {
+			return usage("--source: there are two of the name %s", name)
+		}
+		if err := o.take(ctx, src); err != nil {
+			return fmt.Errorf("--source %s: %w", name, err)
+		}
+		o.log.Info("listening", "source", name, "address", src.About().Address)
+	}
+	return nil
+}
+
+// options returns what the source of a name needs.
+func (o *sourceOpener) options(name string) source.Options {
+	l := &listening{name: name, samples: &samplesFile{folder: o.folder, name: samplesName(name), now: o.p.now}}
+	o.next = l
+	return source.Options{
+		Log:    o.log,
+		Now:    o.p.now,
+		Raw:    o.s.keepsSIP(),
+		Reject: l.samples.add,
+		TLS:    sourceTLS(o.certs, o.p.now, o.log),
+		// A sender makes room for others until it is understood.
+		Listener: o.door.Senders,
+		Known:    door.Busy,
+		Of:       func(sender string, tenant call.GUID) call.Sink { return l.sink.Of(sender, tenant) },
+		Requests: o.requests,
+	}
+}
+
+// take has the source that was opened last listen.
+func (o *sourceOpener) take(ctx context.Context, src source.Source) error {
+	l := o.next
+	l.Source = src
+	o.all = append(o.all, l)
+	about := src.About()
+	input := ingest.Input{Source: l.name, Trunk: about.Trunk, Microsoft: about.Microsoft, Hearsay: !about.Authenticated}
+	if about.Tenant != "" {
+		owner, err := o.tenants.Find(ctx, about.Tenant)
+		if err != nil {
+			return err
+		}
+		input.Tenant = owner.ID
+	}
+	l.sink = o.in.SinkOf(input)
+	return src.Listen(ctx)
+}
+
+func closeSources(all []*listening) error {
+	var err error
+	for _, l := range all {
+		err = errors.Join(err, l.Close())
+		l.samples.close()
+	}
+	return err
+}
+
+// run hears calls until ctx is done.
+func (l *listening) run(ctx context.Context, in *ingest.Ingest) error {
+	mark, err := in.Mark(ctx, l.name)
+	if err == nil {
+		err = l.Run(ctx, mark, l.sink)
+	}
+	if err != nil {
+		return fmt.Errorf("source %s: %w", l.name, err)
+	}
+	return nil
+}
+
+// served returns what answers requests on the server's own ports, by path.
+func served(all []*listening) map[string]http.Handler {
+	paths := map[string]http.Handler{}
+	for _, l := range all {
+		if h, ok := l.Source.(source.Served); ok {
+			paths[h.Path()] = h
+		}
+	}
+	return paths
+}
+
+// sourceTLS returns what a source serves TLS with: the files that it names, or
+// the certificate that the server has anyway.
+func sourceTLS(certs certificates, now func() time.Time, log *slog.Logger) func(certFile, keyFile string) (*tls.Config, error) {
+	return func(certFile, keyFile string) (*tls.Config, error) {
+		if certFile == "" {
+			return certs.TLS(), nil
+		}
+		files, err := cert.Files(certFile, keyFile, now, func(err error) { log.Warn("certificate", "err", err) })
+		if err != nil {
+			return nil, err
+		}
+		return files.TLS(), nil
+	}
+}
+
+// maxSamples is how large the file of samples may become.
+const maxSamples = 8 << 20
+
+// A samplesFile holds samples of what a source could not read, one JSON object a
+// line, so that an operator can see what its sender does. It is made when there
+// is one. What does not fit is left out: the source counts them all.
+type samplesFile struct {
+	folder *os.Root // the data folder
+	name   string   // in it
+	now    func() time.Time
+
+	mu   sync.Mutex
+	f    *os.File
+	size int64
+}
+
+// samplesName returns the file of a source in the data folder.
+func samplesName(source string) string {
+	return filepath.Join(rejectsName, "source-"+source+".jsonl")
+}
+
+type sample struct {
+	Time   time.Time `json:"time"`
+	Reason string    `json:"reason"`
+	Raw    string    `json:"raw"`
+}
+
+func (s *samplesFile) add(cause string, raw []byte) {
+	b, err := json.Marshal(sample{s.now().UTC(), cause, rawText(raw)})
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.f == nil && s.open() != nil {
+		return
+	}
+	if s.size += int64(len(b)) + 1; s.size <= maxSamples {
+		_, _ = s.f.Write(append(b, '\n')) // a sample that cannot be kept is counted all the same
+	}
+}
+
+func (s *samplesFile) open() error {
+	if err := s.folder.MkdirAll(filepath.Dir(s.name), 0o700); err != nil {
+		return err
+	}
+	f, err := s.folder.OpenFile(s.name, os.O_CREATE|os.O_WRONLY|os.O_APPEND|noFollow, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	s.f, s.size = f, info.Size()
+	return nil
+}
+
+func (s *samplesFile) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.f != nil {
+		_ = s.f.Close()
+		s.f = nil
+	}
+}

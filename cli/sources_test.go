@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/metrics"
+	"github.com/trunklog/trunklog/source"
+	"github.com/trunklog/trunklog/source/hep"
+)
+
+// A toy is a source of a kind that nothing in the house knows: it tells one call in
+// two parts, and counts its marbles.
+type toy struct {
+	now  func() time.Time
+	open atomic.Bool
+	last atomic.Pointer[time.Time]
+}
+
+// toyKind is the line that the table gets.
+func toyKind() source.Kind {
+	return source.Kind{Schemes: []string{"toy"}, Open: func(_ *url.URL, o source.Options) (source.Source, error) { return &toy{now: o.Now}, nil }}
+}
+
+func (s *toy) About() call.About {
+	a := call.About{Kind: "toy", Tenant: "contoso", Trunk: "sbc7.contoso.com", Authenticated: true}
+	if s.open.Load() {
+		a.Address = "the desk"
+	}
+	if at := s.last.Load(); at != nil {
+		a.Seen = *at
+	}
+	return a
+}
+
+func (s *toy) Measures() []call.Measure {
+	return []call.Measure{{Name: "trunklog_toy_marbles_total", Help: "Marbles that were counted.", By: "colour"}}
+}
+
+func (s *toy) Counts(yield func(name, cause string, n uint64)) {
+	yield("trunklog_toy_marbles_total", "blue", 7)
+}
+
+func (s *toy) Listen(context.Context) error { s.open.Store(true); return nil }
+func (s *toy) Close() error                 { return nil }
+
+func (s *toy) Run(ctx context.Context, _ string, sink call.Sink) error {
+	start := call.Event{Kind: call.PartEvent, Call: "marble-1", Row: call.Row{Start: s.now().Add(-time.Minute), Trunk: "sbc7.contoso.com", CallType: "dr_in"}}
+	start.Row.Settle(call.CDR.Witness(), false)
+	stop := call.Event{Kind: call.LastPartEvent, Call: "marble-1", Row: call.Row{End: s.now(), FinalSIPCode: 200}}
+	stop.Row.Settle(call.CDR.Witness(), false)
+	for _, e := range []call.Event{start, stop} {
+		out, err := sink.Put(ctx, e)
+		if err != nil || out.Err() != nil {
+			return err
+		}
+	}
+	at := s.now()
+	s.last.Store(&at)
+	<-ctx.Done()
+	return nil
+}
+
+// toyProgram returns a program whose table has the toy.
+func toyProgram(out io.Writer) (*program, *lockedBuffer) {
+	log := new(lockedBuffer)
+	return &program{stdin: strings.NewReader(""), stdout: out, stderr: log, now: time.Now, sources: append(source.Kinds(), toyKind())}, log
+}
+
+// TestSourcesArePlugIns: a source that is a line in the table and nothing else is
+// heard, and shown by the metrics, by 'source list' and by the page of health. Its
+// parts of calls become rows as those of any other do.
+func TestSourcesArePlugIns(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	newTenant(t, data, "contoso", contosoID)
+	ctx, stop := context.WithCancel(t.Context())
+	server, log := toyProgram(io.Discard)
+	done := make(chan int, 1)
+	go func() {
+		done <- server.run(ctx, []string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--source", "desk=toy:"})
+	}()
+	defer func() {
+		stop()
+		<-done
+	}()
+	for deadline := time.Now().Add(patience); !strings.Contains(log.String(), `"msg":"ready"`); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the server is not ready:\n%s", log)
+		}
+	}
+	var all []sourceStatus
+	for deadline := time.Now().Add(patience); len(all) == 0 || all[len(all)-1].Seen == nil; time.Sleep(5 * time.Millisecond) {
+		var out bytes.Buffer
+		p, errs := toyProgram(&out)
+		if code := p.run(ctx, []string{"source", "list", "--data", data, "-o", "json"}); code != 0 {
+			t.Fatalf("exit code %d: %s", code, errs)
+		}
+		if err := json.Unmarshal(out.Bytes(), &all); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the toy is not seen: %s\n%s", &out, log)
+		}
+	}
+	if len(all) != 2 || all[0].Name != "http" || all[0].Kind != "push" || all[0].Address != "/ingest/v1/calls" || len(all[0].Counts) < 20 {
+		t.Errorf("%+v", all)
+	}
+	if s := all[len(all)-1]; s.Name != "desk" || s.Kind != "toy" || s.Address != "the desk" || s.Tenant != "contoso" || s.Trunk != "sbc7.contoso.com" ||
+		!s.Authenticated || s.Calls != (sourceCalls{New: 1}) || len(s.Counts) != 1 || s.Counts[0] != (sourceCount{"trunklog_toy_marbles_total", "blue", 7}) {
+		t.Errorf("%+v", s)
+	}
+	page := func(path string) string {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://admin"+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := adminClient(data)
+		defer client.CloseIdleConnections()
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s, %v", path, resp.Status, err)
+		}
+		return string(b)
+	}
+	text := page("/metrics")
+	for _, want := range []string{
+		"# HELP trunklog_toy_marbles_total Marbles that were counted.", `trunklog_toy_marbles_total{colour="blue",source="desk"} 7`,
+		`trunklog_rows_total{outcome="new",source="desk"} 1`, `trunklog_rows_total{outcome="new",source="http"} 0`,
+		`trunklog_push_requests_total{outcome="accepted"} 0`, `trunklog_limited_total{limit="batches"} 0`, `trunklog_limited_total{limit="scans"} 0`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("the metrics have no %s", want)
+		}
+	}
+	if got := page("/healthz"); got != "ok\n" {
+		t.Errorf("healthz: %q", got)
+	}
+	if got := page("/healthz?verbose"); !strings.HasPrefix(got, "ok\nsource http: push at /ingest/v1/calls, last seen never\nsource desk: toy at the desk, last seen 2") {
+		t.Errorf("healthz?verbose: %q", got)
+	}
+	if n := strings.TrimSpace(must(t, "", "calls", "count", "--data", data)); n != "1" {
+		t.Errorf("there are %s rows", n)
+	}
+}
+
+// TestMetricsOfSources: names, labels, kinds and help of what the sources of the table
+// count are those of the metrics' golden file, which dashboards rely on.
+func TestMetricsOfSources(t *testing.T) {
+	golden := read(t, repository+"/metrics/testdata/metrics.txt")
+	var measures []call.Measure
+	for _, name := range []string{"hep.Stats", "push.Stats"} {
+		c, ok := counted[name].zero.(call.Counter)
+		if !ok {
+			t.Fatalf("%s is no counter", name)
+		}
+		measures = append(measures, c.Measures()...)
+		text := shownMetrics(t, metrics.Config{Sources: func() []metrics.Source { return []metrics.Source{{Name: "sbc1", Counter: c}} }})
+		for line := range strings.Lines(golden) {
+			series, _, _ := strings.Cut(line, " ")
+			metric, _, _ := strings.Cut(series, "{")
+			if strings.HasPrefix(metric, "trunklog_"+strings.TrimSuffix(name, ".Stats")) && !strings.Contains(series, "sbc2") && !strings.Contains(text, series+" ") {
+				t.Errorf("%s is no more", series)
+			}
+		}
+	}
+	for _, m := range measures {
+		kind := map[bool]string{true: "gauge", false: "counter"}[m.Gauge]
+		if m.Name == "trunklog_hep_unread_total" { // the golden file has no value of it
+			continue
+		}
+		if !strings.Contains(golden, "# HELP "+m.Name+" "+m.Help+"\n# TYPE "+m.Name+" "+kind+"\n") {
+			t.Errorf("%s is not as in metrics.txt: %+v", m.Name, m)
+		}
+	}
+}
+
+// TestSourceTest: what a source would hear is counted, by what it is and by cause, and
+// nothing is kept. To hear nothing that is understood is a failure.
+func TestSourceTest(t *testing.T) {
+	address := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	message := []byte("OPTIONS sip:sbc1.contoso.com SIP/2.0\r\nCall-ID: a\r\nCSeq: 1 OPTIONS\r\nFrom: <sip:sip.pstnhub.microsoft.com>;tag=1\r\nTo: <sip:sbc1.contoso.com>\r\n\r\n")
+	good := hep.Packet{At: time.Now(), Src: netip.MustParseAddrPort("10.0.0.1:5060"), Dst: netip.MustParseAddrPort("10.0.0.2:5060"), Protocol: 6, Payload: message}
+	for _, c := range []struct {
+		name string
+		sent []byte
+		code int
+		says string
+	}{
+		{"a message", good.Append(nil), 0, `(?s)^WHAT +CAUSE +COUNT\nUnderstood: events of the kind message +- +1\n.*SIP messages taken out of HEP packets and accepted +- +1\n`},
+		{"another protocol", []byte("GET / HTTP/1.0\r\n\r\n"), 1, `HEP packets of which nothing came, by cause +magic +1\n`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out bytes.Buffer
+			p, errs := toyProgram(&out)
+			done := make(chan int, 1)
+			go func() {
+				done <- p.run(t.Context(), []string{"source", "test", "sbc1=hep+tcp://" + address, "--for", "2s"})
+			}()
+			for deadline := time.Now().Add(patience); !strings.Contains(errs.String(), "listening: hep+tcp at "+address+", for 2s"); time.Sleep(5 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("it does not listen")
+				}
+			}
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = conn.Write(c.sent)
+			if err = errors.Join(err, conn.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if code := <-done; code != c.code || !regexp.MustCompile(c.says).MatchString(out.String()) {
+				t.Errorf("exit code %d: %s\n%s", code, &out, errs)
+			}
+			if failed := strings.Contains(errs.String(), "nothing has come that could be understood"); failed != (c.code != 0) {
+				t.Errorf("it says %s", errs)
+			}
+		})
+	}
+}

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/tenant"
+)
+
+// welcome prints what a new user needs: lines that can be pasted.
+func (p *program) welcome(ctx context.Context, data string, s *serving, roots *roots, tenants *tenant.Directory) {
+	w := welcome{
+		program:    quoted(executable()),
+		data:       quoted(absolute(data)),
+		ca:         quoted(caPath(absolute(data))),
+		root:       roots.canonical,
+		own:        s.tlsCert == "",
+		from:       p.now().UTC().AddDate(0, 0, -28).Format(time.DateOnly),
+		to:         p.now().UTC().AddDate(0, 0, 1).Format(time.DateOnly),
+		tenant:     "TENANT",
+		client:     "CLIENT",
+		secretFile: exampleSecret,
+	}
+	if all, err := tenants.List(ctx); err == nil && len(all) > 0 {
+		w.tenant, w.tenantID = all[0].Name, all[0].ID.String()
+	}
+	if s.demo {
+		if client, err := os.ReadFile(demoClientPath(data)); err == nil {
+			w.client, w.secretFile = string(client), demoSecretPath(absolute(data))
+		}
+	}
+	fmt.Fprint(p.stderr, w.text())
+}
+
+// exampleSecret is the file for a secret in examples. On the command line or in
+// the environment others on the machine could read it.
+const exampleSecret = "reporter.secret"
+
+// A welcome holds the words of the lines.
+type welcome struct {
+	program, data, ca, root string
+	own                     bool // the certificate is of our own CA
+	from, to                string
+	tenant, tenantID        string
+	client, secretFile      string
+}
+
+func (w *welcome) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\ntrunklog is ready at %s\n", w.root)
+	if w.tenantID == "" {
+		fmt.Fprintf(&b, `
+There is no tenant yet. Add one, with a client that may read its calls:
+
+  %[1]s tenant add contoso --data %[2]s --id GUID --trunk sbc1.contoso.com
+  %[1]s client create reporter --data %[2]s --tenant contoso --secret-out %[3]s
+`, w.program, w.data, exampleSecret)
+	}
+	curlCA, goCA, psCA := "", "", ""
+	if w.own {
+		curlCA = "--cacert " + w.ca + " "
+		goCA = fmt.Sprintf("  // run with SSL_CERT_FILE=%s\n", w.ca)
+		psCA = fmt.Sprintf("  # on Windows first: Import-Certificate -FilePath %s -CertStoreLocation Cert:\\CurrentUser\\Root\n", w.ca)
+	}
+	token := fmt.Sprintf("%s token --data %s --tenant %s --client %s --secret-file %s", w.program, w.data, w.tenant, w.client, quoted(w.secretFile))
+	calls := fmt.Sprintf("%s/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=%s,toDateTime=%s)", w.root, w.from, w.to)
+	fmt.Fprintf(&b, `
+curl:
+
+  curl --compressed %s-H "Authorization: Bearer $(%s)" '%s'
+`, curlCA, token, calls)
+	id := w.tenantID
+	if id == "" {
+		id = "TENANT-GUID"
+	}
+	host := strings.TrimPrefix(w.root, "https://")
+	name, _, _ := strings.Cut(host, ":")
+	fmt.Fprintf(&b, `
+Go (msgraph-sdk-go, azidentity):
+
+%s  secret, err := os.ReadFile(%q)
+  cred, err := azidentity.NewClientSecretCredential(%q, %q, strings.TrimSpace(string(secret)), &azidentity.ClientSecretCredentialOptions{
+      ClientOptions:            azcore.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: %q}},
+      DisableInstanceDiscovery: true,
+  })
+  client, err := msgraphsdk.NewGraphServiceClientWithCredentialsAndHosts(cred, []string{"api://trunklog/.default"}, []string{%q})
+  client.GetAdapter().SetBaseUrl(%q)
+`, goCA, w.secretFile, id, w.client, w.root, name, w.root+"/v1.0")
+	fmt.Fprintf(&b, `
+PowerShell:
+
+%s  $token = & %s
+  Invoke-RestMethod -Headers @{Authorization = "Bearer $token"} -Uri '%s'
+
+`, psCA, token, calls)
+	return b.String()
+}
+
+// executable returns how this program can be called again.
+func executable() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// quoted returns s as one word of a shell.
+func quoted(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// TestWords: errors in words, whoever has made them.
+func TestWords(t *testing.T) {
+	denied := &fs.PathError{Op: "open", Path: "a/b", Err: syscall.EACCES}
+	missing := &fs.PathError{Op: "openat", Path: "c.json", Err: syscall.ENOENT}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("%w: so it is", call.ErrInvalid), "so it is"},
+		{fmt.Errorf("data folder: %w", denied), "data folder: a/b: permission denied: run as the user whose file it is, or let this user in"},
+		{fmt.Errorf("c.json: %w", missing), "c.json: no such file or directory"},
+		{errors.Join(fmt.Errorf("c.json: %w", missing), errors.New("more")), "c.json: no such file or directory\nmore"},
+		{&exitError{exitPart, errors.Join(missing, fmt.Errorf("then: %w", denied))}, "c.json: no such file or directory\nthen: a/b: permission denied: run as the user whose file it is, or let this user in"},
+	} {
+		if got := words(c.err); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestNotTaken: what a flag does not take is said in words, of each type of flag
+// that there is.
+func TestNotTaken(t *testing.T) {
+	p := &program{now: time.Now}
+	root := p.root()
+	n := 0
+	for _, name := range knownSettings(root) {
+		for _, cmd := range append(root.Commands(), root) {
+			f := cmd.Flags().Lookup(name)
+			if f == nil {
+				continue
+			}
+			err := cmd.Flags().Set(name, "no such thing")
+			var bad *pflag.InvalidValueError
+			if !errors.As(err, &bad) {
+				continue
+			}
+			n++
+			got := notTaken(err, func(flag string) string { return "--" + flag }).Error()
+			if !strings.HasPrefix(got, "--"+name+` "no such thing": `) || !strings.HasSuffix(got, " is needed") {
+				t.Errorf("--%s of type %s: %s", name, f.Value.Type(), got)
+			}
+		}
+	}
+	if n < 5 {
+		t.Errorf("only %d flags have refused anything", n)
+	}
+	var flags pflag.FlagSet
+	flags.Int32("n", 0, "")
+	err := notTaken(flags.Set("n", "99999999999"), func(string) string { return "n" })
+	if err == nil || err.Error() != `n "99999999999": the number is out of range` {
+		t.Error(err)
+	}
+}

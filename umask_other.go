@@ -1,9 +1,0 @@
-//go:build !unix
-
-package main
-
-// private does nothing where files have no mode.
-func private() {}
-
-// noFollow is nothing where there is no such flag.
-const noFollow = 0
