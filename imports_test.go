@@ -35,6 +35,7 @@ var law = map[string][]string{
 	"odata":            {"call"},
 	"gen":              {"call"},
 	"cert":             {},
+	"datadir":          {},
 	"door":             {},
 	"auth":             {"github.com/go-jose/go-jose/v4"},
 	"graph":            {"call", "odata", "github.com/klauspost/compress", "golang.org/x/time", "share"},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
@@ -238,7 +239,7 @@ type admin struct {
 
 // openAdmin listens on the socket, and on monitor if that is not empty.
 func openAdmin(data, monitor string) (a admin, err error) {
-	if a.socket, err = socket.Listen(socketPath(data)); err != nil || monitor == "" {
+	if a.socket, err = socket.Listen(datadir.Socket(data)); err != nil || monitor == "" {
 		return a, err
 	}
 	if a.monitor, err = net.Listen("tcp", monitor); err != nil {

@@ -14,23 +14,9 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/tenant"
 )
-
-// stateKV lets auth keep its state beside the rows.
-type stateKV struct{ store call.Store }
-
-func (s stateKV) Load(ctx context.Context, prefix string) (map[string][]byte, error) {
-	return call.Values(ctx, s.store, prefix)
-}
-
-func (s stateKV) Save(ctx context.Context, set, cond map[string][]byte) error {
-	_, err := s.store.Write(ctx, call.Batch{State: set, If: cond})
-	if errors.Is(err, call.ErrConflict) {
-		return fmt.Errorf("%w: %w", auth.ErrConflict, err)
-	}
-	return err
-}
 
 func (p *program) clientCommand() *cobra.Command {
 	return group("client", "The programs that may sign in", p.clientCreateCommand(), p.clientListCommand(), p.clientRotateCommand(), p.clientDisableCommand(), p.clientEnableCommand())
@@ -71,12 +57,12 @@ func (p *program) desk(cmd *cobra.Command, tenantName string, f func(ctx context
 // takes.
 func (p *program) commandAuthority(ctx context.Context, cmd *cobra.Command, h *house) (*auth.Authority, error) {
 	apart, _ := cmd.Flags().GetString("master-key-file")
-	place := keyPlace{h.folder, h.dir, apart}
+	place := datadir.PlaceOfKey(h.folder, h.dir, apart)
 	key, err := masterKey(ctx, place, h.store)
 	if err != nil {
 		return nil, err
 	}
-	if warning := place.warning(); warning != "" {
+	if warning := place.Warning(); warning != "" {
 		fmt.Fprintf(p.stderr, "warning: %s\n", warning)
 	}
 	root := defaultRoot
@@ -179,7 +165,7 @@ func (p *program) printSecret(form, out string, c auth.Client, s auth.Secret) er
 	switch {
 	case s.IsZero():
 	case out != "":
-		if err := writeNew(out, []byte(s.Reveal()+"\n")); err != nil {
+		if err := datadir.WriteNew(out, []byte(s.Reveal()+"\n")); err != nil {
 			return fmt.Errorf("--secret-out: the secret could not be written and nobody knows it now; make another with 'trunklog client rotate %s': %w", c.ID, err)
 		}
 		fmt.Fprintf(p.stderr, "the secret is in %s\n", out)

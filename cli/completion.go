@@ -9,6 +9,7 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/store"
 	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
@@ -136,10 +137,10 @@ func (p *program) completeTenants(cmd *cobra.Command, _ []string, _ string) ([]s
 
 func (p *program) tenantNames(ctx context.Context, data, spec string) []string {
 	if spec == "" {
-		spec = "pebble:" + storePath(data)
+		spec = "pebble:" + datadir.Store(data)
 	}
 	st, err := func() (call.Store, error) {
-		if st, err := socket.Dial(ctx, socketPath(data), version()); err == nil {
+		if st, err := socket.Dial(ctx, datadir.Socket(data), version()); err == nil {
 			return st, nil
 		}
 		return store.Open(ctx, spec, store.Options{Existing: true, ReadOnly: true, AsItIs: true})

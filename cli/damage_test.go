@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/datadir"
 )
 
 // TestDataFolderDamage harms what is beside the store in a data folder, after
@@ -38,7 +40,7 @@ func TestDataFolderDamage(t *testing.T) {
 			} else if err := s.stop(t); err != nil {
 				t.Error(err)
 			}
-			if err := os.RemoveAll(socketPath(whole)); err != nil { // it cannot be copied
+			if err := os.RemoveAll(datadir.Socket(whole)); err != nil { // it cannot be copied
 				t.Fatal(err)
 			}
 			told := 0

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/store"
 )
 
@@ -183,14 +184,14 @@ func (p *program) backup(ctx context.Context, h *house, k call.Keeper, dir, apar
 	if err != nil {
 		return err
 	}
-	if err := k.Backup(ctx, storePath(dir)); err != nil {
+	if err := k.Backup(ctx, datadir.Store(dir)); err != nil {
 		return errors.Join(err, undo())
 	}
 	if err := copyKeys(h.dir, dir); err != nil {
 		return errors.Join(err, undo())
 	}
 	fmt.Fprintf(p.stderr, "backup written to %s\n", dir)
-	for _, warning := range openFolders(dir) {
+	for _, warning := range datadir.OpenToOthers(dir) {
 		fmt.Fprintf(p.stderr, "warning: %s\n", warning)
 	}
 	p.noteKey(apart)
@@ -249,7 +250,7 @@ is checked before the command is done.`,
 }
 
 func (p *program) restore(ctx context.Context, backup, data, apart string) error {
-	if _, err := os.Stat(storePath(backup)); err != nil {
+	if _, err := os.Stat(datadir.Store(backup)); err != nil {
 		return fmt.Errorf("%s is not a backup: %w", backup, err)
 	}
 	if inUse(ctx, backup) {
@@ -279,10 +280,10 @@ func (p *program) restore(ctx context.Context, backup, data, apart string) error
 // inUse reports whether a process has the store of a data folder open. A backup
 // has no note of an owner, and is not touched.
 func inUse(ctx context.Context, dir string) bool {
-	if _, err := os.Stat(filepath.Join(storePath(dir), "owner")); err != nil {
+	if _, err := os.Stat(filepath.Join(datadir.Store(dir), "owner")); err != nil {
 		return false
 	}
-	st, err := store.Open(ctx, "pebble:"+storePath(dir), store.Options{Existing: true, ReadOnly: true, AsItIs: true})
+	st, err := store.Open(ctx, "pebble:"+datadir.Store(dir), store.Options{Existing: true, ReadOnly: true, AsItIs: true})
 	if err == nil {
 		_ = st.Close() // it was only read
 	}
@@ -292,13 +293,13 @@ func inUse(ctx context.Context, dir string) bool {
 // fillRestored copies a backup to dir and checks the copy, and the key that
 // lies in it or apart.
 func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) error {
-	if err := os.CopyFS(storePath(dir), os.DirFS(storePath(backup))); err != nil {
+	if err := os.CopyFS(datadir.Store(dir), os.DirFS(datadir.Store(backup))); err != nil {
 		return err
 	}
 	if err := copyKeys(backup, dir); err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, "pebble:"+storePath(dir), store.Options{Upgrade: p.upgrading().report(ctx)})
+	st, err := store.Open(ctx, "pebble:"+datadir.Store(dir), store.Options{Upgrade: p.upgrading().report(ctx)})
 	if err != nil {
 		return err
 	}
@@ -320,26 +321,26 @@ func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) e
 
 // copyKeys copies what belongs to a store but lies beside it.
 func copyKeys(from, to string) error {
-	key, err := os.ReadFile(keyPath(from))
+	key, err := os.ReadFile(datadir.Key(from))
 	if err == nil {
-		err = writeNew(keyPath(to), key)
+		err = datadir.WriteNew(datadir.Key(to), key)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Mkdir(tlsPath(to), 0o700); err != nil {
+	if err := os.Mkdir(datadir.TLS(to), 0o700); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(tlsPath(from))
+	entries, err := os.ReadDir(datadir.TLS(from))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(tlsPath(from), e.Name()))
+		b, err := os.ReadFile(filepath.Join(datadir.TLS(from), e.Name()))
 		if err != nil {
 			return err
 		}
-		if err := writeNew(filepath.Join(tlsPath(to), e.Name()), b); err != nil {
+		if err := datadir.WriteNew(filepath.Join(datadir.TLS(to), e.Name()), b); err != nil {
 			return err
 		}
 	}

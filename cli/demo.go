@@ -10,6 +10,7 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/tenant"
 )
@@ -56,8 +57,8 @@ func (p *program) prepareDemo(ctx context.Context, folder *os.Root, st call.Stor
 		return fmt.Errorf("demo: %w", err)
 	}
 	err = errors.Join(
-		writeNewIn(folder, demoClientName, []byte(client.ID)),
-		writeNewIn(folder, demoSecretName, []byte(secret.Reveal())),
+		datadir.WriteNewIn(folder, demoClientName, []byte(client.ID)),
+		datadir.WriteNewIn(folder, demoSecretName, []byte(secret.Reveal())),
 		p.demoCalls(ctx, st),
 	)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/source/hep"
 	"github.com/trunklog/trunklog/store/socket"
@@ -124,7 +125,7 @@ func (l *heardLedger) send(address string, seed uint64) {
 // how many calls that are.
 func (l *heardLedger) verify(t *testing.T, s *server, when string) int {
 	t.Helper()
-	st, err := socket.Dial(t.Context(), socketPath(s.data), version())
+	st, err := socket.Dial(t.Context(), datadir.Socket(s.data), version())
 	if err != nil {
 		t.Fatal(err)
 	}

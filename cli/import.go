@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/format"
 	"github.com/trunklog/trunklog/format/csv"
 	"github.com/trunklog/trunklog/ingest"
@@ -170,7 +171,7 @@ func (in *importer) readyRejects(h *house) error {
 	r := in.rejects
 	r.dry, r.stderr, r.now = in.dryRun, in.stderr, in.now
 	r.folder, r.dir = h.folder, h.dir
-	r.fallback = filepath.Join(rejectsName, fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
+	r.fallback = filepath.Join(datadir.Rejects, fmt.Sprintf("import-%s-%d.jsonl", in.now().UTC().Format("20060102T150405Z"), os.Getpid()))
 	return r.ready()
 }
 

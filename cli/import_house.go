@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/format"
 	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/store"
@@ -21,7 +22,7 @@ import (
 // program, or a map, need not have added a tenant yet.
 func (in *importer) house(ctx context.Context, cmd *cobra.Command) (*house, error) {
 	h, err := in.enterWith(ctx, cmd, store.Options{Existing: true, Upgrade: in.upgrading().report(ctx), Bulk: true})
-	var none *noneError
+	var none *datadir.NoneError
 	if !in.dryRun || !errors.As(err, &none) {
 		return h, err
 	}
@@ -31,7 +32,7 @@ func (in *importer) house(ctx context.Context, cmd *cobra.Command) (*house, erro
 		return nil, err
 	}
 	h = &house{dir: dir, scratch: true}
-	if h.folder, err = openFolder(dir); err != nil {
+	if h.folder, err = datadir.Open(dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if h.store, _, err = in.openStore(ctx, dir, "", store.Options{}); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/store/socket"
 )
 
@@ -89,7 +90,7 @@ func (m *mixed) load(ctx context.Context, s *server, name string) (wait func()) 
 
 // compact does so again and again until the server is gone.
 func compact(ctx context.Context, s *server) {
-	st, err := socket.Dial(ctx, socketPath(s.data), version())
+	st, err := socket.Dial(ctx, datadir.Socket(s.data), version())
 	if err != nil {
 		return
 	}
@@ -143,7 +144,7 @@ type ledger struct {
 
 // write writes batches of 1 to 50 rows until the server is gone.
 func (l *ledger) write(ctx context.Context, s *server, name string) {
-	st, err := socket.Dial(ctx, socketPath(s.data), version())
+	st, err := socket.Dial(ctx, datadir.Socket(s.data), version())
 	if err != nil {
 		return
 	}
@@ -177,7 +178,7 @@ func (l *ledger) write(ctx context.Context, s *server, name string) {
 // verify reads the whole log and compares it with the ledger.
 func (l *ledger) verify(t *testing.T, s *server, cycle int) {
 	t.Helper()
-	st, err := socket.Dial(t.Context(), socketPath(s.data), version())
+	st, err := socket.Dial(t.Context(), datadir.Socket(s.data), version())
 	if err != nil {
 		t.Fatal(err)
 	}

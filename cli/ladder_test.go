@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/store"
 )
 
@@ -53,7 +54,7 @@ func keepSIP(t *testing.T, data string) (with, without call.GUID) {
 			Tenant: tenant, Row: row.Cursor(), ID: call.NameGUID("ladder", name), Main: name == "teams", From: at, To: at.Add(time.Second),
 		})
 	}
-	st, err := store.Open(t.Context(), "pebble:"+storePath(data), store.Options{})
+	st, err := store.Open(t.Context(), "pebble:"+datadir.Store(data), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/source/push"
 )
 
@@ -25,7 +26,7 @@ import (
 func (s *server) metric(t *testing.T, name string) int {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socketPath(s.data))
+		return new(net.Dialer).DialContext(ctx, "unix", datadir.Socket(s.data))
 	}}}
 	res, err := client.Get("http://localhost/metrics")
 	if err != nil {

@@ -9,11 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 )
 
 // A rejectsFile holds the records that could not be read, one JSON object a
@@ -87,7 +86,7 @@ func (r *rejectsFile) ready() error {
 	if r.dry || r.path != "" {
 		return nil
 	}
-	dir := rejectsName
+	dir := datadir.Rejects
 	if _, err := r.folder.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		dir = "."
 	}
@@ -131,14 +130,14 @@ func (r *rejectsFile) open(stderr io.Writer) (io.Writer, error) {
 		if err = r.folder.MkdirAll(filepath.Dir(r.fallback), 0o700); err == nil {
 			r.f, err = r.folder.OpenFile(r.fallback, flags, 0o600)
 		}
-		_, _ = deleteRejects(r.folder, r.now()) // what stays is tried again by the next import, and by a server
+		_, _ = datadir.DeleteRejects(r.folder, r.now()) // what stays is tried again by the next import, and by a server
 	case stderrName:
 		return stderr, nil
 	default:
 		if info, statErr := os.Lstat(r.path); statErr == nil && isDevice(r.path, info) {
 			r.f, err = openDevice(r.path, info)
 		} else {
-			r.f, err = os.OpenFile(r.path, flags|noFollow, 0o600)
+			r.f, err = os.OpenFile(r.path, flags|datadir.NoFollow, 0o600)
 		}
 	}
 	if err != nil {
@@ -158,7 +157,7 @@ func openDevice(path string, info os.FileInfo) (*os.File, error) {
 			return nil, err
 		}
 	} else {
-		flags |= noFollow
+		flags |= datadir.NoFollow
 	}
 	f, err := os.OpenFile(path, flags, 0)
 	if err != nil {
@@ -202,7 +201,7 @@ func (r *rejectsFile) add(file string, e *call.SyntaxError) (err error) {
 		}
 	}
 	r.n++
-	b, err := json.Marshal(reject{file, e.Line, words(e.Err), rawText(e.Raw)})
+	b, err := json.Marshal(reject{file, e.Line, words(e.Err), datadir.RawText(e.Raw)})
 	if err == nil {
 		_, err = r.to.Write(append(b, '\n'))
 	}
@@ -229,24 +228,6 @@ func (r *rejectsFile) say(w io.Writer) {
 	if more := r.n - len(r.first); r.dry && more > 0 {
 		fmt.Fprintf(w, "and %d more\n", more)
 	}
-}
-
-// rawText returns b as text from which the bytes can be had again.
-func rawText(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	var s strings.Builder
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
-			fmt.Fprintf(&s, `\x%02x`, b[0])
-		} else {
-			s.WriteRune(r)
-		}
-		b = b[n:]
-	}
-	return s.String()
 }
 
 func (r *rejectsFile) close() error {

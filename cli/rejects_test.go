@@ -5,19 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-)
 
-func openTestFolder(t *testing.T) (*os.Root, string) {
-	t.Helper()
-	dir := t.TempDir()
-	folder, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { folder.Close() })
-	return folder, dir
-}
+	"github.com/trunklog/trunklog/datadir"
+)
 
 // TestRejectsReady: whether there can be a rejects file is found out before
 // anything is imported, and leaves nothing behind.
@@ -39,21 +29,21 @@ func TestRejectsReady(t *testing.T) {
 	if err := r.ready(); err != nil || left() != "" {
 		t.Errorf("without the folder: %v, and there is %q", err, left())
 	}
-	if err := folder.Mkdir(rejectsName, 0o700); err != nil {
+	if err := folder.Mkdir(datadir.Rejects, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.ready(); err != nil || left() != " /rejects" {
 		t.Errorf("with the folder: %v, and there is %q", err, left())
 	}
 	// Nobody can write in what is no folder, root neither.
-	if err := folder.Remove(rejectsName); err != nil {
+	if err := folder.Remove(datadir.Rejects); err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.WriteFile(rejectsName, nil, 0o600); err != nil {
+	if err := folder.WriteFile(datadir.Rejects, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	err := r.ready()
-	if err == nil || !strings.HasPrefix(words(err), "rejects file: there can be none in "+filepath.Join(dir, rejectsName)+": ") ||
+	if err == nil || !strings.HasPrefix(words(err), "rejects file: there can be none in "+filepath.Join(dir, datadir.Rejects)+": ") ||
 		!strings.Contains(err.Error(), "nothing was imported: name another place with --rejects FILE") {
 		t.Error(err)
 	}
@@ -65,10 +55,10 @@ func TestRejectsReady(t *testing.T) {
 	if os.Geteuid() == 0 {
 		return
 	}
-	if err := folder.Remove(rejectsName); err != nil {
+	if err := folder.Remove(datadir.Rejects); err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.Mkdir(rejectsName, 0o500); err != nil {
+	if err := folder.Mkdir(datadir.Rejects, 0o500); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.ready(); err == nil || !strings.Contains(err.Error(), "permission denied") {
@@ -76,41 +66,13 @@ func TestRejectsReady(t *testing.T) {
 	}
 }
 
-// TestDeleteRejects: what imports have left is deleted after thirty days, and
-// nothing else.
-func TestDeleteRejects(t *testing.T) {
-	folder, dir := openTestFolder(t)
-	now := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
-	if n, err := deleteRejects(folder, now); n != 0 || err != nil {
-		t.Errorf("without the folder: %d, %v", n, err)
+func openTestFolder(t *testing.T) (*os.Root, string) {
+	t.Helper()
+	dir := t.TempDir()
+	folder, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	days := map[string]int{
-		"import-20261001T000000Z-1.jsonl": 31, "import-20261031T000000Z-1.jsonl": 30, "import-20261101T000000Z-1.jsonl": 29,
-		"source-sbc1.jsonl": 100, "mine.jsonl": 100, "import-notes.txt": 100, "import-folder.jsonl": 100,
-	}
-	for name, age := range days {
-		path := filepath.Join(dir, rejectsName, name)
-		var err error
-		if strings.Contains(name, "folder") {
-			err = os.MkdirAll(path, 0o700)
-		} else if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			err = os.WriteFile(path, nil, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := now.AddDate(0, 0, -age)
-		if err := os.Chtimes(path, at, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n, err := deleteRejects(folder, now); n != 2 || err != nil {
-		t.Errorf("%d deleted, %v", n, err)
-	}
-	for name, age := range days {
-		_, err := folder.Stat(filepath.Join(rejectsName, name))
-		if gone := strings.HasPrefix(name, "import-2026") && age >= 30; gone != (err != nil) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	t.Cleanup(func() { folder.Close() })
+	return folder, dir
 }

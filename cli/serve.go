@@ -17,6 +17,7 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
@@ -116,10 +117,10 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 	if err != nil {
 		return err
 	}
-	if err := dataFolder(data, true); err != nil {
+	if err := datadir.Make(data, true); err != nil {
 		return err
 	}
-	folder, err := openFolder(data)
+	folder, err := datadir.Open(data)
 	if err != nil {
 		return err
 	}
@@ -149,10 +150,10 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	if err := sameFolder(folder, data); err != nil {
+	if err := datadir.Same(folder, data); err != nil {
 		return err
 	}
-	for _, warning := range folderWarnings(data, spec) {
+	for _, warning := range datadir.Warnings(data, spec) {
 		log.Warn(warning)
 	}
 	tenants, err := tenant.Open(ctx, st, p.now)
@@ -169,12 +170,12 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 			log.Info("clock of a source", "source", source, "ahead", ahead.Round(time.Millisecond).String())
 		},
 	})
-	place := keyPlace{folder, data, s.masterKeyFile}
+	place := datadir.PlaceOfKey(folder, data, s.masterKeyFile)
 	key, err := masterKey(ctx, place, st)
 	if err != nil {
 		return err
 	}
-	if warning := place.warning(); warning != "" {
+	if warning := place.Warning(); warning != "" {
 		log.Warn(warning)
 	}
 	entrance, err := s.door(log)
@@ -278,7 +279,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err
 // can keep nothing any more.
 func (s *serving) openStore(ctx context.Context, data, spec string, w *watch, stop context.CancelCauseFunc, log *slog.Logger) (call.Store, error) {
 	if spec == "" {
-		spec = "pebble:" + storePath(data)
+		spec = "pebble:" + datadir.Store(data)
 	}
 	st, err := store.Open(ctx, spec, store.Options{
 		Log:        log,

@@ -3,19 +3,17 @@ package cli
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/cert"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/ingest"
 	"github.com/trunklog/trunklog/source"
@@ -27,7 +25,7 @@ type listening struct {
 	name string
 	source.Source
 	sink    *ingest.Sink
-	samples *samplesFile
+	samples *datadir.Samples
 }
 
 // kinds returns the table of sources.
@@ -88,13 +86,13 @@ func (o *sourceOpener) openAll(ctx context.Context) error {
 
 // options returns what the source of a name needs.
 func (o *sourceOpener) options(name string) source.Options {
-	l := &listening{name: name, samples: &samplesFile{folder: o.folder, name: samplesName(name), now: o.p.now}}
+	l := &listening{name: name, samples: datadir.NewSamples(o.folder, name, o.p.now)}
 	o.next = l
 	return source.Options{
 		Log:    o.log,
 		Now:    o.p.now,
 		Raw:    o.s.keepsSIP(),
-		Reject: l.samples.add,
+		Reject: l.samples.Add,
 		TLS:    sourceTLS(o.certs, o.p.now, o.log),
 		// A sender makes room for others until it is understood.
 		Listener: o.door.Senders,
@@ -126,7 +124,7 @@ func closeSources(all []*listening) error {
 	var err error
 	for _, l := range all {
 		err = errors.Join(err, l.Close())
-		l.samples.close()
+		l.samples.Close()
 	}
 	return err
 }
@@ -166,72 +164,5 @@ func sourceTLS(certs certificates, now func() time.Time, log *slog.Logger) func(
 			return nil, err
 		}
 		return files.TLS(), nil
-	}
-}
-
-// maxSamples is how large the file of samples may become.
-const maxSamples = 8 << 20
-
-// A samplesFile holds samples of what a source could not read, one JSON object a
-// line, so that an operator can see what its sender does. It is made when there
-// is one. What does not fit is left out: the source counts them all.
-type samplesFile struct {
-	folder *os.Root // the data folder
-	name   string   // in it
-	now    func() time.Time
-
-	mu   sync.Mutex
-	f    *os.File
-	size int64
-}
-
-// samplesName returns the file of a source in the data folder.
-func samplesName(source string) string {
-	return filepath.Join(rejectsName, "source-"+source+".jsonl")
-}
-
-type sample struct {
-	Time   time.Time `json:"time"`
-	Reason string    `json:"reason"`
-	Raw    string    `json:"raw"`
-}
-
-func (s *samplesFile) add(cause string, raw []byte) {
-	b, err := json.Marshal(sample{s.now().UTC(), cause, rawText(raw)})
-	if err != nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.f == nil && s.open() != nil {
-		return
-	}
-	if s.size += int64(len(b)) + 1; s.size <= maxSamples {
-		_, _ = s.f.Write(append(b, '\n')) // a sample that cannot be kept is counted all the same
-	}
-}
-
-func (s *samplesFile) open() error {
-	if err := s.folder.MkdirAll(filepath.Dir(s.name), 0o700); err != nil {
-		return err
-	}
-	f, err := s.folder.OpenFile(s.name, os.O_CREATE|os.O_WRONLY|os.O_APPEND|noFollow, 0o600)
-	if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	s.f, s.size = f, info.Size()
-	return nil
-}
-
-func (s *samplesFile) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.f != nil {
-		_ = s.f.Close()
-		s.f = nil
 	}
 }

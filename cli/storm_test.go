@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/source/hep"
 	"github.com/trunklog/trunklog/store/socket"
@@ -33,7 +34,7 @@ func TestStorms(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer heard.Close()
-	st, err := socket.Dial(t.Context(), socketPath(data), version())
+	st, err := socket.Dial(t.Context(), datadir.Socket(data), version())
 	if err != nil {
 		t.Fatal(err)
 	}

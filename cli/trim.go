@@ -2,15 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -55,16 +52,12 @@ func trimMessages(ctx context.Context, st call.Store, keep tenant.Period, now fu
 	}
 }
 
-// keepRejects is for how long the rejects files of imports are kept: there are
-// telephone numbers in them, and whoever wants to mend a record does it soon.
-const keepRejects = 30 * 24 * time.Hour
-
 // trimRejects deletes the rejects files that are too old until ctx is done.
 func trimRejects(ctx context.Context, folder *os.Root, now func() time.Time, log *slog.Logger) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
 	for {
-		switch n, err := deleteRejects(folder, now()); {
+		switch n, err := datadir.DeleteRejects(folder, now()); {
 		case err != nil:
 			log.Error("deleting old rejects files failed", "err", err)
 		case n > 0:
@@ -76,30 +69,4 @@ func trimRejects(ctx context.Context, folder *os.Root, now func() time.Time, log
 		case <-tick.C:
 		}
 	}
-}
-
-// deleteRejects deletes the files that imports have made in the folder of rejects
-// and that are older than they are kept. All else in it is left alone.
-func deleteRejects(folder *os.Root, now time.Time) (n int, err error) {
-	dir, err := folder.Open(rejectsName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	} else if err != nil {
-		return 0, err
-	}
-	entries, err := dir.ReadDir(-1)
-	err = errors.Join(err, dir.Close())
-	for _, e := range entries {
-		info, infoErr := e.Info()
-		if infoErr != nil || !info.Mode().IsRegular() || now.Sub(info.ModTime()) < keepRejects ||
-			!strings.HasPrefix(e.Name(), "import-") || filepath.Ext(e.Name()) != ".jsonl" {
-			continue
-		}
-		if removed := folder.Remove(filepath.Join(rejectsName, e.Name())); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
-			err = errors.Join(err, removed)
-			continue
-		}
-		n++
-	}
-	return n, err
 }

@@ -8,6 +8,3 @@ import "syscall"
 // the mask is that it was started with: its files hold telephone numbers and
 // keys, and not all of them are made by our own code.
 func private() { syscall.Umask(0o077) }
-
-// noFollow lets a file not be opened by way of a link.
-const noFollow = syscall.O_NOFOLLOW

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -16,7 +17,7 @@ func (p *program) welcome(ctx context.Context, data string, s *serving, roots *r
 	w := welcome{
 		program:    quoted(executable()),
 		data:       quoted(absolute(data)),
-		ca:         quoted(caPath(absolute(data))),
+		ca:         quoted(datadir.CA(absolute(data))),
 		root:       roots.canonical,
 		own:        s.tlsCert == "",
 		from:       p.now().UTC().AddDate(0, 0, -28).Format(time.DateOnly),

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/cert"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
@@ -203,15 +203,12 @@ func (p *program) certificates(data string, s *serving, roots *roots, log *slog.
 	if s.tlsCert != "" {
 		return cert.Files(s.tlsCert, s.tlsKey, p.now, report)
 	}
-	return cert.Own(tlsPath(data), roots.hosts, p.now, report)
+	return cert.Own(datadir.TLS(data), roots.hosts, p.now, report)
 }
-
-// caPath is where clients find the certificate of our own CA.
-func caPath(data string) string { return filepath.Join(tlsPath(data), "ca.pem") }
 
 // printCA prints the certificate that clients must trust.
 func (p *program) printCA(data string) error {
-	f, err := os.Open(caPath(data))
+	f, err := os.Open(datadir.CA(data))
 	if err != nil {
 		return err
 	}
