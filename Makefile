@@ -36,8 +36,8 @@ run: build
 # The product's own tests, then the official clients against the real binary.
 test: deps build
 	go vet ./...
-	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/(store/(pebble|socket)|bench)$$')
-	go test -timeout 20m ./bench
+	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/(store/(pebble|socket)|test/bench)$$')
+	go test -timeout 20m ./test/bench
 	go test -timeout 25m $(STORES)
 	go test $(RACE) -short -timeout 25m -skip '$(ALONE)' $(STORES)
 	cd sip/oracle && go vet ./... && go test ./...
@@ -45,24 +45,24 @@ test: deps build
 	$(MAKE) sdk
 
 # The CLI for Microsoft 365 is 470 packages: it is installed when its lock file has changed.
-M365 := sdktest/m365/node_modules/.package-lock.json
-$(M365): sdktest/m365/package-lock.json
-	cd sdktest/m365 && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
+M365 := test/sdk/m365/node_modules/.package-lock.json
+$(M365): test/sdk/m365/package-lock.json
+	cd test/sdk/m365 && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
 
 sdk: deps build $(M365)
-	cd sdktest/audiocodes && npm ci --no-audit --no-fund --loglevel=error
-	cd sdktest && npm ci --no-audit --no-fund --loglevel=error && go vet ./... && go test -timeout 10m ./...
+	cd test/sdk/audiocodes && npm ci --no-audit --no-fund --loglevel=error
+	cd test/sdk && npm ci --no-audit --no-fund --loglevel=error && go vet ./... && go test -timeout 10m ./...
 
 deps:
 	@.ci/deps node npm curl jq gcc nginx postgres tshark kamailio sipp baresip mkfs.ext4 python3-msal
 
 # A fresh trunklog, an SBC, Microsoft Teams on its one side and a carrier on the
-# other; see lab/main.go.
+# other; see test/lab/main.go.
 HEP ?= tcp
 SIP ?= tls
 lab: build
 	@.ci/deps kamailio sipp baresip
-	@go run ./lab --trunklog ./trunklog --hep $(HEP) --sip $(SIP) $(LAB)
+	@go run ./test/lab --trunklog ./trunklog --hep $(HEP) --sip $(SIP) $(LAB)
 
 # Every fuzz target of the house, each for a while.
 FUZZTIME ?= 30s
@@ -97,7 +97,7 @@ check: $(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/govulncheck
 
 bench: build
 	@.ci/deps nginx postgres
-	CGO_ENABLED=0 go run ./bench
+	CGO_ENABLED=0 go run ./test/bench
 
 clean:
-	rm -rf trunklog .bin .demo dist sdktest/node_modules sdktest/audiocodes/node_modules sdktest/m365/node_modules
+	rm -rf trunklog .bin .demo dist test/sdk/node_modules test/sdk/audiocodes/node_modules test/sdk/m365/node_modules

@@ -69,8 +69,8 @@ var commands = map[string][]string{
 		"github.com/knadh/koanf", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8",
 		"golang.org/x/sync", "golang.org/x/term",
 	},
-	"bench": {"golang.org/x/sync"},
-	"lab":   {},
+	"test/bench": {"golang.org/x/sync"},
+	"test/lab":   {},
 }
 
 // lawOfTests says what the tests of a package may import besides what the

@@ -193,7 +193,7 @@ func TestTrustedProxy(t *testing.T) {
 // TestUnknownEverything: questions about tenants that do not exist are refused, and
 // what is told of them from memory is not told of a tenant that is added meanwhile.
 // That the store is not read for them is counted by TestUnknownIsCheap, in tenant
-// and in auth; what good requests get beside them, TestNeighbours in bench measures.
+// and in auth; what good requests get beside them, TestNeighbours in test/bench measures.
 func TestUnknownEverything(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	_, token := newTenant(t, data, "contoso", contosoID)

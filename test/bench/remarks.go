@@ -19,7 +19,7 @@ func (b *bench) facts(ctx context.Context, now time.Time) {
 	b.report.fact("load of the machine before the run", busy())
 	b.report.fact("trunklog", commit(ctx)+", "+runtime.Version())
 	b.report.fact("nginx", nginxVersion(ctx)+", a worker per core, sendfile, gzip_static")
-	b.report.fact("command", "`"+strings.Join(append([]string{"go run ./bench"}, b.shown()...), " ")+"`")
+	b.report.fact("command", "`"+strings.Join(append([]string{"go run ./test/bench"}, b.shown()...), " ")+"`")
 }
 
 // shown returns the arguments without what only names places on this machine.

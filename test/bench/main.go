@@ -2,8 +2,8 @@
 // the same run and on the same bytes, and writes what it found to a page of
 // Markdown.
 //
-//	go run ./bench
-//	go run ./bench -rows 10000000 -timeout 40m
+//	go run ./test/bench
+//	go run ./test/bench -rows 10000000 -timeout 40m
 //
 // It builds the program, fills a store in a temporary folder and serves it as
 // a process of its own. The yardsticks are Go's net/http with the pages in
