@@ -21,7 +21,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The tests of the stores try every fault, every bit and thousands of crashes.
 # They take thirteen times as long with the race detector, which sees nothing in
 # those where one goroutine does all.
-STORES := ./store/pebble ./store/socket
+STORES := ./store/pebble ./admin
 ALONE  := ^Test(EveryFault|NoFalseAlarm|Damage|Sweep|EveryBitOfALog)$$|^TestStore$$/OnDisk
 
 .PHONY: build run test unit sdk lab check bench torture fuzz update clean deps
@@ -36,7 +36,7 @@ run: build
 # The product's own tests, then the official clients against the real binary.
 test: deps build
 	go vet ./...
-	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/(store/(pebble|socket)|test/bench)$$')
+	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/(store/pebble|admin|test/bench)$$')
 	go test -timeout 20m ./test/bench
 	go test -timeout 25m $(STORES)
 	go test $(RACE) -short -timeout 25m -skip '$(ALONE)' $(STORES)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/tenant"
 )
 
 func (p *program) callsCommand() *cobra.Command {
@@ -189,7 +190,7 @@ func (p *program) sayNone(ctx context.Context, h *house, q call.Query) error {
 	if err != nil {
 		return err
 	}
-	name := unassigned
+	name := tenant.Unassigned
 	if !q.Tenant.IsZero() {
 		t, err := h.tenants.Find(ctx, q.Tenant.String())
 		if err != nil {

@@ -184,7 +184,7 @@ become one with what the tenant's log knows of the same calls already.`,
 			if err != nil {
 				return err
 			}
-			s.tenant = unassigned
+			s.tenant = tenant.Unassigned
 			q, err := s.query(ctx, p, h)
 			if err != nil {
 				return err

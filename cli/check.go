@@ -1,14 +1,16 @@
 package cli
 
 import (
-	"crypto/tls"
+	"errors"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/door"
+	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/node"
 	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/tenant"
 )
@@ -26,7 +28,7 @@ func (s *serving) check(p *program) error {
 		}
 		sayM(p.stderr, period.flag, period.value, "mo")
 	}
-	if _, err := s.sipPeriod(); err != nil {
+	if _, err := sipPeriod(s.keepSIP); err != nil {
 		return err
 	}
 	sayM(p.stderr, "--keep-sip", s.keepSIP, "mo")
@@ -42,9 +44,6 @@ func (s *serving) check(p *program) error {
 		if *a.value, err = address(a.flag, *a.value, a.host); err != nil {
 			return err
 		}
-	}
-	if _, err := newRoots(s.publicURL, s.listen, s.tlsHosts); err != nil {
-		return err
 	}
 	if err := s.checkInject(); err != nil {
 		return err
@@ -63,7 +62,11 @@ func (s *serving) check(p *program) error {
 			return &exitError{exitUsage, err}
 		}
 	}
-	return s.checkSources(p.kinds())
+	c, err := s.config(p)
+	if err != nil {
+		return err
+	}
+	return wrongSettings(c.Check())
 }
 
 // stayIn keeps the demo on loopback unless told otherwise: its secret lies in a
@@ -77,29 +80,6 @@ func (s *serving) stayIn(p *program) {
 // entra returns whose tokens are good besides our own.
 func (s *serving) entra() *auth.EntraConfig {
 	return &auth.EntraConfig{Cloud: s.cloud, Tenants: s.entraTenants, Audiences: s.entraAudiences}
-}
-
-// checkSources checks the form of the sources. Their files and ports are looked
-// at when they are opened.
-func (s *serving) checkSources(kinds source.Table) error {
-	options := func(string) source.Options {
-		return source.Options{
-			Raw: s.keepsSIP(),
-			TLS: func(string, string) (*tls.Config, error) { return &tls.Config{}, nil }, //nolint:gosec // nobody listens with it
-		}
-	}
-	var names []string
-	for _, spec := range s.sources {
-		name, _, err := kinds.Open(spec, options)
-		if err != nil {
-			return invalid(err)
-		}
-		if slices.Contains(names, name) {
-			return usage("--source: there are two of the name %s", name)
-		}
-		names = append(names, name)
-	}
-	return nil
 }
 
 const loopback = "127.0.0.1"
@@ -125,4 +105,51 @@ func address(flag, given, host string) (string, error) {
 		h = host
 	}
 	return net.JoinHostPort(h, port), nil
+}
+
+// config returns what the node is told by the settings, which check has found good.
+func (s *serving) config(p *program) (c node.Config, err error) {
+	c = node.Config{
+		Version: version(), Now: p.now, Kinds: p.kinds(),
+		MasterKeyFile: s.masterKeyFile, CacheBytes: s.cacheMiB << 20,
+		Listen: s.listen, ListenHTTP: s.listenHTTP, AdminListen: s.adminListen, PublicURL: s.publicURL,
+		TLSCert: s.tlsCert, TLSKey: s.tlsKey, TLSHosts: s.tlsHosts, MaxConnections: s.maxConnections,
+		SIP: keepsSIP(s.keepSIP), Strict: s.strict, PlainLinks: s.plainLinks,
+		PageTimeout: s.pageTimeout, PushTimeout: s.pushTimeout, Limits: s.limits(), Sources: s.sources, Demo: s.demo,
+	}
+	if len(s.entraTenants) > 0 {
+		c.Entra = s.entra()
+	}
+	var errs [6]error
+	c.Log, errs[0] = p.logger(s.logFormat)
+	c.Keep, errs[1] = tenant.ParsePeriod(s.keep)
+	c.KeepChanges, errs[2] = tenant.ParsePeriod(s.keepChanges)
+	c.KeepSIP, errs[3] = sipPeriod(s.keepSIP)
+	c.TrustedProxies, errs[4] = door.ParseProxies(s.trustedProxies)
+	c.Faults, errs[5] = s.faults()
+	return c, errors.Join(errs[:]...)
+}
+
+// limitTime is the time in which the requests of a limit are counted.
+const limitTime = 20 * time.Second
+
+// limits are zero if none was asked for, which in strict mode stands for
+// Microsoft's.
+func (s *serving) limits() graph.Limits {
+	var l graph.Limits
+	if s.rateLimit > 0 {
+		l.Client = graph.Limit{Requests: s.rateLimit, Per: limitTime}
+	}
+	if s.tenantRateLimit > 0 {
+		l.Tenant = graph.Limit{Requests: s.tenantRateLimit, Per: limitTime}
+	}
+	return l
+}
+
+// kinds returns the table of sources.
+func (p *program) kinds() source.Table {
+	if p.sources == nil {
+		return source.Kinds()
+	}
+	return p.sources
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/datadir"
+	"github.com/trunklog/trunklog/node"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -58,22 +58,14 @@ func (p *program) desk(cmd *cobra.Command, tenantName string, f func(ctx context
 func (p *program) commandAuthority(ctx context.Context, cmd *cobra.Command, h *house) (*auth.Authority, error) {
 	apart, _ := cmd.Flags().GetString("master-key-file")
 	place := datadir.PlaceOfKey(h.folder, h.dir, apart)
-	key, err := masterKey(ctx, place, h.store)
+	key, err := node.MasterKey(ctx, place, h.store)
 	if err != nil {
 		return nil, err
 	}
 	if warning := place.Warning(); warning != "" {
 		fmt.Fprintf(p.stderr, "warning: %s\n", warning)
 	}
-	root := defaultRoot
-	b, err := call.Value(ctx, h.store, rootState)
-	if err != nil {
-		return nil, err
-	}
-	if b != nil {
-		root = string(b)
-	}
-	return p.authority(ctx, h.store, h.tenants, key, &roots{canonical: root}, nil, slog.New(slog.DiscardHandler))
+	return node.CommandAuthority(ctx, h.store, h.tenants, key, p.now)
 }
 
 // find returns the id of the client with the given name or id.

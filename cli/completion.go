@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/store"
-	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -140,7 +140,7 @@ func (p *program) tenantNames(ctx context.Context, data, spec string) []string {
 		spec = "pebble:" + datadir.Store(data)
 	}
 	st, err := func() (call.Store, error) {
-		if st, err := socket.Dial(ctx, datadir.Socket(data), version()); err == nil {
+		if st, err := admin.Dial(ctx, datadir.Socket(data), version()); err == nil {
 			return st, nil
 		}
 		return store.Open(ctx, spec, store.Options{Existing: true, ReadOnly: true, AsItIs: true})

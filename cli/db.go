@@ -13,7 +13,9 @@ import (
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/datadir"
+	"github.com/trunklog/trunklog/node"
 	"github.com/trunklog/trunklog/store"
+	"github.com/trunklog/trunklog/tenant"
 )
 
 func (p *program) dbCommand() *cobra.Command {
@@ -22,7 +24,7 @@ func (p *program) dbCommand() *cobra.Command {
 
 // keeper opens the house and calls f with what looks after its store.
 func (p *program) keeper(cmd *cobra.Command, f func(ctx context.Context, h *house, k call.Keeper) error) (err error) {
-	return p.keeperOf(cmd, store.Options{Existing: true, Upgrade: p.upgrading().report(cmd.Context())}, f)
+	return p.keeperOf(cmd, store.Options{Existing: true, Upgrade: p.upgrading().Report(cmd.Context())}, f)
 }
 
 func (p *program) keeperOf(cmd *cobra.Command, o store.Options, f func(ctx context.Context, h *house, k call.Keeper) error) (err error) {
@@ -100,7 +102,7 @@ func (p *program) printStats(ctx context.Context, h *house, form string, s call.
 	t := table{{"TENANT", "ROWS", "OLDEST", "NEWEST"}}
 	var lines []tenantLine
 	for _, per := range s.Per {
-		name := unassigned
+		name := tenant.Unassigned
 		if !per.Tenant.IsZero() {
 			name = per.Tenant.String()
 			if found, err := h.tenants.Find(ctx, name); err == nil {
@@ -177,7 +179,7 @@ func (p *program) backup(ctx context.Context, h *house, k call.Keeper, dir, apar
 	if err != nil {
 		return err
 	}
-	if err := checkKey(ctx, h.store, "data folder", h.dir, apart); err != nil {
+	if err := node.CheckKey(ctx, h.store, "data folder", h.dir, apart); err != nil {
 		return err
 	}
 	undo, err := emptyFolder(dir)
@@ -299,11 +301,11 @@ func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) e
 	if err := copyKeys(backup, dir); err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, "pebble:"+datadir.Store(dir), store.Options{Upgrade: p.upgrading().report(ctx)})
+	st, err := store.Open(ctx, "pebble:"+datadir.Store(dir), store.Options{Upgrade: p.upgrading().Report(ctx)})
 	if err != nil {
 		return err
 	}
-	err = checkKey(ctx, st, "backup", backup, apart)
+	err = node.CheckKey(ctx, st, "backup", backup, apart)
 	problems := 0
 	if k, ok := st.(call.Keeper); ok && err == nil {
 		err = k.Check(ctx, func(problem string) {

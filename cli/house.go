@@ -13,10 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/store"
-	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -42,7 +42,7 @@ func (h *house) close(err *error) {
 // owns it, or else the folder itself. If create is not set, there must be a
 // store in it already.
 func (p *program) enter(ctx context.Context, cmd *cobra.Command, create bool) (*house, error) {
-	return p.enterWith(ctx, cmd, store.Options{Existing: !create, Upgrade: p.upgrading().report(ctx)})
+	return p.enterWith(ctx, cmd, store.Options{Existing: !create, Upgrade: p.upgrading().Report(ctx)})
 }
 
 // enterWith opens the house as enter does, the store as o says.
@@ -86,7 +86,7 @@ func (p *program) openStore(ctx context.Context, dir, spec string, o store.Optio
 	o.Log = slog.New(slog.DiscardHandler)
 	deadline := p.now().Add(5 * time.Second)
 	for {
-		if st, err = socket.Dial(ctx, datadir.Socket(dir), version()); err == nil {
+		if st, err = admin.Dial(ctx, datadir.Socket(dir), version()); err == nil {
 			return st, true, nil
 		}
 		if !noServer(err) {
@@ -130,8 +130,8 @@ func noServer(err error) bool {
 // only one, it need not be named.
 func (h *house) tenant(ctx context.Context, name string) (tenant.Tenant, error) {
 	switch {
-	case strings.EqualFold(name, unassigned):
-		return tenant.Tenant{Name: unassigned}, nil
+	case strings.EqualFold(name, tenant.Unassigned):
+		return tenant.Tenant{Name: tenant.Unassigned}, nil
 	case name != "":
 		t, err := h.tenants.Find(ctx, name)
 		if errors.Is(err, call.ErrNotFound) {
@@ -158,6 +158,3 @@ func (h *house) tenant(ctx context.Context, name string) (tenant.Tenant, error) 
 	}
 	return tenant.Tenant{}, usage("which tenant? name it with --tenant: %s", list(names))
 }
-
-// unassigned names the tenant of rows whose tenant cannot be told.
-const unassigned = "unassigned"

@@ -311,7 +311,7 @@ func (in *importer) finished(file fileSummary, err error) {
 	file.Read += in.read
 	file.Rejected += in.rejected
 	if err != nil {
-		file.Error = words(err)
+		file.Error = call.Words(err)
 	}
 	if in.told {
 		file.Format = in.what()

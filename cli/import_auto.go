@@ -149,7 +149,7 @@ func (a *autoImport) tell(ctx context.Context) error {
 		}
 		if errors.Is(err, errNotOpened) {
 			a.broken = errors.Join(a.broken, err)
-			a.done = append(a.done, fileSummary{Name: name, Error: words(err)})
+			a.done = append(a.done, fileSummary{Name: name, Error: call.Words(err)})
 			continue
 		}
 		if err = a.refusal(name, all, err); err == nil {
@@ -239,7 +239,7 @@ func (a *autoImport) leave(name string, all []format.Told) error {
 		switch {
 		case is.Why == nil, path.Base(is.Name) == "parameters.json": // of the admin centre's export
 		case is.Sheet:
-			fmt.Fprintf(a.stderr, "%s: %s was left out: %s\n", name, is.Name, words(is.Why))
+			fmt.Fprintf(a.stderr, "%s: %s was left out: %s\n", name, is.Name, call.Words(is.Why))
 		default:
 			err := fmt.Errorf("%s: %w", is.Name, is.Why)
 			if err := a.reject(name, &call.SyntaxError{Err: err}); err != nil {

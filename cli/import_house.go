@@ -21,7 +21,7 @@ import (
 // house opens the house of an import. A dry run needs none: whoever tries the
 // program, or a map, need not have added a tenant yet.
 func (in *importer) house(ctx context.Context, cmd *cobra.Command) (*house, error) {
-	h, err := in.enterWith(ctx, cmd, store.Options{Existing: true, Upgrade: in.upgrading().report(ctx), Bulk: true})
+	h, err := in.enterWith(ctx, cmd, store.Options{Existing: true, Upgrade: in.upgrading().Report(ctx), Bulk: true})
 	var none *datadir.NoneError
 	if !in.dryRun || !errors.As(err, &none) {
 		return h, err
@@ -53,7 +53,7 @@ func (in *importer) owner(ctx context.Context, h *house) (call.GUID, error) {
 	}
 	t, err := h.tenant(ctx, in.tenant)
 	if in.dryRun && errors.Is(err, call.ErrNotFound) {
-		fmt.Fprintf(in.stderr, "%s; the dry run goes on without\n", words(err))
+		fmt.Fprintf(in.stderr, "%s; the dry run goes on without\n", call.Words(err))
 		return call.GUID{}, nil
 	}
 	return t.ID, err

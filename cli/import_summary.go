@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/trunklog/trunklog/call"
 )
 
 // A summary is what an import says of itself to programs. Its names do not change.
@@ -73,7 +75,7 @@ func (in *importer) summarise(err error, s summary) error {
 		s.RejectsFile = in.rejects.path
 	}
 	if err != nil {
-		s.Error = words(err)
+		s.Error = call.Words(err)
 	}
 	if in.output == "jsonl" {
 		return errors.Join(err, printLines(in.stdout, []summary{s}))

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 
@@ -22,9 +21,9 @@ func (s *serving) checkInject() error {
 	return nil
 }
 
-// faults returns what shall go wrong on purpose, or nil. The seed is in the log, so
-// that what was seen can be had again.
-func (s *serving) faults(log *slog.Logger) (*graph.Faults, error) {
+// faults returns what shall go wrong on purpose, or nil. A seed that was not given is
+// drawn; the log tells it, so that what was seen can be had again.
+func (s *serving) faults() (*graph.Faults, error) {
 	if s.inject == "" {
 		return nil, nil //nolint:nilnil // no faults are no error
 	}
@@ -35,12 +34,5 @@ func (s *serving) faults(log *slog.Logger) (*graph.Faults, error) {
 	if !strings.Contains(s.inject, "seed=") {
 		f.Seed = rand.Uint64() >> 32 //nolint:gosec // short, to be written again
 	}
-	log.Warn("doing wrong on purpose (--inject)", "429", f.Throttled, "503", f.Unavailable, "cut", f.Cut,
-		"least", f.Least.String(), "most", f.Most.String(), "seed", f.Seed)
 	return &f, nil
-}
-
-// injected returns the counts of faults by their names.
-func injected(n graph.Injected) map[string]uint64 {
-	return map[string]uint64{"429": n.Throttled, "503": n.Unavailable, "latency": n.Delayed, "cut": n.Cut}
 }

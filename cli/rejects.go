@@ -191,7 +191,7 @@ func sameData(a, b os.FileInfo) bool {
 func (r *rejectsFile) add(file string, e *call.SyntaxError) (err error) {
 	if r.dry {
 		if r.n++; r.n <= mostSaid {
-			r.first = append(r.first, where(file, e.Line)+": "+words(e.Err))
+			r.first = append(r.first, where(file, e.Line)+": "+call.Words(e.Err))
 		}
 		return nil
 	}
@@ -201,7 +201,7 @@ func (r *rejectsFile) add(file string, e *call.SyntaxError) (err error) {
 		}
 	}
 	r.n++
-	b, err := json.Marshal(reject{file, e.Line, words(e.Err), datadir.RawText(e.Raw)})
+	b, err := json.Marshal(reject{file, e.Line, call.Words(e.Err), datadir.RawText(e.Raw)})
 	if err == nil {
 		_, err = r.to.Write(append(b, '\n'))
 	}

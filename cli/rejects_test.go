@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/datadir"
 )
 
@@ -43,7 +44,7 @@ func TestRejectsReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := r.ready()
-	if err == nil || !strings.HasPrefix(words(err), "rejects file: there can be none in "+filepath.Join(dir, datadir.Rejects)+": ") ||
+	if err == nil || !strings.HasPrefix(call.Words(err), "rejects file: there can be none in "+filepath.Join(dir, datadir.Rejects)+": ") ||
 		!strings.Contains(err.Error(), "nothing was imported: name another place with --rejects FILE") {
 		t.Error(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/source"
 )
 
@@ -89,7 +90,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 		fmt.Fprintln(p.stderr, "trunklog: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintf(p.stderr, "trunklog: %s\n", words(err))
+	fmt.Fprintf(p.stderr, "trunklog: %s\n", call.Words(err))
 	var exit *exitError
 	if errors.As(err, &exit) {
 		return exit.code

@@ -3,26 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/trunklog/trunklog/auth"
-	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/datadir"
-	"github.com/trunklog/trunklog/door"
-	"github.com/trunklog/trunklog/graph"
-	"github.com/trunklog/trunklog/ingest"
-	"github.com/trunklog/trunklog/store"
-	"github.com/trunklog/trunklog/tenant"
+	"github.com/trunklog/trunklog/node"
 )
 
 // serving are the settings of the server.
@@ -95,204 +82,33 @@ func (p *program) serveCommand() *cobra.Command {
 	return cmd
 }
 
-// serve opens the parts, from the store outwards, and runs them until one
-// fails or ctx is done. What is opened first is closed last.
-func (p *program) serve(ctx context.Context, data, spec string, s *serving) (err error) {
+// serve runs a node until it fails or ctx is done.
+func (p *program) serve(ctx context.Context, data, spec string, s *serving) error {
 	if err := s.check(p); err != nil {
 		return err
 	}
-	log, err := p.logger(s.logFormat)
+	c, err := s.config(p)
 	if err != nil {
 		return err
 	}
-	keep, err := tenant.ParsePeriod(s.keep)
-	if err != nil {
-		return err
-	}
-	keepChanges, err := tenant.ParsePeriod(s.keepChanges)
-	if err != nil {
-		return usage("--keep-changes: %w", err)
-	}
-	keepSIP, err := s.sipPeriod()
-	if err != nil {
-		return err
-	}
-	if err := datadir.Make(data, true); err != nil {
-		return err
-	}
-	folder, err := datadir.Open(data)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
-	roots, err := newRoots(s.publicURL, s.listen, s.tlsHosts)
-	if err != nil {
-		return err
-	}
-	certs, err := p.certificates(data, s, roots, log)
-	if err != nil {
-		return err
-	}
+	c.Data, c.Store = data, spec
 	if s.printCA {
-		return p.printCA(data)
-	}
-
-	if os.Getenv("GOGC") == "" {
-		// A hundred thousand calls in progress take 200 MB, which seldom change. Garbage
-		// may take half as much again: in measurements that cost no throughput.
-		debug.SetGCPercent(60)
-	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	watch := newWatch(log)
-	st, err := s.openStore(ctx, data, spec, watch, stop, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	if err := datadir.Same(folder, data); err != nil {
-		return err
-	}
-	for _, warning := range datadir.Warnings(data, spec) {
-		log.Warn(warning)
-	}
-	tenants, err := tenant.Open(ctx, st, p.now)
-	if err != nil {
-		return err
-	}
-	in := ingest.New(ingest.Config{
-		Store:   st,
-		Tenant:  func(trunk string) (call.GUID, bool) { return tenants.ByTrunk(ctx, trunk) },
-		Now:     p.now,
-		Number:  func(trunk, number string) string { return tenants.Number(ctx, trunk, number) },
-		KeepSIP: s.keepsSIP(),
-		Clock: func(source string, ahead time.Duration) {
-			log.Info("clock of a source", "source", source, "ahead", ahead.Round(time.Millisecond).String())
-		},
-	})
-	place := datadir.PlaceOfKey(folder, data, s.masterKeyFile)
-	key, err := masterKey(ctx, place, st)
-	if err != nil {
-		return err
-	}
-	if warning := place.Warning(); warning != "" {
-		log.Warn(warning)
-	}
-	entrance, err := s.door(log)
-	if err != nil {
-		return err
-	}
-	listeners, err := s.listeners(certs, entrance, roots)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		for _, l := range listeners {
-			_ = l.Close() // once more, or because nothing has come of it
+		pem, err := node.CA(c)
+		if err == nil {
+			_, err = p.stdout.Write(pem)
 		}
-	}()
-	roots.listening(listeners[0].Addr())
-	if _, err := st.Write(ctx, call.Batch{State: map[string][]byte{rootState: []byte(roots.canonical)}}); err != nil {
-		return err
+		return wrongSettings(err)
 	}
-	authority, err := p.authority(ctx, st, tenants, key, roots, s, log)
-	if err != nil {
-		return err
-	}
-	faults, err := s.faults(log)
-	if err != nil {
-		return err
-	}
-	api := graph.New(graph.Config{
-		Store:       st,
-		Strict:      s.strict,
-		Root:        roots.of,
-		Authorize:   authorize(authority, auth.RoleRead),
-		Key:         derive(key, "skiptoken"),
-		Now:         p.now,
-		Log:         log,
-		PageTimeout: s.pageTimeout,
-		Limits:      s.limits(),
-		PlainLinks:  s.plainLinks,
-		Faults:      faults,
-	})
-	admin, err := openAdmin(data, s.adminListen)
-	if err != nil {
-		return err
-	}
-	defer admin.close()
-	if s.demo {
-		if err := p.prepareDemo(ctx, folder, st, tenants, authority); err != nil {
-			return err
-		}
-	}
-	opener := sourceOpener{
-		p: p, s: s, folder: folder, door: entrance, in: in, tenants: tenants, certs: certs, log: log,
-		requests: s.requests(st, authority, api),
-	}
-	sources, err := opener.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeSources(sources)) }()
-	if n, err := in.Resume(ctx, func(string) bool { return true }); err != nil {
-		return err
-	} else if n > 0 {
-		log.Info("taking up calls in progress", "legs", n)
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	heads := &headLimit{}
-	handler := crossOrigin(heads.limit(routes(api, authority.Handler(), served(sources), roots.prefix(), log), api), roots.prefix())
-	handler = (&elsewhere{roots: roots, log: log}).watch(handler)
-	for _, l := range listeners {
-		g.Go(func() error { return serveHTTP(ctx, l, handler, log) })
-	}
-	watch.in, watch.sources = in, sources
-	watch.door, watch.heads, watch.api, watch.authority = entrance, heads, api, authority
-	ready := newReadiness(st)
-	g.Go(func() error { return ready.run(ctx) })
-	admin.serve(ctx, g, announce(st, in, authority.Changed, tenants.Changed), watch, ready, log)
-	g.Go(func() error { return authority.Run(ctx) })
-	g.Go(func() error { return in.Run(ctx) })
-	for _, l := range sources {
-		g.Go(func() error { return l.run(ctx, in) })
-	}
-	g.Go(func() error { return trim(ctx, in, tenants, keep, p.now, log) })
-	g.Go(func() error { return trimMessages(ctx, st, keepSIP, p.now, log) })
-	g.Go(func() error { return trimRejects(ctx, folder, p.now, log) })
-	g.Go(func() error { return trimChanges(ctx, st, keepChanges, p.now, log) })
-	ready.up.Store(true)
-	log.Info("ready", "url", roots.canonical, "listen", listeners[0].Addr().String(), "data", data, "version", version())
-	p.welcome(ctx, data, s, roots, tenants)
-	err = g.Wait()
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	if err == nil || errors.Is(err, context.Canceled) {
-		log.Info("stopped")
-		return nil
-	}
-	return err
+	return wrongSettings(node.Run(ctx, c, func(n *node.Node) { p.welcome(ctx, s, n, data) }))
 }
 
-// openStore opens the store. Its writes are watched, and stop is called when it
-// can keep nothing any more.
-func (s *serving) openStore(ctx context.Context, data, spec string, w *watch, stop context.CancelCauseFunc, log *slog.Logger) (call.Store, error) {
-	if spec == "" {
-		spec = "pebble:" + datadir.Store(data)
+// wrongSettings makes of an error about a setting of the node one about usage.
+func wrongSettings(err error) error {
+	var setting *node.SettingError
+	if errors.As(err, &setting) {
+		return &exitError{exitUsage, err}
 	}
-	st, err := store.Open(ctx, spec, store.Options{
-		Log:        log,
-		CacheBytes: s.cacheMiB << 20,
-		Upgrade:    upgradeLog(time.Now, log).report(ctx),
-		Fatal: func(err error) {
-			stop(fmt.Errorf("stopped, so that nothing is acknowledged that is not kept: %w", err))
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return w.Store(st), nil
+	return err
 }
 
 // logger returns the log of the server: text for people, JSON for programs.
@@ -304,98 +120,4 @@ func (p *program) logger(form string) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(p.stderr, nil)), nil
 	}
 	return nil, usage("--log-format %s: text, json and auto are possible", form)
-}
-
-// listeners opens the ports: HTTPS, and plain HTTP if asked for.
-func (s *serving) listeners(certs certificates, d *door.Door, roots *roots) ([]net.Listener, error) {
-	l, err := net.Listen("tcp", s.listen)
-	if err != nil {
-		return nil, fmt.Errorf("--listen: %w", err)
-	}
-	all := []net.Listener{&tlsListener{d.Clients(tlsPort{l, roots}), certs}}
-	if s.listenHTTP == "" {
-		return all, nil
-	}
-	plain, err := net.Listen("tcp", s.listenHTTP)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("--listen-http: %w", err), l.Close())
-	}
-	return append(all, d.Clients(plain)), nil
-}
-
-// A tlsListener marks a listener whose connections are to speak TLS. The
-// handshake itself is net/http's, which so offers HTTP/2.
-type tlsListener struct {
-	net.Listener
-	certs certificates
-}
-
-// A connection is the key of a request's connection in its context.
-type connection struct{}
-
-// ofUse notes that a request is of use, because it has a good token: its
-// connection is kept until no request is under way on it, so that its answer is
-// sent, too. Whoever has no token may take as long as it likes, for the body of a
-// request for one as well; a good one takes so little time that its connection is
-// not among those that have waited longest.
-func ofUse(r *http.Request) {
-	if c, ok := r.Context().Value(connection{}).(net.Conn); ok {
-		door.Busy(c)
-	}
-}
-
-// newServer returns a server whose connections make room for others while they
-// are of no use.
-func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if c, ok := r.Context().Value(connection{}).(net.Conn); ok {
-				door.Asked(c)
-			}
-			h.ServeHTTP(w, r)
-		}),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       0, // the admin socket reads batches of any length; routes bounds the others
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    2 * maxHead, // so that the refusal is in Graph's words, mostly
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connection{}, c)
-		},
-		ConnState: func(c net.Conn, state http.ConnState) {
-			if state == http.StateActive || state == http.StateIdle {
-				door.Waiting(c) // see ofUse
-			}
-		},
-		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: 100},
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-	}
-}
-
-// serveHTTP serves a listener until ctx is done, and then lets what is under
-// way come to its end.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	srv := newServer(ctx, h, log)
-	done := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		err := srv.Shutdown(grace)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = srv.Close()
-		}
-		done <- err
-	}()
-	var err error
-	if t, ok := l.(*tlsListener); ok {
-		srv.TLSConfig = t.certs.TLS()
-		err = srv.ServeTLS(t.Listener, "", "")
-	} else {
-		err = srv.Serve(l)
-	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return <-done
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/source"
 )
@@ -51,7 +52,7 @@ understood what was sent. -o json tells all counts, too, by the names of the met
 				if s.Seen != nil {
 					seen = *s.Seen
 				}
-				out = append(out, []string{s.Name, s.Kind, s.Address, s.Tenant, s.Trunk, yesNo(s.Authenticated), lastSeen(seen)})
+				out = append(out, []string{s.Name, s.Kind, s.Address, s.Tenant, s.Trunk, yesNo(s.Authenticated), admin.LastSeen(seen)})
 			}
 			return p.print(form, out, all)
 		},
@@ -68,10 +69,10 @@ func yesNo(b bool) string {
 }
 
 // askSources asks the server of the house for its sources.
-func askSources(ctx context.Context, h *house) (all []sourceStatus, err error) {
-	client := adminClient(h.dir)
+func askSources(ctx context.Context, h *house) (all []admin.SourceStatus, err error) {
+	client := admin.Client(h.dir)
 	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://admin"+sourcesPath, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://admin"+admin.SourcesPath, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (p *program) testSource(ctx context.Context, name string, src source.Source
 	for _, m := range src.Measures() {
 		help[m.Name] = strings.TrimSuffix(m.Help, ".")
 	}
-	for _, c := range countsOf(src) {
+	for _, c := range admin.CountsOf(src) {
 		if c.N > 0 {
 			out = append(out, []string{help[c.Name], c.Cause, strconv.FormatUint(c.N, 10)})
 		}

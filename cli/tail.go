@@ -6,15 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/ingest"
 )
@@ -64,65 +63,11 @@ again.`,
 	return cmd
 }
 
-// A tailLine is one line of what the server tells of calls as they happen.
-type tailLine struct {
-	Progress string    `json:"progress"`
-	Missed   int64     `json:"missed,omitempty"`
-	Start    time.Time `json:"start"`
-	ID       string    `json:"id"`
-	Body     []byte    `json:"body"` // call.Row.AppendBody
-}
-
-const tailPath = "/tail"
-
-// withTail answers who asks for calls as they happen, on the socket alone, until
-// the server stops.
-func withTail(ctx context.Context, in *ingest.Ingest, others http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != tailPath {
-			others.ServeHTTP(w, r)
-			return
-		}
-		tenant, err := call.ParseGUID(r.URL.Query().Get("tenant"))
-		if err != nil {
-			http.Error(w, "tenant: not a GUID", http.StatusBadRequest)
-			return
-		}
-		w.Header().Set("Content-Type", "application/x-ndjson")
-		flush := http.NewResponseController(w)
-		out := json.NewEncoder(w)
-		_ = flush.Flush()
-		watching, stop := context.WithCancel(r.Context())
-		defer stop()
-		defer context.AfterFunc(ctx, stop)()
-		_ = in.Watch(watching, r.URL.Query().Get("open") == "true", func(u ingest.Update) error {
-			if u.Row.Tenant != tenant {
-				return nil
-			}
-			if err := out.Encode(tailLine{u.Progress.String(), u.Missed, u.Row.Start, u.Row.ID.String(), u.Row.AppendBody(nil)}); err != nil {
-				return err
-			}
-			return flush.Flush()
-		})
-	})
-}
-
-// adminClient returns a client of the socket of the server that owns a data folder. Its
-// connections are the caller's to close.
-func adminClient(data string) *http.Client {
-	var d net.Dialer
-	return &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", datadir.Socket(data))
-		},
-	}}
-}
-
 // tail prints what the server tells until it or the user stops.
 func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, form string, in *time.Location) error {
-	client := adminClient(h.dir)
+	client := admin.Client(h.dir)
 	defer client.CloseIdleConnections()
-	url := fmt.Sprintf("http://admin%s?tenant=%s&open=%t", tailPath, q.Tenant, open)
+	url := fmt.Sprintf("http://admin%s?tenant=%s&open=%t", admin.TailPath, q.Tenant, open)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -137,7 +82,7 @@ func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, f
 	}
 	lines := json.NewDecoder(bufio.NewReader(resp.Body))
 	for {
-		var u tailLine
+		var u admin.TailLine
 		if err := lines.Decode(&u); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -150,7 +95,7 @@ func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, f
 	}
 }
 
-func (p *program) printUpdate(u *tailLine, q call.Query, form string, in *time.Location) error {
+func (p *program) printUpdate(u *admin.TailLine, q call.Query, form string, in *time.Location) error {
 	id, err := call.ParseGUID(u.ID)
 	if err != nil {
 		return err
@@ -187,35 +132,3 @@ func (p *program) printUpdate(u *tailLine, q call.Query, form string, in *time.L
 
 // tailTime has the zone in each line, because there is none above them.
 const tailTime = "2006-01-02 15:04:05.000Z07:00"
-
-// An announcing store has the rows that commands write through the socket go the way
-// of all others, tells who watches of them, and who remembers state of the names that
-// they change.
-type announcing struct {
-	call.Store
-	call.Keeper
-	in      *ingest.Ingest
-	changed []func(name string)
-}
-
-// Write implements [call.Store]. After an error it is not known what was
-// written.
-func (a *announcing) Write(ctx context.Context, b call.Batch) (call.Result, error) {
-	res, err := a.in.Write(ctx, b)
-	for name := range b.State {
-		for _, changed := range a.changed {
-			changed(name)
-		}
-	}
-	a.in.Announce(ctx, b.Rows, res) // of nothing after an error
-	return res, err
-}
-
-// announce wraps the store of the socket. It must be a [call.Keeper], as the
-// store of a server is.
-func announce(st call.Store, in *ingest.Ingest, changed ...func(name string)) call.Store {
-	if keeper, ok := st.(call.Keeper); ok {
-		return &announcing{st, keeper, in, changed}
-	}
-	return st
-}

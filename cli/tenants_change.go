@@ -142,8 +142,8 @@ without one. A running server knows of the change at once.`,
 
 // owner returns the named tenant, which cannot be that of rows without one.
 func (h *house) owner(ctx context.Context, name string) (tenant.Tenant, error) {
-	if strings.EqualFold(name, unassigned) {
-		return tenant.Tenant{}, usage("%s are the rows without a tenant: name a tenant", unassigned)
+	if strings.EqualFold(name, tenant.Unassigned) {
+		return tenant.Tenant{}, usage("%s are the rows without a tenant: name a tenant", tenant.Unassigned)
 	}
 	return h.tenant(ctx, name)
 }

@@ -9,16 +9,16 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/datadir"
-	"github.com/trunklog/trunklog/tenant"
+	"github.com/trunklog/trunklog/node"
 )
 
 // welcome prints what a new user needs: lines that can be pasted.
-func (p *program) welcome(ctx context.Context, data string, s *serving, roots *roots, tenants *tenant.Directory) {
+func (p *program) welcome(ctx context.Context, s *serving, n *node.Node, data string) {
 	w := welcome{
 		program:    quoted(executable()),
 		data:       quoted(absolute(data)),
 		ca:         quoted(datadir.CA(absolute(data))),
-		root:       roots.canonical,
+		root:       n.URL(),
 		own:        s.tlsCert == "",
 		from:       p.now().UTC().AddDate(0, 0, -28).Format(time.DateOnly),
 		to:         p.now().UTC().AddDate(0, 0, 1).Format(time.DateOnly),
@@ -26,12 +26,12 @@ func (p *program) welcome(ctx context.Context, data string, s *serving, roots *r
 		client:     "CLIENT",
 		secretFile: exampleSecret,
 	}
-	if all, err := tenants.List(ctx); err == nil && len(all) > 0 {
+	if all, err := n.Tenants(ctx); err == nil && len(all) > 0 {
 		w.tenant, w.tenantID = all[0].Name, all[0].ID.String()
 	}
 	if s.demo {
-		if client, err := os.ReadFile(demoClientPath(data)); err == nil {
-			w.client, w.secretFile = string(client), demoSecretPath(absolute(data))
+		if client, err := os.ReadFile(node.DemoClient(data)); err == nil {
+			w.client, w.secretFile = string(client), node.DemoSecret(absolute(data))
 		}
 	}
 	fmt.Fprint(p.stderr, w.text())

@@ -3,62 +3,10 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"iter"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/pflag"
-
-	"github.com/trunklog/trunklog/call"
 )
-
-// words returns the text of an error as a user reads it: without the mark by
-// which programs know a mistake of the user, and with what the system has said of
-// a file in words.
-func words(err error) string {
-	mark := call.ErrInvalid.Error()
-	text := strings.TrimSuffix(err.Error(), ": "+mark)
-	text = strings.ReplaceAll(strings.TrimPrefix(text, mark+": "), ": "+mark+": ", ": ")
-	for of := range fileErrors(err) {
-		text = strings.Replace(text, of.Error(), of.Path+": "+fileWords(of), 1)
-		text = strings.Replace(text, of.Path+": "+of.Path+": ", of.Path+": ", 1)
-	}
-	return text
-}
-
-// fileErrors yields what the system has said of files, of all errors that err is
-// made of.
-func fileErrors(err error) iter.Seq[*fs.PathError] {
-	return func(yield func(*fs.PathError) bool) { eachFileError(err, yield) }
-}
-
-func eachFileError(err error, yield func(*fs.PathError) bool) bool {
-	if of, ok := err.(*fs.PathError); ok { //nolint:errorlint // the tree is walked here
-		return yield(of)
-	}
-	switch x := err.(type) { //nolint:errorlint // the tree is walked here
-	case interface{ Unwrap() error }:
-		if below := x.Unwrap(); below != nil {
-			return eachFileError(below, yield)
-		}
-	case interface{ Unwrap() []error }:
-		for _, below := range x.Unwrap() {
-			if !eachFileError(below, yield) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// fileWords says what is wrong with a file, and what to do if that is not plain.
-func fileWords(e *fs.PathError) string {
-	if errors.Is(e, fs.ErrPermission) {
-		return "permission denied: run as the user whose file it is, or let this user in"
-	}
-	return e.Err.Error()
-}
 
 // notTaken returns err, of a flag that does not take its value, in words. The
 // flag is named as its value was given: as --limit, or in a file of settings.

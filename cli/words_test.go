@@ -2,37 +2,12 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/spf13/pflag"
-
-	"github.com/trunklog/trunklog/call"
 )
-
-// TestWords: errors in words, whoever has made them.
-func TestWords(t *testing.T) {
-	denied := &fs.PathError{Op: "open", Path: "a/b", Err: syscall.EACCES}
-	missing := &fs.PathError{Op: "openat", Path: "c.json", Err: syscall.ENOENT}
-	for _, c := range []struct {
-		err  error
-		want string
-	}{
-		{fmt.Errorf("%w: so it is", call.ErrInvalid), "so it is"},
-		{fmt.Errorf("data folder: %w", denied), "data folder: a/b: permission denied: run as the user whose file it is, or let this user in"},
-		{fmt.Errorf("c.json: %w", missing), "c.json: no such file or directory"},
-		{errors.Join(fmt.Errorf("c.json: %w", missing), errors.New("more")), "c.json: no such file or directory\nmore"},
-		{&exitError{exitPart, errors.Join(missing, fmt.Errorf("then: %w", denied))}, "c.json: no such file or directory\nthen: a/b: permission denied: run as the user whose file it is, or let this user in"},
-	} {
-		if got := words(c.err); got != c.want {
-			t.Errorf("%q, want %q", got, c.want)
-		}
-	}
-}
 
 // TestNotTaken: what a flag does not take is said in words, of each type of flag
 // that there is.

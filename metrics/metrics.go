@@ -26,6 +26,8 @@ import (
 // metrics.
 type Config struct {
 	Version string // of the program
+	// Writes are those of the store; nil shows a store that nothing was written to.
+	Writes *Writes
 	// Sources returns what the sources count.
 	Sources func() []Source
 	// Rows returns what became of the calls of each source.
@@ -85,31 +87,18 @@ type Folding struct {
 // Metrics are the metrics of one program.
 type Metrics struct {
 	registry *prometheus.Registry
-	commit   prometheus.Histogram
-	failures *prometheus.CounterVec
 	log      *slog.Logger
 }
 
 // New returns the metrics of what c describes.
 func New(c Config) *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "trunklog_commit_seconds",
-			Help:    "How long writes to the store took until they were durable.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "trunklog_commit_failures_total",
-			Help: "Writes to the store that were not done, by cause. A conflict is tried again by whoever wrote.",
-		}, []string{"cause"}),
-		log: c.Log,
-	}
+	m := &Metrics{registry: prometheus.NewRegistry(), log: c.Log}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	for _, cause := range failureCauses() {
-		m.failures.WithLabelValues(cause) // a count that is not there cannot rise from 0
+	writes := c.Writes
+	if writes == nil {
+		writes = NewWrites()
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "trunklog_build_info",
@@ -118,7 +107,7 @@ func New(c Config) *Metrics {
 	})
 	info.Set(1)
 	m.registry.MustRegister(
-		m.commit, m.failures, info, newSnapshots(c),
+		writes.commit, writes.failures, info, newSnapshots(c),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

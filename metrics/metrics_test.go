@@ -168,13 +168,14 @@ type fakeKeeper struct {
 // TestStore: a write is timed if it was done and counted by cause if not, and
 // its result is the store's.
 func TestStore(t *testing.T) {
-	m := New(Config{})
+	writes := NewWrites()
+	m := New(Config{Writes: writes})
 	f := &fake{}
-	st := m.Store(f)
+	st := writes.Store(f)
 	if _, ok := st.(call.Keeper); ok {
 		t.Error("a store that is no keeper became one")
 	}
-	if _, ok := m.Store(fakeKeeper{fake: f}).(call.Keeper); !ok {
+	if _, ok := writes.Store(fakeKeeper{fake: f}).(call.Keeper); !ok {
 		t.Error("a keeper is one no more")
 	}
 	for range 3 {

@@ -246,9 +246,13 @@ func (x *index) byTrunk(host string) (call.GUID, bool) {
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
+// Unassigned names the tenant of rows whose tenant cannot be told: no trunk of a tenant
+// is theirs.
+const Unassigned = "unassigned"
+
 // reserved are names that already mean something as the first part of a path
 // of the server.
-var reserved = []string{"common", "organizations", "consumers", "adfs", "dstsv2", "v1.0", "beta", "unassigned"}
+var reserved = []string{"common", "organizations", "consumers", "adfs", "dstsv2", "v1.0", "beta", Unassigned}
 
 // Add writes a new tenant. It is an error if its name, its id or one of its
 // trunks is taken.

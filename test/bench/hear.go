@@ -14,10 +14,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/source/hep"
-	"github.com/trunklog/trunklog/store/socket"
 )
 
 // perCall is how many messages an answered call has, on the two hops of a proxy.
@@ -81,7 +81,7 @@ func packets(r *call.Row, wanted func(call.Message) bool) []byte {
 // A hearing is a server that hears calls.
 type hearing struct {
 	*server
-	store *socket.Store
+	store *admin.Store
 	conn  net.Conn
 }
 
@@ -114,7 +114,7 @@ func (b *bench) hear(ctx context.Context, name string, args ...string) (h *heari
 }
 
 // dial opens the store of the server that runs in the house.
-func (h *house) dial(ctx context.Context) (*socket.Store, error) {
+func (h *house) dial(ctx context.Context) (*admin.Store, error) {
 	out, err := h.do(ctx, "version")
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (h *house) dial(ctx context.Context) (*socket.Store, error) {
 	if len(words) < 2 {
 		return nil, fmt.Errorf("the version is %q", out)
 	}
-	return socket.Dial(ctx, filepath.Join(h.dir, "admin.sock"), words[1])
+	return admin.Dial(ctx, filepath.Join(h.dir, "admin.sock"), words[1])
 }
 
 func (h *hearing) close() {

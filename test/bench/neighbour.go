@@ -18,10 +18,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/store"
-	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -56,7 +56,7 @@ type quarter struct {
 	secret string
 	pages  []string // paths of the good tenant's pages
 
-	store *socket.Store
+	store *admin.Store
 	hep   net.Conn   // over which the good tenant's calls are heard
 	calls []call.Row // that it makes, one after the other
 

@@ -1,0 +1,344 @@
+package admin
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A Store is the store of a running server. It is a [call.Store] and a
+// [call.Keeper]; if the server's store is no keeper those methods fail with
+// [errors.ErrUnsupported].
+//
+// Errors are those of the server's store. Beyond these, ErrClosed says that
+// the server does not answer any more: whether a Write or Trim that was under
+// way has been applied is then not known.
+type Store struct {
+	path    string
+	stamp   string
+	client  http.Client
+	limit   int       // of a request, in bytes
+	readers sync.Pool // of *bufio.Reader
+
+	mu     sync.RWMutex
+	closed bool
+	busy   sync.WaitGroup // what is under way
+	over   chan struct{}  // closed by Close: what may be awaited without an end is given up
+}
+
+var (
+	_ call.Store  = (*Store)(nil)
+	_ call.Keeper = (*Store)(nil)
+)
+
+// Dial returns the store of the server that listens at path. Both must be of
+// the same version.
+//
+// If no server is there the error wraps [fs.ErrNotExist], or
+// [syscall.ECONNREFUSED] if one has been: the caller may then open the folder
+// itself. Any other error says that there is a server which cannot be used.
+func Dial(ctx context.Context, path, version string) (*Store, error) {
+	if err := tooLong(path); err != nil {
+		return nil, fmt.Errorf("admin socket: %w: %w", err, fs.ErrNotExist) // so that no server can be there
+	}
+	s := &Store{path: path, stamp: stamp(version), limit: maxRequest, over: make(chan struct{})}
+	s.readers.New = func() any { return bufio.NewReaderSize(nil, 2*chunk) }
+	var d net.Dialer
+	s.client.Transport = &http.Transport{
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: 64,
+		// Shorter than the server's, so that it does not close a connection on
+		// which a request is just being sent.
+		IdleConnTimeout: 20 * time.Second,
+		ReadBufferSize:  chunk,
+		WriteBufferSize: chunk,
+	}
+	if err := s.finish(ctx, pathHello, nil); err != nil {
+		_ = s.Close()
+		return nil, notDialled(err)
+	}
+	return s, nil
+}
+
+// notDialled returns err in the words of who has not been connected yet.
+func notDialled(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		err = fmt.Errorf("admin socket: %w", op)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: run this as the user that the server runs as", err)
+	}
+	return err
+}
+
+// enter begins an operation that Close waits for; s.busy.Done ends it.
+func (s *Store) enter(ctx context.Context) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return fmt.Errorf("admin socket: %w", call.ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	s.busy.Add(1)
+	return nil
+}
+
+// Close implements [call.Store]. The server's store stays open.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return fmt.Errorf("admin socket: %w", call.ErrClosed)
+	}
+	s.closed = true
+	s.mu.Unlock()
+	close(s.over)
+	s.busy.Wait()
+	s.client.CloseIdleConnections()
+	return nil
+}
+
+// ask sends a request and returns the answer, which the caller closes.
+func (s *Store) ask(ctx context.Context, path string, body []byte) (*frames, error) {
+	if len(body) > s.limit {
+		return nil, fmt.Errorf("admin socket: %w: %d bytes in one batch; there can be %d: write smaller ones", call.ErrInvalid, len(body), s.limit)
+	}
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	resp, err := s.send(ctx, path, body) //nolint:bodyclose // the frames close it
+	if err != nil {
+		s.busy.Done()
+		return nil, err
+	}
+	r, _ := s.readers.Get().(*bufio.Reader)
+	r.Reset(resp.Body)
+	return &frames{store: s, body: resp.Body, r: r}, nil
+}
+
+func (s *Store) send(ctx context.Context, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://trunklog"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	req.Header.Set(header, s.stamp)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, s.lost(ctx, err)
+	}
+	if err := s.refused(resp); err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
+}
+
+// refused returns why there is no answer that could be read.
+func (s *Store) refused(resp *http.Response) error {
+	theirs := resp.Header.Get(header)
+	switch {
+	case resp.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("admin socket: the server at %s runs as another user: %w", s.path, fs.ErrPermission)
+	case theirs == "":
+		return fmt.Errorf("admin socket: what answers at %s is not trunklog (HTTP status %d)", s.path, resp.StatusCode)
+	case theirs != s.stamp:
+		return fmt.Errorf("admin socket: the server at %s is trunklog %s, and this is trunklog %s: run the server's program, or restart the server with this one",
+			s.path, version(theirs), version(s.stamp))
+	case resp.StatusCode == http.StatusRequestEntityTooLarge:
+		return fmt.Errorf("admin socket: %w: too much in one batch: write smaller ones", call.ErrInvalid)
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("admin socket: the server at %s answers with HTTP status %d", s.path, resp.StatusCode)
+	}
+	return nil
+}
+
+// version returns a stamp in words.
+func version(stamp string) string {
+	number, v, _ := strings.Cut(stamp, " ")
+	return fmt.Sprintf("%s (admin protocol %s)", v, number)
+}
+
+// lost returns the error of a connection that was not made or has broken.
+func (s *Store) lost(ctx context.Context, err error) error {
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		return fmt.Errorf("admin socket: %w", ctxErr)
+	}
+	return fmt.Errorf("admin socket: the server at %s does not answer any more: %w: %w", s.path, call.ErrClosed, err)
+}
+
+// frames reads an answer.
+type frames struct {
+	store *Store
+	body  io.Closer
+	r     *bufio.Reader
+	last  int    // length of the frame that was returned last
+	long  []byte // a frame that is longer than the buffer
+	ended bool
+}
+
+// close ends the request, whether all was read or not.
+func (f *frames) close() {
+	_ = f.body.Close()
+	f.r.Reset(nil)
+	f.store.readers.Put(f.r)
+	f.store.busy.Done()
+}
+
+// next returns the next frame, whose payload is valid until the next call. At
+// the end it returns [io.EOF]; an error that the server tells is returned as
+// it is.
+func (f *frames) next(ctx context.Context) (kind byte, payload []byte, err error) {
+	if f.ended {
+		return 0, nil, io.EOF
+	}
+	kind, payload, err = f.frame()
+	switch {
+	case err != nil:
+		return 0, nil, f.store.lost(ctx, err)
+	case kind == frameEnd && len(payload) == 0:
+		f.ended = true
+		return 0, nil, f.rest(ctx, io.EOF)
+	case kind == frameError:
+		p := parser{s: string(payload)}
+		told := p.error()
+		if err := p.end(); err != nil {
+			return 0, nil, malformed()
+		}
+		f.ended = true
+		return 0, nil, f.rest(ctx, told)
+	case kind == frameRow, kind == frameMet, kind == frameMessage, kind == frameValue, kind == frameProblem:
+		return kind, payload, nil
+	}
+	return 0, nil, malformed()
+}
+
+// rest reads to the end of the answer, so that the connection can be used
+// again, and returns err.
+func (f *frames) rest(ctx context.Context, err error) error {
+	_, _ = f.r.Discard(f.last)
+	f.last = 0
+	if _, readErr := f.r.ReadByte(); !errors.Is(readErr, io.EOF) {
+		if readErr == nil {
+			return malformed()
+		}
+		return f.store.lost(ctx, readErr)
+	}
+	return err
+}
+
+func malformed() error { return fmt.Errorf("admin socket: the answer is %w", errMalformed) }
+
+// frame reads a frame. It lies in the buffer if it fits, and is skipped by the
+// next call.
+func (f *frames) frame() (kind byte, payload []byte, err error) {
+	const head = 5
+	if _, err := f.r.Discard(f.last); err != nil {
+		return 0, nil, err
+	}
+	f.last = 0
+	b, err := f.r.Peek(head)
+	if err != nil {
+		return 0, nil, cutOff(err)
+	}
+	kind = b[0]
+	n := int(b[1])<<24 | int(b[2])<<16 | int(b[3])<<8 | int(b[4])
+	if head+n <= f.r.Size() {
+		if b, err = f.r.Peek(head + n); err != nil {
+			return 0, nil, cutOff(err)
+		}
+		f.last = head + n
+		return kind, b[head:], nil
+	}
+	// It is not trusted to be as long as it says.
+	long := bytes.NewBuffer(f.long[:0])
+	if _, err := f.r.Discard(head); err != nil {
+		return 0, nil, cutOff(err)
+	}
+	if _, err := io.CopyN(long, f.r, int64(n)); err != nil {
+		return 0, nil, cutOff(err)
+	}
+	f.long = long.Bytes()
+	return kind, f.long, nil
+}
+
+// cutOff tells the end of a connection from the end of an answer.
+func cutOff(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// nextOf returns the next frame of an answer that has frames of one kind only, until
+// ctx is done; behind the last one the error is [io.EOF].
+func (f *frames) nextOf(ctx context.Context, want byte) ([]byte, error) {
+	kind, payload, err := f.next(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("admin socket: %w", ctx.Err())
+	case kind != want:
+		return nil, malformed()
+	}
+	return payload, nil
+}
+
+// finish sends a request whose answer has nothing but an end.
+func (s *Store) finish(ctx context.Context, path string, body []byte) error {
+	return s.each(ctx, path, body, func(byte, []byte) error { return malformed() })
+}
+
+// one sends a request whose answer has at most one frame, and hands that to
+// take.
+func (s *Store) one(ctx context.Context, path string, body []byte, take func(*parser)) error {
+	n := 0
+	err := s.each(ctx, path, body, func(_ byte, payload []byte) error {
+		p := parser{s: string(payload)}
+		take(&p)
+		if n++; n > 1 || p.end() != nil {
+			return malformed()
+		}
+		return nil
+	})
+	if err == nil && n == 0 {
+		return malformed()
+	}
+	return err
+}
+
+// each sends a request and hands each frame of the answer to take.
+func (s *Store) each(ctx context.Context, path string, body []byte, take func(kind byte, payload []byte) error) error {
+	f, err := s.ask(ctx, path, body)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	for {
+		kind, payload, err := f.next(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := take(kind, payload); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package admin
+
+import (
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/pebble"
+	"github.com/trunklog/trunklog/store/storetest"
+)
+
+// behind is a store behind a socket. Closing it closes the client, the server
+// and the store in the order in which a program does.
+type behind struct {
+	*Store
+	server *server
+	inner  call.Store
+	once   sync.Once
+}
+
+func (b *behind) Close() error {
+	err := b.Store.Close()
+	b.once.Do(func() {
+		b.server.kill()
+		err = errors.Join(err, b.inner.Close())
+	})
+	return err
+}
+
+func putBehind(t *testing.T, inner call.Store) call.Store {
+	s := start(t, Handler(inner, testVersion))
+	st, err := Dial(t.Context(), s.path, testVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &behind{Store: st, server: s, inner: inner}
+}
+
+// What is true of a store is true of it behind a socket.
+func TestStore(t *testing.T) {
+	t.Run("Model", func(t *testing.T) {
+		models := map[string]*storetest.Model{}
+		storetest.Run(t, func(t *testing.T, dir string) call.Store {
+			if m, ok := models[dir]; ok {
+				models[dir] = m.Reopen()
+			} else {
+				models[dir] = storetest.NewModel()
+			}
+			return putBehind(t, models[dir])
+		})
+	})
+	t.Run("Pebble", func(t *testing.T) {
+		if testing.Short() && !underRace() {
+			t.Skip("the suite through the socket is above, and that of Pebble in its folder")
+		}
+		storetest.Run(t, func(t *testing.T, dir string) call.Store {
+			inner, err := pebble.Open(dir, pebble.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), CacheBytes: 4 << 20, Reserve: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return putBehind(t, inner)
+		})
+	})
+}
+
+// underRace reports whether the race detector looks on: it is to see rows that Pebble
+// lends go through the socket, also with -short.
+func underRace() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}

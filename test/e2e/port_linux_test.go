@@ -1,0 +1,31 @@
+package e2e
+
+import (
+	"os"
+	"syscall"
+	"testing"
+)
+
+// freePort returns a port on loopback that is the test's until its end: the
+// system gives it to nobody who asks for any port, and to no connection. A
+// socket that is bound and does not listen keeps it, and is in nobody's way who
+// names the port and sets SO_REUSEADDR, as every listener of Go does.
+func freePort(t testing.TB) int {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(os.NewSyscallError("socket", err))
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		t.Fatal(os.NewSyscallError("setsockopt", err))
+	}
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(os.NewSyscallError("bind", err))
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(os.NewSyscallError("getsockname", err))
+	}
+	return name.(*syscall.SockaddrInet4).Port
+}
