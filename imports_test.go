@@ -40,7 +40,8 @@ var law = map[string][]string{
 	"door":             {},
 	"auth":             {"github.com/go-jose/go-jose/v4"},
 	"graph":            {"call", "odata", "github.com/klauspost/compress", "golang.org/x/time", "share"},
-	"ingest":           {"call", "share", "golang.org/x/sync"},
+	"ingest":           {"call", "ingest/leg", "share", "golang.org/x/sync"},
+	"ingest/leg":       {"call"},
 	"ladder":           {"call"},
 	"format":           {"call", "format/archive", "format/graphjson", "format/teams", "format/csv", "format/xlsx", "golang.org/x/text"},
 	"format/archive":   {"call", "github.com/klauspost/compress"},
@@ -84,6 +85,7 @@ var lawOfTests = map[string][]string{
 	"format":       {"github.com/klauspost/compress"},                                        // packs what is to be unpacked
 	"graph":        {"gen", "store/storetest"},                                               // serves the model's rows
 	"ingest":       {"format", "gen", "sip", "sip/siptest", "source/hep", "store/storetest"}, // hears and imports whole calls
+	"ingest/leg":   {"sip", "sip/siptest"},                                                   // reads calls as they are signalled
 	"ladder":       {"store/storetest"},                                                      // draws the model's messages
 	"sip":          {"sip/siptest"},
 	"source/hep":   {"sip/siptest"},

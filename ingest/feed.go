@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest/leg"
 )
 
 // A Progress is how far a call has come.
@@ -146,21 +147,21 @@ func (h *hearing) announce(ctx context.Context, written call.Result) {
 		return
 	}
 	for _, l := range h.dirty {
-		if !l.life.closed.IsZero() {
+		if !l.Life.Closed.IsZero() {
 			continue
 		}
-		v := l.view()
+		v := h.view(l)
 		progress := Ringing
-		if v.established() {
+		if v.Established() {
 			progress = Answered
 		}
-		if v.facing == notFacing || v.facing == maybeFacing && h.setAside(l) || v.invite == nil || l.life.progress == progress || v.ended() {
+		if v.Facing == leg.NotFacing || v.Facing == leg.MaybeFacing && h.setAside(l) || !v.Invited() || l.progress == progress || v.Ended() {
 			continue
 		}
-		l.life.progress = progress
-		trunk, tenant := h.in.trunkOf(l, v.trunks)
-		r := l.openRow(&v, func(number string) string { return h.in.number(trunk, number) })
-		r.Trunk, r.Tenant, r.ID = trunk, tenant, l.rowID(v.outbound)
+		l.progress = progress
+		trunk, tenant := l.TrunkOf(&v, h.in.tenant)
+		r := l.OpenRow(&v, func(number string) string { return h.in.number(trunk, number) })
+		r.Trunk, r.Tenant, r.ID = trunk, tenant, l.RowID(v.Outbound)
 		h.in.feed.tell(Update{Row: r, Progress: progress})
 	}
 }

@@ -15,7 +15,7 @@ import (
 // progress, and of those that ended just now, in memory, and every change of
 // them in the store's state before a message is acknowledged:
 //
-//	open/SOURCE/LEG   a leg, see leg.encode
+//	open/SOURCE/LEG   a leg, see [leg.Leg.Encode]
 //
 // The first release named it open/LEG, see [Ingest.Resume].
 //
@@ -35,10 +35,10 @@ type hearing struct {
 	stats   HearStats
 
 	// What follows belongs to whoever does the round.
-	legs    map[string]map[string]*leg // by source and Call-ID
+	legs    map[string]map[string]*held // by source and Call-ID
 	settles turns
 	later   legHeap
-	dirty   []*leg
+	dirty   []*held
 	recent  recent
 	since   time.Time     // when it took up the legs of the process before
 	ended   time.Time     // of the last round
@@ -48,21 +48,18 @@ type hearing struct {
 	more    bool          // the last round has left something that is due
 	batch   call.Batch
 	news    []news
-	trunks  map[string]map[*leg]struct{} // those that are open, by the names of trunks
-	asides  map[string]*aside            // by source
-	clocks  map[string]*clock            // by source
-	offsets []string                     // the sources whose clocks are news
-	echoes  uint64                       // see HearStats.Echoes
-	another uint64                       // see HearStats.Another
+	trunks  map[string]map[*held]struct{} // those that are open, by the names of trunks
+	asides  map[string]*aside             // by source
+	clocks  map[string]*clock             // by source
+	offsets []string                      // the sources whose clocks are news
+	echoes  uint64                        // see HearStats.Echoes
+	another uint64                        // see HearStats.Another
 }
 
 // openPrefix is what the names of legs in the state begin with.
 const openPrefix = "open/"
 
-func openName(l *leg) string { return openPrefix + l.source + "/" + l.id.String() }
-
-// legID returns the name of a leg among all messages that are kept.
-func legID(source, callID string) call.GUID { return call.NameGUID(source, "leg", callID) }
+func openName(l *held) string { return openPrefix + l.Source + "/" + l.ID.String() }
 
 // Times say for how long ingest waits for further messages of a call.
 type Times struct {
@@ -189,12 +186,12 @@ type heard struct {
 
 func (h *hearing) init(in *Ingest, t Times) {
 	h.in, h.times, h.most = in, t.orDefault(), maxLegs
-	h.legs = make(map[string]map[string]*leg)
-	h.trunks = make(map[string]map[*leg]struct{})
+	h.legs = make(map[string]map[string]*held)
+	h.trunks = make(map[string]map[*held]struct{})
 	h.asides, h.clocks = make(map[string]*aside), make(map[string]*clock)
 	h.later = legHeap{
-		less:  func(a, b *leg) bool { return a.life.due.Before(b.life.due) },
-		place: func(l *leg) *int { return &l.life.place },
+		less:  func(a, b *held) bool { return a.due.Before(b.due) },
+		place: func(l *held) *int { return &l.place },
 	}
 	h.recent.init()
 }

@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"slices"
+
+	"github.com/trunklog/trunklog/ingest/leg"
 )
 
 // An SBC may pass Microsoft's names on to its carriers: From, To and User-Agent of
@@ -14,32 +16,25 @@ import (
 // An aside tells of one source when it saw legs that surely face Microsoft, and
 // which rows it made of legs that only may.
 type aside struct {
-	spans   []span            // of those that are over, in order, none of which overlap
-	open    legHeap           // those that are not over, by when they began
-	doubted map[*leg]struct{} // those that only may face Microsoft, and have a row
+	spans   []leg.Span         // of those that are over, in order, none of which overlap
+	open    legHeap            // those that are not over, by when they began
+	doubted map[*held]struct{} // those that only may face Microsoft, and have a row
 }
-
-// A span is a time by the clock of the source's agents.
-type span struct{ from, to instant }
 
 // maxSpans is how many are remembered of a source. While it is busy there is one.
 const maxSpans = 1024
 
 // around is by how much two legs of one call may miss each other: an SBC that is
 // asked to transfer a call asks for the next one when the first one has ended.
-const around = apart
-
-func (l *leg) span() span { return span{l.first, l.last} }
-
-func (s span) meets(o span) bool { return !s.from.After(o.to) && !o.from.After(s.to) }
+const around = leg.Apart
 
 // aside returns what is known of a source.
 func (h *hearing) aside(source string) *aside {
 	a := h.asides[source]
 	if a == nil {
-		a = &aside{doubted: make(map[*leg]struct{}), open: legHeap{
-			less:  func(a, b *leg) bool { return a.first.Before(b.first) },
-			place: func(l *leg) *int { return &l.life.sureAt },
+		a = &aside{doubted: make(map[*held]struct{}), open: legHeap{
+			less:  func(a, b *held) bool { return a.Span().From.Before(b.Span().From) },
+			place: func(l *held) *int { return &l.sureAt },
 		}}
 		h.asides[source] = a
 	}
@@ -49,21 +44,21 @@ func (h *hearing) aside(source string) *aside {
 // notice takes note of what a leg has learned: whether it surely faces Microsoft,
 // which it always will once it does, and whether its call is over, which can be so
 // if over is set.
-func (h *hearing) notice(l *leg, over bool) {
-	if !l.life.sure {
-		if f, _ := l.direction(); f != surelyFacing {
+func (h *hearing) notice(l *held, over bool) {
+	if !l.sure {
+		if l.Facing(h.in.tenant) != leg.SurelyFacing {
 			return
 		}
-		l.life.sure = true
+		l.sure = true
 		h.tooLate(l)
 	}
-	a := h.aside(l.source)
-	if l.life.closed.IsZero() {
+	a := h.aside(l.Source)
+	if l.Life.Closed.IsZero() {
 		if !over {
 			a.open.set(l) // it may have begun earlier than was known
 			return
 		}
-		if v := l.view(); !v.ended() {
+		if v := h.view(l); !v.Ended() {
 			a.open.set(l)
 			return
 		}
@@ -73,30 +68,28 @@ func (h *hearing) notice(l *leg, over bool) {
 
 // tooLate counts the rows that would not be there if it had been known that
 // another leg surely faces Microsoft.
-func (h *hearing) tooLate(l *leg) {
-	for d := range h.aside(l.source).doubted {
-		if d.span().wide().meets(l.span()) {
-			delete(h.aside(l.source).doubted, d)
+func (h *hearing) tooLate(l *held) {
+	for d := range h.aside(l.Source).doubted {
+		if d.Span().Wide(around).Meets(l.Span()) {
+			delete(h.aside(l.Source).doubted, d)
 			h.echoes++
 		}
 	}
 }
 
-func (s span) wide() span { return span{s.from.Add(-around), s.to.Add(around)} }
-
 // over notes that the call of a leg is over.
-func (h *hearing) over(l *leg) {
-	if !l.life.sure {
+func (h *hearing) over(l *held) {
+	if !l.sure {
 		return
 	}
-	a := h.aside(l.source)
+	a := h.aside(l.Source)
 	a.open.remove(l)
-	a.note(l.span())
+	a.note(l.Span())
 }
 
 // forgetAside is called when a leg is not held any more.
-func (h *hearing) forgetAside(l *leg) {
-	if a := h.asides[l.source]; a != nil {
+func (h *hearing) forgetAside(l *held) {
+	if a := h.asides[l.Source]; a != nil {
 		a.open.remove(l)
 		delete(a.doubted, l)
 	}
@@ -104,25 +97,25 @@ func (h *hearing) forgetAside(l *leg) {
 
 // setAside reports whether a leg that may face Microsoft does not, because another
 // one does at the same time.
-func (h *hearing) setAside(l *leg) bool {
-	a := h.asides[l.source]
+func (h *hearing) setAside(l *held) bool {
+	a := h.asides[l.Source]
 	if a == nil {
 		return false
 	}
-	at := l.span().wide()
-	if o := a.open.first(); o != nil && !o.first.After(at.to) {
+	at := l.Span().Wide(around)
+	if o := a.open.first(); o != nil && !o.Span().From.After(at.To) {
 		return true
 	}
-	i, _ := slices.BinarySearchFunc(a.spans, at.from, func(s span, t instant) int { return s.to.Compare(t) })
-	return i < len(a.spans) && a.spans[i].meets(at)
+	i, _ := slices.BinarySearchFunc(a.spans, at.From, func(s leg.Span, t leg.Instant) int { return s.To.Compare(t) })
+	return i < len(a.spans) && a.spans[i].Meets(at)
 }
 
 // note adds a span, and those that it meets to it.
-func (a *aside) note(s span) {
-	i, _ := slices.BinarySearchFunc(a.spans, s.from, func(o span, t instant) int { return o.to.Compare(t) })
+func (a *aside) note(s leg.Span) {
+	i, _ := slices.BinarySearchFunc(a.spans, s.From, func(o leg.Span, t leg.Instant) int { return o.To.Compare(t) })
 	k := i
-	for ; k < len(a.spans) && a.spans[k].meets(s); k++ {
-		s = span{firstOf(s.from, a.spans[k].from), lastOf(s.to, a.spans[k].to)}
+	for ; k < len(a.spans) && a.spans[k].Meets(s); k++ {
+		s = s.With(a.spans[k])
 	}
 	a.spans = slices.Replace(a.spans, i, k, s)
 	if len(a.spans) > maxSpans {

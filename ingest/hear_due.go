@@ -4,14 +4,16 @@ import (
 	"context"
 	"runtime"
 	"time"
+
+	"github.com/trunklog/trunklog/ingest/leg"
 )
 
 // wait has a leg looked at when nothing has been heard of it for a moment.
-func (h *hearing) wait(l *leg) {
-	if !l.life.waiting {
-		l.life.waiting, l.life.queued = true, time.Time{}
-		if !l.life.recorded {
-			l.life.queued = l.life.heard
+func (h *hearing) wait(l *held) {
+	if !l.waiting {
+		l.waiting, l.queued = true, time.Time{}
+		if !l.Life.Recorded {
+			l.queued = l.Life.Heard
 		}
 		h.settles.push(l)
 	}
@@ -32,7 +34,7 @@ func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, er
 			more = true
 			break
 		}
-		l.life.waiting = false
+		l.waiting = false
 		if err := h.consider(ctx, l, now, false); err != nil {
 			return false, err
 		}
@@ -49,7 +51,7 @@ func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, er
 	}
 	for range maxPerRound {
 		l := h.later.first()
-		if l == nil || l.life.due.After(now) {
+		if l == nil || l.due.After(now) {
 			return more, nil
 		}
 		h.later.remove(l)
@@ -62,8 +64,8 @@ func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, er
 
 // crowding returns a leg of the source that has most, so that calls without end hold
 // up nobody else's: of some of its legs the one that is due first.
-func (h *hearing) crowding() (first *leg) {
-	var most map[string]*leg
+func (h *hearing) crowding() (first *held) {
+	var most map[string]*held
 	for _, legs := range h.legs {
 		if len(legs) > len(most) {
 			most = legs
@@ -71,10 +73,10 @@ func (h *hearing) crowding() (first *leg) {
 	}
 	n := 0
 	for _, l := range most {
-		if l.life.place == 0 {
+		if l.place == 0 {
 			continue // it is looked at in this round anyway
 		}
-		if first == nil || l.life.due.Before(first.life.due) {
+		if first == nil || l.due.Before(first.due) {
 			first = l
 		}
 		if n++; n == 16 {
@@ -87,7 +89,7 @@ func (h *hearing) crowding() (first *leg) {
 // flush has all recorded legs of a source looked at.
 func (h *hearing) flush(source string) {
 	for _, l := range h.legs[source] {
-		if l.life.recorded {
+		if l.Life.Recorded {
 			h.notice(l, true)
 			h.wait(l)
 		}
@@ -110,7 +112,7 @@ func (h *hearing) sweep(ctx context.Context, last time.Time) error {
 	h.swept = last
 	for _, legs := range h.legs {
 		for _, l := range legs {
-			if !l.life.recorded || l.life.waiting {
+			if !l.Life.Recorded || l.waiting {
 				continue
 			}
 			if err := h.consider(ctx, l, last.Add(-sweepEvery), false); err != nil {
@@ -123,20 +125,20 @@ func (h *hearing) sweep(ctx context.Context, last time.Time) error {
 
 // consider concludes a leg if its time has come, and else says when it will. It
 // is forced to conclude and forget a leg if there are too many.
-func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force bool) error {
-	if l.life.recorded {
+func (h *hearing) consider(ctx context.Context, l *held, now time.Time, force bool) error {
+	if l.Life.Recorded {
 		now = now.Add(h.behind) // nobody listens to it
 	}
-	v := l.view()
+	v := h.view(l)
 	h.follow(l)
 	if due := h.due(l, &v); due.After(now) && !force {
 		h.wake(l, due)
 		return nil
 	}
-	n := news{l: l, was: l.life}
+	n := news{l: l, was: l.Life}
 	var err error
 	switch {
-	case l.life.closed.IsZero(), l.life.changed:
+	case l.Life.Closed.IsZero(), l.Life.Changed:
 		if len(h.news)%(breath/4) == 0 {
 			runtime.Gosched()
 		}
@@ -149,11 +151,11 @@ func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force boo
 		return err
 	}
 	if force {
-		n.forget, n.crowded = true, n.was.closed.IsZero()
+		n.forget, n.crowded = true, n.was.Closed.IsZero()
 	}
 	h.news = append(h.news, n)
-	h.closed += int64(btoi(!l.life.closed.IsZero())) - int64(btoi(!n.was.closed.IsZero()))
-	if n.was.closed.IsZero() {
+	h.closed += int64(btoi(!l.Life.Closed.IsZero())) - int64(btoi(!n.was.Closed.IsZero()))
+	if n.was.Closed.IsZero() {
 		h.over(l)
 		h.leaveTrunks(l)
 	}
@@ -165,40 +167,40 @@ func (h *hearing) consider(ctx context.Context, l *leg, now time.Time, force boo
 }
 
 // wake has a leg considered at the given time.
-func (h *hearing) wake(l *leg, due time.Time) {
-	l.life.due = due
+func (h *hearing) wake(l *held, due time.Time) {
+	l.due = due
 	h.later.set(l)
 }
 
 // due returns when something is to be done about a leg if nothing more is heard
 // of it.
-func (h *hearing) due(l *leg, v *view) time.Time {
-	t, life := &h.times, &l.life
+func (h *hearing) due(l *held, v *leg.View) time.Time {
+	t, life := &h.times, &l.Life
 	// A message that is repeated puts nothing off, or a sender that repeats what
 	// it does not find in the log would never find it.
-	learned, heard := h.listened(l, life.learned), h.listened(l, life.heard)
+	learned, heard := h.listened(l, l.learned), h.listened(l, life.Heard)
 	settled := learned.Add(t.Settle)
 	switch {
-	case !life.closed.IsZero() && life.changed && (v.ended() || life.cut):
+	case !life.Closed.IsZero() && life.Changed && (v.Ended() || life.Cut):
 		return settled
-	case !life.closed.IsZero() && !life.changed && life.inferred:
-		return life.closed.Add(t.Late)
-	case !life.closed.IsZero() && !life.changed:
-		return h.listened(l, life.closed).Add(t.Linger)
-	case life.cut:
+	case !life.Closed.IsZero() && !life.Changed && life.Inferred:
+		return life.Closed.Add(t.Late)
+	case !life.Closed.IsZero() && !life.Changed:
+		return h.listened(l, life.Closed).Add(t.Linger)
+	case life.Cut:
 		return settled
-	case v.ended():
+	case v.Ended():
 		return h.endedDue(l, v, learned)
-	case v.invite == nil && (v.final != nil || !v.bye.at.IsZero()), !v.established() && !v.bye.at.IsZero():
-		if l.nameless(v) {
+	case v.Halved():
+		if l.Nameless(v) {
 			return learned.Add(t.Nameless)
 		}
-		return lastOf(learned.Add(t.Orphan), h.doubtful(l, v))
-	case v.established():
+		return leg.LastOf(learned.Add(t.Orphan), h.doubtful(l, v))
+	case v.Established():
 		return h.openUntil(l)
-	case !v.cancel.at.IsZero():
+	case v.Cancelled():
 		return learned.Add(t.Cancel)
-	case !v.rang.IsZero():
+	case v.Rang():
 		return heard.Add(t.Early)
 	}
 	return heard.Add(t.Ring)
@@ -207,18 +209,18 @@ func (h *hearing) due(l *leg, v *view) time.Time {
 // endedDue returns when a row is made of a call that is over, if nothing more is
 // heard of it: once its messages have settled, nobody will ask again, and it is
 // known whether it is a call of Microsoft's at all and when it ended.
-func (h *hearing) endedDue(l *leg, v *view, learned time.Time) time.Time {
+func (h *hearing) endedDue(l *held, v *leg.View, learned time.Time) time.Time {
 	due := learned.Add(h.times.Settle)
-	if wait := v.again(&h.times); wait > 0 {
-		due = lastOf(due, learned.Add(wait))
+	if wait := v.Again(h.times.Retry, h.times.Next); wait > 0 {
+		due = leg.LastOf(due, learned.Add(wait))
 	}
-	if l.life.row.IsZero() {
-		due = lastOf(due, h.doubtful(l, v))
-		if v.lacking {
-			due = lastOf(due, learned.Add(h.times.Orphan))
+	if l.Life.Row.IsZero() {
+		due = leg.LastOf(due, h.doubtful(l, v))
+		if v.Lacking {
+			due = leg.LastOf(due, learned.Add(h.times.Orphan))
 		}
 		if h.awaited(l) {
-			due = lastOf(due, learned.Add(h.times.Doubt))
+			due = leg.LastOf(due, learned.Add(h.times.Doubt))
 		}
 	}
 	return due
@@ -227,28 +229,28 @@ func (h *hearing) endedDue(l *leg, v *view, learned time.Time) time.Time {
 // doubtful returns until when it is not known whether a leg that may face
 // Microsoft is set aside: what surely does may come a while after it. It is zero if
 // there is no doubt.
-func (h *hearing) doubtful(l *leg, v *view) time.Time {
-	if v.facing != maybeFacing || !l.life.row.IsZero() || h.setAside(l) {
+func (h *hearing) doubtful(l *held, v *leg.View) time.Time {
+	if v.Facing != leg.MaybeFacing || !l.Life.Row.IsZero() || h.setAside(l) {
 		return time.Time{}
 	}
-	return h.listened(l, l.life.learned).Add(h.times.Doubt)
+	return h.listened(l, l.learned).Add(h.times.Doubt)
 }
 
 // listened returns the time from which silence counts for a leg: when it was
 // last heard of, or when somebody began to listen after that. A sender may have
 // spoken while nobody did, or repeat what got lost.
-func (h *hearing) listened(l *leg, heard time.Time) time.Time {
-	if l.life.recorded {
+func (h *hearing) listened(l *held, heard time.Time) time.Time {
+	if l.Life.Recorded {
 		return heard
 	}
-	return lastOf(heard, h.since)
+	return leg.LastOf(heard, h.since)
 }
 
 // openUntil returns when a call that has not ended is given up.
-func (h *hearing) openUntil(l *leg) time.Time {
-	limit := l.life.opened.Add(h.times.Open)
-	if n := l.timer.seconds; n > 0 {
-		return firstOf(limit, l.life.heard.Add(2*time.Duration(max(n, 90))*time.Second)) // 90 s is the least (RFC 4028, section 5)
+func (h *hearing) openUntil(l *held) time.Time {
+	limit := l.Life.Opened.Add(h.times.Open)
+	if n := l.Refresh(); n > 0 {
+		return leg.FirstOf(limit, l.Life.Heard.Add(2*time.Duration(max(n, 90))*time.Second)) // 90 s is the least (RFC 4028, section 5)
 	}
 	return limit
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest/leg"
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
@@ -91,7 +92,7 @@ func TestWalls(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, l := range found {
-			if l.ID == legID("lab", b.callID) || l.ID == legID("lab", legs[1].callID) {
+			if l.ID == leg.IDOf("lab", b.callID) || l.ID == leg.IDOf("lab", legs[1].callID) {
 				t.Errorf("%s: a leg of another tenant's call is shown with %v", name, r.ID)
 			}
 		}
@@ -319,29 +320,6 @@ func TestNameless(t *testing.T) {
 	s.pass(time.Second)
 	if r := s.one(); r.ID != c.xc {
 		t.Errorf("id %v, want %v", r.ID, c.xc)
-	}
-}
-
-// TestSubscriber: the number of a URI is its number.
-func TestSubscriber(t *testing.T) {
-	for user, want := range map[string]string{
-		"+15550100":                        "+15550100",
-		"+15550100;npdi;rn=+15550001":      "+15550100",
-		"7042;phone-context=+49":           "7042",
-		"+49(0)30-1234":                    "+49301234",
-		"+49-30-111.222":                   "+4930111222",
-		"+1(555)0100;cpc=ordinary":         "+15550100",
-		"*31#0301234":                      "*31#0301234",
-		"first.last":                       "first.last",
-		"first-last;x=1":                   "first-last;x=1",
-		"anonymous":                        "anonymous",
-		"-":                                "-",
-		"":                                 "",
-		"Internal Revenue Service (again)": "Internal Revenue Service (again)",
-	} {
-		if got := subscriber(user); got != want {
-			t.Errorf("%q is %q, want %q", user, got, want)
-		}
 	}
 }
 

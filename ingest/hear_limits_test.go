@@ -2,11 +2,9 @@ package ingest
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest/leg"
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
@@ -229,7 +228,7 @@ func TestTwoLegs(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		legs, err := s.store.Legs(t.Context(), tenant, r.Cursor())
-		if err != nil || len(legs) != 2 || legs[0].ID != legID("lab", c.callID) || !legs[0].Main || legs[1].ID != legID("lab", "carrier-leg") {
+		if err != nil || len(legs) != 2 || legs[0].ID != leg.IDOf("lab", c.callID) || !legs[0].Main || legs[1].ID != leg.IDOf("lab", "carrier-leg") {
 			t.Errorf("legs %+v, %v", legs, err)
 		}
 	}
@@ -408,57 +407,6 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
-// A call in progress that an older version has kept goes on.
-func TestLegOfVersion1(t *testing.T) {
-	const kept = "" +
-		"01848094a7e9839ef7f118036c61622062356464303365366164386135393862613566353862616431613133636239340001bfdbd8133c785a6ba9ca90314e48cd9500001073" +
-		"6263312e636f6e746f736f2e636f6d0b2b343933303030303030310b2b343934303030303030310081a8d6b9070301b5dd03e6ad8a598ba5f58bad1a13cb9403010bced100bb" +
-		"dd5d01b4caae27b732ff5b00000445554e4f000181a8d6b90700000000000001060a010203c5130634724b18c5130101060b2b343933303030303030310b4164656c65205661" +
-		"6e6365197369702e7073746e6875622e6d6963726f736f66742e636f6d0b2b3439343030303030303110736263312e636f6e746f736f2e636f6d0b2b34393430303030303031" +
-		"10736263312e636f6e746f736f2e636f6d246170692d64752d612d75737765322e7073746e6875622e6d6963726f736f66742e636f6d0000000101000101e603094275737920" +
-		"4865726581a8d6b9070100000000"
-	b, err := hex.DecodeString(kept)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := decodeLeg(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := newTalk(1, true).invite().at(time.Second).answer(486, "Busy Here")
-	v := l.view()
-	if l.callID != want.callID || l.says.region.s != "EUNO" || !v.ended() || v.final == nil || !v.final.last.time().Equal(want.began.Add(time.Second)) {
-		t.Errorf("%+v", l)
-	}
-}
-
-// What is kept of a leg is all of it.
-func TestLegCodec(t *testing.T) {
-	for i, c := range talks {
-		one := c.make(i).through()
-		l := &leg{id: legID("lab", one.callID), source: "lab", callID: one.callID, trunk: "t", tenant: tenant, told: call.SIP.Hearsay()}
-		for j := range one.signals {
-			one.signals[j].SessionExpires, one.signals[j].SessionID, one.signals[j].Correlation = j, fmt.Sprint(j), fmt.Sprint(-j)
-			one.signals[j].Reason = `Q.850;cause=16;text="` + call.NameGUID(fmt.Sprint(j)).String() + `;phrase"`
-			l.add(&one.signals[j])
-		}
-		l.life = legLife{
-			opened: one.began.Add(-time.Hour), heard: one.began, learned: one.began, saved: one.began, closed: one.began.Add(time.Hour), inferred: true, changed: true,
-			recorded: true, row: call.Cursor{Start: one.began, ID: one.xc}, rowTenant: tenant, partOf: one.xi,
-		}
-		b := l.encode(nil)
-		got, err := decodeLeg(b)
-		if err != nil || !reflect.DeepEqual(got, l) {
-			t.Errorf("%s: %v\n%+v\nwant\n%+v", c.name, err, got, l)
-		}
-		for n := range b {
-			if _, err := decodeLeg(b[:n]); err == nil {
-				t.Errorf("%s: %d of %d bytes can be read", c.name, n, len(b))
-			}
-		}
-	}
-}
-
 // Who watches is told of each call as it goes on, and is never waited for.
 func TestWatch(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
@@ -535,7 +483,7 @@ func TestHeardAfterExport(t *testing.T) {
 	r := s.one()
 	want.ID, want.SharedID = r.ID, c.xi
 	same(t, "heard after the export", &r, &want)
-	leg := call.Leg{ID: legID("lab", c.callID), From: c.began, To: c.began.Add(time.Minute)}
+	leg := call.Leg{ID: leg.IDOf("lab", c.callID), From: c.began, To: c.began.Add(time.Minute)}
 	n := 0
 	for _, err := range s.store.Messages(t.Context(), leg) {
 		if err != nil {

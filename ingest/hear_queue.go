@@ -16,18 +16,18 @@ type turns struct {
 
 // A fifo holds legs of one source.
 type fifo struct {
-	legs []*leg
+	legs []*held
 	head int
 }
 
-func (q *turns) push(l *leg) {
+func (q *turns) push(l *held) {
 	if q.sources == nil {
 		q.sources = make(map[string]*fifo)
 	}
-	f := q.sources[l.source]
+	f := q.sources[l.Source]
 	if f == nil {
 		f = &fifo{}
-		q.sources[l.source] = f
+		q.sources[l.Source] = f
 	}
 	if f.empty() {
 		q.order = append(q.order, f)
@@ -37,14 +37,14 @@ func (q *turns) push(l *leg) {
 
 // next takes out the next leg that was heard of last at the given time or before,
 // and returns nil if no source has one.
-func (q *turns) next(until time.Time) *leg {
+func (q *turns) next(until time.Time) *held {
 	for range len(q.order) {
 		if q.at >= len(q.order) {
 			q.at = 0
 		}
 		f := q.order[q.at]
 		l := f.legs[f.head]
-		if l.life.queued.After(until) {
+		if l.queued.After(until) {
 			q.at++
 			continue
 		}
@@ -59,8 +59,8 @@ func (q *turns) next(until time.Time) *leg {
 }
 
 // putBack makes a leg that was taken out the next one of its source.
-func (q *turns) putBack(l *leg) {
-	f := q.sources[l.source]
+func (q *turns) putBack(l *held) {
+	f := q.sources[l.Source]
 	if f.empty() {
 		q.order = append(q.order, f)
 	}
@@ -81,9 +81,9 @@ func (q *fifo) pop() {
 // A legHeap holds legs, the least one first. Each knows its place in it, from 1 on;
 // 0 is none.
 type legHeap struct {
-	legs  []*leg
-	less  func(a, b *leg) bool
-	place func(l *leg) *int
+	legs  []*held
+	less  func(a, b *held) bool
+	place func(l *held) *int
 }
 
 func (q *legHeap) Len() int           { return len(q.legs) }
@@ -95,7 +95,7 @@ func (q *legHeap) Swap(i, j int) {
 
 // Push implements [heap.Interface].
 func (q *legHeap) Push(x any) {
-	l := x.(*leg) //nolint:forcetypeassert // nothing else is put in
+	l := x.(*held) //nolint:forcetypeassert // nothing else is put in
 	q.legs = append(q.legs, l)
 	*q.place(l) = len(q.legs)
 }
@@ -110,7 +110,7 @@ func (q *legHeap) Pop() any {
 	return l
 }
 
-func (q *legHeap) first() *leg {
+func (q *legHeap) first() *held {
 	if len(q.legs) == 0 {
 		return nil
 	}
@@ -118,7 +118,7 @@ func (q *legHeap) first() *leg {
 }
 
 // set puts a leg in, or where it belongs now.
-func (q *legHeap) set(l *leg) {
+func (q *legHeap) set(l *held) {
 	if at := *q.place(l); at > 0 {
 		heap.Fix(q, at-1)
 		return
@@ -126,7 +126,7 @@ func (q *legHeap) set(l *leg) {
 	heap.Push(q, l)
 }
 
-func (q *legHeap) remove(l *leg) {
+func (q *legHeap) remove(l *held) {
 	if at := *q.place(l); at > 0 {
 		heap.Remove(q, at-1)
 	}

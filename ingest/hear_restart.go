@@ -39,9 +39,9 @@ func restarts(all []*heard) (out []restart) {
 // those are its calls that any source of the tenant's has heard; if not, all that
 // the source itself has.
 func (h *hearing) restart(r restart) {
-	cut := func(l *leg) {
-		if l.life.closed.IsZero() {
-			l.life.cut = true
+	cut := func(l *held) {
+		if l.Life.Closed.IsZero() {
+			l.Life.Cut = true
 			h.soil(l)
 			h.wait(l)
 		}
@@ -56,66 +56,45 @@ func (h *hearing) restart(r restart) {
 		return // it is another tenant's
 	}
 	for l := range h.trunks[r.trunk] {
-		if l.source == r.source || h.ownerOf(l) == r.tenant {
+		if l.Source == r.source || h.ownerOf(l) == r.tenant {
 			cut(l)
 		}
 	}
 }
 
-func (h *hearing) ownerOf(l *leg) call.GUID {
-	if !l.tenant.IsZero() {
-		return l.tenant
+func (h *hearing) ownerOf(l *held) call.GUID {
+	if !l.Tenant.IsZero() {
+		return l.Tenant
 	}
-	v := l.view()
-	_, tenant := h.in.trunkOf(l, v.trunks)
+	v := h.view(l)
+	_, tenant := l.TrunkOf(&v, h.in.tenant)
 	return tenant
 }
 
 // joinTrunks has a leg that has not ended be found by the trunks that it names.
-func (h *hearing) joinTrunks(l *leg) {
-	if !l.life.closed.IsZero() {
+func (h *hearing) joinTrunks(l *held) {
+	if !l.Life.Closed.IsZero() {
 		return
 	}
-	l.hosts(func(host string) {
-		if slices.Contains(l.life.trunks, host) {
+	l.Hosts(func(host string) {
+		if slices.Contains(l.trunks, host) {
 			return
 		}
-		l.life.trunks = append(l.life.trunks, host)
+		l.trunks = append(l.trunks, host)
 		legs := h.trunks[host]
 		if legs == nil {
-			legs = make(map[*leg]struct{})
+			legs = make(map[*held]struct{})
 			h.trunks[host] = legs
 		}
 		legs[l] = struct{}{}
 	})
 }
 
-func (h *hearing) leaveTrunks(l *leg) {
-	for _, host := range l.life.trunks {
+func (h *hearing) leaveTrunks(l *held) {
+	for _, host := range l.trunks {
 		if delete(h.trunks[host], l); len(h.trunks[host]) == 0 {
 			delete(h.trunks, host)
 		}
 	}
-	l.life.trunks = nil
-}
-
-// hosts calls f with each host name that may be the trunk's, in lower case.
-func (l *leg) hosts(f func(host string)) {
-	each := func(host string) {
-		if isName(host) {
-			f(shared(strings.ToLower(strings.TrimSuffix(host, "."))))
-		}
-	}
-	each(l.trunk)
-	for i := range l.hops {
-		if v := &l.hops[i].invite; !v.at.IsZero() {
-			for _, host := range [...]string{v.uriHost, v.toHost, v.contactHost, v.callerHost} {
-				each(host)
-			}
-		}
-	}
-	each(l.contact.s)
-	if l.parties != nil {
-		each(l.parties.host.s)
-	}
+	l.trunks = nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest/leg"
 )
 
 // Resume takes up the calls in progress that the store has, of the sources that
@@ -20,16 +21,17 @@ func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (
 		if err != nil {
 			return n, fmt.Errorf("read the calls in progress: %w", err)
 		}
-		l, err := decodeLeg(v.Value)
+		read, err := leg.Decode(v.Value)
 		if err != nil {
 			return n, fmt.Errorf("read %s: %w", v.Name, err)
 		}
+		l := &held{Leg: *read, learned: read.Life.Heard, saved: read.Life.Heard}
 		if err := b.rename(ctx, v, openName(l)); err != nil {
 			return n, err
 		}
-		if wanted(l.source) {
+		if wanted(l.Source) {
 			h.hold(l)
-			h.closed += int64(btoi(!l.life.closed.IsZero()))
+			h.closed += int64(btoi(!l.Life.Closed.IsZero()))
 			h.notice(l, true)
 			h.wait(l)
 			n++

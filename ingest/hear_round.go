@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest/leg"
 )
 
 // maxLegs is how many legs are held in memory. Beyond that calls of the source that
@@ -28,8 +29,8 @@ const breath = 64
 // A news value records what a round has done about one leg, and what the leg was
 // before. If the store refuses the batch, the round takes it back.
 type news struct {
-	l      *leg
-	was    legLife
+	l      *held
+	was    leg.Life
 	forget bool // the leg
 	what   outcome
 	row    int // which of the batch's is its row, from 1 on
@@ -106,8 +107,8 @@ func (h *hearing) adopt(written call.Result) {
 		if n.row == 0 || n.forget {
 			continue
 		}
-		if at := written.Rows[n.row-1].Place; at.ID != n.l.life.row.ID || !at.Start.Equal(n.l.life.row.Start) {
-			n.l.life.row = at
+		if at := written.Rows[n.row-1].Place; at.ID != n.l.Life.Row.ID || !at.Start.Equal(n.l.Life.Row.Start) {
+			n.l.Life.Row = at
 			h.soil(n.l)
 		}
 	}
@@ -123,15 +124,15 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 	legs := h.legs[sink.source]
 	l := legs[s.CallID]
 	if l == nil {
-		if !opens(s) {
+		if !leg.Opens(s) {
 			c.other++
 			return
 		}
-		l = &leg{
-			id: legID(sink.source, s.CallID), source: sink.source, callID: strings.Clone(s.CallID),
-			tenant: sink.tenant, told: sink.told(), trunk: sink.trunk,
-		}
-		l.life.recorded = sink.recorded
+		l = &held{Leg: leg.Leg{
+			ID: leg.IDOf(sink.source, s.CallID), Source: sink.source, CallID: strings.Clone(s.CallID),
+			Tenant: sink.tenant, Told: sink.told(), Trunk: sink.trunk,
+		}}
+		l.Life.Recorded = sink.recorded
 		h.hold(l)
 	}
 	c.messages++
@@ -139,35 +140,35 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 		c.last = s.At
 	}
 	arrived := now
-	if l.life.recorded {
+	if l.Life.Recorded {
 		arrived = s.At
 	} else {
-		h.tick(l.source, s.At, now.Add(h.behind))
+		h.tick(l.Source, s.At, now.Add(h.behind))
 	}
-	changed := l.add(s)
-	l.life.opened = firstOf(l.life.opened, arrived)
-	l.life.heard = lastOf(l.life.heard, arrived)
+	changed := l.Add(s)
+	l.Life.Opened = leg.FirstOf(l.Life.Opened, arrived)
+	l.Life.Heard = leg.LastOf(l.Life.Heard, arrived)
 	if changed {
-		l.life.changed, l.life.learned = true, lastOf(l.life.learned, arrived)
+		l.Life.Changed, l.learned = true, leg.LastOf(l.learned, arrived)
 		h.recent.add(l)
 		h.notice(l, false) // whether it is over is looked at when it has settled
-		if s.Method == methodInvite || !l.asked() {
+		if s.Method == "INVITE" || !l.Asked() {
 			h.joinTrunks(l)
 		}
 	}
-	if changed || l.life.heard.Sub(l.life.saved) > saveEvery {
+	if changed || l.Life.Heard.Sub(l.saved) > saveEvery {
 		h.soil(l)
 	}
 	if h.in.keepSIP && s.Raw != nil {
 		h.batch.Messages = append(h.batch.Messages, call.Message{
-			Leg: l.id, At: s.At, Src: s.Src, Dst: s.Dst, Transport: s.Transport, Raw: s.Raw,
+			Leg: l.ID, At: s.At, Src: s.Src, Dst: s.Dst, Transport: s.Transport, Raw: s.Raw,
 		})
-		if !l.life.closed.IsZero() && !l.life.linked {
-			changed, l.life.changed = true, true // it was heard when messages were not kept
+		if !l.Life.Closed.IsZero() && !l.Life.Linked {
+			changed, l.Life.Changed = true, true // it was heard when messages were not kept
 			h.soil(l)
 		}
 	}
-	if changed && !l.life.recorded {
+	if changed && !l.Life.Recorded {
 		h.wait(l)
 	}
 }
@@ -175,36 +176,23 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 // saveEvery is by how much the store may be behind about when a leg was heard.
 const saveEvery = time.Minute
 
-// opens reports whether a message tells enough of a call that a leg is made of
-// it. What else belongs to a call comes before or after one that does.
-func opens(s *call.Signal) bool {
-	switch s.Method {
-	case methodInvite, methodBye, methodCancel:
-		return true
-	case "":
-		return s.CSeqMethod == methodInvite && s.Code >= 180
-	}
-	return false
-}
-
 // hold takes a leg into memory.
-func (h *hearing) hold(l *leg) {
-	legs := h.legs[l.source]
+func (h *hearing) hold(l *held) {
+	legs := h.legs[l.Source]
 	if legs == nil {
-		legs = make(map[string]*leg)
-		h.legs[l.source] = legs
+		legs = make(map[string]*held)
+		h.legs[l.Source] = legs
 	}
-	legs[l.callID] = l
-	l.peers = h.in.peersOf(l.source)
-	l.in = h.in
+	legs[l.CallID] = l
+	l.Microsoft = h.in.peersOf(l.Source)
 	h.recent.add(l)
 	h.joinTrunks(l)
 }
 
 // soil notes that the store must be told of a leg.
-func (h *hearing) soil(l *leg) {
-	if !l.life.dirty {
-		l.life.dirty = true
+func (h *hearing) soil(l *held) {
+	if !l.dirty {
+		l.dirty = true
 		h.dirty = append(h.dirty, l)
 	}
 }
@@ -231,7 +219,7 @@ func (h *hearing) write(ctx context.Context) (call.Result, error) {
 			continue
 		}
 		from := len(arena)
-		arena = l.encode(arena)
+		arena = l.Encode(arena)
 		b.State[name] = arena[from:len(arena):len(arena)]
 	}
 	if len(b.Rows) == 0 && len(b.State) == 0 && len(b.Messages) == 0 && len(b.Legs) == 0 {
@@ -245,12 +233,9 @@ func (h *hearing) write(ctx context.Context) (call.Result, error) {
 func (h *hearing) undo() {
 	for _, n := range h.news {
 		l := n.l
-		queued := l.life
-		l.life = n.was
-		h.closed -= int64(btoi(!queued.closed.IsZero())) - int64(btoi(!n.was.closed.IsZero()))
-		l.life.dirty, l.life.waiting, l.life.queued = queued.dirty, queued.waiting, queued.queued
-		l.life.due, l.life.place, l.life.keys, l.life.progress = queued.due, queued.place, queued.keys, queued.progress
-		if l.life.sure, l.life.sureAt, l.life.trunks = queued.sure, queued.sureAt, queued.trunks; l.life.sure {
+		h.closed -= int64(btoi(!l.Life.Closed.IsZero())) - int64(btoi(!n.was.Closed.IsZero()))
+		l.Life = n.was
+		if l.sure {
 			h.notice(l, true)
 		}
 		h.joinTrunks(l)
@@ -262,8 +247,8 @@ func (h *hearing) undo() {
 // and counts.
 func (h *hearing) finish(c heardCount, more bool) {
 	for _, l := range h.dirty {
-		l.life.dirty = false
-		l.life.saved = l.life.heard
+		l.dirty = false
+		l.saved = l.Life.Heard
 	}
 	clear(h.dirty)
 	h.dirty = h.dirty[:0]
@@ -278,8 +263,8 @@ func (h *hearing) publish(c heardCount, more bool) map[string]time.Duration {
 	defer h.mu.Unlock()
 	s := &h.stats
 	for _, n := range h.news {
-		if n.what == newRow && !n.l.life.sure {
-			h.aside(n.l.source).doubted[n.l] = struct{}{}
+		if n.what == newRow && !n.l.sure {
+			h.aside(n.l.Source).doubted[n.l] = struct{}{}
 		}
 		if n.forget {
 			h.drop(n.l)
@@ -304,7 +289,7 @@ func (s *HearStats) count(n *news) {
 	switch n.what {
 	case newRow:
 		s.Rows++
-		if n.l.life.inferred {
+		if n.l.Life.Inferred {
 			s.Inferred++
 		}
 	case amendedRow:
@@ -340,10 +325,10 @@ func (h *hearing) recount() {
 }
 
 // drop takes a leg out of memory.
-func (h *hearing) drop(l *leg) {
-	delete(h.legs[l.source], l.callID)
-	if len(h.legs[l.source]) == 0 {
-		delete(h.legs, l.source)
+func (h *hearing) drop(l *held) {
+	delete(h.legs[l.Source], l.CallID)
+	if len(h.legs[l.Source]) == 0 {
+		delete(h.legs, l.Source)
 	}
 	h.recent.remove(l)
 	h.later.remove(l)
@@ -353,3 +338,10 @@ func (h *hearing) drop(l *leg) {
 }
 
 func isFull(err error) bool { return errors.Is(err, call.ErrFull) }
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -3,6 +3,8 @@ package ingest
 import (
 	"slices"
 	"strings"
+
+	"github.com/trunklog/trunklog/ingest/leg"
 )
 
 // Several sources may hear one dialog: the SBC and a tap in front of it, or two
@@ -11,24 +13,24 @@ import (
 
 // siblings returns the legs of the same dialog that other sources have heard, and
 // that no other tenant owns.
-func (h *hearing) siblings(l *leg) (all []*leg) {
+func (h *hearing) siblings(l *held) (all []*held) {
 	if len(h.legs) < 2 {
 		return nil
 	}
 	for source, legs := range h.legs {
-		if o := legs[l.callID]; o != nil && source != l.source && !walled(l, o) {
+		if o := legs[l.CallID]; o != nil && source != l.Source && !h.walled(l, o) {
 			all = append(all, o)
 		}
 	}
-	slices.SortFunc(all, func(a, b *leg) int { return strings.Compare(a.source, b.source) })
+	slices.SortFunc(all, func(a, b *held) int { return strings.Compare(a.Source, b.Source) })
 	return all
 }
 
 // awaited reports whether another source may yet tell how the call of a leg ended
 // that is over for this one.
-func (h *hearing) awaited(l *leg) bool {
+func (h *hearing) awaited(l *held) bool {
 	for _, o := range h.siblings(l) {
-		if v := o.view(); v.facing > notFacing && o.life.closed.IsZero() && !v.ended() {
+		if v := h.view(o); v.Facing > leg.NotFacing && o.Life.Closed.IsZero() && !v.Ended() {
 			return true
 		}
 	}
@@ -37,13 +39,13 @@ func (h *hearing) awaited(l *leg) bool {
 
 // follow gives a leg that has no row that of the same dialog, if another source's leg
 // has made it: it may be open long after that one was forgotten.
-func (h *hearing) follow(l *leg) {
-	if len(h.legs) < 2 || !l.life.row.IsZero() || !l.life.partOf.IsZero() {
+func (h *hearing) follow(l *held) {
+	if len(h.legs) < 2 || !l.Life.Row.IsZero() || !l.Life.PartOf.IsZero() {
 		return
 	}
 	for _, o := range h.siblings(l) {
-		if !o.life.row.IsZero() {
-			l.life.row, l.life.rowTenant = o.life.row, o.life.rowTenant
+		if !o.Life.Row.IsZero() {
+			l.Life.Row, l.Life.RowTenant = o.Life.Row, o.Life.RowTenant
 			h.soil(l)
 			return
 		}
@@ -51,10 +53,10 @@ func (h *hearing) follow(l *leg) {
 }
 
 // lead gives the row that a leg has made to those of other sources that have none.
-func (h *hearing) lead(l *leg, siblings []*leg) {
+func (h *hearing) lead(l *held, siblings []*held) {
 	for _, o := range siblings {
-		if o.life.partOf.IsZero() && o.life.row.IsZero() {
-			o.life.row, o.life.rowTenant = l.life.row, l.life.rowTenant
+		if o.Life.PartOf.IsZero() && o.Life.Row.IsZero() {
+			o.Life.Row, o.Life.RowTenant = l.Life.Row, l.Life.RowTenant
 			h.soil(o)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest/leg"
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
@@ -92,10 +93,11 @@ func TestNear(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 19))
 	var r recent
 	r.init()
-	var want []*leg
+	var want []*held
 	for n := range 5000 {
 		if rnd.IntN(5) < 3 || len(want) == 0 {
-			l := &leg{source: "lab", callID: fmt.Sprint(n), correlation: least{"one"}}
+			l := &held{Leg: leg.Leg{Source: "lab", CallID: fmt.Sprint(n)}}
+			l.Add(&call.Signal{Correlation: "one"})
 			r.add(l)
 			want = append(want, l)
 		} else {
@@ -106,9 +108,9 @@ func TestNear(t *testing.T) {
 			r.remove(want[i])
 			want = slices.Delete(want, i, i+1)
 		}
-		var got []*leg
-		if near := r.legs[r.key("lab", keyCorrelation, "one")]; near != nil {
-			near.latest(10, func(l *leg) { got = append(got, l) })
+		var got []*held
+		if near := r.legs[r.key("lab", leg.KeyCorrelation, "one")]; near != nil {
+			near.latest(10, func(l *held) { got = append(got, l) })
 			if len(near.legs) > 2*near.live+8 {
 				t.Fatalf("seed %d: %d places for %d legs", seed, len(near.legs), near.live)
 			}

@@ -80,7 +80,7 @@ func compareValues(f call.Field, a, b *call.Row) int {
 		if f == call.FieldFailure {
 			return x.Compare(y)
 		}
-		return compareTimes(y, x)
+		return cmp.Or(cmp.Compare(btoi(y.IsZero()), btoi(x.IsZero())), y.Compare(x))
 	case call.Number:
 		return cmp.Compare(a.Number(f), b.Number(f))
 	case call.Bool:

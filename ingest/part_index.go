@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -93,7 +94,7 @@ func (o *openParts) add(name string, value []byte) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	c := openPart{p.since, p.row.Tenant.String(), shared(strings.ToLower(p.row.Trunk))}
+	c := openPart{p.since, p.row.Tenant.String(), unique.Make(strings.ToLower(p.row.Trunk)).Value()}
 	if old, ok := o.calls[name]; ok {
 		if old == c {
 			return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/ingest/leg"
 )
 
 // An Undone says what became of the rows that an import has told.
@@ -222,16 +223,16 @@ func (u *undoing) forgetLegs(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			l, err := decodeLeg(v.Value)
+			l, err := leg.Decode(v.Value)
 			if err != nil {
 				return fmt.Errorf("read %s: %w", v.Name, err)
 			}
 			if !parts {
-				if main[l.id], err = u.rowless(ctx, l); err != nil {
+				if main[l.ID], err = u.rowless(ctx, l); err != nil {
 					return err
 				}
 			}
-			if !main[l.id] && !main[l.life.partOf] {
+			if !main[l.ID] && !main[l.Life.PartOf] {
 				continue
 			}
 			if b.State[v.Name] = nil; len(b.State) == atOnce {
@@ -248,11 +249,11 @@ func (u *undoing) forgetLegs(ctx context.Context) error {
 
 // rowless reports whether a leg of a recording has made a row of which its source
 // tells nothing any more.
-func (u *undoing) rowless(ctx context.Context, l *leg) (bool, error) {
-	if !l.life.recorded || l.life.row.IsZero() {
+func (u *undoing) rowless(ctx context.Context, l *leg.Leg) (bool, error) {
+	if !l.Life.Recorded || l.Life.Row.IsZero() {
 		return false, nil
 	}
-	r, err := u.store.Row(ctx, l.life.rowTenant, l.life.row.ID)
+	r, err := u.store.Row(ctx, l.Life.RowTenant, l.Life.Row.ID)
 	if errors.Is(err, call.ErrNotFound) {
 		return true, nil
 	}

@@ -1,4 +1,4 @@
-package ingest
+package leg
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A leg is everything that is known of one dialog: of all messages with one
+// A Leg is everything that is known of one dialog: of all messages with one
 // Call-ID that one source has seen. A proxy passes a dialog on, so that its
 // messages are seen on several hops; a back-to-back user agent makes a new leg
 // of it with a Call-ID of its own.
@@ -18,20 +18,23 @@ import (
 // and idempotent: the earliest answer, the greatest final code by time. So the
 // order in which messages arrive, repeats and replays do not matter. What is to
 // be concluded from the facts is concluded from all of them, anew each time
-// (see leg_row.go).
+// (see row.go).
 //
 // The rules follow RFC 3261: section 12 (a dialog), 13.2.2.4 (any 2xx
 // establishes the call), 9.1 (a CANCEL that comes too late has no effect), 22.2
 // (a challenged request is sent again with a higher CSeq).
-type leg struct {
-	id     call.GUID // [call.Message.Leg]
-	source string
-	callID string
-	tenant call.GUID // that the source is bound to, if it is
-	told   call.Witness
-	trunk  string         // that the source is bound to, if it is
-	peers  []netip.Prefix // further addresses of Microsoft's, not kept
-	in     *Ingest        // knows whose trunks are which; not kept, and may be nil
+type Leg struct {
+	ID call.GUID // [call.Message.Leg], see [IDOf]
+	// Source is the name of the source that has heard it, and CallID what the source
+	// calls it.
+	Source, CallID string
+	Tenant         call.GUID // that the source is bound to, if it is
+	Told           call.Witness
+	Trunk          string // that the source is bound to, if it is
+	// Microsoft are further addresses of Microsoft's. They are not kept with the leg.
+	Microsoft []netip.Prefix
+	// Life is what has become of it.
+	Life Life
 
 	hops []hop
 	says microsoftSays
@@ -49,17 +52,38 @@ type leg struct {
 
 	timer  timer
 	toward bool    // a request went to a host of Microsoft's
-	first  instant // of all messages, by the agent's clock
-	last   instant
-
-	life legLife
+	first  Instant // of all messages, by the agent's clock
+	last   Instant
 }
+
+// IDOf returns the name of a leg among all messages that are kept.
+func IDOf(source, callID string) call.GUID { return call.NameGUID(source, "leg", callID) }
+
+// Opens reports whether a message tells enough of a call that a leg is made of
+// it. What else belongs to a call comes before or after one that does.
+func Opens(s *call.Signal) bool {
+	switch s.Method {
+	case methodInvite, methodBye, methodCancel:
+		return true
+	case "":
+		return s.CSeqMethod == methodInvite && s.Code >= 180
+	}
+	return false
+}
+
+// Span returns when the first of the leg's messages was seen, and the last, by the
+// clock of the agent that saw them.
+func (l *Leg) Span() Span { return Span{l.first, l.last} }
+
+// Refresh returns how often the call refreshes its session, in seconds; 0 if it does
+// not (RFC 4028).
+func (l *Leg) Refresh() int { return l.timer.seconds }
 
 // A timer is that of the session (RFC 4028): what the last 2xx to an INVITE or an
 // UPDATE says, because whoever answers decides (section 9). What the request
 // offers is no timer, and an answer that names none ends one (section 7.2).
 type timer struct {
-	at      instant
+	at      Instant
 	seconds int
 }
 
@@ -75,33 +99,22 @@ func (t *timer) add(s *call.Signal) bool {
 	return true
 }
 
-// legLife is what has become of a leg: no facts, but what was done about them.
-type legLife struct {
-	opened    time.Time // when the first message arrived, by our clock
-	heard     time.Time // when the last one did
-	learned   time.Time // when the last one did that brought a new fact
-	saved     time.Time // what of heard is in the store
-	closed    time.Time // when the row was written, or the leg was given up
-	row       call.Cursor
-	rowTenant call.GUID
-	partOf    call.GUID // the leg whose call this is another leg of
+// A Life is what has become of a leg: no facts, but what was done about them. Whoever
+// holds the leg says it; it is kept with the leg.
+type Life struct {
+	Opened    time.Time // when the first message arrived, by our clock
+	Heard     time.Time // when the last one did
+	Closed    time.Time // when the row was written, or the leg was given up
+	Row       call.Cursor
+	RowTenant call.GUID
+	PartOf    call.GUID // the leg whose call this is another leg of
 
-	inferred bool     // it was closed by a limit
-	settled  bool     // a message has told how the call of its row went
-	changed  bool     // it has facts that the row does not have
-	linked   bool     // the store knows whose messages the leg's are
-	cut      bool     // the SBC has restarted, and knows nothing of the call
-	recorded bool     // the messages were saved before, and are not heard now
-	sure     bool     // it surely faces Microsoft
-	dirty    bool     // the store does not have it as it is
-	waiting  bool     // it is in the queue of what was heard just now
-	progress Progress // what those who watch were told
-	queued   time.Time
-	due      time.Time
-	place    int      // among those that are due later, from 1; 0: not there
-	sureAt   int      // among those that surely face Microsoft and are not over, from 1
-	trunks   []string // by which a restart finds it, while it is open
-	keys     []legKey // by which other legs find it
+	Inferred bool // it was closed by a limit
+	Settled  bool // a message has told how the call of its row went
+	Changed  bool // it has facts that the row does not have
+	Linked   bool // the store knows whose messages the leg's are
+	Cut      bool // the SBC has restarted, and knows nothing of the call
+	Recorded bool // the messages were saved before, and are not heard now
 }
 
 // microsoftSays are the facts that only Microsoft's messages have.
@@ -164,8 +177,8 @@ const (
 // to the last one.
 const maxHops = 16
 
-// add adds what a message says to the leg and reports whether that was new.
-func (l *leg) add(s *call.Signal) (changed bool) {
+// Add adds what a message says to the leg and reports whether that was new.
+func (l *Leg) Add(s *call.Signal) (changed bool) {
 	at := instantOf(s.At)
 	if l.first.IsZero() || at.Before(l.first) {
 		l.first, changed = at, true
@@ -209,8 +222,8 @@ type parties struct {
 func (p *parties) leasts() [3]*least { return [...]*least{&p.here, &p.there, &p.host} }
 
 // addParties adds who speaks with whom, as long as no INVITE tells it better.
-func (l *leg) addParties(s *call.Signal) (changed bool) {
-	if l.asked() {
+func (l *Leg) addParties(s *call.Signal) (changed bool) {
+	if l.Asked() {
 		l.parties = nil
 		return false
 	}
@@ -242,9 +255,9 @@ func (l *leg) addParties(s *call.Signal) (changed bool) {
 // fromMicrosoft reports whether From names somebody at Microsoft's end, and To
 // somebody else, and whether that is known: by who sent the message, or else by
 // their hosts, which an SBC may hide.
-func (l *leg) fromMicrosoft(s *call.Signal) (yes, known bool) {
+func (l *Leg) fromMicrosoft(s *call.Signal) (yes, known bool) {
 	request := s.Method != ""
-	switch src, dst := isMicrosoft(s.Src, l.peers), isMicrosoft(s.Dst, l.peers); {
+	switch src, dst := isMicrosoft(s.Src, l.Microsoft), isMicrosoft(s.Dst, l.Microsoft); {
 	case microsoftSent(s), src && !dst:
 		return request, true
 	case dst && !src:
@@ -256,7 +269,7 @@ func (l *leg) fromMicrosoft(s *call.Signal) (yes, known bool) {
 
 // share lets the INVITE of a hop use the texts of the others: a proxy passes most
 // of them on as they are, and calls in progress are many.
-func (l *leg) share(h *hop) {
+func (l *Leg) share(h *hop) {
 	for i := range l.hops {
 		o := &l.hops[i]
 		if o == h || o.invite.at.IsZero() {
@@ -283,17 +296,8 @@ func (l *leg) share(h *hop) {
 	}
 }
 
-// owned reports whether a host is a trunk of the tenant's.
-func (l *leg) owned(host string) bool {
-	if host == "" || l.in == nil {
-		return false
-	}
-	owner, ok := l.in.tenant(host)
-	return ok && (l.tenant.IsZero() || owner == l.tenant)
-}
-
 // addAnswer adds what stands in for the INVITE that a message belongs to.
-func (l *leg) addAnswer(s *call.Signal) (changed bool) {
+func (l *Leg) addAnswer(s *call.Signal) (changed bool) {
 	if !microsoftSent(s) && isName(s.Contact.Host) {
 		changed = l.contact.add(clip(s.Contact.Host))
 	}
@@ -319,7 +323,7 @@ func isName(host string) bool {
 }
 
 // hopOf returns the hop that a message was seen on.
-func (l *leg) hopOf(s *call.Signal) *hop {
+func (l *Leg) hopOf(s *call.Signal) *hop {
 	a, b := s.Src, s.Dst
 	if a.Compare(b) > 0 {
 		a, b = b, a

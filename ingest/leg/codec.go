@@ -1,4 +1,4 @@
-package ingest
+package leg
 
 import (
 	"encoding/binary"
@@ -13,7 +13,7 @@ import (
 // How a leg lies in the store's state while its call is in progress, and for as
 // long afterwards as late messages are expected:
 //
-//	version   1 byte, legVersion
+//	version   1 byte, version
 //	witness   1 byte
 //	...       every field, in the order of encode
 //
@@ -24,16 +24,16 @@ import (
 // was given first. Version 2 had the greatest session timer that was named, of
 // each hop the first 2xx and the refusals without who gave them, and neither the
 // hosts of the last INVITE, nor when it rang, nor INVITEs within the dialog.
-const legVersion = 3
+const version = 3
 
 // encode appends the form in which l is kept to b.
-func (l *leg) encode(b []byte) []byte {
-	w := legWriter{b: append(b, legVersion, byte(l.told)), base: l.first.time()}
+func (l *Leg) Encode(b []byte) []byte {
+	w := writer{b: append(b, version, byte(l.Told)), base: l.first.Time()}
 	w.number(uint64(l.first))
-	w.text(l.source)
-	w.text(l.callID)
-	w.text(l.trunk)
-	w.guid(l.tenant)
+	w.text(l.Source)
+	w.text(l.CallID)
+	w.text(l.Trunk)
+	w.guid(l.Tenant)
 	for _, t := range l.leasts() {
 		w.text(t.s)
 	}
@@ -43,12 +43,12 @@ func (l *leg) encode(b []byte) []byte {
 			w.text(t.s)
 		}
 	}
-	w.time(l.timer.at.time())
+	w.time(l.timer.at.Time())
 	w.number(uint64(l.timer.seconds))
 	w.bools(l.toward)
-	w.time(l.last.time())
+	w.time(l.last.Time())
 	w.says(&l.says)
-	w.life(&l.life)
+	w.life(&l.Life)
 	w.number(uint64(len(l.hops)))
 	for i := range l.hops {
 		w.hop(&l.hops[i])
@@ -56,17 +56,17 @@ func (l *leg) encode(b []byte) []byte {
 	return w.b
 }
 
-func (l *leg) leasts() [5]*least {
+func (l *Leg) leasts() [5]*least {
 	return [...]*least{&l.session, &l.correlation, &l.contact, &l.from, &l.to}
 }
 
-type legWriter struct {
+type writer struct {
 	b    []byte
 	base time.Time
 }
 
-func (w *legWriter) number(n uint64) { w.b = binary.AppendUvarint(w.b, n) }
-func (w *legWriter) guid(g call.GUID) {
+func (w *writer) number(n uint64) { w.b = binary.AppendUvarint(w.b, n) }
+func (w *writer) guid(g call.GUID) {
 	if g.IsZero() {
 		w.b = append(w.b, 0)
 		return
@@ -74,12 +74,12 @@ func (w *legWriter) guid(g call.GUID) {
 	w.b = append(append(w.b, 1), g[:]...)
 }
 
-func (w *legWriter) text(s string) {
+func (w *writer) text(s string) {
 	w.number(uint64(len(s)))
 	w.b = append(w.b, s...)
 }
 
-func (w *legWriter) time(t time.Time) {
+func (w *writer) time(t time.Time) {
 	if t.IsZero() {
 		w.number(0)
 		return
@@ -88,7 +88,7 @@ func (w *legWriter) time(t time.Time) {
 	w.number(uint64(d<<1^d>>63) + 1) // small in both directions
 }
 
-func (w *legWriter) bools(all ...bool) {
+func (w *writer) bools(all ...bool) {
 	n := byte(0)
 	for i, b := range all {
 		n |= byte(btoi(b)) << i
@@ -96,18 +96,18 @@ func (w *legWriter) bools(all ...bool) {
 	w.b = append(w.b, n)
 }
 
-func (w *legWriter) addr(a netip.AddrPort) {
+func (w *writer) addr(a netip.AddrPort) {
 	at := len(w.b)
 	w.b, _ = a.AppendBinary(append(w.b, 0)) // has no error
 	w.b[at] = byte(len(w.b) - at - 1)
 }
 
-func (w *legWriter) moment(m moment) {
-	w.time(m.at.time())
+func (w *writer) moment(m moment) {
+	w.time(m.at.Time())
 	w.bools(m.fromA)
 }
 
-func (w *legWriter) says(m *microsoftSays) {
+func (w *writer) says(m *microsoftSays) {
 	for _, r := range [...]*ranked{&m.id, &m.correlation, &m.reason} {
 		w.b = append(w.b, r.rank)
 		w.guid(r.id)
@@ -117,35 +117,35 @@ func (w *legWriter) says(m *microsoftSays) {
 	w.bools(m.mediaPath)
 }
 
-func (w *legWriter) life(l *legLife) {
-	w.time(l.opened)
-	w.time(l.heard)
-	w.time(l.closed)
-	w.bools(l.inferred, l.changed, l.recorded, l.cut, l.linked, l.settled)
-	w.time(l.row.Start)
-	w.guid(l.row.ID)
-	w.guid(l.rowTenant)
-	w.guid(l.partOf)
+func (w *writer) life(l *Life) {
+	w.time(l.Opened)
+	w.time(l.Heard)
+	w.time(l.Closed)
+	w.bools(l.Inferred, l.Changed, l.Recorded, l.Cut, l.Linked, l.Settled)
+	w.time(l.Row.Start)
+	w.guid(l.Row.ID)
+	w.guid(l.RowTenant)
+	w.guid(l.PartOf)
 }
 
-func (w *legWriter) hop(h *hop) {
+func (w *writer) hop(h *hop) {
 	w.addr(h.a)
 	w.addr(h.b)
-	w.time(h.invite.at.time())
+	w.time(h.invite.at.Time())
 	if v := &h.invite; !v.at.IsZero() {
 		w.number(uint64(v.cseq))
 		w.bools(v.fromA, v.agent, v.named, v.forwarded, v.emergency, v.recorder)
 		v.texts(func(s *string) { w.text(*s) })
 	}
 	w.number(uint64(h.lastCSeq))
-	w.time(h.asked.time())
+	w.time(h.asked.Time())
 	asked := inviteHosts{h.invite.uriHost, h.invite.contactHost}
 	w.bools(h.hosts != asked)
 	if h.hosts != asked { // mostly there was one INVITE
 		w.text(h.hosts.uri)
 		w.text(h.hosts.contact)
 	}
-	w.time(h.rang.time())
+	w.time(h.rang.Time())
 	w.number(uint64(h.again[0]))
 	w.number(uint64(h.again[1]))
 	w.number(uint64(len(h.replies)))
@@ -155,26 +155,26 @@ func (w *legWriter) hop(h *hop) {
 		w.number(uint64(f.code))
 		w.text(f.phrase)
 		w.moment(moment{f.at, f.fromA})
-		w.time(f.last.time())
+		w.time(f.last.Time())
 	}
 	w.moment(h.bye)
 	w.moment(h.cancel)
 }
 
-// decodeLeg reads what encode has written. The leg shares no memory with b.
-func decodeLeg(b []byte) (*leg, error) {
+// Decode reads what encode has written. The leg shares no memory with b.
+func Decode(b []byte) (*Leg, error) {
 	if len(b) < 2 {
 		return nil, errLeg
 	}
-	if b[0] == 0 || b[0] > legVersion {
+	if b[0] == 0 || b[0] > version {
 		return nil, fmt.Errorf("a call in progress has version %d: %w", b[0], call.ErrNewer)
 	}
-	r := legReader{s: string(b[2:]), version: b[0]}
-	l := &leg{told: call.Witness(b[1])}
+	r := reader{s: string(b[2:]), version: b[0]}
+	l := &Leg{Told: call.Witness(b[1])}
 	r.base = time.Unix(0, int64(r.number())).UTC()
 	l.first = instantOf(r.base)
-	l.source, l.callID, l.trunk = r.text(), r.text(), r.text()
-	l.tenant = r.guid()
+	l.Source, l.CallID, l.Trunk = r.text(), r.text(), r.text()
+	l.Tenant = r.guid()
 	for _, t := range l.leasts() {
 		t.s = r.text()
 	}
@@ -182,7 +182,7 @@ func decodeLeg(b []byte) (*leg, error) {
 		r.parties(l)
 	}
 	if r.version > 2 {
-		l.timer.at = r.instant()
+		l.timer.at = r.Instant()
 	} else {
 		l.timer.at = l.first
 	}
@@ -190,31 +190,31 @@ func decodeLeg(b []byte) (*leg, error) {
 	if r.version > 2 {
 		r.bools(&l.toward)
 	}
-	l.last = r.instant()
+	l.last = r.Instant()
 	r.says(&l.says)
-	r.life(&l.life)
+	r.life(&l.Life)
 	for range r.count(maxHops) {
 		l.hops = append(l.hops, r.hop())
 	}
 	if r.bad || r.s != "" {
 		return nil, errLeg
 	}
-	l.id = legID(l.source, l.callID)
+	l.ID = IDOf(l.Source, l.CallID)
 	return l, nil
 }
 
 var errLeg = &call.CorruptError{Offset: -1, Err: errors.New("a call in progress cannot be read")}
 
-// A legReader reads a leg. After anything that cannot be read it is bad, and
+// A reader reads a leg. After anything that cannot be read it is bad, and
 // gives zeros.
-type legReader struct {
+type reader struct {
 	s       string
 	version byte
 	base    time.Time
 	bad     bool
 }
 
-func (r *legReader) number() uint64 {
+func (r *reader) number() uint64 {
 	var n uint64
 	for i := 0; i < len(r.s) && i < binary.MaxVarintLen64; i++ {
 		n |= uint64(r.s[i]&0x7f) << (7 * i)
@@ -228,7 +228,7 @@ func (r *legReader) number() uint64 {
 }
 
 // count reads how many of something there are.
-func (r *legReader) count(most uint64) int {
+func (r *reader) count(most uint64) int {
 	n := r.number()
 	if n > most {
 		r.bad, r.s = true, ""
@@ -237,7 +237,7 @@ func (r *legReader) count(most uint64) int {
 	return int(n)
 }
 
-func (r *legReader) take(n int) string {
+func (r *reader) take(n int) string {
 	if n < 0 || n > len(r.s) {
 		r.bad, r.s = true, ""
 		return ""
@@ -247,30 +247,30 @@ func (r *legReader) take(n int) string {
 	return s
 }
 
-func (r *legReader) byte() byte {
+func (r *reader) byte() byte {
 	if s := r.take(1); s != "" {
 		return s[0]
 	}
 	return 0
 }
 
-func (r *legReader) bools(all ...*bool) {
+func (r *reader) bools(all ...*bool) {
 	n := r.byte()
 	for i, p := range all {
 		*p = n>>i&1 != 0
 	}
 }
 
-func (r *legReader) text() string { return r.take(r.count(1 << 20)) }
+func (r *reader) text() string { return r.take(r.count(1 << 20)) }
 
-func (r *legReader) guid() (g call.GUID) {
+func (r *reader) guid() (g call.GUID) {
 	if r.byte() != 0 {
 		copy(g[:], r.take(len(g)))
 	}
 	return g
 }
 
-func (r *legReader) time() time.Time {
+func (r *reader) time() time.Time {
 	n := r.number()
 	if n == 0 {
 		return time.Time{}
@@ -279,22 +279,22 @@ func (r *legReader) time() time.Time {
 	return r.base.Add(time.Duration(int64(n>>1) ^ -int64(n&1)))
 }
 
-func (r *legReader) instant() instant { return instantOf(r.time()) }
+func (r *reader) Instant() Instant { return instantOf(r.time()) }
 
-func (r *legReader) addr() (a netip.AddrPort) {
+func (r *reader) addr() (a netip.AddrPort) {
 	if err := a.UnmarshalBinary([]byte(r.take(int(r.byte())))); err != nil {
 		r.bad = true
 	}
 	return a
 }
 
-func (r *legReader) moment() (m moment) {
-	m.at = r.instant()
+func (r *reader) moment() (m moment) {
+	m.at = r.Instant()
 	r.bools(&m.fromA)
 	return m
 }
 
-func (r *legReader) parties(l *leg) {
+func (r *reader) parties(l *Leg) {
 	if r.byte() == 0 {
 		return
 	}
@@ -304,7 +304,7 @@ func (r *legReader) parties(l *leg) {
 	}
 }
 
-func (r *legReader) says(m *microsoftSays) {
+func (r *reader) says(m *microsoftSays) {
 	for _, p := range [...]*ranked{&m.id, &m.correlation, &m.reason} {
 		p.rank = r.byte()
 		p.id = r.guid()
@@ -316,34 +316,33 @@ func (r *legReader) says(m *microsoftSays) {
 	r.bools(&m.mediaPath)
 }
 
-func (r *legReader) life(l *legLife) {
-	l.opened, l.heard, l.closed = r.time(), r.time(), r.time()
-	r.bools(&l.inferred, &l.changed, &l.recorded, &l.cut, &l.linked, &l.settled)
+func (r *reader) life(l *Life) {
+	l.Opened, l.Heard, l.Closed = r.time(), r.time(), r.time()
+	r.bools(&l.Inferred, &l.Changed, &l.Recorded, &l.Cut, &l.Linked, &l.Settled)
 	if r.version < 3 {
-		l.settled = !l.inferred && !l.closed.IsZero()
+		l.Settled = !l.Inferred && !l.Closed.IsZero()
 	}
-	l.row.Start, l.row.ID = r.time(), r.guid()
-	l.rowTenant, l.partOf = r.guid(), r.guid()
-	l.saved, l.learned = l.heard, l.heard
+	l.Row.Start, l.Row.ID = r.time(), r.guid()
+	l.RowTenant, l.PartOf = r.guid(), r.guid()
 }
 
-func (r *legReader) hop() (h hop) {
+func (r *reader) hop() (h hop) {
 	h.a, h.b = r.addr(), r.addr()
-	h.invite.at = r.instant()
+	h.invite.at = r.Instant()
 	if v := &h.invite; !v.at.IsZero() {
 		v.cseq = uint32(r.number())
 		r.bools(&v.fromA, &v.agent, &v.named, &v.forwarded, &v.emergency, &v.recorder)
 		v.texts(func(s *string) { *s = r.text() })
 	}
 	h.lastCSeq = uint32(r.number())
-	h.asked = r.instant()
+	h.asked = r.Instant()
 	if r.version < 3 {
 		r.oldReplies(&h)
 	} else {
 		if h.hosts = (inviteHosts{h.invite.uriHost, h.invite.contactHost}); r.byte() != 0 {
 			h.hosts = inviteHosts{shared(r.text()), shared(r.text())}
 		}
-		h.rang = r.instant()
+		h.rang = r.Instant()
 		h.again = [2]uint32{uint32(r.number()), uint32(r.number())}
 		for range r.count(2 * (maxFinals + maxAnswers)) {
 			h.replies = append(h.replies, r.reply())
@@ -354,21 +353,21 @@ func (r *legReader) hop() (h hop) {
 }
 
 // reply reads a reply. Version 1 has not kept when it was given last.
-func (r *legReader) reply() (f reply) {
+func (r *reader) reply() (f reply) {
 	f.cseq, f.code, f.phrase = uint32(r.number()), int16(r.count(999)), r.text()
 	m := r.moment()
 	f.at, f.last, f.fromA = m.at, m.at, m.fromA
 	if r.version > 1 {
-		f.last = r.instant()
+		f.last = r.Instant()
 	}
 	return f
 }
 
 // oldReplies reads what versions 1 and 2 have kept of the answers to INVITEs. A 2xx
 // was that of whoever was called, to the INVITE that was sent last.
-func (r *legReader) oldReplies(h *hop) {
+func (r *reader) oldReplies(h *hop) {
 	h.hosts = inviteHosts{h.invite.uriHost, h.invite.contactHost}
-	if at := r.instant(); !at.IsZero() {
+	if at := r.Instant(); !at.IsZero() {
 		h.replies = append(h.replies, reply{cseq: h.lastCSeq, code: 200, fromA: !h.invite.fromA, at: at, last: at})
 	}
 	for range r.count(maxFinals) {

@@ -1,4 +1,4 @@
-package ingest
+package leg
 
 import (
 	"net/netip"
@@ -15,7 +15,7 @@ type path struct {
 	other   []side
 
 	cseq   uint32
-	asked  instant
+	asked  Instant
 	hosts  inviteHosts
 	answer *reply // 2xx
 	final  *reply // the last refusal of the INVITE with the greatest CSeq
@@ -30,7 +30,7 @@ type side struct {
 
 // paths returns the ways on which the given hops lie, on each of which an INVITE
 // was seen, with the other hops of the leg that belong to them.
-func (l *leg) paths(facing []*hop, outbound bool) []path {
+func (l *Leg) paths(facing []*hop, outbound bool) []path {
 	var all []path
 	for _, h := range facing {
 		i := slices.IndexFunc(all, func(p path) bool { return l.sameEnds(p.invited[0], h, outbound) })
@@ -59,7 +59,7 @@ func (l *leg) paths(facing []*hop, outbound bool) []path {
 
 // sameEnds reports whether two hops on which INVITEs were seen lie between the
 // same ends.
-func (l *leg) sameEnds(g, h *hop, outbound bool) bool {
+func (l *Leg) sameEnds(g, h *hop, outbound bool) bool {
 	a, b := l.ourEnd(g, outbound), l.ourEnd(h, outbound)
 	if !a.IsValid() || !b.IsValid() {
 		return g == h
@@ -69,12 +69,12 @@ func (l *leg) sameEnds(g, h *hop, outbound bool) bool {
 
 // ourEnd returns the SBC's end of a hop if its address tells which one that is:
 // just the other end is Microsoft's.
-func (l *leg) ourEnd(h *hop, outbound bool) (end netip.AddrPort) {
+func (l *Leg) ourEnd(h *hop, outbound bool) (end netip.AddrPort) {
 	from, to := h.ends()
 	if !outbound {
 		from, to = to, from
 	}
-	if isMicrosoft(from, l.peers) && !isMicrosoft(to, l.peers) {
+	if isMicrosoft(from, l.Microsoft) && !isMicrosoft(to, l.Microsoft) {
 		return to
 	}
 	return end
@@ -92,7 +92,7 @@ func (h *hop) microsoftEnd(ours netip.AddrPort) netip.AddrPort {
 // if there are none to just that one, to all. Where addresses do not tell
 // Microsoft's, as behind a proxy, a hop belongs to the hop with an INVITE that it
 // has most in common with.
-func (l *leg) belongs(h *hop, p *path, facing []*hop) (side, bool) {
+func (l *Leg) belongs(h *hop, p *path, facing []*hop) (side, bool) {
 	asked := p.invited[0]
 	if from, told := l.oneMicrosoft(asked); told {
 		end, known := l.oneMicrosoft(h)
@@ -126,8 +126,8 @@ func (l *leg) belongs(h *hop, p *path, facing []*hop) (side, bool) {
 
 // oneMicrosoft returns the end of a hop that has one of Microsoft's addresses, if
 // the other has none.
-func (l *leg) oneMicrosoft(h *hop) (end netip.AddrPort, ok bool) {
-	a, b := isMicrosoft(h.a, l.peers), isMicrosoft(h.b, l.peers)
+func (l *Leg) oneMicrosoft(h *hop) (end netip.AddrPort, ok bool) {
+	a, b := isMicrosoft(h.a, l.Microsoft), isMicrosoft(h.b, l.Microsoft)
 	if a {
 		return h.a, !b
 	}
@@ -246,9 +246,9 @@ func (p *path) late() bool {
 
 // repeated reports whether an INVITE was sent more than once.
 func (p *path) repeated() bool {
-	first := instant(0)
+	first := Instant(0)
 	for _, h := range p.invited {
-		first = firstOf(first, h.invite.at)
+		first = FirstOf(first, h.invite.at)
 	}
 	return p.asked.After(first)
 }

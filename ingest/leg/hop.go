@@ -1,4 +1,4 @@
-package ingest
+package leg
 
 import (
 	"cmp"
@@ -26,10 +26,10 @@ type hop struct {
 	// lastCSeq is the greatest of an INVITE that began a dialog, and asked when
 	// such a one was sent last, and to and by which hosts.
 	lastCSeq uint32
-	asked    instant
+	asked    Instant
 	hosts    inviteHosts
 
-	rang    instant // the first 18x
+	rang    Instant // the first 18x
 	replies []reply // the other answers to INVITEs that may tell how the call went
 	// again is the lowest CSeq of an INVITE within the dialog, by who sent it: b,
 	// or a. Answers to such a one say nothing of how the call began.
@@ -41,11 +41,11 @@ type hop struct {
 
 // A moment is when something was seen first, and whether a sent it.
 type moment struct {
-	at    instant
+	at    Instant
 	fromA bool
 }
 
-func (m *moment) add(at instant, fromA bool) bool {
+func (m *moment) add(at Instant, fromA bool) bool {
 	if c := compareTimes(at, m.at); c > 0 || c == 0 && (fromA || !m.fromA) {
 		return false
 	}
@@ -56,7 +56,7 @@ func (m *moment) add(at instant, fromA bool) bool {
 // An invite is what the INVITE says that began the dialog: of several, the one
 // with the lowest CSeq, and of those the first.
 type invite struct {
-	at    instant
+	at    Instant
 	cseq  uint32
 	fromA bool
 
@@ -82,8 +82,8 @@ type reply struct {
 	cseq   uint32
 	code   int16
 	fromA  bool
-	at     instant
-	last   instant
+	at     Instant
+	last   Instant
 	phrase string
 }
 
@@ -129,7 +129,7 @@ func (h *hop) add(s *call.Signal) (changed bool) {
 	case s.CSeqMethod != methodInvite || s.Code <= 100:
 		return false
 	case s.Code < 200:
-		h.rang = firstOf(h.rang, at)
+		h.rang = FirstOf(h.rang, at)
 		return false // no news in itself: it is kept with what is
 	case s.Code < 300:
 		return h.addReply(reply{cseq: s.CSeq, code: 200, fromA: fromA, at: at, last: at})
@@ -147,7 +147,7 @@ func (h *hop) addReply(r reply) (changed bool) {
 		case o.fromA != r.fromA || o.ok() != r.ok():
 			continue
 		case o.compareKeys(&r) == 0:
-			at, last := firstOf(o.at, r.at), lastOf(o.last, r.last)
+			at, last := FirstOf(o.at, r.at), LastOf(o.last, r.last)
 			if r.ok() {
 				last = at // an answer that is given again says nothing
 			}

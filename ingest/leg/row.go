@@ -1,4 +1,4 @@
-package ingest
+package leg
 
 import (
 	"math"
@@ -16,19 +16,20 @@ const (
 	subcodeOutbound = 560000
 )
 
-// row returns the row of a leg that faces Microsoft. What no message has said,
+// Row returns the row of a leg that faces Microsoft, with the name of its trunk, see
+// [Leg.TrunkOf], and with numbers as plan writes them. What no message has said,
 // and was concluded because nothing came any more, has [call.Inferred] as its
 // witness.
-func (l *leg) row(v *view, plan func(number string) string) call.Row {
+func (l *Leg) Row(v *View, trunk string, plan func(number string) string) call.Row {
 	r := l.begin(v, plan)
 	inferred := l.endRow(&r, v)
-	r.Settle(l.told, v.invite != nil)
-	r.Source, r.Faces = l.source, v.facing == surelyFacing
+	r.Settle(l.Told, v.invite != nil)
+	r.Source, r.Faces = l.Source, v.Facing == SurelyFacing
 	for _, f := range outcomes {
-		r.By[f] = l.told // how a call went is told as a whole, what it did not come to as well
+		r.By[f] = l.Told // how a call went is told as a whole, what it did not come to as well
 	}
 	for _, f := range inferred {
-		r.By[f] = inference(l.told)
+		r.By[f] = Inference(l.Told)
 	}
 	if r.CallEndSubReason == 0 {
 		r.By[call.FieldCallEndSubReason] = 0 // that is Microsoft's to say
@@ -38,24 +39,27 @@ func (l *leg) row(v *view, plan func(number string) string) call.Row {
 	}
 	if v.invite == nil {
 		// Who called is told by the INVITE, and else concluded from who asked for what.
-		r.By[call.FieldCallType] = inference(l.told)
+		r.By[call.FieldCallType] = Inference(l.Told)
 		if r.CallEndSubReason != 0 {
-			r.By[call.FieldCallEndSubReason] = inference(l.told)
+			r.By[call.FieldCallEndSubReason] = Inference(l.Told)
 		}
+	}
+	if trunk != "" {
+		r.Trunk, r.By[call.FieldTrunk] = clip(trunk), l.Told
 	}
 	return r
 }
 
-// openRow returns what is known of a call that has not ended.
-func (l *leg) openRow(v *view, plan func(number string) string) call.Row {
+// OpenRow returns what is known of a call that has not ended.
+func (l *Leg) OpenRow(v *View, plan func(number string) string) call.Row {
 	r := l.begin(v, plan)
-	r.Start = v.answer.time()
-	r.Settle(l.told, false)
+	r.Start = v.answer.Time()
+	r.Settle(l.Told, false)
 	return r
 }
 
 // begin returns a row with what does not depend on how the call went.
-func (l *leg) begin(v *view, plan func(number string) string) call.Row {
+func (l *Leg) begin(v *View, plan func(number string) string) call.Row {
 	r := call.Row{
 		CorrelationID:  l.says.correlation.id,
 		SignalLocation: l.says.region.s,
@@ -65,20 +69,20 @@ func (l *leg) begin(v *view, plan func(number string) string) call.Row {
 	if r.CorrelationID.IsZero() {
 		r.CorrelationID = l.says.reason.id
 	}
-	if v.outbound {
+	if v.Outbound {
 		r.CallType = "ByotOut"
 	}
 	if v.invite != nil {
-		askRow(&r, v.invite, v.outbound)
+		askRow(&r, v.invite, v.Outbound)
 	} else {
-		r.Caller, r.Callee = l.numbers(v.outbound)
+		r.Caller, r.Callee = l.numbers(v.Outbound)
 	}
 	r.Normalize(plan)
 	return r
 }
 
 // numbers returns who called whom where no INVITE tells it.
-func (l *leg) numbers(outbound bool) (caller, callee string) {
+func (l *Leg) numbers(outbound bool) (caller, callee string) {
 	var p parties
 	if l.parties != nil {
 		p = *l.parties
@@ -94,8 +98,8 @@ func (l *leg) numbers(outbound bool) (caller, callee string) {
 	return first(l.from.s, caller), first(l.to.s, callee)
 }
 
-// inference returns the witness for what is concluded of what w has said.
-func inference(w call.Witness) call.Witness {
+// Inference returns the witness for what is concluded of what w has said.
+func Inference(w call.Witness) call.Witness {
 	if w.Authenticated() {
 		return call.Inferred.Witness()
 	}
@@ -104,24 +108,24 @@ func inference(w call.Witness) call.Witness {
 
 // endRow says how the call went, and returns the fields that no message has
 // told.
-func (l *leg) endRow(r *call.Row, v *view) (inferred []call.Field) {
+func (l *Leg) endRow(r *call.Row, v *View) (inferred []call.Field) {
 	switch {
 	case !v.refused():
 		return l.endCall(r, v)
 	case v.final != nil:
-		failRow(r, v.final.at.time(), int(v.final.code), v.final.phrase)
+		failRow(r, v.final.at.Time(), int(v.final.code), v.final.phrase)
 	case !v.cancel.at.IsZero():
-		failRow(r, v.cancel.at.time(), 487, "Request Terminated")
+		failRow(r, v.cancel.at.Time(), 487, "Request Terminated")
 		inferred = failed
 	case v.stale != nil:
-		failRow(r, v.stale.at.time(), int(v.stale.code), v.stale.phrase)
+		failRow(r, v.stale.at.Time(), int(v.stale.code), v.stale.phrase)
 	default:
-		failRow(r, l.last.time(), 408, "Request Timeout")
+		failRow(r, l.last.Time(), 408, "Request Timeout")
 		inferred = failed
 	}
 	// The code came from the SBC if the SBC was called, or gave the call up.
 	switch {
-	case v.outbound:
+	case v.Outbound:
 		r.CallEndSubReason = subcodeOutbound + r.FinalSIPCode
 	case r.FinalSIPCode == 487 && !v.cancel.at.IsZero():
 		r.CallEndSubReason = subcodeInbound + r.FinalSIPCode
@@ -138,33 +142,33 @@ var (
 )
 
 func failRow(r *call.Row, at time.Time, code int, phrase string) {
-	r.Failure, r.FinalSIPCode, r.FinalSIPPhrase = lastOf(at, r.Invite), int32(code), phrase // a clock may have been set back
+	r.Failure, r.FinalSIPCode, r.FinalSIPPhrase = LastOf(at, r.Invite), int32(code), phrase // a clock may have been set back
 	r.Start = r.Invite                                                                      // without one it is assumed
 }
 
 // endCall says how a call went that was established. A BYE without an answer
 // means that there was one. A clock that was set back in between, or that an agent
 // reads only when a message has left, puts nothing in front of what it follows.
-func (l *leg) endCall(r *call.Row, v *view) (inferred []call.Field) {
+func (l *Leg) endCall(r *call.Row, v *View) (inferred []call.Field) {
 	r.Successful = true
-	if r.Start = lastOf(v.answer.time(), r.Invite); v.answer.IsZero() {
+	if r.Start = LastOf(v.answer.Time(), r.Invite); v.answer.IsZero() {
 		if r.Start.IsZero() {
-			r.Start = l.first.time()
+			r.Start = l.first.Time()
 		}
 		inferred = begun
 	}
-	if r.End = v.bye.at.time(); r.End.IsZero() {
-		r.End = l.last.time()
+	if r.End = v.bye.at.Time(); r.End.IsZero() {
+		r.End = l.last.Time()
 		inferred = slices.Concat(inferred, ended)
 	} else {
 		r.FinalSIPPhrase = "BYE"
 		r.CallEndSubReason = subcodeInbound
-		if v.outbound {
+		if v.Outbound {
 			r.CallEndSubReason = subcodeOutbound
 		}
 	}
 	if r.End.Before(r.Start) {
-		r.End = lastOf(r.Start, l.last.time())
+		r.End = LastOf(r.Start, l.last.Time())
 	}
 	r.Duration = seconds(r.End.Sub(r.Start))
 	return inferred
@@ -175,7 +179,7 @@ func seconds(d time.Duration) int32 { return int32(min(d/time.Second, math.MaxIn
 
 // askRow takes from the INVITE who called whom.
 func askRow(r *call.Row, v *invite, outbound bool) {
-	r.Invite = v.at.time()
+	r.Invite = v.at.Time()
 	r.Caller, r.Callee = first(v.caller, v.asserted, v.callerName), first(v.callee, v.to)
 	if !outbound {
 		return
