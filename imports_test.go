@@ -39,7 +39,8 @@ var law = map[string][]string{
 	"datadir":          {},
 	"door":             {},
 	"auth":             {"github.com/go-jose/go-jose/v4"},
-	"graph":            {"call", "odata", "github.com/klauspost/compress", "golang.org/x/time", "share"},
+	"graph":            {"call", "graph/pack", "odata", "github.com/klauspost/compress", "golang.org/x/time", "share"},
+	"graph/pack":       {},
 	"ingest":           {"call", "ingest/leg", "share", "golang.org/x/sync"},
 	"ingest/leg":       {"call"},
 	"ladder":           {"call"},
@@ -84,6 +85,7 @@ var lawOfTests = map[string][]string{
 	"test/e2e":     {"cli", "golang.org/x/sys"},                                              // is the program itself; mounts, and sets limits
 	"format":       {"github.com/klauspost/compress"},                                        // packs what is to be unpacked
 	"graph":        {"gen", "store/storetest"},                                               // serves the model's rows
+	"graph/pack":   {"call", "gen", "graph"},                                                 // packs pages of calls
 	"ingest":       {"format", "gen", "sip", "sip/siptest", "source/hep", "store/storetest"}, // hears and imports whole calls
 	"ingest/leg":   {"sip", "sip/siptest"},                                                   // reads calls as they are signalled
 	"ladder":       {"store/storetest"},                                                      // draws the model's messages

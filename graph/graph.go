@@ -19,7 +19,7 @@
 //	empty.go      what there is none of
 //	page.go       the query, the rows, the body; page_token.go, page_link.go
 //	row.go        one row in JSON; row_value.go
-//	page_pack.go  the page in gzip; deflate.go
+//	page_pack.go  the page in gzip, which package pack makes
 //	error.go      an error in Graph's JSON
 //	respond.go    headers, gzip, the log line
 //
@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/graph/pack"
 )
 
 // A Caller is who sends a request, as its token says.
@@ -88,9 +89,8 @@ type Handler struct {
 	limiter *limiter
 	counts  counts
 	turns   *turns
-	codes   *codes
+	packer  *pack.Packer
 	bodies  sync.Pool // of *[]byte
-	packers sync.Pool // of *packer
 	zips    sync.Pool // of *zip
 
 	pstnAsked sync.Once
@@ -116,7 +116,7 @@ func New(c Config) *Handler {
 	if c.Strict && c.Limits == (Limits{}) {
 		c.Limits = microsoftLimits()
 	}
-	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), turns: newTurns(), codes: newCodes(), saboteur: newSaboteur(c.Faults)}
+	return &Handler{conf: c, limiter: newLimiter(c.Limits, c.Now), turns: newTurns(), packer: pack.New(rowKinds, marks), saboteur: newSaboteur(c.Faults)}
 }
 
 // ServeHTTP implements [http.Handler].

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/graph/pack"
 	"github.com/trunklog/trunklog/odata"
 )
 
@@ -43,7 +44,7 @@ func (x *exchange) page(rt route) error {
 	defer x.h.keep(buf)
 	// Of a few properties a general compressor makes less: it finds the rows that
 	// are the same.
-	if head := appendHead(nil, p, p.size); p.rows.Select == 0 && len(head) <= maxStored && acceptsGzip(x.r.Header) {
+	if head := appendHead(nil, p, p.size); p.rows.Select == 0 && len(head) <= pack.MaxHead && acceptsGzip(x.r.Header) {
 		return x.packPage(p, head, buf)
 	}
 	return x.plainPage(p, buf)
@@ -64,30 +65,6 @@ func (x *exchange) plainPage(p *pageRequest, buf *[]byte) error {
 	}
 	*buf = b
 	x.send(http.StatusOK, p.level.contentType(), b)
-	return nil
-}
-
-// packPage sends the page in gzip. Its text passes through buf, and all of it
-// is there at the end only if the page is short. Head is that of a full page.
-func (x *exchange) packPage(p *pageRequest, head []byte, buf *[]byte) error {
-	z := x.h.packer()
-	defer x.h.keepPacker(z)
-	z.reset(x.h.codes, len(head))
-	text, last, more, err := x.readRows(p, *buf, z)
-	*buf = text
-	if err != nil {
-		return err
-	}
-	text = x.appendTail(text, p, last, more)
-	*buf = text
-	if x.rows < p.size {
-		head = appendHead(head[:0], p, x.rows)
-	}
-	if len(head)+len(text) < minZip { // and so text is all of it: row keeps more
-		x.deliver(http.StatusOK, p.level.contentType(), append(head, text...), "")
-		return nil
-	}
-	x.deliver(http.StatusOK, p.level.contentType(), z.finish(head, text), "gzip")
 	return nil
 }
 
@@ -230,7 +207,7 @@ func (x *exchange) appendTail(b []byte, p *pageRequest, last call.Cursor, more b
 // readRows appends the rows of the page. It returns the place of the last one,
 // and whether there is a row behind it. With z, they are packed, and what is
 // returned is the end of the text.
-func (x *exchange) readRows(p *pageRequest, b []byte, z *packer) (_ []byte, last call.Cursor, more bool, err error) {
+func (x *exchange) readRows(p *pageRequest, b []byte, z *pack.Page) (_ []byte, last call.Cursor, more bool, err error) {
 	if !p.query.From.Before(p.query.To) {
 		return b, last, false, nil
 	}
@@ -268,7 +245,7 @@ func (x *exchange) readRows(p *pageRequest, b []byte, z *packer) (_ []byte, last
 		}
 		b = w.append(b, row)
 		if z != nil {
-			b = z.row(b, kindOf(row), &w.marks)
+			b = z.Add(b, kindOf(row), w.marks[:])
 		}
 		last = row.Place()
 		x.rows++

@@ -3,7 +3,6 @@ package graph
 import (
 	"bytes"
 	"compress/gzip"
-	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -14,15 +13,17 @@ import (
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/gen"
+	"github.com/trunklog/trunklog/graph/pack"
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// packed returns a page of rows as it comes out of z, and the text that went
+// packed returns a page of rows as it comes out of p, and the text that went
 // in.
-func packed(z *packer, c *codes, o RowOptions, rows []call.Row) (out, text []byte) {
+func packed(p *pack.Packer, o RowOptions, rows []call.Row) (out, text []byte) {
 	head, tail := `{"@odata.count":1000,"value":[`, `]}`
 	w := newRowWriter(o)
-	z.reset(c, len(head)+3)
+	z := p.Page(len(head) + 3)
+	defer z.Close()
 	text = append(text, head...)
 	var b []byte
 	for i := range rows {
@@ -31,10 +32,10 @@ func packed(z *packer, c *codes, o RowOptions, rows []call.Row) (out, text []byt
 			text = append(text, ',')
 		}
 		b = w.append(b, &rows[i])
-		b = z.row(b, kindOf(&rows[i]), &w.marks)
+		b = z.Add(b, kindOf(&rows[i]), w.marks[:])
 		text = AppendRow(text, &rows[i], o)
 	}
-	return z.finish([]byte(head), append(b, tail...)), append(text, tail...)
+	return bytes.Clone(z.Finish([]byte(head), append(b, tail...))), append(text, tail...)
 }
 
 func unpack(tb testing.TB, packed []byte) []byte {
@@ -67,7 +68,7 @@ func generated(tb testing.TB, n int) []call.Row {
 func TestPack(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed(t), 0))
 	texts := []string{"", "a", "Zoë", "\"\\\u2028", strings.Repeat("\x01", call.MaxText), strings.Repeat("long ", 100), "BYE", "0001-01-01T00:00:00Z"}
-	z, c := &packer{}, newCodes()
+	p := pack.New(rowKinds, marks)
 	usual := generated(t, 300)
 	for range scale(t, 60) {
 		var rows []call.Row
@@ -94,7 +95,7 @@ func TestPack(t *testing.T) {
 		if rnd.IntN(3) == 0 {
 			o.Select = Fields(rnd.Uint32())
 		}
-		out, text := packed(z, c, o, rows)
+		out, text := packed(p, o, rows)
 		if got := unpack(t, out); !bytes.Equal(got, text) {
 			t.Fatalf("%d rows with %+v: %d bytes become %d\n%.500s\n%.500s", len(rows), o, len(text), len(got), text, got)
 		}
@@ -104,10 +105,10 @@ func TestPack(t *testing.T) {
 // Rows that are alike for any number of bytes, and rows so long that the one
 // before is out of reach.
 func TestPackLongRows(t *testing.T) {
-	z, c := &packer{}, newCodes()
+	p := pack.New(rowKinds, marks)
 	check := func(rows ...call.Row) {
 		t.Helper()
-		out, text := packed(z, c, RowOptions{}, rows)
+		out, text := packed(p, RowOptions{}, rows)
 		if got := unpack(t, out); !bytes.Equal(got, text) {
 			t.Fatalf("%d bytes become %d", len(text), len(got))
 		}
@@ -125,57 +126,6 @@ func TestPackLongRows(t *testing.T) {
 			}
 		}
 		check(short, r, r, short, r)
-	}
-}
-
-// A page takes less than a general and quick compressor makes of it.
-func TestPackedSize(t *testing.T) {
-	out, text := packed(&packer{}, newCodes(), RowOptions{}, generated(t, 1000))
-	var b bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	_, _ = z.Write(text)
-	_ = z.Close()
-	if t.Logf("%d bytes, %d packed, %d by compress/gzip", len(text), len(out), b.Len()); len(out) > b.Len() {
-		t.Errorf("%d bytes, %d by compress/gzip", len(out), b.Len())
-	}
-}
-
-// FuzzPack packs texts that are no rows, with marks that mean nothing.
-func FuzzPack(f *testing.F) {
-	f.Add([]byte("{a,b,c}"), []byte{0, 1, 3}, 3)
-	f.Add(bytes.Repeat([]byte("0123456789"), 60), []byte{0, 255}, 80)
-	f.Fuzz(func(t *testing.T, row, places []byte, times int) {
-		if len(row) == 0 || len(row) > 4096 || len(places) > marks || times < 0 || times > 100 {
-			return
-		}
-		z := &packer{}
-		z.reset(newCodes(), 1)
-		var text, want []byte
-		for i := range times {
-			begin := len(text)
-			text = append(text, row[i%len(row):]...)
-			want = append(want, text[begin:]...)
-			var m [marks]int
-			for j := range m {
-				if m[j] = len(text); j < len(places) {
-					m[j] = min(len(text), begin+int(places[j])*(1+i%3))
-				}
-			}
-			slices.Sort(m[:])
-			text = z.row(text, i%rowKinds, &m)
-		}
-		if got := unpack(t, z.finish(nil, text)); !bytes.Equal(got, want) {
-			t.Fatalf("%q\n%q", got, want)
-		}
-	})
-}
-
-func TestCRCJoin(t *testing.T) {
-	text := bytes.Repeat([]byte("calls and calls "), 50)
-	for _, n := range []int{0, 1, 7, 8, 100, len(text)} {
-		if got := crcJoin(crc32.ChecksumIEEE(text[:n]), crc32.ChecksumIEEE(text[n:]), len(text)-n); got != crc32.ChecksumIEEE(text) {
-			t.Errorf("cut at %d: %08x", n, got)
-		}
 	}
 }
 
@@ -216,16 +166,17 @@ func TestPackedSelection(t *testing.T) {
 // BenchmarkPack is the writing and packing of a page of rows.
 func BenchmarkPack(b *testing.B) {
 	rows := generated(b, 1000)
-	z, c, w := &packer{}, newCodes(), newRowWriter(RowOptions{})
+	p, w := pack.New(rowKinds, marks), newRowWriter(RowOptions{})
 	var text []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		z.reset(c, 100)
+		z := p.Page(100)
 		text = text[:0]
 		for i := range rows {
 			text = w.append(text, &rows[i])
-			text = z.row(text, kindOf(&rows[i]), &w.marks)
+			text = z.Add(text, kindOf(&rows[i]), w.marks[:])
 		}
-		z.finish(nil, text)
+		z.Finish(nil, text)
+		z.Close()
 	}
 }

@@ -171,21 +171,6 @@ func (h *Handler) keep(b *[]byte) {
 	}
 }
 
-// packer lends out a packer, which is to be reset.
-func (h *Handler) packer() *packer {
-	if z, ok := h.packers.Get().(*packer); ok {
-		return z
-	}
-	return &packer{}
-}
-
-// keepPacker takes a packer back.
-func (h *Handler) keepPacker(z *packer) {
-	if len(z.out) <= maxKept {
-		h.packers.Put(z)
-	}
-}
-
 // A zip is a compressor and what it has written. It is used again, because
 // making one costs as much as a small page.
 type zip struct {

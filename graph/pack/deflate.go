@@ -1,14 +1,14 @@
-package graph
+package pack
 
 import (
 	"encoding/binary"
 	"math/bits"
+	"strings"
 )
 
-// This is the part of DEFLATE (RFC 1951) that packing rows asks for: one set of
-// Huffman codes that fits the JSON of calls and is always the same, and a
-// writer of literals and matches in them. Who finds the matches is in
-// page_pack.go.
+// This is the part of DEFLATE (RFC 1951) that packing records asks for: one set
+// of Huffman codes that fits the JSON of calls and is always the same, and a
+// writer of literals and matches in them. Who finds the matches is in pack.go.
 
 // The lengths of the codes in bits, in the order of RFC 1951, section 3.2.5:
 // one hexadecimal digit for each byte, then the end of the block and the 29
@@ -71,7 +71,7 @@ func canonical(lengths string) []code {
 	next := uint64(0)
 	for n := uint(1); n <= 15; n++ {
 		for i := range lengths {
-			if unhex(lengths[i]) == n {
+			if lengthOf(lengths[i]) == n {
 				list[i] = code(bits.Reverse64(next)>>(64-n)<<5 | uint64(n))
 				next++
 			}
@@ -81,12 +81,8 @@ func canonical(lengths string) []code {
 	return list
 }
 
-func unhex(c byte) uint {
-	if c <= '9' {
-		return uint(c - '0')
-	}
-	return uint(c-'a') + 10
-}
+// lengthOf returns the length of a code that one digit says.
+func lengthOf(digit byte) uint { return uint(strings.IndexByte("0123456789abcdef", digit)) }
 
 // lengthSymbol returns the symbol of a match's length, and its extra bits (RFC
 // 1951, section 3.2.5).
@@ -185,6 +181,6 @@ func (w *bitWriter) blockHeader(out []byte) {
 		}
 	}
 	for _, s := range []byte(literalLengths + distanceLengths) {
-		field(bits.Reverse64(uint64(unhex(s)))>>60, 4)
+		field(bits.Reverse64(uint64(lengthOf(s)))>>60, 4)
 	}
 }
