@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // A hostile is a request that must not be let in.
@@ -102,7 +104,7 @@ func (f family) run(t *testing.T, a *Authority) int {
 		if want == 0 {
 			want = http.StatusUnauthorized
 		}
-		var e *Error
+		var e *refuse.Error
 		alloc := allocated(func() { _, e = verifyOn(t, a, r, RoleRead) })
 		most = max(most, alloc)
 		if alloc > maxAlloc {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // An EntraConfig makes tokens of a real Entra tenant good here. They must have
@@ -112,7 +114,7 @@ func (e *entra) set(tenant string) *jwks {
 
 // addressee returns the tenant whose token it claims to be, or what is wrong
 // with its aud, iss and tid.
-func (e *entra) addressee(claims object) (tenant string, v1 bool, refused *Error) {
+func (e *entra) addressee(claims object) (tenant string, v1 bool, refused *refuse.Error) {
 	if aud, ok := claims.text("aud"); !ok || !slices.Contains(e.audiences, aud) {
 		refused := unauthorized(msgAudience)
 		if graphAudience(aud) {
@@ -136,11 +138,11 @@ func (e *entra) addressee(claims object) (tenant string, v1 bool, refused *Error
 
 // verifyEntra judges a token with typ JWT. It returns the token as one whose
 // signature was checked.
-func (a *Authority) verifyEntra(ctx context.Context, t *checked) (*checked, bearer, *Error) {
+func (a *Authority) verifyEntra(ctx context.Context, t *checked) (*checked, bearer, *refuse.Error) {
 	e := a.entra
 	if e == nil {
 		// Most likely a token for Graph itself.
-		return nil, bearer{}, unauthorized(msgAudience).hinted(hintNotOurs)
+		return nil, bearer{}, hinted(unauthorized(msgAudience), hintNotOurs)
 	}
 	claims := t.claims
 	if claims == nil {
@@ -166,7 +168,7 @@ func (a *Authority) verifyEntra(ctx context.Context, t *checked) (*checked, bear
 
 // checkSignature returns t with its claims if it was signed with a key of that
 // tenant.
-func (e *entra) checkSignature(ctx context.Context, tenant string, t *checked) (*checked, *Error) {
+func (e *entra) checkSignature(ctx context.Context, tenant string, t *checked) (*checked, *refuse.Error) {
 	if t.alg != string(jose.RS256) || t.kid == "" {
 		return nil, unauthorized(msgSignature)
 	}
@@ -188,7 +190,7 @@ func (e *entra) checkSignature(ctx context.Context, tenant string, t *checked) (
 }
 
 // bearer reads the claims of a token whose signature is good.
-func (e *entra) bearer(claims object) (bearer, *Error) {
+func (e *entra) bearer(claims object) (bearer, *refuse.Error) {
 	tenant, v1, refused := e.addressee(claims)
 	if refused != nil {
 		return bearer{}, refused

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // TestEntraKeys follows the keys of a tenant through rotation, failure and age.
@@ -204,7 +206,7 @@ func TestEntraCrowd(t *testing.T) {
 	ask := func(ctx context.Context) {
 		wg.Go(func() {
 			_, err := w.Verify(ctx, withToken(token), RoleRead)
-			var e *Error
+			var e *refuse.Error
 			if errors.As(err, &e) {
 				results <- e.Status
 				return

@@ -2,9 +2,11 @@ package auth
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
+	"time"
+
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // The errors by which callers decide what to do. They are wrapped with what was
@@ -17,35 +19,6 @@ var (
 	// ErrConflict is what [KV.Save] returns if its condition does not hold.
 	ErrConflict = errors.New("changed meanwhile")
 )
-
-// An Error says why a request was not let in, in the words of Microsoft Graph.
-// The texts of its fields may be sent to the client; Err may not.
-type Error struct {
-	Status    int    // 401, 403 or 503
-	Code      string // Graph's error.code
-	Message   string // Graph's error.message; it may be empty
-	Challenge string // value of the WWW-Authenticate header; empty if there is none
-	// Hint says what the client may have overlooked where Message, being
-	// Graph's, does not; often empty.
-	Hint string
-	// RetryAfter is the value of the Retry-After header in whole seconds; 0 is
-	// none.
-	RetryAfter int
-	Err        error // the cause, for the log; nil if the request is to blame
-}
-
-func (e *Error) Error() string {
-	s := fmt.Sprintf("auth: %d %s", e.Status, e.Code)
-	if e.Message != "" {
-		s += ": " + e.Message
-	}
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
-}
-
-func (e *Error) Unwrap() error { return e.Err }
 
 // The messages of Graph for a token that is no good. Clients print them and
 // people search for them.
@@ -73,56 +46,57 @@ const (
 	challengeRole  = `Bearer realm="", error="insufficient_scope"`
 )
 
-// No challenge may have a parameter whose name begins with "claims": the SDKs
+// A request that is not let in is refused in the words of Microsoft Graph, with status
+// 401, 403 or 503. No challenge may have a parameter whose name begins with "claims": the SDKs
 // take it for a demand to fetch another token.
 
 // unauthorized returns the error for a token that is no good.
-func unauthorized(message string) *Error {
-	return &Error{Status: http.StatusUnauthorized, Code: "InvalidAuthenticationToken", Message: message, Challenge: challengeBad}
+func unauthorized(message string) *refuse.Error {
+	return &refuse.Error{Status: http.StatusUnauthorized, Code: "InvalidAuthenticationToken", Message: message, Challenge: challengeBad}
 }
 
 // noToken returns the error for a request without a token. RFC 6750, section 3
 // wants no error code in the challenge then.
-func noToken() *Error {
+func noToken() *refuse.Error {
 	e := unauthorized(msgEmpty)
 	e.Challenge = challengeEmpty
-	return e.hinted(hintNoToken)
+	return hinted(e, hintNoToken)
 }
 
 // noBearer returns the error for a request whose Authorization header holds
 // something else than a token.
-func noBearer() *Error {
-	return noToken().hinted(hintNoBearer)
+func noBearer() *refuse.Error {
+	return hinted(noToken(), hintNoBearer)
 }
 
 // hinted returns e with a hint.
-func (e *Error) hinted(hint string) *Error {
+func hinted(e *refuse.Error, hint string) *refuse.Error {
 	e.Hint = hint
 	return e
 }
 
 // malformed returns the error for a token that cannot be read. The hint says
 // what scripts do wrong; it never shows what was sent.
-func malformed(token string) *Error {
+func malformed(token string) *refuse.Error {
 	e := unauthorized(msgMalformed)
 	switch {
 	case len(token) >= len("Bearer") && strings.EqualFold(token[:len("Bearer")], "Bearer"):
-		return e.hinted(hintTwice)
+		return hinted(e, hintTwice)
 	case token != "" && strings.Contains(`"'{[<`, token[:1]):
-		return e.hinted(hintQuoted)
+		return hinted(e, hintQuoted)
 	case strings.Count(token, ".") != 2 || !strings.HasPrefix(token, "eyJ"): // {" in base64url
-		return e.hinted(hintNotAToken)
+		return hinted(e, hintNotAToken)
 	}
 	return e
 }
 
 // forbidden returns the error for a good token without the role. Graph's
 // message is empty here.
-func forbidden() *Error {
-	return &Error{Status: http.StatusForbidden, Code: "Forbidden", Challenge: challengeRole}
+func forbidden() *refuse.Error {
+	return &refuse.Error{Status: http.StatusForbidden, Code: "Forbidden", Challenge: challengeRole}
 }
 
 // unavailable returns the error for a request that could not be judged.
-func unavailable(err error) *Error {
-	return &Error{Status: http.StatusServiceUnavailable, Code: "serviceNotAvailable", Message: "The service cannot check access tokens now. Please retry later.", RetryAfter: 5, Err: err}
+func unavailable(err error) *refuse.Error {
+	return &refuse.Error{Status: http.StatusServiceUnavailable, Code: "serviceNotAvailable", Message: "The service cannot check access tokens now. Please retry later.", RetryAfter: 5 * time.Second, Err: err}
 }

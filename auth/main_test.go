@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/trunklog/trunklog/refuse"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -323,13 +325,13 @@ func withToken(token string) *http.Request {
 }
 
 // verifyOn returns the identity behind a token and the status that it gets.
-func verifyOn(t testing.TB, a *Authority, r *http.Request, role string) (Identity, *Error) {
+func verifyOn(t testing.TB, a *Authority, r *http.Request, role string) (Identity, *refuse.Error) {
 	t.Helper()
 	id, err := a.Verify(t.Context(), r, role)
 	if err == nil {
 		return id, nil
 	}
-	var e *Error
+	var e *refuse.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("Verify returned a %T: %v", err, err)
 	}
@@ -339,7 +341,7 @@ func verifyOn(t testing.TB, a *Authority, r *http.Request, role string) (Identit
 	return id, e
 }
 
-func status(e *Error) int {
+func status(e *refuse.Error) int {
 	if e == nil {
 		return 200
 	}

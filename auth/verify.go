@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // An Identity is who a request comes from.
@@ -25,7 +27,7 @@ type bearer struct {
 }
 
 // Verify returns who sent r, if its access token is good for role. Otherwise the
-// error is an [*Error]: 401 for a token that is missing or no good, 403 for a
+// error is a [*refuse.Error]: 401 for a token that is missing or no good, 403 for a
 // good one without the role or of a user, 503 if nobody can tell now.
 //
 // The token stands in one Authorization header and nowhere else (RFC 6750,
@@ -46,7 +48,7 @@ func (a *Authority) Verify(ctx context.Context, r *http.Request, role string) (I
 	return Identity{}, refused
 }
 
-func (a *Authority) verify(ctx context.Context, r *http.Request, role string) (Identity, *Error) {
+func (a *Authority) verify(ctx context.Context, r *http.Request, role string) (Identity, *refuse.Error) {
 	token, refused := bearerToken(r)
 	if refused != nil {
 		return Identity{}, refused
@@ -87,7 +89,7 @@ func (a *Authority) verify(ctx context.Context, r *http.Request, role string) (I
 
 // bearerToken returns what follows the scheme in the one Authorization header,
 // or all of it if it is a token without a scheme, which Graph takes, too.
-func bearerToken(r *http.Request) (string, *Error) {
+func bearerToken(r *http.Request) (string, *refuse.Error) {
 	values := r.Header["Authorization"]
 	if len(values) == 0 {
 		return "", noToken()
@@ -108,7 +110,7 @@ func bearerToken(r *http.Request) (string, *Error) {
 
 // verifyOwn judges a token with typ at+jwt. It returns the token as one whose
 // signature was checked.
-func (a *Authority) verifyOwn(ctx context.Context, t *checked) (*checked, bearer, *Error) {
+func (a *Authority) verifyOwn(ctx context.Context, t *checked) (*checked, bearer, *refuse.Error) {
 	t, refused := a.checkSignature(ctx, t)
 	if refused != nil {
 		return nil, bearer{}, refused
@@ -139,7 +141,7 @@ func (a *Authority) verifyOwn(ctx context.Context, t *checked) (*checked, bearer
 
 // checkSignature returns t with its claims if it was signed with one of our
 // keys.
-func (a *Authority) checkSignature(ctx context.Context, t *checked) (*checked, *Error) {
+func (a *Authority) checkSignature(ctx context.Context, t *checked) (*checked, *refuse.Error) {
 	if !t.only("typ", "alg", "kid") {
 		return nil, unauthorized(msgMalformed)
 	}
@@ -169,7 +171,7 @@ func (a *Authority) checkSignature(ctx context.Context, t *checked) (*checked, *
 }
 
 // checkOwn checks the claims that need no look at the store.
-func (a *Authority) checkOwn(t accessClaims) *Error {
+func (a *Authority) checkOwn(t accessClaims) *refuse.Error {
 	root, ok := strings.CutSuffix(t.Issuer, issuerOf("", t.Tenant, t.Version == verV1))
 	switch {
 	case !ok || !a.known(root):
@@ -183,7 +185,7 @@ func (a *Authority) checkOwn(t accessClaims) *Error {
 }
 
 // inTime checks exp, nbf and iat.
-func inTime(exp, nbf, iat int64, now time.Time, skew time.Duration) *Error {
+func inTime(exp, nbf, iat int64, now time.Time, skew time.Duration) *refuse.Error {
 	at, tol := now.Unix(), int64(skew/time.Second)
 	switch {
 	case at >= exp+tol:
@@ -195,7 +197,7 @@ func inTime(exp, nbf, iat int64, now time.Time, skew time.Duration) *Error {
 }
 
 // tenantStillThere returns nil if the tenant is known.
-func (a *Authority) tenantStillThere(ctx context.Context, tenant string) *Error {
+func (a *Authority) tenantStillThere(ctx context.Context, tenant string) *refuse.Error {
 	id, ok, err := a.tenant(ctx, tenant)
 	switch {
 	case err != nil:

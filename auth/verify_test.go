@@ -11,10 +11,13 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // TestIndependentCheck verifies our tokens with nothing but the standard
@@ -157,25 +160,28 @@ func TestWords(t *testing.T) {
 	f := newForger(w.Authority, token)
 	now := testStart.Unix()
 	bad := `Bearer realm="", error="invalid_token"`
-	check := func(name string, r *http.Request, want Error) {
+	check := func(name string, r *http.Request, want refuse.Error) {
 		t.Helper()
 		_, e := verifyOn(t, w.Authority, r, RoleRead)
 		if e == nil {
 			t.Errorf("%s: let in", name)
 			return
 		}
-		got := Error{Status: e.Status, Code: e.Code, Message: e.Message, Challenge: e.Challenge}
-		if got != want {
+		got := refuse.Error{Status: e.Status, Code: e.Code, Message: e.Message, Challenge: e.Challenge}
+		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
 		}
 		if (e.Hint != "") != slices.Contains([]string{"no token", "no JWT", "token of Entra"}, name) {
 			t.Errorf("%s: the hint is %q", name, e.Hint)
 		}
 	}
-	token401 := func(msg string) Error { return Error{401, "InvalidAuthenticationToken", msg, bad, "", 0, nil} }
+	token401 := func(msg string) refuse.Error {
+		return refuse.Error{Status: 401, Code: "InvalidAuthenticationToken", Message: msg, Challenge: bad}
+	}
+	noRole := refuse.Error{Status: 403, Code: "Forbidden", Challenge: `Bearer realm="", error="insufficient_scope"`}
 	none := withToken("")
 	none.Header.Del("Authorization")
-	check("no token", none, Error{401, "InvalidAuthenticationToken", "Access token is empty.", `Bearer realm=""`, "", 0, nil})
+	check("no token", none, refuse.Error{Status: 401, Code: "InvalidAuthenticationToken", Message: "Access token is empty.", Challenge: `Bearer realm=""`})
 	check("no JWT", withToken("abc"), token401("CompactToken parsing failed with error code: 80049217"))
 	check("audience", withToken(f.claim("aud", `"api://other"`)), token401("Access token validation failure. Invalid audience."))
 	check("token of Entra", withToken(f.headed(`{"typ":"JWT","alg":"RS256","kid":"x"}`)), token401("Access token validation failure. Invalid audience."))
@@ -184,8 +190,8 @@ func TestWords(t *testing.T) {
 	check("signature", withToken(token[:len(token)-4]+"AAAA"), token401("Access token validation failure. Invalid signature."))
 	check("issuer", withToken(f.claim("iss", `"https://x/"`)), token401("Access token validation failure. Invalid issuer."))
 	check("claims", withToken(f.claim("ver", `"3.0"`)), token401("Access token validation failure. Invalid claims."))
-	check("no role", withToken(f.claim("roles", "[]")), Error{403, "Forbidden", "", `Bearer realm="", error="insufficient_scope"`, "", 0, nil})
-	check("of a user", withToken(f.claim("scp", `"CallRecords.Read.All"`)), Error{403, "Forbidden", "", `Bearer realm="", error="insufficient_scope"`, "", 0, nil})
+	check("no role", withToken(f.claim("roles", "[]")), noRole)
+	check("of a user", withToken(f.claim("scp", `"CallRecords.Read.All"`)), noRole)
 	if _, err := w.Disable(t.Context(), contoso, c.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +391,7 @@ func TestNobodyKnows(t *testing.T) {
 	broken := errors.New("disk on fire")
 	w.kv.setFail(broken)
 	w.clock.Add(ClientStale + time.Second)
-	if _, e := verifyOn(t, w.Authority, withToken(token), RoleRead); status(e) != 503 || e.RetryAfter < 1 || !errors.Is(e, broken) || strings.Contains(e.Message, "fire") {
+	if _, e := verifyOn(t, w.Authority, withToken(token), RoleRead); status(e) != 503 || e.RetryAfter != 5*time.Second || !errors.Is(e, broken) || strings.Contains(e.Message, "fire") {
 		t.Errorf("the client cannot be read: %+v", e)
 	}
 	w.clock.Add(KeyStale)

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // A batch is up to 20 requests in one (learn.microsoft.com, "Combine multiple HTTP
@@ -254,7 +256,7 @@ func (x *exchange) readBatch() ([]step, error) {
 	return batch.Requests, nil
 }
 
-func badBatch(why string) *Error { return badRequest("Invalid batch payload format: " + why) }
+func badBatch(why string) *refuse.Error { return badRequest("Invalid batch payload format: " + why) }
 
 // check reports what this server does not do.
 func (s *step) check() error {
@@ -286,13 +288,13 @@ func (x *exchange) readBody() ([]byte, error) {
 		}
 		body = z
 	case encoding != "" && !strings.EqualFold(encoding, "identity"):
-		return nil, &Error{Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType", Message: "The Content-Encoding '" + clip(encoding, 64) + "' is not known: gzip is."}
+		return nil, &refuse.Error{Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType", Message: "The Content-Encoding '" + clip(encoding, 64) + "' is not known: gzip is."}
 	}
 	b, err := io.ReadAll(io.LimitReader(body, maxBatchBody+1))
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long), len(b) > maxBatchBody:
-		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge", Message: "The batch has more than 256 KiB."}
+		return nil, &refuse.Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge", Message: "The batch has more than 256 KiB."}
 	case err != nil:
 		return nil, badBatch("the body ends before its end.")
 	}

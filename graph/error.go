@@ -3,64 +3,29 @@ package graph
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/refuse"
 )
 
-// An Error is an answer other than the one that was asked for.
-type Error struct {
-	Status     int           // of HTTP, 400 to 599
-	Code       string        // Graph's word for it, such as "BadRequest"
-	Message    string        // for the client; empty is what Graph itself often says
-	Details    []Detail      // if several things are wrong
-	Challenge  string        // WWW-Authenticate
-	RetryAfter time.Duration // Retry-After, rounded up to whole seconds
-	Allow      string        // Allow
-	Err        error         // the cause, for the log alone
-}
-
-// A Detail is one of several things that are wrong (OData JSON Format 4.01,
-// section 21.1).
-type Detail struct {
-	Code    string
-	Target  string // what it is about, such as "line 3"
-	Message string
-}
-
-// Error says what the client is told, and the cause.
-func (e *Error) Error() string {
-	s := fmt.Sprintf("%d %s", e.Status, e.Code)
-	if e.Message != "" {
-		s += ": " + e.Message
-	}
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
-}
-
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
-
 // asError returns the answer to an error of any kind.
-func asError(err error) *Error {
-	var e *Error
+func asError(err error) *refuse.Error {
+	var e *refuse.Error
 	switch {
 	case errors.As(err, &e):
 		return e
 	case errors.Is(err, call.ErrInvalid):
 		return badRequest(strings.Replace(err.Error(), call.ErrInvalid.Error()+": ", "", 1))
 	case errors.Is(err, call.ErrNotFound):
-		return &Error{Status: http.StatusNotFound, Code: "NotFound", Err: err}
+		return &refuse.Error{Status: http.StatusNotFound, Code: "NotFound", Err: err}
 	case errors.Is(err, call.ErrClosed), errors.Is(err, call.ErrFull), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return Unavailable(err)
 	}
-	return &Error{
+	return &refuse.Error{
 		Status:  http.StatusInternalServerError,
 		Code:    "UnknownError",
 		Message: "The server could not answer. Its log says why under this request-id.",
@@ -69,8 +34,8 @@ func asError(err error) *Error {
 }
 
 // TooManyRequests is the answer to a caller that shall wait.
-func TooManyRequests(wait time.Duration) *Error {
-	return &Error{
+func TooManyRequests(wait time.Duration) *refuse.Error {
+	return &refuse.Error{
 		Status:     http.StatusTooManyRequests,
 		Code:       "TooManyRequests",
 		Message:    "Please retry again later.",
@@ -80,8 +45,8 @@ func TooManyRequests(wait time.Duration) *Error {
 
 // Unavailable is the answer while the server cannot serve; SDKs try again by
 // themselves.
-func Unavailable(cause error) *Error {
-	return &Error{
+func Unavailable(cause error) *refuse.Error {
+	return &refuse.Error{
 		Status:     http.StatusServiceUnavailable,
 		Code:       "serviceNotAvailable",
 		Message:    "The service is temporarily not available. Please retry again later.",
@@ -90,27 +55,27 @@ func Unavailable(cause error) *Error {
 	}
 }
 
-func badRequest(message string) *Error {
-	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: message}
+func badRequest(message string) *refuse.Error {
+	return &refuse.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: message}
 }
 
-func notFound(message string) *Error {
-	return &Error{Status: http.StatusNotFound, Code: "NotFound", Message: message}
+func notFound(message string) *refuse.Error {
+	return &refuse.Error{Status: http.StatusNotFound, Code: "NotFound", Message: message}
 }
 
-func notAcceptable(message string) *Error {
-	return &Error{Status: http.StatusNotAcceptable, Code: "NotAcceptable", Message: message}
+func notAcceptable(message string) *refuse.Error {
+	return &refuse.Error{Status: http.StatusNotAcceptable, Code: "NotAcceptable", Message: message}
 }
 
-func uriTooLong() *Error {
-	return &Error{Status: http.StatusRequestURITooLong, Code: "RequestUriTooLong", Message: "The path and the query of the URI have more than 8,192 bytes."}
+func uriTooLong() *refuse.Error {
+	return &refuse.Error{Status: http.StatusRequestURITooLong, Code: "RequestUriTooLong", Message: "The path and the query of the URI have more than 8,192 bytes."}
 }
 
 // allowed are the methods of all that is read.
 const allowed = "GET, HEAD, OPTIONS"
 
-func methodNotAllowed(allowed string) *Error {
-	return &Error{
+func methodNotAllowed(allowed string) *refuse.Error {
+	return &refuse.Error{
 		Status:  http.StatusMethodNotAllowed,
 		Code:    "MethodNotAllowed",
 		Message: "Specified HTTP method is not allowed for the request target.",
@@ -151,9 +116,9 @@ func (x *exchange) fail(err error) {
 
 // appendError appends Graph's error object. Its message is never missing, and
 // its date has no zone: SDKs rely on both.
-func (x *exchange) appendError(b []byte, e *Error) []byte {
+func (x *exchange) appendError(b []byte, e *refuse.Error) []byte {
 	b = appendText(append(b, `{"error":{"code":`...), e.Code)
-	b = appendText(append(b, `,"message":`...), e.Message)
+	b = appendText(append(b, `,"message":`...), e.Text())
 	b = appendDetails(b, e.Details)
 	b = append(b, `,"innerError":{`...)
 	throttled := e.Status == http.StatusTooManyRequests
@@ -172,7 +137,7 @@ func (x *exchange) appendError(b []byte, e *Error) []byte {
 	return append(b, "}}}"...)
 }
 
-func appendDetails(b []byte, all []Detail) []byte {
+func appendDetails(b []byte, all []refuse.Detail) []byte {
 	for i, d := range all {
 		if i == 0 {
 			b = append(b, `,"details":[`...)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // TestFailDetails: what is wrong in several places is told place by place, and
@@ -19,9 +20,9 @@ func TestFailDetails(t *testing.T) {
 		`{"error":{"code":"BadRequest","message":"m","details":[{"code":"c","target":"line 1","message":"a \"b\""}],"innerError":{`,
 		`{"error":{"code":"BadRequest","message":"m","details":[{"code":"c","target":"line 1","message":"a \"b\""},{"code":"c","target":"line 2","message":""}],"innerError":{`,
 	} {
-		details := []Detail{{"c", "line 1", `a "b"`}, {"c", "line 2", ""}}[:n]
+		details := []refuse.Detail{{Code: "c", Target: "line 1", Message: `a "b"`}, {Code: "c", Target: "line 2"}}[:n]
 		w := httptest.NewRecorder()
-		h.Fail(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", nil), Caller{}, &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "m", Details: details})
+		h.Fail(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", nil), Caller{}, &refuse.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "m", Details: details})
 		if !strings.HasPrefix(w.Body.String(), want) || !json.Valid(w.Body.Bytes()) || w.Code != http.StatusBadRequest {
 			t.Errorf("status %d: %s\nwant %s", w.Code, w.Body, want)
 		}

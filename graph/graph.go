@@ -55,7 +55,7 @@ type Config struct {
 	// as "https://calls.contoso.com:8443/x"; the handler is then given requests
 	// without that path. Nil takes the request's host.
 	Root func(r *http.Request) string
-	// Authorize says who sends the request. Its error is an [*Error], such as
+	// Authorize says who sends the request. Its error is a [*refuse.Error], such as
 	// [NoToken]. It is not called for $metadata, the service document, OPTIONS
 	// and paths outside of the API.
 	Authorize func(r *http.Request) (Caller, error)
@@ -132,7 +132,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // headers and a line in the log. It is for what happens around the handler. The
 // caller is zero if nobody knows who it is.
 //
-// The error is an [*Error] or is turned into one: the text of one that wraps
+// The error is a [*refuse.Error] or is turned into one: the text of one that wraps
 // [call.ErrInvalid] is shown to the client, of any other only the status is.
 func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, c Caller, err error) {
 	x := h.begin(w, r)

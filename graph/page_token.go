@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // A token is the place in the log behind which the next page begins, how long
@@ -111,10 +112,10 @@ func parseToken(text string, key []byte, s *scope) (token, error) {
 	return t, nil
 }
 
-func badSkipToken() *Error {
+func badSkipToken() *refuse.Error {
 	return badRequest("The $skiptoken is not good for this request. Follow @odata.nextLink as it is, with a token of the same tenant.")
 }
 
-func goneToken() *Error {
+func goneToken() *refuse.Error {
 	return badRequest("The log has been cut or restored since this $skiptoken was made. Begin again with the first page.")
 }

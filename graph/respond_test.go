@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/refuse"
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
@@ -230,7 +231,12 @@ func TestFail(t *testing.T) {
 	}}), reference).Header().Get("Retry-After"); got != "1" {
 		t.Errorf("retry after %q, want 1", got)
 	}
-	e := &Error{Status: 400, Code: "BadRequest", Message: "m", Err: call.ErrInvalid}
+	w = httptest.NewRecorder()
+	h.Fail(w, r, Caller{}, &refuse.Error{Status: 401, Code: "InvalidAuthenticationToken", Message: "Not good.", Hint: "Ask for another."})
+	if _, message := failed(t, w); message != "Not good. Ask for another." {
+		t.Errorf("the client is told %q", message)
+	}
+	e := &refuse.Error{Status: 400, Code: "BadRequest", Message: "m", Err: call.ErrInvalid}
 	if e.Error() != "400 BadRequest: m: invalid" || !errors.Is(e, call.ErrInvalid) {
 		t.Errorf("the error is %q", e)
 	}

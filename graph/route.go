@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // A route is what the path of a request names.
@@ -39,7 +40,7 @@ const (
 // are the same in any case, and empty segments do not count, because clients
 // join a base URL with a slash to a path with one.
 //
-// The error is an [*Error]. With a route other than routeNone it is for callers
+// The error is a [*refuse.Error]. With a route other than routeNone it is for callers
 // that may know it.
 func parseRoute(path string) (route, error) {
 	var segments []string
@@ -88,7 +89,7 @@ func (rt route) allowed() string {
 	return allowed
 }
 
-func badEscape() *Error {
+func badEscape() *refuse.Error {
 	return badRequest("The path of the URI has a % that is not followed by two hexadecimal digits.")
 }
 

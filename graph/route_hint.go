@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // What a path that names nothing was meant to be. The words that Graph has stand
@@ -14,14 +15,14 @@ func example(function string) string {
 	return "write " + function + "(fromDateTime=2019-11-01,toDateTime=2019-12-01)."
 }
 
-func noSegment(name string) *Error {
+func noSegment(name string) *refuse.Error {
 	name, _, _ = strings.Cut(name, "(")
 	return badRequest("Resource not found for the segment '" + clip(name, 64) + "'.")
 }
 
 // unknownSegment returns the answer if the segment of the given place, behind the
 // version, is not known.
-func unknownSegment(segments []string, at int) *Error {
+func unknownSegment(segments []string, at int) *refuse.Error {
 	name, _, _ := strings.Cut(segments[at], "(")
 	err := noSegment(name)
 	known := [][]string{{"communications", "$batch", "$metadata"}, {"callRecords"}, {getCalls, getPSTN}}[at]
@@ -58,7 +59,7 @@ func misspelt(name string, known ...string) string {
 }
 
 // notClosed returns the answer if the parameters have no end in their segment.
-func notClosed(function, name string, more []string) *Error {
+func notClosed(function, name string, more []string) *refuse.Error {
 	if len(more) > 0 {
 		return badRequest("There is a '/' between the parentheses of " + clip(name, 64) + ", where no date has one: " +
 			"write the year first and '-' between the numbers. As an example, " + example(function))
@@ -68,7 +69,7 @@ func notClosed(function, name string, more []string) *Error {
 
 // behindFunction returns the answer if the segment has something behind the ')', or
 // another one follows.
-func behindFunction(segment, rest string) *Error {
+func behindFunction(segment, rest string) *refuse.Error {
 	switch rest[0] {
 	case '&', '$':
 		if rest[0] == '&' || segment != rest {
@@ -89,7 +90,7 @@ func behindFunction(segment, rest string) *Error {
 
 // unknownParameter returns the answer if a function has no parameter of the name.
 // With no value behind it, it may be one itself.
-func unknownParameter(function, name string, hasValue bool) *Error {
+func unknownParameter(function, name string, hasValue bool) *refuse.Error {
 	var hint string
 	meant := misspelt(name, "fromDateTime", "toDateTime")
 	switch {
@@ -108,7 +109,7 @@ func unknownParameter(function, name string, hasValue bool) *Error {
 }
 
 // missing returns the answer if one of the parameters is not there.
-func (p parameters) missing(function, text string) *Error {
+func (p parameters) missing(function, text string) *refuse.Error {
 	name := "fromDateTime"
 	if p.from != "" {
 		name = "toDateTime"

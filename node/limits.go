@@ -11,6 +11,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/refuse"
 	"github.com/trunklog/trunklog/share"
 )
 
@@ -27,7 +28,7 @@ func (l *headLimit) limit(h http.Handler, api *graph.Handler) http.Handler {
 		if headSize(r) > maxHead {
 			l.refused.Add(1)
 			w.Header().Set("Connection", "close")
-			api.Fail(w, r, graph.Caller{}, &graph.Error{
+			api.Fail(w, r, graph.Caller{}, &refuse.Error{
 				Status: http.StatusRequestHeaderFieldsTooLarge, Code: "RequestHeaderFieldsTooLarge",
 				Message: "The headers of the request have more than 32 KiB.",
 			})

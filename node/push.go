@@ -2,13 +2,13 @@ package node
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/format/graphjson"
 	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/refuse"
 	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/source/push"
 )
@@ -24,7 +24,7 @@ func requests(c *Config, st call.Store, authority *auth.Authority, api *graph.Ha
 			return push.Caller{Tenant: by.Tenant, Client: by.Client}, pushRefusal(err)
 		},
 		Fail: func(w http.ResponseWriter, r *http.Request, by push.Caller, err error) {
-			api.Fail(w, r, graph.Caller{Tenant: by.Tenant, Client: by.Client}, graphError(err))
+			api.Fail(w, r, graph.Caller{Tenant: by.Tenant, Client: by.Client}, err)
 		},
 		State:   st,
 		Timeout: c.PushTimeout,
@@ -33,30 +33,13 @@ func requests(c *Config, st call.Store, authority *auth.Authority, api *graph.Ha
 }
 
 // pushRefusal tells who has a good token without the role how to get it. To
-// clients of the API such a refusal says nothing, because Graph's does not. That
-// a token cannot be checked now, because Entra does not answer, is nothing that
-// the sender did.
+// clients of the API such a refusal says nothing, because Graph's does not.
 func pushRefusal(err error) error {
-	var e *graph.Error
-	switch {
-	case !errors.As(err, &e):
-	case e.Status >= http.StatusInternalServerError:
-		return &push.Error{Status: e.Status, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Err: e.Err, Cause: push.Failed}
-	case e.Status == http.StatusForbidden && e.Message == "":
-		e.Message = "The token does not grant the role " + auth.RoleIngest + ": give it to a client with 'trunklog client create NAME --role " + auth.RoleIngest + "', or to the application in Entra."
-	}
-	return err
-}
-
-// graphError returns a refusal in the shape of the API's.
-func graphError(err error) error {
-	var e *push.Error
-	if !errors.As(err, &e) {
+	var e *refuse.Error
+	if !errors.As(err, &e) || e.Status != http.StatusForbidden || e.Text() != "" {
 		return err
 	}
-	out := &graph.Error{Status: e.Status, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Allow: e.Allow, Err: e.Err}
-	for _, d := range e.Details {
-		out.Details = append(out.Details, graph.Detail{Code: d.Code, Target: fmt.Sprintf("line %d", d.Line), Message: d.Message})
-	}
-	return out
+	told := *e
+	told.Message = "The token does not grant the role " + auth.RoleIngest + ": give it to a client with 'trunklog client create NAME --role " + auth.RoleIngest + "', or to the application in Entra."
+	return &told
 }

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
+	"github.com/trunklog/trunklog/refuse"
 )
 
 // responseTime is how long an answer may take to be sent. It is generous: what
@@ -38,7 +38,7 @@ func routes(api *graph.Handler, issuer http.Handler, sources map[string]http.Han
 			// The value may hold anything of the request, so only where it
 			// happened is logged.
 			log.Error("bug: a handler panicked", "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
-			api.Fail(w, r, graph.Caller{}, &graph.Error{Status: http.StatusInternalServerError, Code: "UnknownError"})
+			api.Fail(w, r, graph.Caller{}, &refuse.Error{Status: http.StatusInternalServerError, Code: "UnknownError"})
 		}()
 		deadline := http.NewResponseController(w)
 		_ = deadline.SetWriteDeadline(time.Now().Add(responseTime))
@@ -105,22 +105,11 @@ func isIssuerPath(path string) bool {
 	return false
 }
 
-// authorize makes of auth's answers what graph understands. The caller must
-// have the given role. A request that has one is of use.
+// authorize asks auth who sends a request, for graph. The caller must have the given
+// role. A request that has one is of use.
 func authorize(a *auth.Authority, role string) func(r *http.Request) (graph.Caller, error) {
 	return func(r *http.Request) (graph.Caller, error) {
 		id, err := a.Verify(r.Context(), r, role)
-		var refused *auth.Error
-		if errors.As(err, &refused) {
-			return graph.Caller{}, &graph.Error{
-				Status:     refused.Status,
-				Code:       refused.Code,
-				Message:    strings.TrimSpace(refused.Message + " " + refused.Hint),
-				Challenge:  refused.Challenge,
-				RetryAfter: time.Duration(refused.RetryAfter) * time.Second,
-				Err:        refused.Err,
-			}
-		}
 		if err != nil {
 			return graph.Caller{}, err
 		}

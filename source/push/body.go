@@ -16,7 +16,7 @@ import (
 const answerTime = time.Minute
 
 // A body is what a request delivers, unpacked, within its limits. Its errors,
-// but for io.EOF, are of type *Error.
+// but for io.EOF, are of type *refusal.
 type body struct {
 	h    *Handler
 	raw  *rawBody
@@ -127,7 +127,7 @@ type rawBody struct {
 
 	n     int64
 	spent time.Duration // waiting for them
-	err   error         // *Error
+	err   error         // *refusal
 }
 
 // Read implements [io.Reader].

@@ -4,148 +4,153 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/trunklog/trunklog/refuse"
 )
 
-// An Error is an answer to a request that was not taken, or not to its end.
-// Calls that were accepted before stay: the message says so, and sending
-// everything again changes nothing about them.
-type Error struct {
-	Status     int           // of HTTP, 400 to 599
-	Code       string        // a word for programs, such as "BadRequest"
-	Message    string        // for people
-	Details    []Problem     // of a body in which no record was good
-	RetryAfter time.Duration // Retry-After; 0 is none
-	Allow      string        // Allow; empty is none
-	Err        error         // what went wrong, for the log alone
-	Cause      Cause         // as which it is counted
+// A refusal is an answer to a request that was not taken, or not to its end, and as
+// what it is counted. Calls that were accepted before stay: the message says so, and
+// sending everything again changes nothing about them.
+type refusal struct {
+	cause Cause
+	told  refuse.Error
 }
 
-// Error says what the sender is told, and the cause.
-func (e *Error) Error() string {
-	s := fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message)
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
-}
+// Error says what the sender is told, and what went wrong.
+func (r *refusal) Error() string { return r.told.Error() }
 
-// Unwrap returns what went wrong.
-func (e *Error) Unwrap() error { return e.Err }
+// Unwrap returns what the sender is told, as those know it who answer.
+func (r *refusal) Unwrap() error { return &r.told }
 
 const allowed = "POST, OPTIONS"
 
-func methodNotAllowed() *Error {
-	return &Error{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowed", Message: "Calls are delivered by POST.", Allow: allowed, Cause: Method}
+func methodNotAllowed() *refusal {
+	return &refusal{Method, refuse.Error{Status: http.StatusMethodNotAllowed, Code: "MethodNotAllowed", Message: "Calls are delivered by POST.", Allow: allowed}}
 }
 
-func unsupported(message string) *Error {
-	return &Error{Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType", Message: message, Cause: MediaType}
+func unsupported(message string) *refusal {
+	return &refusal{MediaType, refuse.Error{Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType", Message: message}}
 }
 
-func badQuery(message string) *Error {
-	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: message, Cause: Query}
+func badEncoding() *refusal {
+	return &refusal{Encoding, refuse.Error{
+		Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType",
+		Message: "This Content-Encoding is not supported: gzip and identity are possible.",
+	}}
 }
 
-func badKey() *Error {
-	return &Error{
+func badQuery(message string) *refusal {
+	return &refusal{Query, refuse.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: message}}
+}
+
+func badKey() *refusal {
+	return &refusal{Key, refuse.Error{
 		Status: http.StatusBadRequest, Code: "BadRequest",
-		Message: fmt.Sprintf("An Idempotency-Key is one header of 1 to %d visible ASCII characters.", maxKey), Cause: Key,
-	}
+		Message: fmt.Sprintf("An Idempotency-Key is one header of 1 to %d visible ASCII characters.", maxKey),
+	}}
 }
 
-func reusedKey() *Error {
-	return &Error{
+func reusedKey() *refusal {
+	return &refusal{KeyReused, refuse.Error{
 		Status: http.StatusUnprocessableEntity, Code: "IdempotencyKeyReused",
-		Message: "This Idempotency-Key was used for another body less than 24 hours ago. Nothing was taken: send this body with a key of its own.", Cause: KeyReused,
-	}
+		Message: "This Idempotency-Key was used for another body less than 24 hours ago. Nothing was taken: send this body with a key of its own.",
+	}}
 }
 
-func keyInUse() *Error {
-	return &Error{
+func keyInUse() *refusal {
+	return &refusal{KeyInUse, refuse.Error{
 		Status: http.StatusConflict, Code: "IdempotencyKeyInUse",
-		Message: "A request with this Idempotency-Key is still being worked on. Send it again later.", RetryAfter: time.Second, Cause: KeyInUse,
-	}
+		Message: "A request with this Idempotency-Key is still being worked on. Send it again later.", RetryAfter: time.Second,
+	}}
 }
 
-func tooLarge(most int64) *Error {
-	return &Error{
+func tooLarge(most int64) *refusal {
+	return &refusal{TooLarge, refuse.Error{
 		Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge",
-		Message: fmt.Sprintf("The body has more than %d MiB, packed or unpacked. Send it in parts.", max(1, most>>20)), Cause: TooLarge,
-	}
+		Message: fmt.Sprintf("The body has more than %d MiB, packed or unpacked. Send it in parts.", max(1, most>>20)),
+	}}
 }
 
-func tooDense() *Error {
-	return &Error{
+func tooDense() *refusal {
+	return &refusal{Dense, refuse.Error{
 		Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge",
-		Message: fmt.Sprintf("The body has more than %d times as many bytes unpacked as packed. Send it unpacked, or in parts.", mostRatio), Cause: Dense,
-	}
+		Message: fmt.Sprintf("The body has more than %d times as many bytes unpacked as packed. Send it unpacked, or in parts.", mostRatio),
+	}}
 }
 
-func brokenBody(message string, err error) *Error {
-	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: message, Err: err, Cause: Broken}
+func brokenBody(message string, err error) *refusal {
+	return &refusal{Broken, refuse.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: message, Err: err}}
 }
 
-func timedOut(err error) *Error {
-	return &Error{
+func timedOut(err error) *refusal {
+	return &refusal{Timeout, refuse.Error{
 		Status: http.StatusRequestTimeout, Code: "RequestTimeout",
-		Message: "The body took too long to arrive.", Err: err, Cause: Timeout,
-	}
+		Message: "The body took too long to arrive.", Err: err,
+	}}
 }
 
-func noRecords() *Error {
-	return &Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "There is no record in the body.", Cause: Empty}
+func noRecords() *refusal {
+	return &refusal{Empty, refuse.Error{Status: http.StatusBadRequest, Code: "BadRequest", Message: "There is no record in the body."}}
 }
 
-func allBad(a *Answer) *Error {
-	e := &Error{
+func allBad(a *Answer) *refusal {
+	r := &refusal{AllBad, refuse.Error{
 		Status: http.StatusBadRequest, Code: "BadRequest",
-		Message: fmt.Sprintf("None of the %d records can be taken; details say why.", a.Rejected), Details: a.Errors, Cause: AllBad,
-	}
+		Message: fmt.Sprintf("None of the %d records can be taken; details say why.", a.Rejected), Details: details(a.Errors),
+	}}
 	if a.More > 0 {
-		e.Message += fmt.Sprintf(" %d more are not shown.", a.More)
+		r.told.Message += fmt.Sprintf(" %d more are not shown.", a.More)
 	}
-	return e
+	return r
 }
 
-func tooManyBad(a *Answer, line int64) *Error {
-	return &Error{
+func tooManyBad(a *Answer, line int64) *refusal {
+	return &refusal{TooManyBad, refuse.Error{
 		Status: http.StatusBadRequest, Code: "TooManyErrors",
-		Message: fmt.Sprintf("%d records cannot be taken; behind line %d nothing was read any more.", a.Rejected, line), Details: a.Errors, Cause: TooManyBad,
-	}
+		Message: fmt.Sprintf("%d records cannot be taken; behind line %d nothing was read any more.", a.Rejected, line), Details: details(a.Errors),
+	}}
 }
 
-func busy() *Error {
-	return &Error{
+func busy() *refusal {
+	return &refusal{Busy, refuse.Error{
 		Status: http.StatusServiceUnavailable, Code: "serviceNotAvailable",
-		Message: "Too many requests are being worked on. Please retry later.", RetryAfter: time.Second, Cause: Busy,
-	}
+		Message: "Too many requests are being worked on. Please retry later.", RetryAfter: time.Second,
+	}}
 }
 
-func slow(err error) *Error {
-	return &Error{
+func slow(err error) *refusal {
+	return &refusal{Slow, refuse.Error{
 		Status: http.StatusServiceUnavailable, Code: "serviceNotAvailable",
-		Message: "The store is slow. Please retry later: sending a record twice is harmless.", RetryAfter: 5 * time.Second, Err: err, Cause: Slow,
-	}
+		Message: "The store is slow. Please retry later: sending a record twice is harmless.", RetryAfter: 5 * time.Second, Err: err,
+	}}
 }
 
-func full(err error) *Error {
-	return &Error{
+func full(err error) *refusal {
+	return &refusal{Full, refuse.Error{
 		Status: http.StatusServiceUnavailable, Code: "serviceNotAvailable",
-		Message: "The store has no space left. Please retry later.", RetryAfter: 30 * time.Second, Err: err, Cause: Full,
-	}
+		Message: "The store has no space left. Please retry later.", RetryAfter: 30 * time.Second, Err: err,
+	}}
 }
 
-func storeFailed(err error) *Error {
-	return &Error{
+func storeFailed(err error) *refusal {
+	return &refusal{Failed, refuse.Error{
 		Status: http.StatusServiceUnavailable, Code: "serviceNotAvailable",
-		Message: "The store does not answer. Please retry later: sending a record twice is harmless.", RetryAfter: 5 * time.Second, Err: err, Cause: Failed,
-	}
+		Message: "The store does not answer. Please retry later: sending a record twice is harmless.", RetryAfter: 5 * time.Second, Err: err,
+	}}
 }
 
-// soFar adds to an error what was accepted before.
-func (e *Error) soFar(a *Answer) *Error {
+// details say of each record that was not taken where it stands and why.
+func details(problems []Problem) (list []refuse.Detail) {
+	for _, p := range problems {
+		list = append(list, refuse.Detail{Code: p.Code, Target: fmt.Sprintf("line %d", p.Line), Message: p.Message})
+	}
+	return list
+}
+
+// soFar adds to a refusal what was accepted before.
+func (r *refusal) soFar(a *Answer) *refusal {
 	if a.Accepted > 0 {
-		e.Message += fmt.Sprintf(" %d records of this body were accepted before and are kept; sending them again changes nothing.", a.Accepted)
+		r.told.Message += fmt.Sprintf(" %d records of this body were accepted before and are kept; sending them again changes nothing.", a.Accepted)
 	}
-	return e
+	return r
 }

@@ -42,6 +42,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/refuse"
 	"github.com/trunklog/trunklog/share"
 )
 
@@ -77,11 +78,12 @@ type Config struct {
 	Decode call.Decoder
 	// Sink returns where the calls of a client go. It is asked once a request.
 	Sink func(Caller) call.Sink
-	// Authorize says who sends a request. Its error goes to Fail, and is
-	// counted as [Unauthorized] unless it is an [*Error].
+	// Authorize says who sends a request. Its error goes to Fail, and is counted
+	// as [Unauthorized], or as [Failed] if it is a [*refuse.Error] with a status
+	// of 500 or more.
 	Authorize func(r *http.Request) (Caller, error)
-	// Fail answers a request with an error: an [*Error], or Authorize's. The
-	// caller is zero if nobody knows who it is.
+	// Fail answers a request with an error in which there is a [*refuse.Error], or
+	// with Authorize's. The caller is zero if nobody knows who it is.
 	Fail  func(w http.ResponseWriter, r *http.Request, c Caller, err error)
 	State State
 	// Now is the clock; nil is time.Now.
@@ -270,7 +272,7 @@ func (x *exchange) intake(slot *slot) error {
 	defer in.lines.close()
 	began := time.Now()
 	err := in.run()
-	if e := (*Error)(nil); errors.As(err, &e) && e.Cause == Dense {
+	if r := (*refusal)(nil); errors.As(err, &r) && r.cause == Dense {
 		// A bomb costs its sender nothing: it waits for the answer, and keeps its slot.
 		x.pause()
 		time.Sleep(restAfter(time.Since(began)))
@@ -280,9 +282,12 @@ func (x *exchange) intake(slot *slot) error {
 
 // fail answers with an error and counts it.
 func (x *exchange) fail(err error) {
-	e := &Error{Cause: Unauthorized}
+	e, r := &refuse.Error{}, &refusal{cause: Unauthorized}
 	errors.As(err, &e)
-	x.h.count.refused[e.Cause].Add(1)
+	if !errors.As(err, &r) && e.Status >= http.StatusInternalServerError {
+		r.cause = Failed // Authorize cannot tell: that is nothing that the sender did
+	}
+	x.h.count.refused[r.cause].Add(1)
 	if x.answer.Accepted > 0 {
 		x.log(e.Status)
 	}

@@ -142,9 +142,9 @@ func beginning(text []byte) []byte { return bytes.Clone(text[:min(len(text), max
 
 // bodyError returns why the body ended, if it was not its end.
 func (in *intake) bodyError() error {
-	var e *Error
-	if errors.As(in.lines.err, &e) {
-		return e.soFar(in.answer)
+	var r *refusal
+	if errors.As(in.lines.err, &r) {
+		return r.soFar(in.answer)
 	}
 	return nil
 }

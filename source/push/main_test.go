@@ -24,6 +24,7 @@ import (
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/format/graphjson"
+	"github.com/trunklog/trunklog/refuse"
 )
 
 var update = flag.Bool("update", false, "write what comes out to the golden files")
@@ -167,7 +168,7 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 			case "no":
 				return Caller{}, errors.New("no")
 			case "later":
-				return Caller{}, &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", RetryAfter: time.Second, Cause: Failed}
+				return Caller{}, &refuse.Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", RetryAfter: time.Second}
 			}
 			if name := r.Header.Get("Tenant"); name != "" {
 				return Caller{call.NameGUID(name), b.client}, nil
@@ -208,9 +209,9 @@ func (b *bench) pass(d time.Duration) {
 // fail answers as the server does, more or less.
 func fail(w http.ResponseWriter, _ *http.Request, c Caller, err error) {
 	w.Header().Set("Caller", c.Client)
-	var e *Error
+	var e *refuse.Error
 	if !errors.As(err, &e) {
-		e = &Error{Status: http.StatusUnauthorized, Code: "InvalidAuthenticationToken"}
+		e = &refuse.Error{Status: http.StatusUnauthorized, Code: "InvalidAuthenticationToken"}
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
@@ -219,7 +220,12 @@ func fail(w http.ResponseWriter, _ *http.Request, c Caller, err error) {
 		w.Header().Set("Allow", e.Allow)
 	}
 	w.WriteHeader(e.Status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": e.Code, "message": e.Message, "details": e.Details}})
+	var details []Problem
+	for _, d := range e.Details {
+		line, _ := strconv.ParseInt(strings.TrimPrefix(d.Target, "line "), 10, 64)
+		details = append(details, Problem{line, d.Code, d.Message})
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": e.Code, "message": e.Text(), "details": details}})
 }
 
 // An outcome is an answer, taken apart.

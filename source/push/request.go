@@ -62,10 +62,7 @@ func parseEncoding(values []string) (gzip bool, err error) {
 	case "gzip", "x-gzip":
 		return true, nil
 	}
-	return false, &Error{
-		Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType",
-		Message: "This Content-Encoding is not supported: gzip and identity are possible.", Cause: Encoding,
-	}
+	return false, badEncoding()
 }
 
 // parseQuery reads kind=…: who has made the records, which decides what they
