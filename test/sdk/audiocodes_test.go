@@ -11,13 +11,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestAudioCodes runs the recipe of ../../docs/sources/hep.md for AudioCodes, as it
 // is printed there, with npm's paStash: syslog as a Mediant writes it goes in,
 // rows come out. All numbers and names are made up.
 func TestAudioCodes(t *testing.T) {
-	need(t, "node")
+	kit.Need(t, "node")
 	syslog, heard := freeUDP(t), freeUDP(t)
 	h := newHouse(t, nil)
 	h.serve(t, "--source", "sbc1=hep+udp://"+heard+"?tenant=contoso&auth=MyHep") // paStash's own default
@@ -63,7 +65,7 @@ func TestAudioCodes(t *testing.T) {
 	deadline := time.Now().Add(30 * time.Second)
 	for len(rows) < 3 && time.Now().Before(deadline) {
 		rows = nil
-		if err := json.Unmarshal(trunklog(t, nil, "calls", "list", "--data", h.dir, "--tenant", "contoso", "-o", "json"), &rows); err != nil {
+		if err := json.Unmarshal(h.trunklog(t, "calls", "list", "--tenant", "contoso", "-o", "json"), &rows); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -90,7 +92,7 @@ func TestAudioCodes(t *testing.T) {
 
 // refused returns what the source could not read.
 func (h *house) refused() string {
-	b, _ := os.ReadFile(filepath.Join(h.dir, "rejects", "source-sbc1.jsonl"))
+	b, _ := os.ReadFile(filepath.Join(h.Data, "rejects", "source-sbc1.jsonl"))
 	return string(b)
 }
 
@@ -113,7 +115,7 @@ func startPastash(t *testing.T, syslog, heard string) (send func(packets ...[]by
 	t.Helper()
 	const program = "audiocodes/node_modules/@pastash/pastash/bin/pastash"
 	if _, err := os.Stat(program); err != nil {
-		missing(t, "paStash is not installed: npm ci in test/sdk/audiocodes")
+		kit.Missing(t, "paStash is not installed: npm ci in test/sdk/audiocodes")
 	}
 	page, err := os.ReadFile("../../docs/sources/hep.md")
 	if err != nil {
@@ -135,7 +137,7 @@ func startPastash(t *testing.T, syslog, heard string) (send func(packets ...[]by
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var log output
+	var log kit.Log
 	cmd := exec.CommandContext(t.Context(), "node", program, "--config_file="+file)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // pageClients say how each program of ../../docs/clients.md is run that is run. Each but
@@ -23,8 +25,8 @@ var pageClients = map[string]func(t *testing.T, program string) (stdin string, c
 	},
 	"Python": func(t *testing.T, program string) (string, []string) { return program, []string{python(t), "-"} },
 	"curl": func(t *testing.T, program string) (string, []string) {
-		need(t, "curl")
-		need(t, "jq")
+		kit.Need(t, "curl")
+		kit.Need(t, "jq")
 		return "", []string{"sh", "-c", program}
 	},
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // The ways of clients.mjs, by the library that they show.
@@ -34,7 +36,7 @@ func TestNodeClients(t *testing.T) {
 // clientEnv is the environment of a program that reads the whole range. The authority
 // of the server's certificate is named to each platform in its own way.
 func (s *server) clientEnv() []string {
-	ca := s.caFile()
+	ca := s.CA()
 	return append(os.Environ(),
 		"AZURE_TENANT_ID="+s.reader.TenantID, "AZURE_CLIENT_ID="+s.reader.ClientID, "AZURE_CLIENT_SECRET="+s.reader.ClientSecret, "CALLS="+calls,
 		"SSL_CERT_FILE="+ca, "NODE_EXTRA_CA_CERTS="+ca, "REQUESTS_CA_BUNDLE="+ca, "CURL_CA_BUNDLE="+ca)
@@ -47,7 +49,7 @@ func runClient(t *testing.T, env []string, stdin string, program ...string) stri
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
 	cmd.Env, cmd.Stdin = env, strings.NewReader(stdin)
-	var diag output
+	var diag kit.Log
 	cmd.Stderr = &diag
 	out, err := cmd.Output()
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // A curl is curl with a token.
@@ -32,7 +34,7 @@ type answer struct {
 
 func newCurl(t *testing.T, s *server, flags ...string) *curl {
 	t.Helper()
-	need(t, "curl")
+	kit.Need(t, "curl")
 	return &curl{s, s.house.token(t, s.reader), flags}
 }
 
@@ -41,7 +43,7 @@ func (c *curl) get(t *testing.T, args ...string) answer {
 	t.Helper()
 	dir := t.TempDir()
 	head, body := filepath.Join(dir, "head"), filepath.Join(dir, "body")
-	all := []string{"--silent", "--show-error", "--max-time", "60", "--cacert", c.s.caFile(), "--dump-header", head, "--output", body}
+	all := []string{"--silent", "--show-error", "--max-time", "60", "--cacert", c.s.CA(), "--dump-header", head, "--output", body}
 	if c.token != "" {
 		all = append(all, "--header", "Authorization: Bearer "+c.token)
 	}
@@ -99,13 +101,13 @@ func needHTTP2(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(out), "HTTP2") {
-		missing(t, "this curl speaks no HTTP/2")
+		kit.Missing(t, "this curl speaks no HTTP/2")
 	}
 }
 
 func TestCurlPages(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	kit.Need(t, "curl")
 	rows := generate(t, rowCount, 1)
 	s := newHouse(t, rows).serve(t)
 	for _, test := range []struct{ name, flag, proto string }{
@@ -163,7 +165,7 @@ func walkByCurl(t *testing.T, c *curl, url string, rows []row, check func(answer
 // All the ways in which people and tools write the same request.
 func TestCurlSpellings(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	kit.Need(t, "curl")
 	rows := generate(t, 1_500, 1)
 	s := newHouse(t, rows).serve(t)
 	c := newCurl(t, s)
@@ -204,7 +206,7 @@ func TestCurlSpellings(t *testing.T) {
 // A filter stays in force on the pages behind the first.
 func TestCurlFilter(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	kit.Need(t, "curl")
 	rows := generate(t, 1_500, 1)
 	s := newHouse(t, rows).serve(t)
 	c := newCurl(t, s)
@@ -236,7 +238,7 @@ func TestCurlFilter(t *testing.T) {
 
 func TestCurlMethods(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	kit.Need(t, "curl")
 	s := newHouse(t, generate(t, 10, 1)).serve(t)
 	c := newCurl(t, s)
 	url := s.url + "/v1.0" + path
@@ -269,7 +271,7 @@ func TestCurlMethods(t *testing.T) {
 // Whatever goes wrong, the answer is Graph's JSON.
 func TestCurlErrors(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	kit.Need(t, "curl")
 	h := newHouse(t, generate(t, 10, 1))
 	s := h.serve(t)
 	c := newCurl(t, s)
@@ -311,7 +313,7 @@ func checkError(t *testing.T, a answer, status string) {
 
 func TestCurlPagesStrict(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	kit.Need(t, "curl")
 	rows := generate(t, 3_000, 1)
 	s := newHouse(t, rows).serve(t, "--strict")
 	c := newCurl(t, s)

@@ -5,5 +5,5 @@
 //
 // It is a module of its own, so that the product does not depend on what only
 // its clients need. It knows trunklog by its commands, its files and its
-// answers, and imports nothing of it.
+// answers, and imports nothing of it but test/kit.
 package sdk

@@ -101,7 +101,7 @@ func TestGoSDKCannotSignIn(t *testing.T) {
 	unknown := h.reader
 	unknown.ClientID = "00000000-0000-4000-8000-000000000001"
 	stranger := newKeyPair(t)
-	cert, err := azidentity.NewClientCertificateCredential(tenantID, h.reader.ClientID, stranger.chain(), stranger.key,
+	cert, err := azidentity.NewClientCertificateCredential(tenantID, h.reader.ClientID, stranger.chain(), stranger.Key,
 		&azidentity.ClientCertificateCredentialOptions{ClientOptions: s.identity(t), DisableInstanceDiscovery: true})
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ func TestGoSDKPages(t *testing.T) {
 	pair := newKeyPair(t)
 	certified := h.newClient(t, "certified", "--cert", pair.pem)
 	s := h.serve(t)
-	cert, err := azidentity.NewClientCertificateCredential(certified.TenantID, certified.ClientID, pair.chain(), pair.key,
+	cert, err := azidentity.NewClientCertificateCredential(certified.TenantID, certified.ClientID, pair.chain(), pair.Key,
 		&azidentity.ClientCertificateCredentialOptions{ClientOptions: s.identity(t), DisableInstanceDiscovery: true})
 	if err != nil {
 		t.Fatal(err)

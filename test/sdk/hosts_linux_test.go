@@ -17,6 +17,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"golang.org/x/sys/unix"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // insideHosts is set in the process that runs where Microsoft's hosts are ours.
@@ -37,13 +39,13 @@ func TestHosts(t *testing.T) {
 		return
 	}
 	if err := takeHosts(); err != nil {
-		missing(t, "no /etc/hosts and network of its own: %v", err)
+		kit.Missing(t, "no /etc/hosts and network of its own: %v", err)
 	}
 	rows := generate(t, 2*pageSize+500, 5)
 	h := newHouse(t, rows)
 	s := h.serveOn(t, ":443", append(pageFlags(t), "--tls-host", ownHost)...)
 	env := s.clientEnv()
-	t.Setenv("SSL_CERT_FILE", s.caFile()) // for this process, before it has read any
+	t.Setenv("SSL_CERT_FILE", s.CA()) // for this process, before it has read any
 
 	t.Run("azidentity and msgraph-sdk-go", func(t *testing.T) {
 		readOnce(t, unchangedGo(t, h.reader), rows)
@@ -59,7 +61,7 @@ func TestHosts(t *testing.T) {
 	})
 	t.Run("instance discovery", func(t *testing.T) { signInAt(t, h.reader, "https://"+ownHost) })
 	t.Run("m365", func(t *testing.T) { m365(t, h.reader, env, rows) })
-	if log := s.diag.String(); strings.Contains(log, "lead to another host") {
+	if log := s.log.String(); strings.Contains(log, "lead to another host") {
 		t.Errorf("links lead elsewhere:\n%s", log)
 	}
 }
@@ -116,10 +118,10 @@ func signInAt(t *testing.T, c client, authority string) {
 // m365 signs in with the CLI for Microsoft 365 and reads its report of direct routing
 // calls, and a page by its own means.
 func m365(t *testing.T, c client, env []string, rows []row) {
-	need(t, "node")
+	kit.Need(t, "node")
 	const program = "m365/node_modules/.bin/m365"
 	if _, err := os.Stat(program); err != nil {
-		missing(t, "%s is not there: run npm ci in test/sdk/m365", program)
+		kit.Missing(t, "%s is not there: run npm ci in test/sdk/m365", program)
 	}
 	home := t.TempDir() // it keeps settings and tokens there
 	env = append(env, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"))
@@ -162,7 +164,7 @@ func otherHosts(t *testing.T, tests string) {
 		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
 			name, _, _ := strings.Cut(v, "=")
 			return strings.HasSuffix(strings.ToUpper(name), "_PROXY")
-		}), insideHosts+"=1", "SDK_TRUNKLOG="+binary)
+		}), insideHosts+"=1", kit.ProgramFor(t))
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
 		if user {
 			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
@@ -178,7 +180,7 @@ func otherHosts(t *testing.T, tests string) {
 	case exit != nil:
 		t.Fatalf("with Microsoft's hosts here: %v\n%s", err, out)
 	case err != nil:
-		missing(t, "a network of its own needs root or user namespaces: %v", err)
+		kit.Missing(t, "a network of its own needs root or user namespaces: %v", err)
 	}
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "--- ") {
@@ -186,7 +188,7 @@ func otherHosts(t *testing.T, tests string) {
 		}
 	}
 	if strings.Contains(string(out), "--- SKIP: "+t.Name()+" ") {
-		missing(t, "%s", out)
+		kit.Missing(t, "%s", out)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 
 	graphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
 	"github.com/microsoftgraph/msgraph-sdk-go/communications"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestLab makes the calls of test/lab, through Kamailio, and reads their rows with
@@ -22,14 +23,16 @@ import (
 // field by field. Each network that HEP can come over has calls of its own, and
 // all of them are made at the same time.
 func TestLab(t *testing.T) {
-	need(t, "/usr/sbin/kamailio")
-	need(t, "sipp")
-	lab := buildLab(t)
+	kit.Need(t, "kamailio", "sipp")
+	lab := filepath.Join(t.TempDir(), "lab")
+	if err := kit.Build(t.Context(), "", "./test/lab", lab); err != nil {
+		t.Fatal(err)
+	}
 	h := newHouse(t, nil)
 	networks := []string{"udp", "tcp", "tls"}
 	var flags, addresses []string
 	for _, network := range networks {
-		address := freeAddress(t)
+		address := kit.FreeAddress(t)
 		addresses = append(addresses, network+":"+address)
 		flags = append(flags, "--source", fmt.Sprintf("%s=hep+%s://%s?tenant=contoso", network, network, address))
 	}
@@ -43,7 +46,7 @@ func TestLab(t *testing.T) {
 		if networks[i] == "udp" {
 			sip = "udp"
 		}
-		cmd := exec.CommandContext(t.Context(), lab, "run", "--hep", addresses[i], "--sip", sip, "--run", fmt.Sprint(1+i), "--ca", h.caFile())
+		cmd := exec.CommandContext(t.Context(), lab, "run", "--hep", addresses[i], "--sip", sip, "--run", fmt.Sprint(1+i), "--ca", h.CA())
 		var diag bytes.Buffer
 		cmd.Stderr = &diag
 		if made[i], errs[i] = cmd.Output(); errs[i] != nil {
@@ -69,30 +72,6 @@ func TestLab(t *testing.T) {
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-}
-
-// buildLab builds the lab's program.
-func buildLab(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "lab")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./test/lab")
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the lab: %v\n%s", err, out)
-	}
-	return path
-}
-
-// freeAddress returns an address on loopback that is free over TCP and, most
-// likely, over UDP.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // await reads the rows of a range with the SDK until there are n of them, or

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // A job is what client.mjs is asked to do.
@@ -78,8 +80,8 @@ func (s *server) runJS(t *testing.T, j job, see func(page int, rows []json.RawMe
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "client.mjs")
-	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+s.caFile())
-	var diag output
+	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+s.CA())
+	var diag kit.Log
 	cmd.Stderr = &diag
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -129,10 +131,10 @@ func talk(in io.Writer, out io.Reader, j job, see func(int, []json.RawMessage)) 
 // needJS skips or fails the test if there is no node or no library for it.
 func needJS(t *testing.T) {
 	t.Helper()
-	need(t, "node")
+	kit.Need(t, "node")
 	for _, library := range []string{"@microsoft/microsoft-graph-client", "@azure/identity", "@azure/msal-node", "@pnp/nodejs", "openid-client"} {
 		if _, err := os.Stat("node_modules/" + library); err != nil {
-			missing(t, "%s is not installed: run npm ci in test/sdk", library)
+			kit.Missing(t, "%s is not installed: run npm ci in test/sdk", library)
 		}
 	}
 }

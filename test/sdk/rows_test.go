@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // rowCount is what each client pages through: 25 full pages.
@@ -42,7 +44,10 @@ type row struct {
 // generate returns the calls that a seed stands for, in the order of the log.
 func generate(t *testing.T, n int, seed uint64) []row {
 	t.Helper()
-	out := trunklog(t, nil, "gen", "--rows", fmt.Sprint(n), "--seed", fmt.Sprint(seed), "--from", fromDate, "--to", toDate)
+	out, err := kit.Output(kit.Command(t.Context(), kit.Program(t), "gen", "--rows", fmt.Sprint(n), "--seed", fmt.Sprint(seed), "--from", fromDate, "--to", toDate))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var rows []row
 	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
 		rows = append(rows, parseRow(t, s.Text()))

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // A tokenAnswer is what tokens.py and tokens.mjs print.
@@ -34,7 +36,7 @@ func tokenJob(t *testing.T, job map[string]any, env string, program ...string) t
 	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
 	cmd.Stdin = bytes.NewReader(in)
 	cmd.Env = append(os.Environ(), env)
-	var diag output
+	var diag kit.Log
 	cmd.Stderr = &diag
 	out, err := cmd.Output()
 	var a tokenAnswer
@@ -61,7 +63,7 @@ func python(t *testing.T) string {
 			return name
 		}
 	}
-	missing(t, "there is no Python with MSAL: install python3-msal")
+	kit.Missing(t, "there is no Python with MSAL: install python3-msal")
 	return ""
 }
 
@@ -71,14 +73,14 @@ func python(t *testing.T) string {
 func TestPythonTokens(t *testing.T) {
 	py := python(t)
 	h := newHouse(t, nil)
-	trunklog(t, nil, "tenant", "set", "contoso", "--data", h.dir, "--also", "contoso.onmicrosoft.com", "--yes")
+	h.trunklog(t, "tenant", "set", "contoso", "--also", "contoso.onmicrosoft.com", "--yes")
 	keys := newKeyPair(t)
 	both, err := os.ReadFile(keys.both)
 	if err != nil {
 		t.Fatal(err)
 	}
 	private, _, _ := strings.Cut(string(both), "-----BEGIN CERTIFICATE")
-	thumbprint := sha1.Sum(keys.cert.Raw)
+	thumbprint := sha1.Sum(keys.Certificate.Raw)
 	certified := h.newClient(t, "certified", "--cert", keys.pem)
 	certificate := map[string]string{"private_key": private, "thumbprint": hex.EncodeToString(thumbprint[:])}
 	s := h.serve(t)
@@ -98,7 +100,7 @@ func TestPythonTokens(t *testing.T) {
 		job := map[string]any{
 			"authority": s.url + "/" + x.tenant, "client": x.client, "credential": x.credential, "discovery": x.discover, "resource": s.resource(),
 		}
-		got := tokenJob(t, job, "REQUESTS_CA_BUNDLE="+s.caFile(), py, "tokens.py")
+		got := tokenJob(t, job, "REQUESTS_CA_BUNDLE="+s.CA(), py, "tokens.py")
 		if got.Status != x.want.Status || got.Expires != x.want.Expires || got.Error != x.want.Error || len(got.Codes) != len(x.want.Codes) || len(got.Codes) > 0 && got.Codes[0] != x.want.Codes[0] {
 			t.Errorf("%s: %+v instead of %+v", x.name, got, x.want)
 		}
@@ -130,7 +132,7 @@ func TestOpenIDTokens(t *testing.T) {
 			"issuer": s.url + "/" + tenantID + x.issuer, "auth": x.auth, "client": h.reader.ClientID, "secret": x.secret,
 			"parameters": x.parameters, "resource": s.resource(),
 		}
-		got := tokenJob(t, job, "NODE_EXTRA_CA_CERTS="+s.caFile(), "node", "tokens.mjs")
+		got := tokenJob(t, job, "NODE_EXTRA_CA_CERTS="+s.CA(), "node", "tokens.mjs")
 		if got.Status != x.want.Status || got.Expires != x.want.Expires || got.Error != x.want.Error || got.Version != x.want.Version {
 			t.Errorf("issuer %q, %s, %v: %+v instead of %+v", x.issuer, x.auth, x.parameters, got, x.want)
 		}
