@@ -1,58 +1,28 @@
 package main
 
 import (
-	"context"
-	"flag"
+	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
-var update = flag.Bool("update", false, "make the calls and save what Kamailio mirrors in testdata")
+func TestMain(m *testing.M) { kit.Main(m, func() error { return goleak.Find() }) }
 
-// product is the trunklog under test, built once for all tests that need it.
-var product string
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	dir, err := os.MkdirTemp("", "trunklog-lab-")
-	if err == nil {
-		product, err = build(context.Background(), dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "lab:", err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, "lab:", err)
-		code = 1
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		fmt.Fprintln(os.Stderr, "lab:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// needPrograms skips the test if the lab's programs are missing, or fails it
-// where nothing may be missing.
+// needPrograms skips a test of real calls, which take their time, if there is none,
+// or if the lab's programs are missing where they may be.
 func needPrograms(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"/usr/sbin/kamailio", "sipp", "baresip"} {
-		if _, err := exec.LookPath(name); err == nil {
-			continue
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed", name)
-		}
-		t.Skipf("%s is not installed", name)
+	if testing.Short() {
+		t.Skip("short: real calls take ten seconds of a processor and more; what was recorded of them is read")
 	}
+	kit.Need(t, "kamailio", "sipp", "baresip")
 }
 
 // slack is how far the clocks of Kamailio and of SIPp may be apart on a machine
@@ -62,7 +32,7 @@ const slack = time.Second
 // newTestTrunklog returns a fresh trunklog, which is stopped when the test ends.
 func newTestTrunklog(t *testing.T) *trunklog {
 	t.Helper()
-	tl, err := newTrunklog(t.Context(), product, t.TempDir())
+	tl, err := newTrunklog(t.Context(), kit.Program(t), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,9 +71,6 @@ func TestCalls(t *testing.T) {
 	needPrograms(t)
 	for i, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
-			if testing.Short() && i%4 != 0 {
-				t.Skip("each way takes 10 s of processor time, and its recording is read anyway")
-			}
 			t.Parallel()
 			tl := newTestTrunklog(t)
 			if i%2 == 0 { // otherwise it is to find out by itself who Microsoft is
@@ -150,11 +117,7 @@ func checkCalls(t *testing.T, tl *trunklog, all []facts, slack time.Duration) {
 // TestLoad makes 60 calls a second for a while: each has its row.
 func TestLoad(t *testing.T) {
 	needPrograms(t)
-	const rate = 60
-	calls := 180
-	if testing.Short() {
-		calls = 30
-	}
+	const rate, calls = 60, 180
 	for _, network := range []string{"udp", "tcp", "tls"} {
 		t.Run(network, func(t *testing.T) {
 			tl := newTestTrunklog(t)
@@ -198,19 +161,11 @@ func TestCommands(t *testing.T) {
 	if _, err := tl.await(t.Context(), 2, patience); err != nil {
 		t.Fatal(err)
 	}
-	list := exec.CommandContext(t.Context(), product, "calls", "list", "--data", tl.dir, "--tenant", "contoso", "-o", "jsonl")
-	list.Env = environment()
-	rows, err := list.StdoutPipe()
+	rows, err := tl.Do(t.Context(), "calls", "list", "--tenant", "contoso", "-o", "jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := list.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := command(t.Context(), []string{"check", "--slack", slack.String(), file}, rows, t.Output()); err != nil {
-		t.Error(err)
-	}
-	if err := list.Wait(); err != nil {
+	if err := command(t.Context(), []string{"check", "--slack", slack.String(), file}, bytes.NewReader(rows), t.Output()); err != nil {
 		t.Error(err)
 	}
 }

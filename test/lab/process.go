@@ -10,79 +10,79 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // A process is a program of the lab. It is in a group of its own, so that all
 // that it starts can be ended with it.
 type process struct {
-	name string
-	cmd  *exec.Cmd
-	log  *os.File
-	gone chan struct{} // closed when it has ended; err is set then
-	err  error
+	*kit.Process
+	name, dir string
 }
 
 // start starts a program in dir. What it writes goes to dir/NAME.log.
 func start(dir, name, program string, args ...string) (*process, error) {
-	path, err := exec.LookPath(program)
+	path, err := kit.Installed(program)
 	if err != nil {
-		// Debian keeps servers out of the way of the PATH.
-		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil {
-			return nil, fmt.Errorf("%s is not installed: the lab needs the Debian packages kamailio, kamailio-extra-modules, kamailio-tls-modules, sip-tester and, for --through baresip, baresip-core", program)
-		}
+		return nil, fmt.Errorf("%w: the lab needs the Debian packages kamailio, kamailio-extra-modules, kamailio-tls-modules, sip-tester and, for --through baresip, baresip-core", err)
 	}
-	p := &process{name: name, gone: make(chan struct{})}
-	if p.log, err = os.Create(filepath.Join(dir, name+".log")); err != nil {
+	p := &process{name: name, dir: dir}
+	log, err := os.Create(p.path(".log"))
+	if err != nil {
 		return nil, err
 	}
-	p.cmd = exec.Command(path, args...) //nolint:gosec // the path was looked up
-	p.cmd.Dir = dir
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.Env = append(os.Environ(), "TERM=dumb")
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), p.log.Close())
-	}
-	go func() {
-		p.err = errors.Join(p.cmd.Wait(), p.log.Close())
-		close(p.gone)
-	}()
-	return p, nil
+	cmd := kit.Command(context.Background(), path, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	cmd.Env = append(cmd.Env, "TERM=dumb")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.Process, err = kit.Start(cmd)
+	return p, errors.Join(err, log.Close()) // the program has it
 }
 
+// path is that of a file beside the program's log.
+func (p *process) path(end string) string { return filepath.Join(p.dir, p.name+end) }
+
 // wait waits for the end of the program; ctx bounds it.
-func (p *process) wait(ctx context.Context) error {
-	select {
-	case <-p.gone:
-		if p.err != nil {
-			return fmt.Errorf("%s: %w\n%s%s", p.name, p.err, p.complaints(), p.said())
+func (p *process) wait(ctx context.Context) error { return p.explain(p.Wait(ctx)) }
+
+// until waits until ok holds or p ends.
+func (p *process) until(ctx context.Context, what string, ok func() bool) error {
+	return p.explain(p.Until(ctx, what, 20*time.Millisecond, func() error {
+		if ok() {
+			return nil
 		}
+		return errors.New("not yet")
+	}))
+}
+
+// explain adds the name to an error and what the program has written.
+func (p *process) explain(err error) error {
+	if err == nil {
 		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", p.name, context.Cause(ctx))
 	}
+	return fmt.Errorf("%s: %w\n%s%s", p.name, err, p.complaints(), p.said())
 }
 
 // stop ends the program and all that it has started.
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.Cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-p.gone:
+	case <-p.Gone:
 	case <-time.After(5 * time.Second):
 	}
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // the whole group, if there is one left
-	<-p.gone
+	_ = syscall.Kill(-p.PID(), syscall.SIGKILL) // the whole group, if there is one left
+	<-p.Gone
 }
 
 // said returns the end of what the program has written.
 func (p *process) said() []byte {
-	b, err := os.ReadFile(p.log.Name())
+	b, err := os.ReadFile(p.path(".log"))
 	if err != nil {
 		return []byte(err.Error())
 	}
@@ -91,24 +91,8 @@ func (p *process) said() []byte {
 
 // complaints returns the beginning of what SIPp calls errors.
 func (p *process) complaints() []byte {
-	b, _ := os.ReadFile(filepath.Join(p.cmd.Dir, p.name+".errors")) // there may be none
+	b, _ := os.ReadFile(p.path(".errors")) // there may be none
 	return b[:min(len(b), 1000)]
-}
-
-// until waits until ok holds or p ends.
-func (p *process) until(ctx context.Context, what string, ok func() bool) error {
-	look := time.NewTicker(20 * time.Millisecond)
-	defer look.Stop()
-	for !ok() {
-		select {
-		case <-look.C:
-		case <-p.gone:
-			return fmt.Errorf("%s ended before %s: %w\n%s", p.name, what, p.err, p.said())
-		case <-ctx.Done():
-			return fmt.Errorf("%s: waiting until %s: %w", p.name, what, context.Cause(ctx))
-		}
-	}
-	return nil
 }
 
 // The states of a socket, as the kernel writes them.
