@@ -48,40 +48,40 @@ func parseAssertion(s string) (assertion, *refusal) {
 	return assertion{c, strings.ToLower(sub)}, nil
 }
 
-// checkAssertion verifies that j was made by c for this request, and returns the
-// id of the key. The key is looked for among those of the client that the
+// checkAssertion verifies that j was made by c for this request, and returns
+// the key. It is looked for among those of the client that the
 // request names, never the other way round.
-func (a *Authority) checkAssertion(c storedClient, j assertion, req request) (string, *refusal) {
+func (a *Authority) checkAssertion(c storedClient, j assertion, req request) (credential, *refusal) {
 	key, why := c.keyFor(j.compact)
 	if why != nil {
-		return "", why
+		return credential{}, why
 	}
 	if !key.NotAfter.IsZero() && a.now().After(key.NotAfter) {
-		return "", badAssertion(700027, "The certificate that signed it has expired on %s.", key.NotAfter.Format(time.DateOnly))
+		return credential{}, badAssertion(700027, "The certificate that signed it has expired on %s.", key.NotAfter.Format(time.DateOnly))
 	}
 	public, err := x509.ParsePKIXPublicKey(key.SPKI)
 	if err != nil {
-		return "", outOfOrder(fmt.Errorf("auth: reading key %s of client %s: %w", key.ID, c.ID, err))
+		return credential{}, outOfOrder(fmt.Errorf("auth: reading key %s of client %s: %w", key.ID, c.ID, err))
 	}
 	claims, why := j.verified(public)
 	if why != nil {
-		return "", why
+		return credential{}, why
 	}
 	iss, _ := claims.text("iss")
 	sub, _ := claims.text("sub")
 	if strings.ToLower(iss) != c.ID || strings.ToLower(sub) != c.ID {
-		return "", badAssertion(700021, "Its iss and sub must both be the client_id of the request.")
+		return credential{}, badAssertion(700021, "Its iss and sub must both be the client_id of the request.")
 	}
 	if why := a.checkAudience(claims, c, req); why != nil {
-		return "", why
+		return credential{}, why
 	}
 	if why := a.checkTimes(claims); why != nil {
-		return "", why
+		return credential{}, why
 	}
 	if jti, ok := claims.text("jti"); !ok || jti == "" || len(jti) > 512 {
-		return "", badAssertion(50027, "It needs a jti of 1 to 512 bytes.")
+		return credential{}, badAssertion(50027, "It needs a jti of 1 to 512 bytes.")
 	}
-	return key.ID, nil
+	return key.credential(), nil
 }
 
 // verified returns the claims if the signature was made with that key.
@@ -117,7 +117,7 @@ func (c storedClient) keyFor(j compact) (storedClientKey, *refusal) {
 		return len(c.Keys) == 1
 	})
 	if i < 0 {
-		return storedClientKey{}, badClient(700027, "The certificate or key that the client assertion names is not registered on application '%s'; that is done with: trunklog client create --cert.", c.ID)
+		return storedClientKey{}, badClient(700027, "The certificate or key that the client assertion names is not registered on application '%s'; that is done with: trunklog client key add.", c.ID)
 	}
 	return c.Keys[i], nil
 }

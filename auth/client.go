@@ -131,22 +131,30 @@ func (a *Authority) Clients(ctx context.Context, tenant string) ([]Client, error
 type RotateOptions struct {
 	// Expiry is the life of the new secret, as in [ClientOptions].
 	Expiry time.Duration
-	// Leaked ends the older secret, and all tokens that the client has, at
-	// once. Otherwise the older secret stays good beside the new one, until it
+	// Leaked ends all that the client has at once: its secrets, its keys and its
+	// tokens. Otherwise the older secret stays good beside the new one, until it
 	// expires or until the next rotation.
 	Leaked bool
 }
 
-// RotateSecret gives a client a new secret.
+// RotateSecret gives a client a new secret. One that signs in with certificates
+// alone is given none, for then there would be one more way in than its operator
+// wanted: that is [ErrInvalid] or, if they have leaked, a zero secret.
 func (a *Authority) RotateSecret(ctx context.Context, tenant, client string, o RotateOptions) (Client, Secret, error) {
 	var s Secret
 	c, err := a.changeClient(ctx, tenant, client, func(c *storedClient) (err error) {
-		keep := 1
+		had := len(c.Secrets)
+		s = Secret{}
 		if o.Leaked {
-			keep = 0
+			c.Secrets, c.Keys = nil, nil
 			c.void(a.now())
+			if had == 0 {
+				return nil
+			}
+		} else if had == 0 && len(c.Keys) > 0 {
+			return fmt.Errorf("auth: client %s signs in with a certificate and has no secret to be rotated; give it another certificate, then remove this one: %w", c.ID, ErrInvalid)
 		}
-		c.Secrets = slices.Clone(c.Secrets[max(0, len(c.Secrets)-keep):])
+		c.Secrets = slices.Clone(c.Secrets[max(0, len(c.Secrets)-1):])
 		s, err = a.addSecret(c, o.Expiry)
 		return err
 	})
@@ -181,17 +189,66 @@ func (a *Authority) AddKey(ctx context.Context, tenant, client string, file []by
 	return a.changeClient(ctx, tenant, client, func(c *storedClient) error { return a.addKey(c, file) })
 }
 
-// RemoveKey takes a key from a client. It is named by its id or by the
-// thumbprint of its certificate.
+// RemoveKey takes a key or a secret from a client. It is named by its id or by the
+// thumbprint of its certificate, SHA-256 or SHA-1 in hexadecimal, with or without
+// colons. The tokens that it has got are void; those got by another stay good.
 func (a *Authority) RemoveKey(ctx context.Context, tenant, client, key string) (Client, error) {
+	print := strings.ToLower(strings.ReplaceAll(key, ":", ""))
 	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
-		keys := slices.DeleteFunc(slices.Clone(c.Keys), func(k storedClientKey) bool {
-			return k.ID == key || k.SHA256 != nil && strings.EqualFold(fmt.Sprintf("%x", k.SHA256), key)
-		})
-		if len(keys) == len(c.Keys) {
-			return fmt.Errorf("auth: client %s has no key %q: %w", c.ID, key, ErrNotFound)
+		if print == "" {
+			return fmt.Errorf("auth: no key of client %s is named: %w", c.ID, ErrInvalid)
 		}
-		c.Keys = keys
+		had := len(c.Keys) + len(c.Secrets)
+		c.Keys = slices.DeleteFunc(slices.Clone(c.Keys), func(k storedClientKey) bool {
+			is := k.ID == key || fmt.Sprintf("%x", k.SHA256) == print || fmt.Sprintf("%x", k.SHA1) == print
+			if is {
+				c.end(k.credential().ref, a.now())
+			}
+			return is
+		})
+		c.Secrets = slices.DeleteFunc(slices.Clone(c.Secrets), func(s storedSecret) bool {
+			is := s.ID == strings.ToLower(key)
+			if is {
+				c.end(s.ID, a.now())
+			}
+			return is
+		})
+		if len(c.Keys)+len(c.Secrets) == had {
+			return fmt.Errorf("auth: client %s has no key and no secret %q: %w", c.ID, key, ErrNotFound)
+		}
+		return nil
+	})
+}
+
+// ChangeRoles gives a client the roles in add, and takes those in remove from it.
+// A client keeps one at least. A token that it has got before never grants more
+// than it did; what was taken it does not grant any more, at once.
+func (a *Authority) ChangeRoles(ctx context.Context, tenant, client string, add, remove []string) (Client, error) {
+	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
+		var err error
+		if len(add) > 0 {
+			if add, err = a.checkRoles(add); err != nil {
+				return err
+			}
+		}
+		for _, r := range remove {
+			if !slices.Contains(c.Roles, r) {
+				return fmt.Errorf("auth: client %s has no role %q, only %s: %w", c.ID, r, strings.Join(c.Roles, ", "), ErrInvalid)
+			}
+		}
+		roles := slices.DeleteFunc(slices.Clone(c.Roles), func(r string) bool { return slices.Contains(remove, r) })
+		for _, r := range add {
+			if slices.Contains(remove, r) {
+				return fmt.Errorf("auth: the role %s cannot be given and taken at once: %w", r, ErrInvalid)
+			}
+			if !slices.Contains(roles, r) {
+				roles = append(roles, r)
+			}
+		}
+		if len(roles) == 0 {
+			return fmt.Errorf("auth: client %s would have no role; disable or delete it, if it may do nothing: %w", c.ID, ErrInvalid)
+		}
+		c.Roles = roles
 		return nil
 	})
 }

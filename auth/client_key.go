@@ -65,6 +65,9 @@ func (a *Authority) addKey(c *storedClient, file []byte) error {
 	if len(c.Keys) >= maxKeys {
 		return fmt.Errorf("auth: client %s has %d keys, and more are not allowed; remove one first: %w", c.ID, maxKeys, ErrInvalid)
 	}
+	if k.Ref, err = newGUID(a.rand); err != nil {
+		return err
+	}
 	k.Created = a.today()
 	c.Keys = append(slices.Clone(c.Keys), k)
 	return nil

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,9 @@ type storedClient struct {
 	Secrets []storedSecret `json:"secrets,omitempty"`
 
 	Keys []storedClientKey `json:"keys,omitempty"`
+	// Ended are the secrets and keys, by their refs, that were taken from the
+	// client since its tokens were last voided: what they got is no good any more.
+	Ended []string `json:"ended,omitempty"`
 }
 
 type storedSecret struct {
@@ -42,6 +46,7 @@ type storedSecret struct {
 
 type storedClientKey struct {
 	ID       string    `json:"id"`             // RFC 7638 thumbprint
+	Ref      string    `json:"ref,omitempty"`  // GUID of this registration; empty if an earlier version made it
 	SPKI     []byte    `json:"spki"`           // the public key, DER
 	SHA1     []byte    `json:"x5t,omitempty"`  // of the certificate
 	SHA256   []byte    `json:"x5t2,omitempty"` // of the certificate
@@ -56,12 +61,37 @@ const clientVersion = 1
 func (c *storedClient) void(now time.Time) {
 	c.Epoch++
 	c.Since = now.Unix()
+	c.Ended = nil // their tokens are among them
 }
 
-// voided reports whether a token of that epoch, issued at the Unix time iat, has
-// been voided.
-func (c *storedClient) voided(epoch, iat int64) bool {
-	return epoch != c.Epoch || c.Epoch == 0 && iat <= c.Since
+// maxEnded bounds how many secrets and keys are remembered by name.
+const maxEnded = 20
+
+// end voids the tokens that the client got by the secret or key with that ref.
+func (c *storedClient) end(ref string, now time.Time) {
+	if len(c.Ended) >= maxEnded {
+		c.void(now)
+		return
+	}
+	c.Ended = append(slices.Clone(c.Ended), ref)
+}
+
+// credential returns what tokens are told of the key by which they are got. It is
+// not the id: a key that was removed may be added again, and must not bring its
+// old tokens back.
+func (k *storedClientKey) credential() credential { return credential{k.ID, cmp.Or(k.Ref, k.ID)} }
+
+// A credential is a secret or key by which a client has proved who it is.
+type credential struct {
+	id  string
+	ref string // its name in tokens, which never comes again
+}
+
+// voided reports whether a token has been voided. Of one that an earlier version
+// has issued nobody can tell by what it was got.
+func (c *storedClient) voided(t accessClaims) bool {
+	return t.Epoch != c.Epoch || c.Epoch == 0 && t.Issued <= c.Since ||
+		t.Via == "" && len(c.Ended) > 0 || slices.Contains(c.Ended, t.Via)
 }
 
 func parseClient(name string, raw []byte) (storedClient, error) {

@@ -24,7 +24,7 @@ func rawJSON(f forger) family {
 		fam.add("twice, escaped: "+x.name, f.claims("{"+inner+","+escaped+`:"other"}`))
 		// Without roles it is a good token that may nothing, and tokens of earlier
 		// versions have none of the others.
-		if !slices.Contains([]string{"roles", "app_displayname", "appidacr", "azpacr", "idtyp", "uti"}, x.name) {
+		if !slices.Contains([]string{"roles", "app_displayname", "appidacr", "azpacr", "idtyp", "uti", "via"}, x.name) {
 			fam.add("upper case: "+x.name, f.claims("{"+strings.Replace(inner, quote(x.name), quote(strings.ToUpper(x.name)), 1)+"}"))
 		}
 		fam.add("null: "+x.name, f.claim(x.name, "null"))

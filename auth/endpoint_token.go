@@ -311,7 +311,7 @@ func (a *Authority) grant(ctx context.Context, req request) (token Secret, expir
 			a.byID.back(name) // only what it got counts
 		}
 	}()
-	token, expires, err := a.issue(ctx, req, c)
+	token, expires, err := a.issue(ctx, req, c, cred)
 	if err != nil {
 		return token, expires, outOfOrder(err)
 	}
@@ -319,21 +319,21 @@ func (a *Authority) grant(ctx context.Context, req request) (token Secret, expir
 		return token, expires, why
 	}
 	a.counts.issued.Add(1)
-	a.noteUse(ctx, c, cred)
-	a.log.Debug("a token was issued", "tenant", c.Tenant, "client", c.ID, "credential", cred)
+	a.noteUse(ctx, c, cred.id)
+	a.log.Debug("a token was issued", "tenant", c.Tenant, "client", c.ID, "credential", cred.id)
 	return token, expires, nil
 }
 
-// authenticate returns the client that req comes from and the id of the secret
-// or key that proves it. The caller calls once when it has found nothing else to
+// authenticate returns the client that req comes from and the secret or key that
+// proves it. The caller calls once when it has found nothing else to
 // refuse: only then the credentials are used up.
-func (a *Authority) authenticate(ctx context.Context, req request) (c storedClient, cred string, once func(context.Context) *refusal, why *refusal) {
+func (a *Authority) authenticate(ctx context.Context, req request) (c storedClient, cred credential, once func(context.Context) *refusal, why *refusal) {
 	once = func(context.Context) *refusal { return nil }
 	var j assertion
 	id := req.client
 	if req.assertion != "" {
 		if j, why = parseAssertion(req.assertion); why != nil {
-			return c, "", nil, why
+			return c, credential{}, nil, why
 		}
 		if id == "" {
 			id = j.subject
@@ -342,14 +342,14 @@ func (a *Authority) authenticate(ctx context.Context, req request) (c storedClie
 	if !isGUID(id) {
 		why = unknownApp(id, req.tenant)
 		why.text += " A client_id is a GUID, as 'trunklog client list' shows it."
-		return c, "", nil, why
+		return c, credential{}, nil, why
 	}
 	c, err := a.client(ctx, req.tenant, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return c, "", nil, unknownApp(id, req.tenant)
+		return c, credential{}, nil, unknownApp(id, req.tenant)
 	case err != nil:
-		return c, "", nil, outOfOrder(err)
+		return c, credential{}, nil, outOfOrder(err)
 	}
 	if req.assertion != "" {
 		if cred, why = a.checkAssertion(c, j, req); why == nil && !a.reuseAssertions {
@@ -365,14 +365,14 @@ func (a *Authority) authenticate(ctx context.Context, req request) (c storedClie
 	return c, cred, once, why
 }
 
-// checkSecret returns the id of the secret of c that s is.
-func (a *Authority) checkSecret(c storedClient, s Secret) (string, *refusal) {
+// checkSecret returns the secret of c that s is.
+func (a *Authority) checkSecret(c storedClient, s Secret) (credential, *refusal) {
 	x, ok := a.secretOf(c, s)
 	switch {
 	case !ok:
-		return "", badClient(7000215, "Invalid client secret provided. Ensure that it is the secret's value, not its id, of a secret added to app '%s'.%s", c.ID, oddSecret(s.Reveal()))
+		return credential{}, badClient(7000215, "Invalid client secret provided. Ensure that it is the secret's value, not its id, of a secret added to app '%s'.%s", c.ID, oddSecret(s.Reveal()))
 	case !x.Expires.IsZero() && !a.now().Before(x.Expires):
-		return "", badClient(7000222, "The provided client secret keys for app '%s' are expired. Make a new one with: trunklog client rotate.", c.ID)
+		return credential{}, badClient(7000222, "The provided client secret keys for app '%s' are expired. Make a new one with: trunklog client rotate.", c.ID)
 	}
-	return x.ID, nil
+	return credential{x.ID, x.ID}, nil
 }

@@ -11,8 +11,12 @@ const (
 	// RoleRead lets a client read all records of its tenant. It is the name of
 	// Graph's permission, and the default of a new client.
 	RoleRead = "CallRecords.Read.All"
-	// RoleIngest lets a client deliver records.
+	// RoleIngest lets a client deliver records of its own.
 	RoleIngest = "CallRecords.Ingest"
+	// RoleIngestGraph lets a client deliver records as those that Microsoft Graph
+	// has answered, which are believed before all others. Neither of the two
+	// stands for the other.
+	RoleIngestGraph = "CallRecords.Ingest.Graph"
 	// RoleReadPSTN is the older permission that [Config.PSTNRole] makes equal
 	// to RoleRead.
 	RoleReadPSTN = "CallRecord-PstnCalls.Read.All"
@@ -20,10 +24,11 @@ const (
 
 // Roles returns the roles that a client can be given here.
 func (a *Authority) Roles() []string {
+	roles := []string{RoleRead, RoleIngest, RoleIngestGraph}
 	if a.pstn {
-		return []string{RoleRead, RoleIngest, RoleReadPSTN}
+		roles = append(roles, RoleReadPSTN)
 	}
-	return []string{RoleRead, RoleIngest}
+	return roles
 }
 
 // checkRoles returns the roles without repeats, or the default if there are
@@ -44,10 +49,13 @@ func (a *Authority) checkRoles(roles []string) ([]string, error) {
 	return out, nil
 }
 
-// allows reports whether one of the roles that a client has is good for role.
-func (a *Authority) allows(has []string, role string) bool {
-	return slices.Contains(has, role) ||
-		a.pstn && role == RoleRead && slices.Contains(has, RoleReadPSTN)
+// allows reports whether one of the roles that a client has is good for one of
+// those that are needed.
+func (a *Authority) allows(has, need []string) bool {
+	return slices.ContainsFunc(need, func(role string) bool {
+		return slices.Contains(has, role) ||
+			a.pstn && role == RoleRead && slices.Contains(has, RoleReadPSTN)
+	})
 }
 
 // common returns the members of both lists, in the order of the first.

@@ -30,6 +30,7 @@ type accessClaims struct {
 	JTI       string   `json:"jti"`
 	Version   string   `json:"ver"`
 	Epoch     int64    `json:"epoch,omitempty"` // see storedClient
+	Via       string   `json:"via,omitempty"`   // the secret or key by which it was got; see credential
 
 	// As in the tokens for Graph. Nothing is decided by them here; command lines
 	// read them.
@@ -70,7 +71,7 @@ func parseAccessClaims(o object) (t accessClaims, ok bool) {
 	}
 	// Tokens of earlier versions do not have these.
 	for name, to := range map[string]*string{
-		"app_displayname": &t.Name, "appidacr": &t.AppACR, "azpacr": &t.AzpACR, "idtyp": &t.Kind, "uti": &t.UTI,
+		"app_displayname": &t.Name, "appidacr": &t.AppACR, "azpacr": &t.AzpACR, "idtyp": &t.Kind, "uti": &t.UTI, "via": &t.Via,
 	} {
 		if o.has(name) {
 			*to = text(name)
@@ -87,8 +88,8 @@ const (
 	kindApp = "app"
 )
 
-// issue signs an access token for c, who has proved to be it by req.
-func (a *Authority) issue(ctx context.Context, req request, c storedClient) (Secret, time.Time, error) {
+// issue signs an access token for c, who has proved to be it by req, with cred.
+func (a *Authority) issue(ctx context.Context, req request, c storedClient, cred credential) (Secret, time.Time, error) {
 	key, err := a.keys.current(ctx)
 	if err != nil {
 		return Secret{}, time.Time{}, err
@@ -113,7 +114,7 @@ func (a *Authority) issue(ctx context.Context, req request, c storedClient) (Sec
 		Audience: a.audience, Issuer: issuerOf(req.root, c.Tenant, req.v1),
 		Issued: iat, NotBefore: iat, Expires: exp,
 		AppID: c.ID, Party: c.ID, Client: c.ID, Object: c.Object, Subject: c.Object,
-		Roles: c.Roles, Tenant: c.Tenant, JTI: jti, Version: ver, Epoch: c.Epoch,
+		Roles: c.Roles, Tenant: c.Tenant, JTI: jti, Version: ver, Epoch: c.Epoch, Via: cred.ref,
 		Name: c.Name, AppACR: acr, AzpACR: acr, Kind: kindApp, UTI: jti,
 	})
 	if err != nil {

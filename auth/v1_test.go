@@ -100,8 +100,8 @@ func TestEarlierTokens(t *testing.T) {
 	w := newWorld(t)
 	_, token := w.token(contoso)
 	f := newForger(w.Authority, token)
-	old := f.payload.without("app_displayname", "appidacr", "azpacr", "idtyp", "uti")
-	if len(f.payload)-len(old) != 5 {
+	old := f.payload.without("app_displayname", "appidacr", "azpacr", "idtyp", "uti", "via")
+	if len(f.payload)-len(old) != 6 {
 		t.Fatalf("the claims are %s", f.payload)
 	}
 	if _, e := verifyOn(t, w.Authority, withToken(f.claims(old.String())), RoleRead); e != nil {

@@ -18,6 +18,8 @@ type Identity struct {
 	Tenant string   // GUID: the tenant whose data the client may see
 	Client string   // GUID of the application
 	Roles  []string // what the token grants, and the client still has
+
+	token *checked
 }
 
 // A bearer is what a good token says.
@@ -26,16 +28,16 @@ type bearer struct {
 	delegated bool // issued to a user, not to an application
 }
 
-// Verify returns who sent r, if its access token is good for role. Otherwise the
-// error is a [*refuse.Error]: 401 for a token that is missing or no good, 403 for a
-// good one without the role or of a user, 503 if nobody can tell now.
+// Verify returns who sent r, if its access token is good for one of the roles.
+// Otherwise the error is a [*refuse.Error]: 401 for a token that is missing or no good,
+// 403 for a good one without such a role or of a user, 503 if nobody can tell now.
 //
 // The token stands in one Authorization header and nowhere else (RFC 6750,
 // section 2.1). That its client was disabled, deleted or lost the role is seen
 // at once, or within [ClientStale] if it was done by another process of which
 // [Authority.Changed] was not told.
-func (a *Authority) Verify(ctx context.Context, r *http.Request, role string) (Identity, error) {
-	id, refused := a.verify(ctx, r, role)
+func (a *Authority) Verify(ctx context.Context, r *http.Request, roles ...string) (Identity, error) {
+	id, refused := a.verify(ctx, r, roles)
 	switch {
 	case refused == nil:
 		a.counts.allowed.Add(1)
@@ -48,7 +50,7 @@ func (a *Authority) Verify(ctx context.Context, r *http.Request, role string) (I
 	return Identity{}, refused
 }
 
-func (a *Authority) verify(ctx context.Context, r *http.Request, role string) (Identity, *refuse.Error) {
+func (a *Authority) verify(ctx context.Context, r *http.Request, roles []string) (Identity, *refuse.Error) {
 	token, refused := bearerToken(r)
 	if refused != nil {
 		return Identity{}, refused
@@ -78,13 +80,47 @@ func (a *Authority) verify(ctx context.Context, r *http.Request, role string) (I
 	if refused == nil && t.key != key {
 		a.seen.keep(hash, t, a.now())
 	}
-	switch {
-	case refused != nil:
+	if refused != nil {
 		return Identity{}, refused
-	case b.delegated || !a.allows(b.Roles, role):
-		return Identity{}, forbidden()
 	}
-	return b.Identity, nil
+	b.token = t
+	return b.Identity, a.permits(b, roles)
+}
+
+// permits returns nil if a good token lets its bearer do what one of the roles
+// is needed for.
+func (a *Authority) permits(b bearer, roles []string) *refuse.Error {
+	if !b.delegated && a.allows(b.Roles, roles) {
+		return nil
+	}
+	refused := forbidden()
+	if b.token.typ == typAccess {
+		refused.Tenant, refused.Client = b.Tenant, b.Client
+	}
+	return refused
+}
+
+// Still returns nil if what let id in holds still: its tenant and its client are
+// there, the token was not voided, and one of the roles is left. Otherwise the
+// error is a [*refuse.Error], as of Verify. The token may have expired meanwhile: what
+// was begun in time may come to its end.
+func (a *Authority) Still(ctx context.Context, id Identity, roles ...string) error {
+	b := bearer{Identity: id}
+	var refused *refuse.Error
+	if id.token.typ == typAccess {
+		if _, refused = a.checkSignature(ctx, id.token); refused == nil {
+			b, refused = a.standing(ctx, id.token)
+		}
+	} else {
+		refused = a.tenantStillThere(ctx, id.Tenant)
+	}
+	if refused == nil {
+		refused = a.permits(b, roles)
+	}
+	if refused != nil {
+		return refused
+	}
+	return nil
 }
 
 // bearerToken returns what follows the scheme in the one Authorization header,
@@ -115,14 +151,22 @@ func (a *Authority) verifyOwn(ctx context.Context, t *checked) (*checked, bearer
 	if refused != nil {
 		return nil, bearer{}, refused
 	}
-	own := t.own
-	if refused := a.checkOwn(own); refused != nil {
+	if refused := a.checkOwn(t.own); refused != nil {
 		return nil, bearer{}, refused
 	}
+	b, refused := a.standing(ctx, t)
+	return t, b, refused
+}
+
+// standing judges a token of ours, whose signature is good, by the tenant and the
+// client as they are now.
+func (a *Authority) standing(ctx context.Context, t *checked) (bearer, *refuse.Error) {
+	own := t.own
 	if refused := a.tenantStillThere(ctx, own.Tenant); refused != nil {
-		return nil, bearer{}, refused
+		return bearer{}, refused
 	}
 	client, err := a.client(ctx, own.Tenant, own.Client)
+	var refused *refuse.Error
 	switch {
 	case errors.Is(err, ErrNotFound):
 		refused = unauthorized(msgUnknownApp)
@@ -130,11 +174,11 @@ func (a *Authority) verifyOwn(ctx context.Context, t *checked) (*checked, bearer
 		refused = unavailable(err)
 	case client.Disabled:
 		refused = unauthorized(msgUnknownApp)
-	case client.voided(own.Epoch, own.Issued) || own.Object != client.Object:
+	case client.voided(own) || own.Object != client.Object:
 		refused = unauthorized(msgRevoked)
 	}
-	return t, bearer{
-		Identity:  Identity{Tenant: own.Tenant, Client: own.Client, Roles: common(own.Roles, client.Roles)},
+	return bearer{
+		Identity:  Identity{Tenant: own.Tenant, Client: own.Client, Roles: common(own.Roles, client.Roles), token: t},
 		delegated: t.claims.has("scp"),
 	}, refused
 }

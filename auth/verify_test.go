@@ -64,14 +64,14 @@ func TestIndependentCheck(t *testing.T) {
 			now := float64(testStart.Unix())
 			for name, want := range map[string]any{
 				"iss": conf.Issuer, "aud": DefaultAudience, "tid": contoso, "appid": c.ID, "azp": c.ID, "client_id": c.ID, "ver": "2.0",
-				"app_displayname": "test", "idtyp": "app", "appidacr": "1", "azpacr": "1", "uti": claims["jti"],
+				"app_displayname": "test", "idtyp": "app", "appidacr": "1", "azpacr": "1", "uti": claims["jti"], "via": c.Secrets[0].ID,
 				"iat": now, "nbf": now, "exp": now + 3600, "roles": []any{RoleRead, RoleIngest}, "sub": claims["oid"],
 			} {
 				if fmt.Sprint(claims[name]) != fmt.Sprint(want) {
 					t.Errorf("%s is %v instead of %v", name, claims[name], want)
 				}
 			}
-			if _, ok := claims["scp"]; ok || len(claims) != 19 {
+			if _, ok := claims["scp"]; ok || len(claims) != 20 {
 				t.Errorf("the claims are %v", claims)
 			}
 		})
@@ -178,7 +178,6 @@ func TestWords(t *testing.T) {
 	token401 := func(msg string) refuse.Error {
 		return refuse.Error{Status: 401, Code: "InvalidAuthenticationToken", Message: msg, Challenge: bad}
 	}
-	noRole := refuse.Error{Status: 403, Code: "Forbidden", Challenge: `Bearer realm="", error="insufficient_scope"`}
 	none := withToken("")
 	none.Header.Del("Authorization")
 	check("no token", none, refuse.Error{Status: 401, Code: "InvalidAuthenticationToken", Message: "Access token is empty.", Challenge: `Bearer realm=""`})
@@ -190,8 +189,8 @@ func TestWords(t *testing.T) {
 	check("signature", withToken(token[:len(token)-4]+"AAAA"), token401("Access token validation failure. Invalid signature."))
 	check("issuer", withToken(f.claim("iss", `"https://x/"`)), token401("Access token validation failure. Invalid issuer."))
 	check("claims", withToken(f.claim("ver", `"3.0"`)), token401("Access token validation failure. Invalid claims."))
-	check("no role", withToken(f.claim("roles", "[]")), noRole)
-	check("of a user", withToken(f.claim("scp", `"CallRecords.Read.All"`)), noRole)
+	check("no role", withToken(f.claim("roles", "[]")), refuse.Error{Status: 403, Code: "Forbidden", Message: "", Challenge: `Bearer realm="", error="insufficient_scope"`})
+	check("of a user", withToken(f.claim("scp", `"CallRecords.Read.All"`)), refuse.Error{Status: 403, Code: "Forbidden", Message: "", Challenge: `Bearer realm="", error="insufficient_scope"`})
 	if _, err := w.Disable(t.Context(), contoso, c.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -270,13 +269,13 @@ func TestRevocation(t *testing.T) {
 			return err
 		}, 200},
 		{"role taken away", func(w, by *world, c Client) error {
-			s, raw, err := by.loadClient(w.Context(), c.Tenant, c.ID)
-			if err != nil {
-				return err
-			}
-			s.Roles = []string{RoleIngest}
-			return by.saveClient(w.Context(), s, raw)
+			_, err := by.ChangeRoles(w.Context(), c.Tenant, c.ID, []string{RoleIngest}, []string{RoleRead})
+			return err
 		}, 403},
+		{"secret removed", func(w, by *world, c Client) error {
+			_, err := by.RemoveKey(w.Context(), c.Tenant, c.ID, strings.ToUpper(c.Secrets[0].ID))
+			return err
+		}, 401},
 		{"tenant removed", func(w, _ *world, c Client) error { w.x.remove(c.Tenant); return nil }, 401},
 		{"keys replaced", func(w, by *world, _ Client) error { return by.ReplaceKeys(w.Context()) }, 401},
 		{"client made anew with the same id", func(w, by *world, c Client) error {

@@ -25,7 +25,10 @@ type Error struct {
 	Challenge  string        // WWW-Authenticate; empty is none
 	RetryAfter time.Duration // Retry-After, rounded up to whole seconds; 0 is none
 	Allow      string        // Allow; empty is none
-	Err        error         // the cause, for the log alone; nil if the request is to blame
+	// Tenant and Client are whose the token is that does not grant what is needed
+	// (403), if it was issued here; else empty.
+	Tenant, Client string
+	Err            error // the cause, for the log alone; nil if the request is to blame
 }
 
 // A Detail is one of several things that are wrong (OData JSON Format 4.01,

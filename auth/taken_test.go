@@ -1,0 +1,294 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/refuse"
+)
+
+// want fails the test if the token is not answered with that status.
+func (w *world) want(what, token string, code int) {
+	w.Helper()
+	if _, e := verifyOn(w.T, w.Authority, withToken(token), RoleRead); status(e) != code {
+		w.Errorf("%s: status %d (%v), want %d", what, status(e), e, code)
+	}
+}
+
+// TestSecretsRemovedOneByOne: what a secret has got ends with it, in the same second
+// too, and what another has got does not.
+func TestSecretsRemovedOneByOne(t *testing.T) {
+	w := newWorld(t)
+	c, s1 := w.create(contoso, ClientOptions{})
+	c, s2, err := w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t1, t2 := w.mint(c, s1), w.mint(c, s2)
+	remove := func(id string) {
+		t.Helper()
+		if _, err := w.RemoveKey(t.Context(), contoso, c.ID, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove(c.Secrets[0].ID)
+	w.want("of the first secret", t1, 401)
+	w.want("of the second", t2, 200)
+	if _, _, err := w.Mint(t.Context(), contoso, c.ID, s1); err == nil || !strings.Contains(err.Error(), "7000215") {
+		t.Errorf("the first secret: %v", err)
+	}
+	remove(c.Secrets[1].ID)
+	w.want("of the second secret", t2, 401)
+	for _, id := range []string{c.Secrets[1].ID, "", " ", ":", "x"} {
+		if _, err := w.RemoveKey(t.Context(), contoso, c.ID, id); !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q is removed: %v", id, err)
+		}
+	}
+	// Who has neither secret nor key can be given one again; the old tokens stay void.
+	c, s3, err := w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{})
+	if err != nil || len(c.Secrets) != 1 {
+		t.Fatal(c, err)
+	}
+	t3 := w.mint(c, s3)
+	w.want("of the third secret", t3, 200)
+	w.want("of the first, still", t1, 401)
+	w.want("of the second, still", t2, 401)
+	// A token of an earlier version does not say by which secret it was got.
+	f := newForger(w.Authority, t3)
+	w.want("of an earlier version", f.claims(f.payload.without("via").String()), 401)
+	other, fresh := w.token(contoso)
+	f = newForger(w.Authority, fresh)
+	w.want("of an earlier version, nothing removed", f.claims(f.payload.without("via").String()), 200)
+	if other.ID == c.ID {
+		t.Fatal("the same client")
+	}
+}
+
+// TestManyRemoved: more than are remembered by name void all tokens of the client.
+func TestManyRemoved(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Alg = "ES256" }, unlimited)
+	c, s := w.create(contoso, ClientOptions{})
+	var old []string
+	for range maxEnded + 5 {
+		old = append(old, w.mint(c, s))
+		was := c.Secrets[0].ID
+		var err error
+		if c, s, err = w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if c, err = w.RemoveKey(t.Context(), contoso, c.ID, was); err != nil {
+			t.Fatal(err)
+		}
+		for i, token := range old {
+			w.want(fmt.Sprintf("of secret %d of %d", i, len(old)), token, 401)
+		}
+	}
+	w.want("of the last", w.mint(c, s), 200)
+}
+
+// TestKeyRemoved: a certificate is removed by any of its names. Added again it is
+// good again, and the tokens of before are not.
+func TestKeyRemoved(t *testing.T) {
+	w := newWorld(t, unlimited)
+	p := newProver(w, attackerEC())
+	n := 0
+	sign := func() string {
+		t.Helper()
+		n++
+		return readAnswer(t, ask(w.Authority, p.claim("jti", quote(num(int64(n)))).form())).Token
+	}
+	colons := strings.TrimSuffix(strings.ReplaceAll(fmt.Sprintf("% X", two(p.der)), " ", ":"), ":")
+	var old []string
+	for _, name := range []string{colons, fmt.Sprintf("%x", two(p.der)), fmt.Sprintf("%X", one(p.der)), must(thumbprint(attackerEC().Public()))} {
+		token := sign()
+		w.want("of the key", token, 200)
+		old = append(old, token)
+		c, err := w.RemoveKey(t.Context(), contoso, p.client, name)
+		if err != nil || len(c.Keys) != 0 {
+			t.Fatalf("%s: %v, %v", name, c.Keys, err)
+		}
+		if sign() != "" {
+			t.Errorf("%s: a key that was removed signs in", name)
+		}
+		if _, err := w.AddKey(t.Context(), contoso, p.client, encodePEM("CERTIFICATE", p.der)); err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range old {
+			w.want("of the key before it was removed by "+name, token, 401)
+		}
+	}
+	w.want("of the key that was added again", sign(), 200)
+}
+
+// TestLeaked: everything that the client has ends at once, and one that signs in
+// with certificates is given no secret.
+func TestLeaked(t *testing.T) {
+	w := newWorld(t, unlimited)
+	p := newProver(w, attackerEC())
+	if _, s, err := w.RotateSecret(t.Context(), contoso, p.client, RotateOptions{}); !errors.Is(err, ErrInvalid) || !s.IsZero() {
+		t.Errorf("a client with a certificate is given a secret: %v", err)
+	}
+	token := readAnswer(t, ask(w.Authority, p.form())).Token
+	w.want("of the certificate", token, 200)
+	for range 2 {
+		c, s, err := w.RotateSecret(t.Context(), contoso, p.client, RotateOptions{Leaked: true})
+		if err != nil || !s.IsZero() || len(c.Secrets)+len(c.Keys) != 0 {
+			t.Errorf("leaked: %+v, %v", c, err)
+		}
+	}
+	w.want("of the leaked certificate", token, 401)
+	if a := readAnswer(t, ask(w.Authority, p.claim("jti", `"2"`).form())); a.Token != "" {
+		t.Error("a leaked certificate signs in")
+	}
+	if _, err := w.AddKey(t.Context(), contoso, p.client, encodePEM("CERTIFICATE", p.der)); err != nil {
+		t.Fatal(err)
+	}
+	w.want("of the certificate that was added again", readAnswer(t, ask(w.Authority, p.claim("jti", `"3"`).form())).Token, 200)
+	w.want("of before", token, 401)
+
+	// With both, the secret is replaced and the certificate ends.
+	c, s := w.create(contoso, ClientOptions{})
+	if _, err := w.AddKey(t.Context(), contoso, c.ID, encodePEM("CERTIFICATE", p.der)); err != nil {
+		t.Fatal(err)
+	}
+	token = w.mint(c, s)
+	c, s2, err := w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{Leaked: true})
+	if err != nil || s2.IsZero() || len(c.Keys) != 0 || len(c.Secrets) != 1 {
+		t.Fatalf("both leaked: %+v, %v", c, err)
+	}
+	w.want("of both", token, 401)
+	w.want("of the new secret", w.mint(c, s2), 200)
+}
+
+// TestSameNameAgain: a client that is deleted does not come back with its name.
+func TestSameNameAgain(t *testing.T) {
+	w := newWorld(t)
+	c, s := w.create(contoso, ClientOptions{})
+	token := w.mint(c, s)
+	if err := w.DeleteClient(t.Context(), contoso, c.ID); err != nil {
+		t.Fatal(err)
+	}
+	again, s2 := w.create(contoso, ClientOptions{})
+	if again.Name != c.Name || again.ID == c.ID {
+		t.Fatalf("%+v", again)
+	}
+	w.want("of the client before", token, 401)
+	w.want("of the new one", w.mint(again, s2), 200)
+	if _, _, err := w.Mint(t.Context(), contoso, again.ID, s); err == nil {
+		t.Error("the secret of the client before is good for the new one")
+	}
+}
+
+// TestChangeRoles: a role is given and taken; a token never grants more than it
+// did, and what was taken at once no more.
+func TestChangeRoles(t *testing.T) {
+	w := newWorld(t)
+	c, s := w.create(contoso, ClientOptions{Roles: []string{RoleIngest}})
+	token := w.mint(c, s)
+	has := func(token, role string, code int) {
+		t.Helper()
+		_, e := verifyOn(t, w.Authority, withToken(token), role)
+		if status(e) != code {
+			t.Errorf("%s: status %d, want %d", role, status(e), code)
+		}
+		if code == 403 && (e.Client != c.ID || e.Tenant != contoso) {
+			t.Errorf("the refusal names client %q of %q", e.Client, e.Tenant)
+		}
+	}
+	has(token, RoleIngest, 200)
+	has(token, RoleIngestGraph, 403)
+	if id, err := w.Verify(t.Context(), withToken(token), RoleIngestGraph, RoleIngest); err != nil || id.Client != c.ID {
+		t.Errorf("one of two roles: %v", err)
+	}
+	if _, err := w.ChangeRoles(t.Context(), contoso, c.ID, []string{RoleIngestGraph, RoleIngestGraph}, []string{RoleIngest}); err != nil {
+		t.Fatal(err)
+	}
+	has(token, RoleIngest, 403)
+	has(token, RoleIngestGraph, 403) // of a token of before
+	token = w.mint(c, s)
+	has(token, RoleIngest, 403) // one does not stand for the other
+	has(token, RoleIngestGraph, 200)
+	has(token, RoleRead, 403)
+	for what, change := range map[string][2][]string{
+		"unknown":          {{"CallRecords.Ingest.graph"}, nil},
+		"not its own":      {nil, {RoleRead}},
+		"none left":        {nil, {RoleIngestGraph}},
+		"given and taken":  {{RoleIngestGraph}, {RoleIngestGraph}},
+		"one good and bad": {{RoleRead, "x"}, nil},
+	} {
+		if _, err := w.ChangeRoles(t.Context(), contoso, c.ID, change[0], change[1]); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	all, err := w.Clients(t.Context(), contoso)
+	if err != nil || fmt.Sprint(all[0].Roles) != "["+RoleIngestGraph+"]" {
+		t.Errorf("%v, %v", all, err)
+	}
+}
+
+// TestStill: what let a request in may end while it is worked on. A token that has
+// expired meanwhile is no reason to stop it.
+func TestStill(t *testing.T) {
+	for what, c := range map[string]struct {
+		do   func(w *world, c Client) error
+		want int
+	}{
+		"nothing": {func(*world, Client) error { return nil }, 200},
+		"expired": {func(w *world, _ Client) error { w.clock.Add(2 * time.Hour); return nil }, 200},
+		"rotated": {func(w *world, c Client) error {
+			_, _, err := w.RotateSecret(w.Context(), contoso, c.ID, RotateOptions{})
+			return err
+		}, 200},
+		"deleted":  {func(w *world, c Client) error { return w.DeleteClient(w.Context(), contoso, c.ID) }, 401},
+		"disabled": {func(w *world, c Client) error { _, err := w.Disable(w.Context(), contoso, c.ID); return err }, 401},
+		"leaked": {func(w *world, c Client) error {
+			_, _, err := w.RotateSecret(w.Context(), contoso, c.ID, RotateOptions{Leaked: true})
+			return err
+		}, 401},
+		"removed": {func(w *world, c Client) error {
+			_, err := w.RemoveKey(w.Context(), contoso, c.ID, c.Secrets[0].ID)
+			return err
+		}, 401},
+		"role": {func(w *world, c Client) error {
+			_, err := w.ChangeRoles(w.Context(), contoso, c.ID, []string{RoleRead}, []string{RoleIngest})
+			return err
+		}, 403},
+		"tenant": {func(w *world, c Client) error { w.x.remove(c.Tenant); return nil }, 401},
+		"keys":   {func(w *world, _ Client) error { return w.ReplaceKeys(w.Context()) }, 401},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t, func(c *Config) { c.Alg = "ES256" })
+			client, token := w.token(contoso, RoleIngest)
+			id, e := verifyOn(t, w.Authority, withToken(token), RoleIngest)
+			if e != nil {
+				t.Fatal(e)
+			}
+			if err := c.do(w, client); err != nil {
+				t.Fatal(err)
+			}
+			var refused *refuse.Error
+			if err := w.Still(t.Context(), id, RoleIngest); err != nil && !errors.As(err, &refused) {
+				t.Fatal(err)
+			}
+			if status(refused) != c.want {
+				t.Errorf("status %d (%v), want %d", status(refused), refused, c.want)
+			}
+		})
+	}
+	s := newSTS(t)
+	w := entraWorld(t, s)
+	id, e := verifyOn(t, w.Authority, withToken(s.token("k1", s.v2())), RoleRead)
+	if e != nil || w.Still(t.Context(), id, RoleRead) != nil {
+		t.Errorf("of Entra: %v", e)
+	}
+	if err := w.Still(t.Context(), id, RoleIngest); err == nil {
+		t.Error("of Entra, without the role")
+	}
+	w.x.remove(contoso)
+	if err := w.Still(t.Context(), id, RoleRead); err == nil {
+		t.Error("of Entra, of a tenant that is gone")
+	}
+}
