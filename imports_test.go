@@ -32,7 +32,7 @@ import (
 var law = map[string][]string{
 	"admin":            {"call", "datadir", "golang.org/x/sys"},
 	"call":             {},
-	"tenant":           {"call"},
+	"tenant":           {"call", "golang.org/x/sync"},
 	"odata":            {"call"},
 	"gen":              {"call"},
 	"cert":             {},

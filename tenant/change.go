@@ -17,12 +17,10 @@ import (
 const turnName = "tenants/turn"
 
 // change reads the tenants and writes what f makes of that with the given id, or
-// removes it if that is nil and there is no error. If another process has changed the
-// directory meanwhile, it begins anew.
+// removes it if that is nil and there is no error. If another caller or process has
+// changed the directory meanwhile, it begins anew.
 func (d *Directory) change(ctx context.Context, id call.GUID, f func(*index) ([]byte, error)) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	const tries = 10
+	const tries = 1000 // each that fails is another's success
 	key := prefix + id.String()
 	var err error
 	for range tries {
@@ -30,7 +28,7 @@ func (d *Directory) change(ctx context.Context, id call.GUID, f func(*index) ([]
 		if turn, err = call.Value(ctx, d.store, turnName); err != nil {
 			return err
 		}
-		x, err2 := d.readAll(ctx)
+		x, err2 := d.readAll(ctx, d.told.Load())
 		if err2 != nil {
 			return err2
 		}

@@ -14,10 +14,12 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -50,9 +52,9 @@ const (
 )
 
 // A Directory finds tenants. It may be used by many goroutines, and answers from
-// memory: whatever is asked, and however often, at most one of those who ask
-// reads the store, every now and then, and nobody waits for it but who is told
-// of a change.
+// memory. Whatever is asked, and however often, one of the callers reads the store,
+// every now and then. The others wait for it only if a change was told, and no longer
+// than their context lives: nothing is locked while the store is read or written.
 type Directory struct {
 	store call.Store
 	now   func() time.Time
@@ -60,7 +62,8 @@ type Directory struct {
 	known atomic.Pointer[index]
 	told  atomic.Int64 // how often Changed was called, or something was added
 
-	mu sync.Mutex // held while the store is read
+	reads   singleflight.Group // by told
+	reading atomic.Bool        // because what is known is old
 }
 
 // An index is what is known of the tenants. It does not change.
@@ -104,20 +107,27 @@ func (d *Directory) List(ctx context.Context) ([]Tenant, error) {
 }
 
 // look returns what is known, and reads it again before if a change was told, or
-// if it has the given age and nobody is reading it already.
+// if it has the given age and no other caller is reading it already.
 func (d *Directory) look(ctx context.Context, age time.Duration) (*index, error) {
-	x := d.known.Load()
-	switch {
-	case x.told != d.told.Load():
-		d.mu.Lock()
-	case !x.old(d.now(), age) || !d.mu.TryLock():
-		return x, nil
+	x, told := d.known.Load(), d.told.Load()
+	if x.told == told {
+		if !x.old(d.now(), age) || !d.reading.CompareAndSwap(false, true) {
+			return x, nil
+		}
+		defer d.reading.Store(false)
 	}
-	defer d.mu.Unlock()
-	if x = d.known.Load(); x.told == d.told.Load() && !x.old(d.now(), age) {
-		return x, nil // somebody was faster
+	// What was begun before a change was told may not show it: hence the key. One of
+	// the callers may give up, and the others still want the answer.
+	read := d.reads.DoChan(strconv.FormatInt(told, 10), func() (any, error) {
+		return d.readAll(context.WithoutCancel(ctx), told)
+	})
+	select {
+	case got := <-read:
+		x, _ = got.Val.(*index)
+		return x, got.Err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("reading the tenants: %w", context.Cause(ctx))
 	}
-	return d.readAll(ctx)
 }
 
 // old reports whether x has the given age, or the clock was set back.
@@ -326,9 +336,10 @@ func (x *index) checkName(name string) error {
 
 var trunkForm = regexp.MustCompile(`^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 
-// readAll reads the tenants from the store. It is called with d.mu held.
-func (d *Directory) readAll(ctx context.Context) (*index, error) {
-	told, now := d.told.Load(), d.now()
+// readAll reads the tenants from the store, which has all changes of which told had
+// counted.
+func (d *Directory) readAll(ctx context.Context, told int64) (*index, error) {
+	now := d.now()
 	values, err := call.Values(ctx, d.store, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("reading the tenants: %w", err)
@@ -336,7 +347,7 @@ func (d *Directory) readAll(ctx context.Context) (*index, error) {
 	if last := d.known.Load(); maps.EqualFunc(values, last.raw, bytes.Equal) {
 		same := *last
 		same.told, same.read = told, now
-		d.known.Store(&same)
+		d.know(&same)
 		return &same, nil
 	}
 	all := make([]Tenant, 0, len(values))
@@ -350,8 +361,15 @@ func (d *Directory) readAll(ctx context.Context) (*index, error) {
 	slices.SortFunc(all, func(a, b Tenant) int { return cmp.Compare(a.Name, b.Name) })
 	x := newIndex(all)
 	x.told, x.read, x.raw = told, now, values
-	d.known.Store(x)
+	d.know(x)
 	return x, nil
+}
+
+// know keeps x, unless what is known has changes that x does not have.
+func (d *Directory) know(x *index) {
+	for last := d.known.Load(); last.told <= x.told && !d.known.CompareAndSwap(last, x); {
+		last = d.known.Load()
+	}
 }
 
 func newIndex(all []Tenant) *index {

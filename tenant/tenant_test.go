@@ -5,10 +5,13 @@ import (
 	"errors"
 	"iter"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/store/storetest"
@@ -280,3 +283,46 @@ func TestUnknownIsCheap(t *testing.T) {
 }
 
 const freshTrunk = 100 * time.Millisecond
+
+// TestStuckStore: while the store hangs in a read for one caller, or in a change that
+// another makes, a caller that has to see a change that was told waits no longer than
+// its own context, and many changes at once all come to be.
+func TestStuckStore(t *testing.T) {
+	store := &gate{Store: storetest.NewModel()}
+	d, _ := open(t, store)
+	add(t, d, contoso, "contoso", "sbc1.contoso.com")
+	if _, err := d.List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	shut := make(chan struct{})
+	store.shut.Store(&shut)
+	before := store.reads.Load()
+	var changes errgroup.Group
+	for i := range 20 {
+		changes.Go(func() error {
+			return d.Add(t.Context(), tenant.Tenant{ID: call.NameGUID(strconv.Itoa(i)), Name: "t" + strconv.Itoa(i)})
+		})
+	}
+	for store.reads.Load() == before {
+		runtime.Gosched()
+	}
+	d.Changed("tenant/" + fabrikam.String())
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() { _, err := d.List(ctx); first <- err }()
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("it has waited: %v", err)
+	}
+	if id, ok := d.ByTrunk(ctx, "sbc1.contoso.com"); !ok || id != contoso {
+		t.Errorf("what is known is not known any more: %v, %v", id, ok)
+	}
+	store.shut.Store(nil)
+	close(shut)
+	if err := changes.Wait(); err != nil {
+		t.Error(err)
+	}
+	if all, err := d.List(t.Context()); err != nil || len(all) != 21 {
+		t.Errorf("%d tenants, %v", len(all), err)
+	}
+}
