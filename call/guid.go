@@ -61,6 +61,10 @@ func unhex(dst []byte, s string) bool {
 	return true
 }
 
+// HexDigit returns what a hexadecimal digit stands for, in upper or lower case, and 255
+// for any other byte.
+func HexDigit(c byte) byte { return hexDigits[c] }
+
 // hexDigits are what bytes stand for as digits; 255 if they are none. A table,
 // because no processor guesses which of three branches the next digit takes.
 var hexDigits = func() (digits [256]byte) {

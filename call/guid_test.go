@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -40,6 +41,19 @@ func TestParseGUID(t *testing.T) {
 		}
 		if err != nil && len(err.Error()) > 350 {
 			t.Errorf("ParseGUID(%.50q): the error has %d bytes", s, len(err.Error()))
+		}
+	}
+}
+
+// TestHexDigit: a byte is a digit if strconv says so.
+func TestHexDigit(t *testing.T) {
+	for c := range 256 {
+		want := byte(255)
+		if n, err := strconv.ParseUint(string([]byte{byte(c)}), 16, 8); err == nil {
+			want = byte(n)
+		}
+		if got := HexDigit(byte(c)); got != want {
+			t.Errorf("%q is %d, want %d", byte(c), got, want)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package odata
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/trunklog/trunklog/call"
 )
 
 // A pair is one option of a query: a system query option, its name in lower
@@ -57,10 +59,14 @@ func unescape(option, s string) (string, error) {
 			case '+':
 				c = ' '
 			case '%':
-				if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+				high, low := byte(255), byte(255)
+				if i+2 < len(s) {
+					high, low = call.HexDigit(s[i+1]), call.HexDigit(s[i+2])
+				}
+				if high|low > 15 {
 					return "", badEncoding(option, "a % that is not followed by two hexadecimal digits")
 				}
-				c = fromHex(s[i+1])<<4 | fromHex(s[i+2])
+				c = high<<4 | low
 				i += 2
 			}
 			b = append(b, c)
@@ -81,15 +87,4 @@ func badEncoding(option, what string) error {
 		return errorf("", "The query of the URI is not valid: the name of an option has %s.", what)
 	}
 	return errorf(option, "The query of the URI is not valid: the value of '%s' has %s.", option, what)
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-func fromHex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c&0x0f + 9
 }

@@ -3,6 +3,8 @@ package sip
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/trunklog/trunklog/call"
 )
 
 // What ends the parts of a header is mostly a few bytes away. Looking at eight
@@ -103,24 +105,11 @@ func HexNumber(b []byte, n int) (r rune, ok bool) {
 		return 0, false
 	}
 	for _, c := range b[:n] {
-		d := hexDigit(c)
+		d := call.HexDigit(c)
 		if d > 15 {
 			return 0, false
 		}
 		r = r<<4 | rune(d)
 	}
 	return r, true
-}
-
-// hexDigit returns the value of a hexadecimal digit, or 255.
-func hexDigit(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 255
 }

@@ -300,7 +300,7 @@ func sessionID(v []byte) string {
 		return ""
 	}
 	for _, c := range id {
-		if hexDigit(c) > 15 {
+		if call.HexDigit(c) > 15 {
 			return ""
 		}
 	}
