@@ -21,6 +21,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // patience is how long what was begun may take.
@@ -79,8 +80,8 @@ func (s *toy) Run(ctx context.Context, _ string, sink call.Sink) error {
 }
 
 // toyProgram returns a program whose table has the toy.
-func toyProgram(out io.Writer) (*program, *lockedBuffer) {
-	log := new(lockedBuffer)
+func toyProgram(out io.Writer) (*program, *kit.Log) {
+	log := new(kit.Log)
 	return &program{stdin: strings.NewReader(""), stdout: out, stderr: log, now: time.Now, sources: append(source.Kinds(), toyKind())}, log
 }
 

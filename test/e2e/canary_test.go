@@ -218,7 +218,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 	if err := s.stop(t); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	said.WriteString(s.log.String())
+	said.WriteString(s.Log.String())
 	for _, secret := range []string{"canary", c.ClientSecret, token, forged, token[:40]} {
 		for line := range strings.Lines(said.String()) {
 			if strings.Contains(line, secret) {
@@ -226,8 +226,8 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(s.log.String(), `"rows":`) {
-		t.Errorf("requests are not logged at all:\n%s", s.log)
+	if !strings.Contains(s.Log.String(), `"rows":`) {
+		t.Errorf("requests are not logged at all:\n%s", s.Log)
 	}
 	// What was rejected is kept whole, where only its owner can read it.
 	rejects, err := filepath.Glob(filepath.Join(data, "rejects", "*"))

@@ -10,13 +10,13 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // A crowd is a server that takes 40 connections, and those who want them.
@@ -30,7 +30,7 @@ func newCrowd(t *testing.T) *crowd {
 	t.Helper()
 	c := &crowd{T: t, data: filepath.Join(t.TempDir(), "data")}
 	_, c.token = newTenant(t, c.data, "contoso", contosoID)
-	c.hep = "127.0.0.1:" + strconv.Itoa(freePort(t))
+	c.hep = kit.FreeAddress(t)
 	c.server = start(t, c.data, "--max-connections", "40", "--source", "sbc1=hep+tcp://"+c.hep)
 	return c
 }
@@ -182,7 +182,7 @@ func TestFewBodies(t *testing.T) {
 		must(t, "", "tenant", "add", name, "--data", data, "--id", call.NameGUID(name).String())
 		tokens = append(tokens, newPusher(t, data, name), newPusher(t, data, name))
 	}
-	plain := "127.0.0.1:" + strconv.Itoa(freePort(t)) // quick, so that the first are still slow when the last come
+	plain := kit.FreeAddress(t) // quick, so that the first are still slow when the last come
 	c := &crowd{T: t, server: start(t, data, "--listen-http", plain)}
 	const row = `{"id":"few-1","startDateTime":"2026-10-01T00:00:00Z"}`
 	blank := strings.Repeat("\n", 40_000) // it is as long as a body of 40 s must be

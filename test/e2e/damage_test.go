@@ -36,7 +36,7 @@ func TestDataFolderDamage(t *testing.T) {
 			rows := must(t, "", "gen", "--rows", "100", "--from", "2026-10-01", "--to", "2026-10-02")
 			must(t, rows, "import", "graph", "--data", whole, "--tenant", "contoso", "-")
 			if end == "killed" {
-				s.kill()
+				s.Kill()
 			} else if err := s.stop(t); err != nil {
 				t.Error(err)
 			}
@@ -120,9 +120,9 @@ func servesOrTells(t *testing.T, whole, name, what string, bad []byte) (told boo
 		t.Fatal(err)
 	}
 	s, err := tryStart(t, data)
-	defer s.kill()
+	defer s.Kill()
 	if err != nil {
-		if text := s.log.String(); !strings.Contains(text, path) {
+		if text := s.Log.String(); !strings.Contains(text, path) {
 			t.Errorf("%s, %s: the server ends and does not name it:\n%s", name, what, text)
 		}
 		return true

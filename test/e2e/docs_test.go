@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestDocs runs the commands of README.md and of docs, page by page and in their
@@ -142,12 +144,12 @@ func runPage(t *testing.T, page string, commands []docCommand) {
 	text := strings.ReplaceAll(script.String(), " /var/", " var/")
 	text = regexp.MustCompile(`:(8443|9060|9061|9464)\b`).ReplaceAllStringFunc(text, func(p string) string {
 		if ports[p] == "" {
-			ports[p] = ":" + strconv.Itoa(freePort(t))
+			ports[p] = ":" + strconv.Itoa(kit.FreePort(t))
 		}
 		return ports[p]
 	})
 	if ports[":8443"] == "" {
-		ports[":8443"] = ":" + strconv.Itoa(freePort(t))
+		ports[":8443"] = ":" + strconv.Itoa(kit.FreePort(t))
 	}
 	// curl ends with 0 whatever the answer, unless it is told.
 	if err := os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("fail-with-body\nsilent\nshow-error\n"), 0o600); err != nil {
@@ -157,9 +159,9 @@ func runPage(t *testing.T, page string, commands []docCommand) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", text)
+	cmd := kit.Command(t.Context(), "bash", "-c", text)
 	cmd.Dir = dir
-	cmd.Env = append(cleanEnv(), "HOUSE="+root, "HOME="+dir, "CURL_HOME="+dir, "TZ=UTC", "TRUNKLOG_LISTEN=127.0.0.1"+ports[":8443"])
+	cmd.Env = append(cmd.Env, "HOUSE="+root, "HOME="+dir, "CURL_HOME="+dir, "TZ=UTC", "TRUNKLOG_LISTEN=127.0.0.1"+ports[":8443"])
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

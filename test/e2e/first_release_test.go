@@ -12,10 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestFirstReleaseFolder: the data folder of the first release, closed in order
@@ -42,7 +43,7 @@ func TestFirstReleaseFolder(t *testing.T) {
 				t.Errorf("the messages are not those that the first release told:\n%.1000s", got)
 			}
 
-			address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+			address := kit.FreeAddress(t)
 			s := start(t, data, "--keep", "forever", "--keep-sip", "forever", "--source", "lab=hep+tcp://"+address+"?tenant=contoso")
 			goOn(t, s, address, told("rest.hep"), told("client.json"))
 			var now string

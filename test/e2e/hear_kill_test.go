@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestHearKill: calls that are heard over TCP while the server is killed again
@@ -22,7 +22,7 @@ import (
 // has not seen in the log; and what was in the log stays in it.
 func TestHearKill(t *testing.T) {
 	t.Parallel() // it mostly waits for processes
-	cycles := 100 * scale()
+	cycles := kit.Scale(t, 100)
 	if testing.Short() {
 		cycles = 5
 	}
@@ -35,7 +35,7 @@ func TestHearKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+	address := kit.FreeAddress(t)
 	listen := "lab=hep+tcp://" + address + "?" + url.Values{"tenant": {"contoso"}}.Encode()
 	l := newHeardLedger(tenantID, seed, 20*cycles)
 	for cycle := range cycles {
@@ -48,7 +48,7 @@ func TestHearKill(t *testing.T) {
 			l.send(address, order)
 		}()
 		time.Sleep(time.Duration(random.IntN(600)) * time.Millisecond) // when the power fails is nobody's choice
-		s.kill()
+		s.Kill()
 		<-sent
 	}
 	s := start(t, data, "--source", listen)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // What senders of HEP give away, and nobody may find on the disk or in a log.
@@ -88,7 +89,7 @@ func secretPackets(t *testing.T) (good []byte, bad [][]byte) {
 func TestHeardSecrets(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	newTenant(t, data, "contoso", contosoID)
-	udp, tcp := freePort(t), freePort(t)
+	udp, tcp := kit.FreePort(t), kit.FreePort(t)
 	keyFile := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(keyFile, []byte(rightAuthKey), 0o600); err != nil {
 		t.Fatal(err)
@@ -142,7 +143,7 @@ func TestHeardSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, errs, _ := command(t, "", "import", "hep", "--data", data, "--tenant", "contoso", saved)
-	tellsNothing(t, "the log", []byte(s.log.String()))
+	tellsNothing(t, "the log", []byte(s.Log.String()))
 	tellsNothing(t, "the import", []byte(out+errs))
 	files := 0
 	err := filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {

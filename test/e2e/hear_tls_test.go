@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -17,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // selfSigned makes a certificate that is its own authority.
@@ -48,7 +49,7 @@ func TestHeardNoTLS(t *testing.T) {
 	if err := os.WriteFile(authorities, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.Certificate[0]}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	listen, monitor := fmt.Sprintf("127.0.0.1:%d", freePort(t)), fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	listen, monitor := kit.FreeAddress(t), kit.FreeAddress(t)
 	s := start(t, data, "--admin-listen", monitor, "--source", "sbc1=hep+tls://"+listen+"?tenant=contoso&client-ca="+authorities)
 	ca, err := os.ReadFile(filepath.Join(data, "tls", "ca.pem"))
 	if err != nil {
@@ -102,7 +103,7 @@ func TestHeardNoTLS(t *testing.T) {
 	}
 	for cause, words := range map[string]string{"no-certificate": "didn't provide a certificate", "certificate": "unknown authority", "alert": "remote error"} {
 		lines := 0
-		for line := range strings.Lines(s.log.String()) {
+		for line := range strings.Lines(s.Log.String()) {
 			if strings.Contains(line, `"cause":"`+cause+`"`) {
 				lines++
 				if !strings.Contains(line, "WARN") || !strings.Contains(line, `"from":"127.0.0.1:`) || !strings.Contains(line, `"address":"`+listen) || !strings.Contains(line, words) {
@@ -111,7 +112,7 @@ func TestHeardNoTLS(t *testing.T) {
 			}
 		}
 		if lines != 1 {
-			t.Errorf("%s is in %d lines of the log, want 1:\n%s", cause, lines, s.log)
+			t.Errorf("%s is in %d lines of the log, want 1:\n%s", cause, lines, s.Log)
 		}
 	}
 }

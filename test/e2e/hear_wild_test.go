@@ -10,13 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/trunklog/trunklog/sip/siptest"
 	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestHearWild sends what SBCs, Microsoft and agents signal and report, as HEP over
@@ -35,7 +35,7 @@ func TestHearWild(t *testing.T) {
 					w.await(t, time.Now())
 					return
 				}
-				address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+				address := kit.FreeAddress(t)
 				s := start(t, w.data, "--source", "lab=hep+"+way+"://"+address+"?tenant=contoso")
 				sendAll(t, way, address, packets)
 				w.await(t, time.Now().Add(patience))

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/ingest"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestAutoInterrupted: wherever an import of several formats is interrupted, what it
@@ -40,11 +40,10 @@ func TestAutoInterrupted(t *testing.T) {
 	write("a", []byte(must(t, "", "gen", "--rows", strconv.Itoa(rows/2), "--seed", "3", "--from", "2026-11-01", "--to", "2026-11-05")))
 	write("b", exportOf(rows/2))
 	var took time.Duration
-	for round := range 4 * scale() {
+	for round := range kit.Scale(t, 4) {
 		data := filepath.Join(t.TempDir(), "data")
 		must(t, "", "tenant", "add", "contoso", "--data", data, "--id", contosoID, "--trunk", "sbc1.contoso.com")
-		cmd := exec.CommandContext(t.Context(), "trunklog", "import", "auto", "--data", data, "--tenant", "contoso", "-o", "json", files)
-		cmd.Env = cleanEnv()
+		cmd := kit.Command(t.Context(), "trunklog", "import", "auto", "--data", data, "--tenant", "contoso", "-o", "json", files)
 		var out bytes.Buffer
 		cmd.Stdout = &out
 		began := time.Now()

@@ -1,12 +1,13 @@
 package e2e
 
 import (
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestKeepSIPSetting: one setting holds for the server and for imports of every
@@ -20,8 +21,8 @@ func TestKeepSIPSetting(t *testing.T) {
 		{"hep", must(t, "", "gen", "--rows", "1", "--from", "2026-11-01", "--to", "2026-11-02", "--as", "hep"), "30d", "1 call"},
 		{"hep", "", "30", "--keep-sip: "},
 	} {
-		cmd := exec.CommandContext(t.Context(), "trunklog", "import", c.format, "--tenant", "contoso", "--data", data, "-")
-		cmd.Env = append(cleanEnv(), "TRUNKLOG_KEEP_SIP="+c.period)
+		cmd := kit.Command(t.Context(), "trunklog", "import", c.format, "--tenant", "contoso", "--data", data, "-")
+		cmd.Env = append(cmd.Env, "TRUNKLOG_KEEP_SIP="+c.period)
 		cmd.Stdin = strings.NewReader(c.in)
 		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), c.says) {
 			t.Errorf("import %s with %s: %s; want %q", c.format, c.period, out, c.says)

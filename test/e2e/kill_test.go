@@ -14,6 +14,7 @@ import (
 	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/datadir"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestKill: what was acknowledged before the server was killed is there after
@@ -22,7 +23,7 @@ import (
 // own, because all that was acknowledged is read after each kill.
 func TestKill(t *testing.T) {
 	t.Parallel() // it mostly waits for processes
-	rounds, cycles := scale(), 50
+	rounds, cycles := kit.Scale(t, 1), 50
 	if testing.Short() {
 		cycles = 5
 	}
@@ -45,7 +46,7 @@ func killOften(t *testing.T, random *rand.Rand, cycles int) int {
 		ctx, cancel := context.WithCancel(t.Context())
 		wait := m.load(ctx, s, fmt.Sprint(cycle))
 		time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond) // when the power fails is nobody's choice
-		s.kill()
+		s.Kill()
 		cancel()
 		wait()
 	}

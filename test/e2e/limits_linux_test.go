@@ -23,21 +23,21 @@ func TestNoFilesLeft(t *testing.T) {
 		t.Helper()
 		status, answer, _, err := s.deliver(t.Context(), pusher, fmt.Sprintf(`{"id":"no-files-%d","startDateTime":"2026-10-01T00:00:00Z"}`, n))
 		if err != nil || status != http.StatusOK {
-			t.Fatalf("call %d: status %d, %v: %s\n%s", n, status, err, answer, s.log)
+			t.Fatalf("call %d: status %d, %v: %s\n%s", n, status, err, answer, s.Log)
 		}
 	}
 	post(0)
-	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.PID()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var before unix.Rlimit
 	few := unix.Rlimit{Cur: uint64(len(open)), Max: uint64(len(open))}
-	if err := unix.Prlimit(s.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {
+	if err := unix.Prlimit(s.PID(), unix.RLIMIT_NOFILE, nil, &before); err != nil {
 		t.Fatal(err)
 	}
 	few.Max = before.Max
-	if err := unix.Prlimit(s.cmd.Process.Pid, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+	if err := unix.Prlimit(s.PID(), unix.RLIMIT_NOFILE, &few, nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 50 { // the kernel takes them; the server cannot
@@ -50,7 +50,7 @@ func TestNoFilesLeft(t *testing.T) {
 	for n := range 100 {
 		post(n + 1)
 	}
-	if err := unix.Prlimit(s.cmd.Process.Pid, unix.RLIMIT_NOFILE, &before, nil); err != nil {
+	if err := unix.Prlimit(s.PID(), unix.RLIMIT_NOFILE, &before, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.http.CloseIdleConnections()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestPowerCut: what was acknowledged before the power failed is there after the
@@ -23,7 +25,7 @@ import (
 // sync that is under way return without an error, though its data is lost.
 func TestPowerCut(t *testing.T) {
 	t.Parallel() // it mostly waits for processes
-	rounds, cycles := scale(), 15
+	rounds, cycles := kit.Scale(t, 1), 15
 	if testing.Short() {
 		cycles = 2
 	}
@@ -53,7 +55,7 @@ func cutOften(t *testing.T, random *rand.Rand, cycles int) int {
 		time.Sleep(time.Duration(50+random.IntN(500)) * time.Millisecond) // when the power fails is nobody's choice
 		m.cut(true)
 		d.cut(t, random)
-		s.kill()
+		s.Kill()
 		cancel()
 		wait()
 		d.mount(t)

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestPushKill: what a 2xx has acknowledged before the server was killed is
@@ -21,7 +23,7 @@ import (
 // ledger lies outside of the server, and everything is seen through the API.
 func TestPushKill(t *testing.T) {
 	t.Parallel() // it mostly waits for processes
-	cycles := 100 * scale()
+	cycles := kit.Scale(t, 100)
 	if testing.Short() {
 		cycles = 3
 	}
@@ -49,7 +51,7 @@ func TestPushKill(t *testing.T) {
 			time.Sleep(5 * time.Millisecond) // between two looks
 		}
 		time.Sleep(time.Duration(50+random.IntN(300)) * time.Millisecond) // when the power fails is nobody's choice
-		s.kill()
+		s.Kill()
 		cancel()
 		senders.Wait()
 	}

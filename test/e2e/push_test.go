@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestPush: who may deliver what, for whom, and who sees it.
@@ -121,8 +123,8 @@ func TestPush(t *testing.T) {
 		t.Errorf("stop: %v", err)
 	}
 	for _, never := range []string{"canary", ingestOnly[:60], "key-of-both"} {
-		if strings.Contains(s.log.String(), never) {
-			t.Errorf("%.10s… is in the log:\n%s", never, s.log)
+		if strings.Contains(s.Log.String(), never) {
+			t.Errorf("%.10s… is in the log:\n%s", never, s.Log)
 		}
 	}
 	// What was not taken is kept where only its owner can read it.
@@ -213,7 +215,7 @@ func TestAdmin(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	newTenant(t, data, "contoso", contosoID)
 	token := newPusher(t, data, "contoso")
-	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	address := kit.FreeAddress(t)
 	s := start(t, data, "--admin-listen", address)
 	get := func(path string) (int, string) {
 		t.Helper()

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,9 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/trunklog/trunklog/cli"
+	"github.com/trunklog/trunklog/test/kit"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected output in testdata")
 
 // repository is the root of what is tested.
 const repository = "../.."
@@ -42,9 +40,9 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
-		UpdateScripts: *update,
+		UpdateScripts: *kit.Update,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("ADDR", "127.0.0.1:"+strconv.Itoa(freePort(t)))
+			e.Setenv("ADDR", "127.0.0.1:"+strconv.Itoa(kit.FreePort(t)))
 			e.Setenv("TZ", "UTC")
 			return nil
 		},

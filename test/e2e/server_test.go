@@ -3,29 +3,24 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // command runs the program as a process of its own and returns what it printed
 // and its exit code.
 func command(t testing.TB, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "trunklog", args...)
-	cmd.Env = cleanEnv()
+	cmd := kit.Command(t.Context(), "trunklog", args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -53,33 +48,11 @@ func programVersion(t testing.TB) string {
 	return strings.Fields(must(t, "", "version"))[1]
 }
 
-// cleanEnv is the environment without settings of the program.
-func cleanEnv() []string {
-	var env []string
-	for _, s := range os.Environ() {
-		if !strings.HasPrefix(s, "TRUNKLOG_") {
-			env = append(env, s)
-		}
-	}
-	return env
-}
-
-// scale multiplies the rounds of long tests.
-func scale() int {
-	n, err := strconv.Atoi(os.Getenv("TRUNKLOG_SCALE"))
-	if err != nil || n < 1 {
-		return 1
-	}
-	return n
-}
-
 // A server is a running 'trunklog serve'.
 type server struct {
+	*kit.Server
 	data, addr string
 	version    string // of the program
-	cmd        *exec.Cmd
-	log        *lockedBuffer
-	exited     chan error
 	http       *http.Client
 }
 
@@ -88,17 +61,12 @@ func start(t testing.TB, data string, args ...string) *server {
 	t.Helper()
 	s, err := tryStart(t, data, args...)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, s.log)
+		t.Fatalf("%v\n%s", err, s.Log)
 	}
-	pem, err := os.ReadFile(filepath.Join(data, "tls", "ca.pem"))
+	transport, err := s.Transport()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		t.Fatal("ca.pem holds no certificate")
-	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.http = &http.Client{Transport: transport, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return s
@@ -107,63 +75,33 @@ func start(t testing.TB, data string, args ...string) *server {
 // tryStart is start for a server that may have reason not to.
 func tryStart(t testing.TB, data string, args ...string) (*server, error) {
 	t.Helper()
-	s := &server{data: data, version: programVersion(t), addr: "127.0.0.1:" + strconv.Itoa(freePort(t)), log: new(lockedBuffer), exited: make(chan error, 1)}
-	s.cmd = exec.Command("trunklog", append([]string{"serve", "--data", data, "--listen", s.addr}, args...)...)
-	s.cmd.Env = cleanEnv()
-	s.cmd.Stderr = s.log
-	if err := s.cmd.Start(); err != nil {
+	house := kit.House{Program: "trunklog", Data: data}
+	running, err := house.Serve(t.Context(), "", args...)
+	if running == nil {
 		t.Fatal(err)
 	}
-	go func() { s.exited <- s.cmd.Wait() }()
-	t.Cleanup(s.kill)
-	for deadline := time.Now().Add(patience); !strings.Contains(s.log.String(), "trunklog is ready"); {
-		select {
-		case err := <-s.exited:
-			s.exited <- err
-			return s, fmt.Errorf("the server has stopped: %w", err)
-		case <-time.After(5 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			return s, fmt.Errorf("the server is not ready after %v", patience)
-		}
-	}
-	return s, nil
-}
-
-// kill ends the server as a power cut would, as far as a process can tell.
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill()
-	s.exited <- <-s.exited
+	t.Cleanup(running.Kill)
+	return &server{Server: running, data: data, addr: running.Address, version: programVersion(t)}, err
 }
 
 // stop asks the server to end and returns how it did.
 func (s *server) stop(t testing.TB) error {
 	t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+	err := s.Stop()
+	if err != nil && strings.Contains(err.Error(), "did not end when") {
+		t.Fatalf("%v\n%s", err, s.Log)
 	}
-	select {
-	case err := <-s.exited:
-		s.exited <- err
-		return err
-	case <-time.After(patience):
-		t.Fatalf("the server has not stopped after %v:\n%s", patience, s.log)
-		return nil
-	}
+	return err
 }
 
 // failed waits until the server has ended by itself because its store has failed.
 func (s *server) failed(t testing.TB) {
 	t.Helper()
-	select {
-	case err := <-s.exited:
-		s.exited <- err
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(s.log.String(), "the store has failed") {
-			t.Errorf("the server ended with %v:\n%s", err, s.log)
-		}
-	case <-time.After(patience):
-		t.Fatalf("the server has not ended after %v:\n%s", patience, s.log)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var exit *exec.ExitError
+	if err := s.Wait(ctx); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(s.Log.String(), "the store has failed") {
+		t.Errorf("the server ended with %v:\n%s", err, s.Log)
 	}
 }
 
@@ -191,7 +129,7 @@ func (s *server) do(t testing.TB, method, path, token string, header ...string) 
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		t.Fatalf("%s %.200s: %v\n%s", method, path, err, s.log)
+		t.Fatalf("%s %.200s: %v\n%s", method, path, err, s.Log)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
@@ -228,7 +166,7 @@ func TestAnyPort(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := start(t, data, "--demo", "--listen", "127.0.0.1:0", "--source", "lab=hep+udp://127.0.0.1:0?tenant=contoso")
 	var root string
-	for line := range strings.Lines(s.log.String()) {
+	for line := range strings.Lines(s.Log.String()) {
 		var said struct{ Msg, URL, Listen string }
 		if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "ready" {
 			root = said.URL

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestStorms: with thousands of calls open, a few kilobytes of another tenant's that
@@ -27,7 +27,7 @@ func TestStorms(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	newTenant(t, data, "contoso", contosoID)
 	stormy := newCollector(t, data, "fabrikam", fabrikamID)
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+	address := kit.FreeAddress(t)
 	s := start(t, data, "--source", "lab=hep+tcp://"+address+"?tenant=contoso")
 	heard, err := net.Dial("tcp", address)
 	if err != nil {

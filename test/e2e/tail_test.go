@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestTail: calls are printed as they happen, a second after they have ended at
@@ -20,13 +20,12 @@ import (
 func TestTail(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	newTenant(t, data, "contoso", contosoID)
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+	address := kit.FreeAddress(t)
 	if _, errs, code := command(t, "", "calls", "tail", "--data", data); code != 1 || !strings.Contains(errs, "no server runs") {
 		t.Errorf("without a server: %d, %s", code, errs)
 	}
 	start(t, data, "--source", "lab=hep+tcp://"+address+"?tenant=contoso")
-	cmd := exec.CommandContext(t.Context(), "trunklog", "calls", "tail", "--open", "--data", data)
-	cmd.Env = cleanEnv()
+	cmd := kit.Command(t.Context(), "trunklog", "calls", "tail", "--open", "--data", data)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
