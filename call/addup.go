@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// MaxGroups is the most groups that one question can have: they are held in
-// memory until all rows are added up.
+// MaxGroups is the most groups that one question can have. They stay in memory until all rows are
+// added up.
 const MaxGroups = 1_000_000
 
-// AddUp groups rows, which must be those that q selects. It is what
-// [Reader.Groups] means, and what an engine does that knows no better.
+// AddUp groups rows, which must be those that q selects. It defines [Reader.Groups], and serves an
+// engine that has nothing faster.
 func AddUp(ctx context.Context, r interface {
 	Rows(ctx context.Context, q Query) iter.Seq2[*Row, error]
 }, q Query, by Grouping,
@@ -43,8 +43,7 @@ func AddUp(ctx context.Context, r interface {
 	}
 }
 
-// An Adder adds up rows, and cells that stand for rows, to the groups of one
-// question.
+// An Adder adds rows, and cells that stand for rows, to the groups of one question.
 type Adder struct {
 	where  Expr
 	slots  slots
@@ -55,7 +54,7 @@ type Adder struct {
 	groups [][]group // each of groupChunk but the last
 	n      int
 	most   int
-	row    Row // in which a condition finds what a cell says
+	row    Row // a condition on a cell looks here for the cell's values
 }
 
 type slotKey struct {
@@ -68,8 +67,7 @@ type group struct {
 	sums Sums
 }
 
-// groupChunk is how many groups lie side by side, so that more of them move
-// none.
+// groupChunk is how many groups lie side by side. A new chunk moves none of the earlier groups.
 const groupChunk = 1 << 10
 
 // NewAdder returns an Adder for the groups of q, or [ErrInvalid], see
@@ -92,8 +90,7 @@ func (a *Adder) Row(r *Row) error {
 	return a.add(slotKey{a.slots.find(r.Start.Unix()), a.number(&k)}, &s)
 }
 
-// number returns the number of the key to which k comes in the dimensions that
-// are asked for.
+// number returns the number of the key that k has in the dimensions of the question.
 func (a *Adder) number(k *Key) int32 {
 	var g Key
 	for d, asked := range a.by {
@@ -103,7 +100,7 @@ func (a *Adder) number(k *Key) int32 {
 	}
 	n, ok := a.keys[g]
 	if !ok {
-		g.Trunk, g.CallType = strings.Clone(g.Trunk), strings.Clone(g.CallType) // the row is lent
+		g.Trunk, g.CallType = strings.Clone(g.Trunk), strings.Clone(g.CallType) // the caller lends the row
 		n = int32(len(a.values))
 		a.values = append(a.values, g)
 		a.keys[g] = n
@@ -152,13 +149,13 @@ func (a *Adder) add(at slotKey, s *Sums) error {
 
 func (a *Adder) at(i int) *group { return &a.groups[i/groupChunk][i%groupChunk] }
 
-// Groups returns the groups in the order of [Group.Compare]. A group is valid
-// until the next step; a copy of it can be kept.
+// Groups returns the groups in the order of [Group.Compare]. A group is valid until the next step;
+// a caller may keep a copy.
 func (a *Adder) Groups() iter.Seq[*Group] {
 	return func(yield func(*Group) bool) {
 		order := make([]int32, 0, a.n)
 		for i := range a.n {
-			if a.at(i).sums.Calls != 0 { // cells of which all rows have left
+			if a.at(i).sums.Calls != 0 { // skips cells that have lost all their rows
 				order = append(order, int32(i))
 			}
 		}

@@ -1,14 +1,13 @@
-// Package call holds the words of trunklog: the [Row] that a call becomes, the
-// [Event] by which a source tells of it, the [Query] that asks for it, and the
-// contracts between the parts that pass them on.
+// Package call defines the types of trunklog: the [Row] that a call becomes, the [Event] by which a
+// source reports it, the [Query] that asks for it, and the contracts between the parts that pass
+// them on.
 //
-// It does no input or output and imports the standard library only. Everything
-// else in the program implements these contracts or calls them:
+// It does no input or output and imports the standard library only. Everything else in the program
+// implements these contracts or calls them:
 //
 //	Source ─► Event ─► ingest ─► Row ─► Store ─► Query ─► API, pages, commands
 //
-// Data flows one way. A part that serves calls is given a [Reader] and so
-// cannot write.
+// Data flows one way. A part that serves calls gets a [Reader] and so cannot write.
 package call
 
 import (
@@ -18,7 +17,7 @@ import (
 	"time"
 )
 
-// An EventKind says what an event tells. The zero EventKind is none.
+// An EventKind says what an event reports. The zero EventKind is none.
 type EventKind uint8
 
 // The kinds of events.
@@ -26,17 +25,17 @@ const (
 	// RecordEvent is a complete record, such as a CSV line. The source expects no
 	// more events for this call.
 	RecordEvent EventKind = iota + 1
-	// PartEvent tells a part of a call of which other events tell the rest. Each
-	// settles what it tells and no more.
+	// PartEvent reports a part of a call; other events report the rest. Each settles the fields
+	// that it has and no more.
 	PartEvent
-	// LastPartEvent is the part behind which the source expects no more.
+	// LastPartEvent is the last part of its call; the source expects no more.
 	LastPartEvent
-	// MessageEvent is one SIP message of the call, the Signal. Nothing is settled:
-	// Row is zero, and Call is the Call-ID of the leg.
+	// MessageEvent is one SIP message of the call, the Signal. It settles nothing: Row is zero, and
+	// Call is the Call-ID of the leg.
 	MessageEvent
-	// RestartEvent tells that an SBC has restarted: that of the trunk Row.Trunk, or
-	// any of the source's if that is empty. Its calls that had not ended have,
-	// because it knows nothing of them any more.
+	// RestartEvent reports that an SBC has restarted: that of the trunk Row.Trunk, or any of the
+	// source's SBCs if that is empty. Calls that it had not ended are over, because the SBC has
+	// forgotten them.
 	RestartEvent
 )
 
@@ -51,7 +50,7 @@ func (k EventKind) String() string {
 
 // An Event is what a source has learned about one call: some fields of its row.
 type Event struct {
-	// Kind says what the event tells, and so which of the other fields count.
+	// Kind says what the event reports, and so which of the other fields count.
 	Kind EventKind
 	// Call names the call within its source. It groups the events of one call,
 	// and becomes the row's id where the source has no GUID for it.
@@ -60,9 +59,9 @@ type Event struct {
 	Row Row
 	// Mark is where the source resumes after this event; empty if it cannot.
 	Mark string
-	// Signal is the SIP message of a [MessageEvent], and nil in all others. It, its
-	// texts and Call are the source's again when [Sink.Put] returns; what a
-	// [Decoder] yields belongs to the receiver.
+	// Signal is the SIP message of a [MessageEvent], and nil in all others. The source lends it,
+	// its texts and Call until [Sink.Put] returns; those that a [Decoder] yields belong to the
+	// receiver.
 	Signal *Signal
 }
 
@@ -76,32 +75,27 @@ type Source interface {
 
 // A Sink accepts events.
 type Sink interface {
-	// Put returns what became of the events once those that were not rejected are
-	// durable, and only then: the source may acknowledge its sender, delete the
-	// file, or move its cursor. With an error none of them is, or nobody knows,
-	// and the same Put may be tried again. Put blocks while the store is slow.
+	// Put returns what became of the events once those that it did not reject are durable, and only
+	// then: the source may acknowledge its sender, delete the file, or move its cursor. After an
+	// error none of them is durable, or their state is unknown, and the source may try the same Put
+	// again. Put blocks while the store is slow.
 	Put(ctx context.Context, events ...Event) (Outcome, error)
 }
 
-// A Decoder reads one format: a file, a connection or a datagram in, events
-// out. A record that cannot be read yields a [*SyntaxError] and decoding goes
-// on; any other error is the last thing that is yielded. The event belongs to
-// the receiver.
+// A Decoder reads one format: a file, a connection or a datagram in, events out. For a record that
+// it cannot read it yields a [*SyntaxError] and goes on; any other error is the last value that it
+// yields. The event belongs to the receiver.
 type Decoder func(r io.Reader) iter.Seq2[Event, error]
 
-// A Reader is the read half of a [Store]: all that the API, the pages and the
-// exports need.
+// A Reader is the read half of a [Store]: all that the API, the pages and the exports need.
 type Reader interface {
-	// Rows yields the rows that match q, ordered by (Start, ID), from one
-	// snapshot of the store: what is written meanwhile is not seen. The row and
-	// its strings are valid until the next step; keep one with [Row.Clone].
-	// After a non-nil error nothing more is yielded.
+	// Rows yields the rows that match q, ordered by (Start, ID), from one snapshot of the store: it
+	// does not see later writes. The row and its strings are valid until the next step; keep one
+	// with [Row.Clone]. It yields nothing after a non-nil error.
 	//
-	// A walk of several questions keeps to the places that rows had when it
-	// began, see [Query.Walk].
+	// A walk of several queries keeps to the places that rows had when it began, see [Query.Walk].
 	Rows(ctx context.Context, q Query) iter.Seq2[*Row, error]
-	// Row returns the row with the given id, which may be an alias, or
-	// ErrNotFound.
+	// Row returns the row with the given id, which may be an alias, or ErrNotFound.
 	Row(ctx context.Context, tenant, id GUID) (Row, error)
 	// Count returns how many rows match q where they stand now, whatever q.Walk
 	// says. Without q.Where its cost does not grow with the answer.
@@ -109,21 +103,20 @@ type Reader interface {
 	// Latest returns the tenant's last durable change: a walk that begins now
 	// has it as its [Query.Walk].
 	Latest(ctx context.Context, tenant GUID) (Version, error)
-	// Groups yields what ranging over Rows(q) and adding up gives, in the order of
-	// [Group.Compare]; an engine may know it already. It speaks of where rows stand
-	// now, whatever q.Walk says. The group is valid until the next step; a copy of
-	// it can be kept. After a non-nil error nothing more is yielded.
+	// Groups yields what adding up Rows(q) gives, in the order of [Group.Compare]; an engine may
+	// have the sums already. It uses the present places of rows, whatever q.Walk says. The group is
+	// valid until the next step; a caller may keep a copy. It yields nothing after a non-nil error.
 	//
-	// Errors: ErrInvalid if by does not pass [Grouping.Check], or if there are
-	// more than [MaxGroups].
+	// Errors: ErrInvalid if by does not pass [Grouping.Check], or if there are more than
+	// [MaxGroups].
 	Groups(ctx context.Context, q Query, by Grouping) iter.Seq2[*Group, error]
 }
 
-// A MessageReader reads the SIP messages that are kept of calls.
+// A MessageReader reads the SIP messages that the store keeps of calls.
 type MessageReader interface {
-	// Legs returns what is known of the legs of a row, in the order of
-	// [Leg.Compare]: the one that faces Microsoft first. There are none, and no
-	// error, if the row is not there or no messages of it are kept.
+	// Legs returns the known legs of a row, in the order of [Leg.Compare]: the one that faces
+	// Microsoft first. It returns none, and no error, if the store lacks the row or has no messages
+	// of it.
 	Legs(ctx context.Context, tenant GUID, row Cursor) ([]Leg, error)
 	// Messages yields the messages of leg.ID, in the order of
 	// [Message.Compare], that were seen on the UTC days from that of leg.From
@@ -133,74 +126,71 @@ type MessageReader interface {
 	Messages(ctx context.Context, leg Leg) iter.Seq2[*Message, error]
 }
 
-// A Store keeps rows, and the small state that must change together with them.
-// All methods may be called from many goroutines at once.
+// A Store keeps rows, and the small state that must change together with them. Any number of
+// goroutines may call its methods at once.
 type Store interface {
 	Reader
 	MessageReader
 	ChangeReader
 	StateReader
-	// Write applies b in full or not at all, and durably, before it returns
-	// nil: first what it removes, then its aliases, then its rows and replacements. A row whose
-	// (Tenant, ID) is already there is folded into it by [Row.Fold]; if that
-	// changes its start it moves, and all that was derived from it and its legs
-	// move along. The [Result] says what became of each row.
+	// Write applies b in full or not at all, and durably, before it returns nil: first the
+	// removals, then the aliases, then the rows and replacements. If the store has a row of the
+	// same (Tenant, ID), [Row.Fold] folds the new one into it; if that changes its start, the row
+	// moves together with its legs and all that the store derived from it. The [Result] says what
+	// became of each row.
 	//
 	// A batch that changes nothing takes no change number.
 	//
-	// Errors: ErrInvalid if a row does not pass [Row.Check], a message
-	// [Message.Check] or a leg [Leg.Check]; ErrConflict if b.If or one of b.Still does
-	// not hold, an alias is the id of a row, or of none, or a row of b.Replace is not
-	// what it was;
-	// ErrFull if there is no room, in which case the same Write may be tried
-	// again later; ErrClosed after Close, or after a failed sync, which is never
-	// retried.
+	// Errors: ErrInvalid if a row does not pass [Row.Check], a message [Message.Check] or a leg
+	// [Leg.Check]; ErrConflict if b.If or one of b.Still does not hold, an alias is the id of a row
+	// or names no row, or a row of b.Replace has changed; ErrFull if there is no room, in which
+	// case the caller may try the same Write again later; ErrClosed after Close, or after a failed
+	// sync, which the store never retries.
 	Write(ctx context.Context, b Batch) (Result, error)
-	// Trim deletes the tenant's rows that started before t, with all that was
-	// derived from them, their legs and the messages of these, and reports how
-	// many there were. It is one change, however many rows go.
+	// Trim deletes the tenant's rows that started before t, with all that the store derived from
+	// them, their legs and the messages of these. It returns how many rows it deleted. It is one
+	// change, however many rows go.
 	Trim(ctx context.Context, tenant GUID, t time.Time) (int64, error)
-	// TrimMessages deletes what was kept on UTC days that end at t or before:
-	// the messages that were seen on them, and the legs of the rows that start
-	// on them. The rows stay.
+	// TrimMessages deletes the messages that agents saw on UTC days that end at t or before, and
+	// the legs of the rows that start on those days. The rows stay.
 	TrimMessages(ctx context.Context, t time.Time) error
-	// TrimChanges forgets the changes and moves that were written before t.
-	// Walks and readers of changes that began before are answered ErrGone.
+	// TrimChanges forgets the changes and moves that were written before t. Walks and change
+	// readers that began before get ErrGone.
 	TrimChanges(ctx context.Context, t time.Time) error
-	// Close waits for what is under way. Later calls return ErrClosed.
+	// Close waits for calls under way. Later calls return ErrClosed.
 	Close() error
 }
 
 // A Batch is one atomic change to a [Store].
 type Batch struct {
 	Rows []Row
-	// Remove removes rows, with all that was derived from them, their legs, the
-	// messages of these and their aliases. One that is not there is left alone.
+	// Remove removes rows, with all that the store derived from them, their legs, the messages of
+	// these and their aliases. It ignores an id that the log does not have.
 	Remove []RowID
 	// Aliases give rows of the log, or of the batch, further ids.
 	Aliases []Alias
-	// Replace replaces rows that nobody has changed meanwhile. None of them may be
-	// in Rows or Remove, too.
+	// Replace replaces rows that have not changed meanwhile. None of them may also be in Rows or
+	// Remove.
 	Replace []Replacement
-	// Keep names, for a tenant, a value of the state that is set to what the batch
-	// tells of the tenant's Rows and what they were before: a list of [Told], in the
-	// order of the ids, those of one row in the order of Rows.
+	// Keep names, for a tenant, a value of the state. Write sets it to what the batch says of the
+	// tenant's Rows and what they were before: a list of [Told], in the order of the ids, those of
+	// one row in the order of Rows.
 	Keep map[GUID]string
 	// State sets named values; a nil value deletes the name. Names are paths
 	// such as "client/GUID/GUID", whose first part belongs to one package.
 	State map[string][]byte
-	// Messages are kept until [Store.TrimMessages]. The same message twice is
-	// kept once; it is the same if all its fields are.
+	// Messages stay until [Store.TrimMessages]. The store keeps the same message once; two are the
+	// same if all their fields are.
 	Messages []Message
 	// Legs say which messages belong to a row. One with the Row and ID of
 	// another takes its place.
 	Legs []Leg
-	// If holds the values that names must have now for the batch to be
-	// applied; nil stands for a name that must not exist.
+	// If holds the values that names must have now for the store to apply the batch; nil stands for
+	// a name that must not exist.
 	If map[string][]byte
-	// Still holds what must not have been written meanwhile for the batch to be
-	// applied. It is compared as the batch is written, within a process and
-	// between several. An engine that cannot tell any more says ErrConflict.
+	// Still holds what no writer, of this process or another, may have written meanwhile. The
+	// engine checks it as it writes the batch. An engine that has lost the record of those writes
+	// returns ErrConflict.
 	Still []Condition
 }
 
@@ -213,7 +203,7 @@ type Result struct {
 
 // Written is what became of a row of a [Batch].
 type Written struct {
-	Place  Cursor // where it stands in the log now, under the id that it has there
+	Place  Cursor // its present place in the log, under its id there
 	Fate   Fate
 	Number uint64 // of the change; 0 if Fate is Same
 }
@@ -224,7 +214,7 @@ type Fate uint8
 
 // The fates of rows.
 const (
-	Same    Fate = iota // it was there and learned nothing; or it was not there to be removed
+	Same    Fate = iota // it was there and learned nothing; or there was none to remove
 	New                 // it was not there
 	Changed             // it was there and learned something
 	Moved               // it was there and learned something that changed its start
@@ -246,7 +236,7 @@ func (f Fate) String() string {
 	return names[f]
 }
 
-// Counts are how many rows had each [Fate]. A row that has moved has changed.
+// Counts are how many rows had each [Fate]. A moved row counts as changed.
 type Counts struct{ New, Changed, Same int }
 
 // Counts returns how many rows of r had each fate.
@@ -269,8 +259,8 @@ func (n *Counts) Add(f Fate) {
 	}
 }
 
-// A Query selects rows of one tenant. With a zero Tenant it selects the rows
-// whose tenant is not known; there is no query over all tenants.
+// A Query selects rows of one tenant. With a zero Tenant it selects the rows of unknown tenants; no
+// query covers all tenants.
 type Query struct {
 	Tenant   GUID
 	From, To time.Time // From <= Start < To; a zero time is no bound
@@ -280,16 +270,14 @@ type Query struct {
 	Limit    int       // 0 is no limit
 	Reverse  bool      // newest first
 
-	// Walk is the version of the log at which the walk began that q is a part
-	// of; zero if q stands alone. To a walk, a row that has moved since stands
-	// where it stood before its first move; a row that it has not seen yet is
-	// not missed, and one that it has seen does not come again, whatever moves
-	// and where to. Where and the row that is given are as they are now;
-	// [Row.Place] says where the walk has met it. Skip and Where's conditions on
-	// the start speak of where rows are now.
+	// Walk is the version of the log at which the walk began that q is a part of; zero if q stands
+	// alone. The walk sees a row that has moved since in the place it had before its first move. So
+	// the walk misses no row that it has not met, and meets none twice, wherever rows move. The
+	// rows have their present values, and Where tests those; [Row.Place] says where the walk has
+	// met a row. Skip and Where's conditions on the start use the present places.
 	//
-	// The error is ErrGone if the version is of another epoch, or none that the
-	// log has had, or the moves since are not kept any more.
+	// The error is ErrGone if the version is of another epoch, or was never the log's, or if the
+	// store no longer keeps the moves since.
 	Walk Version
 }
 
@@ -302,22 +290,21 @@ type Cursor struct {
 // IsZero reports whether c is no place at all.
 func (c Cursor) IsZero() bool { return c.Start.IsZero() && c.ID.IsZero() }
 
-// A Keeper is a [Store] that can look after itself. Engines whose server has
-// its own tools for this need not be one.
+// A Keeper is a [Store] that can look after itself. An engine whose server has its own tools for
+// this need not be one.
 type Keeper interface {
-	// Check reads everything, verifies every checksum and compares what was
-	// derived with what it was derived from. It reports each problem found and
-	// returns an error only if it could not go on.
+	// Check reads everything, verifies every checksum and compares derived data with its origin. It
+	// reports each problem that it finds, and returns an error only if it could not go on.
 	Check(ctx context.Context, report func(problem string)) error
 	// Stats returns figures about the store.
 	Stats(ctx context.Context) (Stats, error)
-	// Backup writes a consistent copy, made while writing goes on, to the
-	// directory dir, which must not exist.
+	// Backup writes a consistent copy to the directory dir, which must not exist. Writers go on
+	// meanwhile.
 	Backup(ctx context.Context, dir string) error
-	// Compact gives space that is no longer needed back to the disk.
+	// Compact returns unused space to the disk.
 	Compact(ctx context.Context) error
-	// NewEpoch begins a new epoch. It is called after the log was taken back to
-	// an earlier state, as by restoring a backup.
+	// NewEpoch begins a new epoch. The operator's command calls it after it has taken the log back
+	// to an earlier state, as by restoring a backup.
 	NewEpoch(ctx context.Context) error
 }
 

@@ -2,8 +2,8 @@ package call
 
 import "strings"
 
-// A CallType is the callType of a row. It is an open set: what came is kept,
-// and what it means is told by its beginning.
+// A CallType is the callType of a row. It is an open set: a row keeps the text that came, and its
+// beginning tells the meaning.
 type CallType string
 
 // Inbound reports whether the call came in from the trunk: Graph's ByotIn… and
@@ -12,13 +12,12 @@ func (t CallType) Inbound() bool {
 	return hasPrefixFold(string(t), "byotin") || hasPrefixFold(string(t), "dr_in") || hasPrefixFold(string(t), "dr_unassigned_in")
 }
 
-// callTypes pairs the admin centre's names with Graph's. Where several stand
-// for one of Graph's, the first is the one we write. Microsoft documents no
-// Graph name for dr_emergency_out and dr_unassigned_in: they are kept as they
-// are.
+// callTypes pairs the admin centre's names with Graph's. Where several stand for one of Graph's, we
+// write the first. Microsoft documents no Graph name for dr_emergency_out and dr_unassigned_in,
+// which stay as they are.
 //
-// Sources: learn.microsoft.com, "PSTN usage report", table "Exported CSV";
-// callTypes seen in Graph's answers.
+// Sources: learn.microsoft.com, "PSTN usage report", table "Exported CSV"; callTypes seen in
+// Graph's answers.
 var callTypes = []struct{ admin, graph string }{
 	{"dr_in", "ByotIn"},
 	{"dr_out", "ByotOut"},
@@ -32,7 +31,7 @@ var callTypes = []struct{ admin, graph string }{
 	{"dr_out_user_conf", "ByotOutUserConf"},
 }
 
-// Graph returns the type by Graph's name, or as it is if Graph has none.
+// Graph returns the type by Graph's name, or unchanged if Graph has none.
 func (t CallType) Graph() CallType {
 	for _, p := range callTypes {
 		if strings.EqualFold(p.admin, string(t)) {
@@ -42,8 +41,7 @@ func (t CallType) Graph() CallType {
 	return t
 }
 
-// Admin returns the type by the admin centre's name, or as it is if that has
-// none.
+// Admin returns the type by the admin centre's name, or unchanged if that has none.
 func (t CallType) Admin() CallType {
 	for _, p := range callTypes {
 		if strings.EqualFold(p.graph, string(t)) {
@@ -53,8 +51,8 @@ func (t CallType) Admin() CallType {
 	return t
 }
 
-// CallTypes returns the names of every type that has more than one: Graph's
-// first, then the admin centre's, the one that we write before the others.
+// CallTypes returns the names of every type that has more than one: Graph's first, then the admin
+// centre's, beginning with the one that we write.
 func CallTypes() [][]CallType {
 	var all [][]CallType
 	index := make(map[string]int)

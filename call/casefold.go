@@ -6,10 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// Fold returns the text that stands for s in any case: Fold(a) == Fold(b) if
-// and only if strings.EqualFold(a, b). It is the form in which engines index
-// texts that are asked for by [EqualFold]. A text that is folded already is
-// returned as it is.
+// Fold returns the text that stands for s in any case: Fold(a) == Fold(b) if and only if
+// strings.EqualFold(a, b). Engines index in this form the texts that [EqualFold] asks for. It
+// returns a folded text unchanged.
 func Fold(s string) string {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
@@ -22,15 +21,15 @@ func Fold(s string) string {
 func foldAll(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
-	for _, c := range s { // what is not UTF-8 comes as U+FFFD, as EqualFold takes it
+	for _, c := range s { // bytes that are not UTF-8 come as U+FFFD, as in EqualFold
 		b.WriteRune(foldRune(c))
 	}
 	return b.String()
 }
 
-// foldRune returns the rune that stands for all that differ from c in case
-// only: the small letter of ASCII if one is among them, as k is of K and of the
-// sign of kelvin, and else the first in the order of Unicode.
+// foldRune returns the rune that stands for all that differ from c in case only: the small ASCII
+// letter if they include one, as k for K and the kelvin sign, or else the first in the order of
+// Unicode.
 func foldRune(c rune) rune {
 	if 'A' <= c && c <= 'Z' {
 		return c + 'a' - 'A'

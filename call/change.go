@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// A Version is a point in the history of a tenant's log: after so many changes
-// of one epoch. Within an epoch numbers never come again. A store that may have
-// lost changes that it has shown, such as a restored backup, begins another
-// epoch. The zero Version is no point at all.
+// A Version is a point in the history of a tenant's log: after so many changes of one epoch. Within
+// an epoch numbers never come again. A store that may have lost changes that it has shown, such as
+// a restored backup, begins another epoch. The zero Version is no point at all.
 type Version struct {
 	Epoch  uint64
 	Number uint64
@@ -21,15 +20,15 @@ type Version struct {
 // IsZero reports whether v is no point at all.
 func (v Version) IsZero() bool { return v == Version{} }
 
-// FirstRelease stands for the point at which a store of the first release was
-// upgraded. Walks that began before have it: their tokens know no version.
+// FirstRelease stands for the point at which a store of the first release was upgraded. Walks that
+// began before have it, because their tokens hold no version.
 func FirstRelease() Version { return Version{Number: noNumber} }
 
 const noNumber = 1<<64 - 1
 
 func (v Version) String() string { return fmt.Sprintf("%016x-%d", v.Epoch, v.Number) }
 
-// ParseVersion parses what [Version.String] has written.
+// ParseVersion parses the output of [Version.String].
 func ParseVersion(s string) (v Version, err error) {
 	epoch, number, _ := strings.Cut(s, "-")
 	if v.Epoch, err = strconv.ParseUint(epoch, 16, 64); err == nil {
@@ -41,25 +40,21 @@ func ParseVersion(s string) (v Version, err error) {
 	return v, nil
 }
 
-// A ChangeReader reads what has changed in the log, in the order in which it was
-// written.
+// A ChangeReader reads the changes of the log, in the order in which they were written.
 //
-// Each new, changed, moved or removed row of a tenant takes the next number of
-// that tenant. Numbers rise and may have gaps. No number is shown before what it
-// stands for is durable, and whoever has seen a number has seen all below it.
-// That holds for all processes that share the store.
+// Each new, changed, moved or removed row of a tenant takes the tenant's next number. Numbers rise
+// and may have gaps. The reader sees a number only when its change is durable, and after it has
+// seen all lower ones. That holds for all processes that share the store.
 type ChangeReader interface {
 	// Latest returns the tenant's last durable change.
 	Latest(ctx context.Context, tenant GUID) (Version, error)
-	// Changes yields the changes after the given one, up to the last that is
-	// durable, in the order of their numbers. A row may come several times, and
-	// each time as it is now. With a zero version, or one of another epoch, or
-	// one after which not all changes are kept any more, the error is ErrGone:
-	// the reader asks for Latest, reads all rows, and goes on from there. The
-	// change is valid until the next step.
+	// Changes yields the changes after the given one, up to the last durable one, in the order of
+	// their numbers. A row may come several times, each time as it is now. The error is ErrGone
+	// with a zero version, one of another epoch, or one after which the store has dropped changes:
+	// the reader then asks for Latest, reads all rows, and goes on from there. The change is valid
+	// until the next step.
 	Changes(ctx context.Context, tenant GUID, after Version) iter.Seq2[*Change, error]
-	// Await returns the tenant's last durable change as soon as that is not the
-	// given one.
+	// Await returns the tenant's last durable change as soon as it differs from the given one.
 	Await(ctx context.Context, tenant GUID, after Version) (Version, error)
 }
 
@@ -68,7 +63,7 @@ type Change struct {
 	Number uint64
 	Fate   Fate      // New, Changed, Moved, Removed or Trimmed
 	ID     GUID      // of the row; zero if Fate is Trimmed
-	Row    *Row      // as it is now; nil if it is not there any more
+	Row    *Row      // as it is now; nil if it is gone
 	Before time.Time // if Fate is Trimmed: rows that started before it are gone
 }
 
@@ -83,9 +78,8 @@ type Alias struct {
 	Of     GUID // the row, or an alias of it
 }
 
-// A Condition holds if no row with the correlation id was written after the
-// given change. A writer that has looked for such rows, and has found none that
-// are the same call as its own, relies on that.
+// A Condition holds if no row with the correlation id was written after the given change. A writer
+// relies on it that has looked for other rows of its own call and found none.
 type Condition struct {
 	Tenant      GUID
 	Correlation GUID

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The compact form of a row, in which it goes to disk and between processes.
-// It leaves out Tenant, Start and ID, which are the row's key:
+// The compact form of a row, for disk and between processes. It leaves out Tenant, Start and ID,
+// which are the row's key:
 //
 //	version   1 byte, rowVersion
 //	seen      uvarint, Row.Seen
@@ -28,19 +28,18 @@ import (
 //	          List    uvarint length, 16 bytes each
 //	extensions  if there are any, see extension.go
 //
-// Fields may be added at the end without a new version. A reader that meets a
-// bit it does not know refuses the row, because it cannot tell where the value
-// ends. An extension that it does not know it keeps.
+// A later version may add fields at the end under the same version byte. A reader that meets an
+// unknown bit refuses the row, because it cannot tell where the value ends. It keeps an unknown
+// extension.
 const rowVersion = 1
 
 const (
 	keyFields = 1<<FieldID | 1<<FieldStart
-	// claimedBit is the place of ClaimedStart among the known fields: behind
-	// those that there were at first. The fields that came later are one
-	// further.
+	// claimedBit is the place of ClaimedStart among the known fields, after those of the first
+	// release. The fields that came later have bits one higher.
 	claimedBit = FieldSharedID + 1
-	// extensionsBit says that the body has extensions. It is behind those that there
-	// were before: fields that come later have to be another one further.
+	// extensionsBit says that the body has extensions. Fields added after it need bits one higher
+	// again.
 	extensionsBit = FieldCalleeRaw + 2
 	knownBits     = NumFields + 2
 )
@@ -130,9 +129,9 @@ func (r *Row) appendField(b []byte, f Field, start time.Time) []byte {
 	return b
 }
 
-// ParseBody sets r to the row with the given key and compact form. The texts
-// of r, Source, Said and Rest included, are parts of body. It allocates only if the row has administrative
-// units and r has no room for them.
+// ParseBody sets r to the row with the given key and compact form. The texts of r, Source, Said and
+// Rest included, are parts of body. It allocates only if the row has administrative units and r has
+// no room for them.
 func (r *Row) ParseBody(tenant GUID, start time.Time, id GUID, body string) error {
 	units := r.AdministrativeUnits[:0]
 	*r = Row{Tenant: tenant, Start: start, ID: id}
@@ -170,9 +169,8 @@ func (r *Row) parseWitnesses(s string, at int, settled uint64) int {
 	return at
 }
 
-// parseFields parses the values of the known fields. It is one straight run,
-// because a loop over the table of fields takes twice as long, and every row of
-// every answer comes by here.
+// parseFields parses the values of the known fields. It is one straight run, because a loop over
+// the table of fields takes twice as long, and every row of every answer passes here.
 func (r *Row) parseFields(s string, at int, known uint64, units []GUID) int {
 	start := Ticks(r.Start)
 	if known>>FieldCorrelationID&1 != 0 {
@@ -296,16 +294,14 @@ func unitsAt(s string, at int, units []GUID) ([]GUID, int) {
 	return units, at
 }
 
-// Times are kept as ticks of 100 ns since the year 1, as .NET does. A uint64
-// holds every time that can be written in the wire form, and its big-endian
-// bytes sort as the times do.
+// Times are stored as ticks of 100 ns since the year 1, as in .NET. A uint64 holds every time that
+// the wire form can write, and its big-endian bytes sort as the times do.
 const (
 	ticksPerSecond = 10_000_000
 	unixEpoch      = 62_135_596_800 // in seconds since 0001-01-01
 )
 
-// Ticks returns the number of 100 ns since 0001-01-01T00:00:00Z; 0 for times
-// before.
+// Ticks returns the number of 100 ns since 0001-01-01T00:00:00Z; 0 for earlier times.
 func Ticks(t time.Time) uint64 {
 	s := t.Unix() + unixEpoch
 	if s < 0 {
@@ -314,15 +310,13 @@ func Ticks(t time.Time) uint64 {
 	return uint64(s)*ticksPerSecond + uint64(t.Nanosecond()/100)
 }
 
-// TimeOf returns the time of the given number of ticks, in UTC. TimeOf(0) is
-// the zero time.
+// TimeOf returns the time of the given number of ticks, in UTC. TimeOf(0) is the zero time.
 func TimeOf(ticks uint64) time.Time {
 	return time.Unix(int64(ticks/ticksPerSecond)-unixEpoch, int64(ticks%ticksPerSecond)*100).UTC()
 }
 
-// appendTime appends t as a varint of its distance from the start of the call:
-// twice the milliseconds, or twice the ticks and one if milliseconds do not
-// suffice.
+// appendTime appends t as a varint of its distance from the start of the call: twice the
+// milliseconds, or twice the ticks plus one if t is no whole number of milliseconds away.
 func appendTime(b []byte, t, start time.Time) []byte {
 	d := int64(Ticks(t) - Ticks(start))
 	if d%10_000 == 0 {
@@ -332,9 +326,8 @@ func appendTime(b []byte, t, start time.Time) []byte {
 	return binary.AppendVarint(b, d*2+1)
 }
 
-// The functions that take a body apart return a value and where it ends. If
-// there is none that is badly, far behind the end of any body, where there is
-// none either.
+// The functions that parse a body return a value and the position after it. On failure that is
+// badly, a position far beyond the end of any body, at which all later ones fail too.
 const badly = math.MaxInt / 2
 
 func byteAt(s string, at int) (byte, int) {

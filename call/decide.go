@@ -9,21 +9,20 @@ import (
 
 // What a row shows is a function of the set of its testimonies:
 //
-//   - A number is that of the best testimony; but if it is masked, the whole number
-//     of the best one among those that agree with it in the digits that both show.
-//   - The times, the duration and whether the call was answered are one group. They
-//     are those of one testimony, the best one that tells when the call began and how
-//     it went; others add what it does not tell, as long as nothing contradicts
-//     anything else.
+//   - A number is that of the best testimony. If that one is masked, the row shows the whole number
+//     of the best testimony that agrees with it in the digits that both show.
+//   - The times, the duration and whether the call was answered are one group. They come from one
+//     testimony, the best one that knows when the call began and how it went. Others fill its gaps
+//     where nothing contradicts anything else.
 //   - The SIP code, its phrase and the subcode go with them.
-//   - Each other field is that of the best testimony that tells it.
+//   - Each other field is that of the best testimony that has it.
 //
-// All of this is decided for those who are authenticated first. The others add what
-// is not told then, and the digits behind a mask, and change nothing.
+// Authenticated voices decide first. The others fill gaps and the digits behind a mask, and change
+// nothing.
 
 var (
-	// times are the fields that are taken from one testimony, in the order in which
-	// what it does not tell is looked for elsewhere.
+	// times are the fields that come from one testimony, in the order in which fill looks elsewhere
+	// for missing ones.
 	times = [...]Field{FieldStart, FieldSuccessful, FieldFailure, FieldEnd, FieldInvite, FieldDuration}
 
 	timeSet   = setOf(times[:]...)
@@ -34,8 +33,8 @@ var (
 	plainFields = allFields &^ (timeSet | codeSet | numberSet | 1<<FieldCallType)
 )
 
-// decide makes r show what the testimonies say, which are in the order of
-// compare. Its id and tenant stay.
+// decide makes r show what the testimonies say, which must be in the order of compare. Its id and
+// tenant stay.
 func (r *Row) decide(all []*testimony) {
 	r.By = [NumFields]Witness{}
 	for f := range ((timeSet | codeSet | 1<<FieldCallType) &^ (1 << FieldStart)).all {
@@ -63,7 +62,7 @@ func (r *Row) decide(all []*testimony) {
 	r.assume(all)
 }
 
-// show gives r what a testimony says of some fields.
+// show copies some fields of a testimony into r.
 func (r *Row) show(t *testimony, fields fieldSet) {
 	for f := range fields.all {
 		if r.By[f] = t.by; f != FieldID {
@@ -94,13 +93,13 @@ func (r *Row) decideNumber(f Field, all []*testimony) {
 
 func masked(number string) bool { return strings.Contains(number, "*") }
 
-// unmasks reports whether a number is a whole one that agrees with a masked one in
-// every digit that this shows. There must be one, or any number would do.
+// unmasks reports whether a whole number agrees with a masked one in every digit that this shows.
+// The masked one must show a digit, or any number would do.
 func unmasks(whole, part string) bool {
 	return whole != "" && !masked(whole) && strings.ContainsAny(part, "0123456789") && sameNumber(whole, part)
 }
 
-// decideCall decides what of a call belongs together, as far as it is not decided yet.
+// decideCall decides the fields of a call that belong together, where they are still open.
 func (r *Row) decideCall(all []*testimony) {
 	for _, t := range all {
 		if r.By[FieldCallType] == 0 && t.said.has(FieldCallType) && subcodeOfType(r.CallEndSubReason, t.row.CallType) {
@@ -116,7 +115,7 @@ func (r *Row) decideCall(all []*testimony) {
 	r.decideCodes(chief, all)
 }
 
-// told returns the fields that a witness has told.
+// told returns the fields that have a witness.
 func (r *Row) told() (s fieldSet) {
 	for f, w := range r.By {
 		if w != 0 {
@@ -126,10 +125,9 @@ func (r *Row) told() (s fieldSet) {
 	return s
 }
 
-// follow takes the times of one testimony whole, and returns it: the best that tells
-// both when the call began and how it went. If none does it is the best of a source
-// that tells so in all, what it has only concluded included; or else the best that
-// tells anything of it.
+// follow takes the times of one testimony whole, and returns it: the best one that knows both when
+// the call began and how it went. If none does, it takes the best one of a source whose testimonies
+// together know both, conclusions included; or else the best one that has any of the times.
 func (r *Row) follow(all []*testimony) (chief *testimony) {
 	for _, t := range all {
 		if t.complete() {
@@ -157,8 +155,8 @@ func (r *Row) follow(all []*testimony) (chief *testimony) {
 	return chief
 }
 
-// fill takes those of the times that are not told yet, from the best that agrees; of
-// the one source only of which a testimony is given.
+// fill sets those of the times that are still open, from the best testimony that agrees. If of is
+// not nil, only the source of that testimony counts.
 func (r *Row) fill(all []*testimony, of *testimony) {
 	for _, f := range times {
 		for _, t := range all {
@@ -169,7 +167,7 @@ func (r *Row) fill(all []*testimony, of *testimony) {
 	}
 }
 
-// over reports whether r shows how the call went, and when that was.
+// over reports whether r shows how the call went, and when.
 func (r *Row) over() bool {
 	switch r.went(r.told()) {
 	case wentWell:
@@ -180,8 +178,8 @@ func (r *Row) over() bool {
 	return false
 }
 
-// complete reports whether t tells when the call began and how it went. A call that
-// failed began with its INVITE.
+// complete reports whether t knows when the call began and how it went. A failed call began with
+// its INVITE.
 func (t *testimony) complete() bool {
 	said := t.times()
 	if t.tells(FieldFailure) {
@@ -190,10 +188,9 @@ func (t *testimony) complete() bool {
 	return said.has(FieldStart) && (t.tells(FieldEnd) || t.said.has(FieldDuration) && t.said.has(FieldSuccessful))
 }
 
-// times returns which of the times t says. A voice that has said them one after another,
-// as a source does by whose clock messages came from different hours, may contradict
-// itself: then the start, or the INVITE, counts as not said if it lies behind the end.
-// Microsoft's own records stand as they are.
+// times returns the times that t has. A voice may contradict itself if it learned them one after
+// another, from messages whose clocks were hours apart: then the start, or the INVITE, counts as
+// missing if it lies behind the end. Microsoft's own records stand as they are.
 func (t *testimony) times() fieldSet {
 	said := t.said & timeSet
 	if t.by.oneVoice() {
@@ -212,12 +209,12 @@ func (t *testimony) times() fieldSet {
 	return said
 }
 
-// tells reports whether t says something of f, and not that there is none.
+// tells reports whether t has a value of f, and not just the word that there is none.
 func (t *testimony) tells(f Field) bool { return t.said.has(f) && t.row.Known(f) }
 
-// assume adds what follows from what is shown and nobody has told, unless Graph
-// alone speaks, which stands as it is told: a start; that a call which has ended and
-// has not failed was answered; and how long it lasted.
+// assume adds what follows from the shown fields where no voice has spoken: a start; that a call
+// which has ended and has not failed was answered; and how long it lasted. It leaves a row of Graph
+// alone as Graph sent it.
 func (r *Row) assume(all []*testimony) {
 	r.assumeStart(all)
 	if !slices.ContainsFunc(all, func(t *testimony) bool { return t.by.Kind() != Graph }) {
@@ -237,9 +234,9 @@ func wholeSeconds(d time.Duration) int32 {
 	return int32(max(0, min(d/time.Second, math.MaxInt32)))
 }
 
-// measure makes the duration what lies between the start and the end, if it was we
-// who have counted it: what SIP tells of a call may come in pieces long after each
-// other. That of other witnesses is a fact of its own.
+// measure sets the duration to the time between start and end if trunklog computed it, from SIP or
+// by inference: SIP messages of one call may arrive long after each other. The duration of another
+// witness is a fact of its own.
 func (r *Row) measure() {
 	told, start, end := r.By[FieldDuration], r.By[FieldStart], r.By[FieldEnd]
 	ours := told.Kind() == SIP || told.Kind() == Inferred
@@ -249,8 +246,8 @@ func (r *Row) measure() {
 	}
 }
 
-// assumeStart gives r a start if nobody has told it: when the INVITE came, or else
-// the call failed or ended. By says of such a start that nobody has told it.
+// assumeStart gives r a start if no voice has: the time of the INVITE, or else of the failure or
+// the end. By of such a start is 0.
 func (r *Row) assumeStart(all []*testimony) {
 	if r.By[FieldStart] != 0 {
 		return
@@ -278,8 +275,8 @@ func firstTime(all ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// agrees reports whether r may take from t another of the times without
-// contradicting itself. How the call went is taken only with the time of it.
+// agrees reports whether r may take field f of the times from t without contradicting itself. It
+// takes how the call went only with the time of it.
 func (r *Row) agrees(t *testimony, f Field) bool {
 	w := &t.row
 	start := r.Start
@@ -314,13 +311,13 @@ func (r *Row) agrees(t *testimony, f Field) bool {
 // before reports whether two times are known and a lies before b.
 func before(a, b time.Time) bool { return !a.IsZero() && !b.IsZero() && a.Before(b) }
 
-// isDuration reports whether a call may have lasted so long, as far as it is known
-// when it began and ended.
+// isDuration reports whether a call may have lasted so long, given its begin and end where they are
+// known.
 func isDuration(start, end time.Time, seconds int32) bool {
 	return start.IsZero() || end.IsZero() || time.Duration(seconds)*time.Second == end.Sub(start).Truncate(time.Second)
 }
 
-// How a call went, as far as it is known.
+// outcome is how a call went, if that is known.
 type outcome uint8
 
 const (
@@ -332,7 +329,7 @@ const (
 // failing is the least SIP code that is no success (RFC 3261, section 7.2).
 const failing = 300
 
-// went returns how the call went, by those of its fields that are told.
+// went returns how the call went, judged by those fields that are in told.
 func (r *Row) went(told fieldSet) outcome {
 	switch {
 	case told.has(FieldSuccessful) && r.Successful:
@@ -349,8 +346,8 @@ func (r *Row) went(told fieldSet) outcome {
 	return wentUnknown
 }
 
-// decideCodes takes the SIP code, its phrase and the subcode: those of the chief as
-// they are, or else what others say of a call that went the same way.
+// decideCodes sets the SIP code, its phrase and the subcode: those of the chief unchanged, or else
+// those of others for a call that went the same way.
 func (r *Row) decideCodes(chief *testimony, all []*testimony) {
 	for _, f := range [...]Field{FieldFinalSIPCode, FieldCallEndSubReason, FieldFinalSIPPhrase} {
 		if chief != nil && chief.said.has(f) && (f != FieldCallEndSubReason || r.takesSubcode(chief)) {
@@ -364,7 +361,7 @@ func (r *Row) decideCodes(chief *testimony, all []*testimony) {
 	}
 }
 
-// takesCode reports whether what t says of a code goes with how the call went.
+// takesCode reports whether t's code field f fits how the call went.
 func (r *Row) takesCode(t *testimony, f Field) bool {
 	went := r.went(r.told())
 	if own := t.row.went(t.said & timeSet); own != wentUnknown && own != went {
@@ -380,8 +377,8 @@ func (r *Row) takesCode(t *testimony, f Field) bool {
 	return !t.said.has(FieldFinalSIPCode) || t.row.FinalSIPCode == r.FinalSIPCode
 }
 
-// takesSubcode reports whether the subcode of t goes with the code and the type that
-// r shows, or whether these are those of t, who then knows what it says.
+// takesSubcode reports whether the subcode of t fits the code and the type that r shows, or whether
+// t is the source of both.
 func (r *Row) takesSubcode(t *testimony) bool {
 	code := r.FinalSIPCode
 	if r.went(r.told()) == wentWell {

@@ -1,8 +1,7 @@
 package call
 
-// Distance returns how many bytes must be added, removed or changed to make b of
-// a (Levenshtein), to find what somebody meant who has misspelt a name. Of long
-// texts only the first 64 bytes count.
+// Distance returns how many bytes must be added, removed or changed to make b of a (Levenshtein).
+// It serves to guess the name that a user has misspelt. It compares at most the first 64 bytes.
 func Distance(a, b string) int {
 	const most = 64
 	a, b = a[:min(len(a), most)], b[:min(len(b), most)]

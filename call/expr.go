@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// An Expr is a condition on a row. The set of types is closed: [And], [Or],
-// [Not], [Compare], [TextMatch], [Digits], [NumberLike] and [SeenBy]. An engine may
-// translate an Expr to its own language, use an index for a part of it, or call Match for each
-// row; the answer is the same.
+// An Expr is a condition on a row. The set of types is closed: [And], [Or], [Not], [Compare],
+// [TextMatch], [Digits], [NumberLike] and [SeenBy]. An engine may translate an Expr to its own
+// language, use an index for a part of it, or call Match for each row; the answer is the same.
 //
-// A field whose value is not known compares as its zero value. Whoever needs
-// "known" asks for Compare{f, NE, zero}.
+// A field whose value is not known compares as its zero value. A caller that needs "known" asks for
+// Compare{f, NE, zero}.
 type Expr interface {
 	Match(r *Row) bool
 	expr()
@@ -40,10 +39,9 @@ const (
 	GE
 )
 
-// Compare holds if the field stands in relation Op to Value. Value is a GUID,
-// string, time.Time, int32 or bool, as the type of the field asks for.
-// Booleans and GUIDs know EQ and NE only. A Value of the wrong type matches no
-// row.
+// Compare holds if the field stands in relation Op to Value. Value is a GUID, string, time.Time,
+// int32 or bool, the Go type of the field. Booleans and GUIDs have EQ and NE only. A Value of the
+// wrong type matches no row.
 type Compare struct {
 	Field Field
 	Op    Op
@@ -69,15 +67,14 @@ type TextMatch struct {
 	Part  string
 }
 
-// Digits holds if the caller or the callee of a call is the given number. Only
-// digits count, so that "+49 30 1234-567" is the same as "49301234567". A
-// stored number that Microsoft has masked ("+49301234***") is taken for every
-// number that it can stand for.
+// Digits holds if the caller or the callee of a call is the given number. Only digits count, so
+// that "+49 30 1234-567" is the same as "49301234567". A stored number that Microsoft has masked
+// ("+49301234***") matches every number that it can stand for.
 type Digits string
 
-// NumberLike holds if the caller or the callee of a call can be a number of this form.
-// A '*' by itself stands for any digits, also for none, and several of them for as many
-// digits, as in a number that Microsoft has masked. Else it is as [Digits].
+// NumberLike holds if the caller or the callee of a call can be a number of this form. A single '*'
+// stands for any digits or none, and several together for as many digits, as in a number that
+// Microsoft has masked. The rest is as in [Digits].
 type NumberLike string
 
 // SeenBy holds if every kind of All has spoken of the call and no kind of None
@@ -192,8 +189,8 @@ func (d Digits) Match(r *Row) bool {
 // Match implements [Expr].
 func (n NumberLike) Match(r *Row) bool { return n.is(r.Caller) || n.is(r.Callee) }
 
-// is reports whether a stored number can be of the form. It does not allocate for what
-// is no longer than a number.
+// is reports whether a stored number can be of the form. It does not allocate for texts of ordinary
+// length.
 func (n NumberLike) is(stored string) bool {
 	var room [32]byte
 	have := room[:0]
@@ -202,7 +199,7 @@ func (n NumberLike) is(stored string) bool {
 			have = append(have, stored[i])
 		}
 	}
-	// The last '*' that was met may stand for one digit more, from back on.
+	// On a mismatch the last '*' takes one digit more, from back on.
 	i, j, star, back := 0, 0, -1, 0
 	for j < len(have) {
 		for i < len(n) && !isSymbol(n[i]) {
@@ -228,13 +225,12 @@ func (n NumberLike) is(stored string) bool {
 	return i == len(n) && len(have) > 0
 }
 
-// anyDigits reports whether there is a '*' by itself at i.
+// anyDigits reports whether there is a single '*' at i.
 func (n NumberLike) anyDigits(i int) bool {
 	return n[i] == '*' && (i == 0 || n[i-1] != '*') && (i+1 == len(n) || n[i+1] != '*')
 }
 
-// HasAnyDigits reports whether there is a '*' by itself in n, without which it holds as
-// [Digits] does.
+// HasAnyDigits reports whether n has a single '*'. Without one it holds as [Digits] does.
 func (n NumberLike) HasAnyDigits() bool {
 	for i := range len(n) {
 		if n.anyDigits(i) {
@@ -247,8 +243,8 @@ func (n NumberLike) HasAnyDigits() bool {
 // Match implements [Expr].
 func (s SeenBy) Match(r *Row) bool { return r.Seen&s.All == s.All && r.Seen&s.None == 0 }
 
-// sameNumber reports whether the number asked for can be the one stored, whose
-// last digits may be masked. Neither allocates.
+// sameNumber reports whether the number asked for can be the stored one, whose last digits may be
+// masked. It does not allocate.
 func sameNumber(asked, stored string) bool {
 	i, n := 0, 0
 	for j := range len(stored) {
@@ -273,9 +269,8 @@ func sameNumber(asked, stored string) bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// AppendDigits appends the digits of a number to b, up to the first masked
-// one, and reports how many masked ones follow. It is the form in which
-// engines index numbers.
+// AppendDigits appends the digits of a number to b, up to the first masked one, and reports how
+// many masked ones follow. Engines index numbers in this form.
 func AppendDigits(b []byte, number string) (digits []byte, masked int) {
 	for i := range len(number) {
 		switch c := number[i]; {
@@ -288,8 +283,8 @@ func AppendDigits(b []byte, number string) (digits []byte, masked int) {
 	return b, masked
 }
 
-// MapIDs returns x with to(id) in the place of each id of a row that it asks
-// for. An engine puts the ids of rows in the place of their aliases.
+// MapIDs returns x with to(id) in the place of each row id. Engines use it to replace aliases by
+// the ids of their rows.
 func MapIDs(x Expr, to func(GUID) GUID) Expr {
 	switch x := x.(type) {
 	case And:

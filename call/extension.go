@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// Behind the values of a body may stand what few rows have, or what was thought of
-// later: the extensions, each
+// After the values of a body come the extensions: what few rows have, and what later versions
+// added. Each is
 //
 //	tag     uvarint, greater than that of the one before
 //	length  uvarint
 //	bytes
 //
-// and a 0 in the place of another tag, so that a body that was cut off is known as
-// such. A binary keeps those whose tags it does not know, as
-// they are, in Row.Rest. Tags are part of what is kept on disk. These are reserved:
+// and a 0 in the place of another tag ends them, so that a reader recognises a body that was cut
+// off. A binary keeps extensions with unknown tags unchanged in Row.Rest. Tags are part of the
+// format on disk. These are reserved:
 //
 //	4   when it rang first (18x)
 //	5   who has made the end
@@ -28,7 +28,7 @@ const (
 	tagSource = 1 // Row.Source
 	tagFaces  = 2 // Row.Faces: no bytes
 	tagSaid   = 3 // Row.Said
-	firstRest = 4 // the tags from here on are kept in Row.Rest
+	firstRest = 4 // Row.Rest keeps the tags from here on
 )
 
 // hasExtensions reports whether the body of r has extensions.
@@ -59,8 +59,8 @@ func appendExtension(b []byte, tag uint64, value string) []byte {
 	return append(b, value...)
 }
 
-// extensionAt returns the extension at the given place of s, whose tag must be
-// greater than after, and where it ends.
+// extensionAt returns the extension at the given place of s, and where it ends. Its tag must be
+// greater than after.
 func extensionAt(s string, at int, after uint64) (tag uint64, value string, end int) {
 	tag, at = uvarintAt(s, at)
 	if value, at = textAt(s, at); tag <= after {
@@ -69,8 +69,8 @@ func extensionAt(s string, at int, after uint64) (tag uint64, value string, end 
 	return tag, value, at
 }
 
-// parseExtensions parses the extensions, of which there is at least one, and returns
-// where they end.
+// parseExtensions parses the extensions, of which there is at least one, and returns where they
+// end.
 func (r *Row) parseExtensions(s string, at int) int {
 	rest := -1
 	for last := uint64(0); last == 0 || at >= len(s) || s[at] != 0; {
@@ -97,7 +97,7 @@ func (r *Row) parseExtensions(s string, at int) int {
 	return at + 1
 }
 
-// checkExtensions reports whether what r has beyond its fields can be written.
+// checkExtensions reports whether the extensions of r can be written.
 func (r *Row) checkExtensions() error {
 	if err := checkText("its source", r.Source); err != nil {
 		return err
@@ -110,9 +110,8 @@ func (r *Row) checkExtensions() error {
 	return nil
 }
 
-// mergeRest returns the extensions of two rows of one call whose meaning is not
-// known here. If both have one and it is not the same, that with the greater bytes
-// stands, so that no order matters.
+// mergeRest merges the unknown extensions of two rows of one call. If both have a tag with
+// different bytes, the greater bytes stand, so that the order of rows does not matter.
 func mergeRest(a, b string) string {
 	var out []byte
 	for i, j := 0, 0; i < len(a) || j < len(b); {
@@ -120,7 +119,7 @@ func mergeRest(a, b string) string {
 		y, w, nextB := extensionAt(b, j, 0)
 		switch {
 		case i < len(a) && nextA > len(a), j < len(b) && nextB > len(b):
-			return max(a, b) // neither came out of a body
+			return max(a, b) // one of them is malformed
 		case j >= len(b) || i < len(a) && x < y:
 			out, i = appendExtension(out, x, v), nextA
 		case i >= len(a) || y < x:

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Field is one field of a [Row]. The numbers are part of what is kept on
-// disk: new ones are added at the end.
+// A Field is one field of a [Row]. The numbers are part of the format on disk: add new ones at the
+// end.
 type Field uint8
 
 // The fields, in the order in which Graph writes them. Those from
@@ -57,7 +57,7 @@ const (
 	List
 )
 
-// fields names each field as Graph does, and ours in its manner.
+// fields gives each field its name in Graph, and ours a name in the same manner.
 var fields = [NumFields]struct {
 	name string
 	typ  Type
@@ -95,7 +95,7 @@ var fields = [NumFields]struct {
 // String returns the field's name in Graph, such as "startDateTime".
 func (f Field) String() string { return fields[f].name }
 
-// OnWire reports whether Graph has the field at all, in beta at least.
+// OnWire reports whether Graph has the field, at least in beta.
 func (f Field) OnWire() bool { return f < FieldSharedID }
 
 // Type returns the field's type.
@@ -111,8 +111,7 @@ func FieldNamed(name string) (Field, bool) {
 	return 0, false
 }
 
-// The accessors by type. Each panics if the field is of another type: that is
-// a bug of the caller.
+// The accessors by type. Each panics if the field is of another type, which is a bug of the caller.
 
 // GUID returns the value of an [ID] field.
 func (r *Row) GUID(f Field) GUID { return *r.idAt(f) }
@@ -196,7 +195,7 @@ func (r *Row) take(w *Row, f Field) {
 	}
 }
 
-// clear takes from r its value in f.
+// clear sets r's value of f to zero.
 func (r *Row) clear(f Field) {
 	switch f.Type() {
 	case ID:

@@ -8,12 +8,11 @@ import (
 
 // Fold adds to r what w says of the same call, and reports whether r changed.
 //
-// What a row shows is a function of the set of what was said of its call, by whom
-// and by which source, and of nothing else but its id and tenant, which stay. Of one
-// voice, which is a witness of one source, the later word stands, field by field;
-// what is absent says nothing. So rows of different voices may be folded in any
-// order, in any grouping, and as often as one likes. Start is taken like the other
-// times, so that r may have another place in the log afterwards.
+// What a row shows is a function of the set of testimonies of its call, each with its witness and
+// source, and of nothing else but its id and tenant, which stay. Within one voice, which is a
+// witness of one source, the later word stands, field by field; an absent field says nothing. So a
+// caller may fold rows of different voices in any order, in any grouping, and as often as it likes.
+// Fold decides Start like the other times, so that r may have another place in the log afterwards.
 //
 // r may share memory with w afterwards.
 func (r *Row) Fold(w *Row) (changed bool) {
@@ -45,7 +44,7 @@ func (r *Row) Fold(w *Row) (changed bool) {
 	return true
 }
 
-// showAll makes r show, and keep, what the testimonies on a bench say.
+// showAll makes r show, and keep, the testimonies on a bench.
 func (r *Row) showAll(b *bench) {
 	for i := range b.all {
 		b.order = append(b.order, &b.all[i])
@@ -55,8 +54,8 @@ func (r *Row) showAll(b *bench) {
 	r.keepSaid(b.order)
 }
 
-// Infer makes r, which no store has yet, show what follows from what was said of it, as
-// every row does that was folded: how long a call lasted of which nobody told it.
+// Infer completes r, which no store has yet, as Fold completes every other row: with what follows
+// from its fields, such as the duration of a call that came without one.
 func (r *Row) Infer() {
 	b := benches.Get().(*bench)
 	defer b.leave()
@@ -66,8 +65,8 @@ func (r *Row) Infer() {
 	r.showAll(b)
 }
 
-// repeats reports whether w says only what the one source of r has said already, as
-// a record does that is read once more.
+// repeats reports whether w says only what the one source of r has said already, as when a source
+// reads a record twice.
 func (r *Row) repeats(w *Row) bool {
 	if r.Said != "" || w.Said != "" || r.Source != w.Source || r.Faces != w.Faces {
 		return false
@@ -80,8 +79,8 @@ func (r *Row) repeats(w *Row) bool {
 	return true
 }
 
-// startAsClaimed makes the start that was kept beside the one under which a row of
-// the first release was published the start that was told.
+// startAsClaimed makes ClaimedStart the Start. The first release published such a row under another
+// start, and kept the true one beside it.
 func (r *Row) startAsClaimed() bool {
 	if r.ClaimedStart.IsZero() {
 		return false
@@ -97,8 +96,8 @@ func (r *Row) asClaimed() *Row {
 	return &c
 }
 
-// A bench is what Fold works on. Rows are large, and every row of a second witness
-// comes by here.
+// A bench is the working memory of Fold. Rows are large, and Fold sees every row of a second
+// witness, so benches are pooled.
 type bench struct {
 	all   []testimony
 	order []*testimony
@@ -108,7 +107,7 @@ var benches = sync.Pool{New: func() any {
 	return &bench{all: make([]testimony, 0, 4), order: make([]*testimony, 0, 4)}
 }}
 
-// leave gives the bench back, without anything that was on it.
+// leave clears the bench and gives it back to the pool.
 func (b *bench) leave() {
 	clear(b.all[:cap(b.all)])
 	clear(b.order)

@@ -21,9 +21,8 @@ const (
 	numSlots
 )
 
-// A Dim is one thing about a call by which calls are grouped. The set is
-// closed: what else one may want to group by, such as who ended the call or
-// whose fault it was, follows from these when the question is asked.
+// A Dim is one property of a call by which calls are grouped. The set is closed: other properties,
+// such as who ended the call or whose fault it was, follow from these when the question is asked.
 type Dim uint8
 
 // The dimensions, in the order of [Key].
@@ -54,15 +53,14 @@ func (d Dim) String() string {
 // A Grouping says which calls are added up with which.
 type Grouping struct {
 	Every Slot
-	// Zone is whose clock divides the time: a day is a date there, and has 23 or
-	// 25 hours when the clocks are changed; an hour that the clock shows twice is
-	// two. Nil is UTC.
+	// Zone is the clock that divides the time: a day is a date there, and has 23 or 25 hours when
+	// the clocks change; an hour that the clock shows twice counts as two. Nil is UTC.
 	Zone *time.Location
 	By   []Dim
 }
 
-// Check reports whether g can be asked together with q. Groups are of all rows
-// that q selects, so that After, Skip, Limit and Reverse are refused.
+// Check reports whether g goes with q. Groups cover all rows that q selects, so Check refuses
+// After, Skip, Limit and Reverse.
 func (g Grouping) Check(q Query) error {
 	if g.Every >= numSlots {
 		return fmt.Errorf("%w: there is no slot of time %d", ErrInvalid, g.Every)
@@ -78,12 +76,12 @@ func (g Grouping) Check(q Query) error {
 	return nil
 }
 
-// A Group is what calls add up to that are alike in the dimensions asked for
-// and start in the same slot. It has one call at least.
+// A Group is the sum of the calls that start in the same slot and are alike in the dimensions asked
+// for. It has one call at least.
 type Group struct {
-	// At is when the slot begins, in the zone of the question; zero if that has no
-	// slots. Of hours and quarters it is the clock's time cut down, with the
-	// offset that was in force at the call; of days the first moment of the date.
+	// At is when the slot begins, in the zone of the question; zero if that has no slots. For hours
+	// and quarters it is the clock's time cut down, with the offset at the time of the call; for
+	// days it is the first moment of the date.
 	At  time.Time
 	Key Key
 	Sums
@@ -91,44 +89,43 @@ type Group struct {
 
 // A Key holds the values of the dimensions. Those not asked for are zero.
 type Key struct {
-	Trunk    string // with a to z for A to Z, as host names compare
+	Trunk    string // with a to z for A to Z, because host names ignore case
 	Inbound  bool   // see [CallType.Inbound]
 	CallType string
 	Code     int32 // finalSipCode
 	Subcode  int32 // callEndSubReason
-	Rang     bool  // the callee's side was heard ringing; no row says so yet
+	Rang     bool  // the callee's side rang; no row says so yet
 	Answered bool  // see [Row.Successful]
 	User     GUID
 }
 
-// Sums are what calls add up to. A call counts as answered if it is
-// [Row.Successful].
+// Sums are the totals of calls. A call counts as answered if it is [Row.Successful].
 type Sums struct {
 	Calls    int64
 	Answered int64
 	Seconds  int64 // of [Row.Duration]
-	// Under6, Under10 and Under15 are the answered calls of fewer seconds.
+	// Under6, Under10 and Under15 count the answered calls of fewer seconds.
 	Under6, Under10, Under15 int64
-	// AnswerMS are the milliseconds from the invite to the start of AnswerN
-	// answered calls: those of which both times are known and in order.
+	// AnswerMS are the milliseconds from the invite to the start, summed over the AnswerN answered
+	// calls whose two times are known and in order.
 	AnswerMS, AnswerN int64
-	// RingMS are the milliseconds from the invite to the first ringing of RingN
-	// calls. No row says yet when it rang.
+	// RingMS are the milliseconds from the invite to the first ringing, summed over RingN calls. No
+	// row has the time of ringing yet.
 	RingMS, RingN int64
 }
 
 // NumSums is how many numbers [Sums] has.
 const NumSums = 10
 
-// Values returns the numbers of s in an order that engines may keep on disk: new
-// ones are added at the end.
+// Values returns the numbers of s in the order in which engines keep them on disk: add new ones at
+// the end.
 func (s *Sums) Values() [NumSums]*int64 {
 	return [...]*int64{
 		&s.Calls, &s.Answered, &s.Seconds, &s.Under6, &s.Under10, &s.Under15, &s.AnswerMS, &s.AnswerN, &s.RingMS, &s.RingN,
 	}
 }
 
-// Add adds t to s, n times: -1 takes it away.
+// Add adds t to s, n times; with -1 it subtracts t.
 func (s *Sums) Add(t *Sums, n int64) {
 	s.Calls += n * t.Calls
 	s.Answered += n * t.Answered
@@ -142,7 +139,7 @@ func (s *Sums) Add(t *Sums, n int64) {
 	s.RingN += n * t.RingN
 }
 
-// sumsOf returns what r adds.
+// sumsOf returns the sums of r alone.
 func sumsOf(r *Row) Sums {
 	s := Sums{Calls: 1, Seconds: int64(r.Duration)}
 	if !r.Successful {
@@ -189,8 +186,8 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// foldTrunk returns the name of a trunk as host names compare: in any case of
-// A to Z. It allocates only if there is something to change.
+// foldTrunk returns the name of a trunk with small letters for A to Z, because host names ignore
+// case. It allocates only if there is something to change.
 func foldTrunk(s string) string {
 	for i := range len(s) {
 		if c := s[i]; 'A' <= c && c <= 'Z' {

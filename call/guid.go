@@ -12,7 +12,7 @@ import (
 // (RFC 9562). The zero GUID means not known; as a tenant it is [Unassigned].
 type GUID [16]byte
 
-// Unassigned is the tenant of rows whose tenant cannot be told.
+// Unassigned is the tenant of rows whose tenant is unknown.
 var Unassigned GUID
 
 // ParseGUID reads a GUID in any of the forms that clients and vendors write:
@@ -61,12 +61,12 @@ func unhex(dst []byte, s string) bool {
 	return true
 }
 
-// HexDigit returns what a hexadecimal digit stands for, in upper or lower case, and 255
-// for any other byte.
+// HexDigit returns the value of a hexadecimal digit, in upper or lower case, and 255 for any
+// other byte.
 func HexDigit(c byte) byte { return hexDigits[c] }
 
-// hexDigits are what bytes stand for as digits; 255 if they are none. A table,
-// because no processor guesses which of three branches the next digit takes.
+// hexDigits maps a byte to its value as a digit, or to 255. It is a table, because no processor
+// predicts which of three branches the next digit takes.
 var hexDigits = func() (digits [256]byte) {
 	for i := range digits {
 		digits[i] = 255
@@ -85,12 +85,12 @@ func NewGUID() GUID {
 	return g.stamp(4)
 }
 
-// trunklogSpace is the name space of [NameGUID]. It must never change: it is
-// part of the ids of rows that are already kept.
+// trunklogSpace is the name space of [NameGUID]. It must never change: the ids of stored rows
+// depend on it.
 var trunklogSpace = GUID{0x6b, 0x1f, 0x0d, 0x1e, 0x5c, 0x2a, 0x4f, 0x0b, 0x9d, 0x3b, 0x74, 0x72, 0x75, 0x6e, 0x6b, 0x6c}
 
-// NameGUID returns the GUID that belongs to the given parts (RFC 9562,
-// version 5), so that reading the same thing twice gives the same row.
+// NameGUID returns the GUID of the given parts (RFC 9562, version 5), so that reading the same
+// thing twice gives the same row.
 func NameGUID(parts ...string) GUID {
 	h := sha1.New()
 	h.Write(trunklogSpace[:])

@@ -11,23 +11,22 @@ const (
 	FindID LookupKind = iota + 1
 	// FindCorrelation finds the rows with the correlation id.
 	FindCorrelation
-	// FindWritten finds the rows whose caller or callee has the digits and '*' of
-	// Text, in this order, and no others.
+	// FindWritten finds exactly the rows whose caller or callee has the digits and '*' of Text, in
+	// this order.
 	FindWritten
-	// FindNumber finds the rows whose caller or callee can be the number Text: those
-	// with its digits, and masked ones.
+	// FindNumber finds the rows whose caller or callee can be the number Text: those with its
+	// digits, and masked ones.
 	FindNumber
-	// FindMasked finds the rows whose caller or callee can be one of the numbers that
-	// Text, in which there is a '*', stands for.
+	// FindMasked finds the rows whose caller or callee can be one of the numbers that Text, which
+	// has a '*', stands for.
 	FindMasked
-	// FindName finds the rows whose principal name is folded to Text, see [Fold].
+	// FindName finds the rows whose principal name folds to Text, see [Fold].
 	FindName
 	// FindUser finds the rows with the user id.
 	FindUser
 )
 
-// A Lookup is a question that an index answers. Two that are equal find the
-// same rows.
+// A Lookup is a question that an index answers. Two equal ones find the same rows.
 type Lookup struct {
 	By   LookupKind
 	ID   GUID   // of FindID, FindCorrelation and FindUser
@@ -59,7 +58,7 @@ func (l Lookup) Shown() string {
 	return shown
 }
 
-// rows returns how many rows l may find, compared with others.
+// rows ranks l by how many rows it may find, compared with other kinds.
 func (l Lookup) rows() int {
 	switch l.By {
 	case FindID:
@@ -78,8 +77,7 @@ func (l Lookup) rows() int {
 	return 10_000
 }
 
-// Symbols returns the digits and '*' of a number, which are what counts when it
-// is compared with another.
+// Symbols returns the digits and '*' of a number; comparisons of numbers use only these.
 func Symbols(number string) string {
 	for i := range len(number) {
 		if !isSymbol(number[i]) {

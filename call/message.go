@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// A Message is one SIP message that is kept so that a call can be looked at
-// later: without its body, and without the headers that hold credentials.
+// A Message is one SIP message, kept so that an operator can look at the call later. It has neither
+// its body nor the headers that hold credentials.
 type Message struct {
-	// Leg names the dialog that the message belongs to, within everything that
-	// is kept: made by [NameGUID] of the source and the Call-ID.
+	// Leg names the dialog of the message, uniquely within the store: [NameGUID] of the source and
+	// the Call-ID.
 	Leg GUID
 	At  time.Time // by the capturing agent's clock
 
@@ -25,25 +25,22 @@ type Message struct {
 // MaxMessage is the most bytes that a message may have.
 const MaxMessage = 64 << 10
 
-// maxTransport is the most bytes that the name of a transport, or the zone of
-// an address, may have.
+// maxTransport is the most bytes that the name of a transport, or the zone of an address, may have.
 const maxTransport = 32
 
-// A Leg says that the messages of a leg are part of a row's call. Of a row that
-// was made from SIP there is one for the leg that faces Microsoft, and one for
-// each other leg that was found.
+// A Leg says that the messages of a leg belong to a row's call. A row made from SIP has one for the
+// leg that faces Microsoft, and one for each other leg that ingest found.
 type Leg struct {
 	Tenant GUID
 	Row    Cursor // the row
-	ID     GUID   // what [Message.Leg] says
+	ID     GUID   // the value of [Message.Leg]
 	Main   bool   // the leg that faces Microsoft
-	// From and To are the times of its first and of its last message. Messages
-	// are looked for in the days between them.
+	// From and To are the times of its first and its last message. Readers look for messages in the
+	// days between them.
 	From, To time.Time
 }
 
-// Check reports whether m can be kept: it says of which leg it is and when it
-// was seen, and has 1 to [MaxMessage] bytes.
+// Check reports whether a store can keep m: it has a leg and a time, and 1 to [MaxMessage] bytes.
 func (m *Message) Check() error {
 	switch {
 	case m.Leg.IsZero():
@@ -60,8 +57,7 @@ func (m *Message) Check() error {
 	return checkTime("the message's time", m.At)
 }
 
-// Check reports whether l can be kept: it names a row and a leg, and its times
-// are in order.
+// Check reports whether a store can keep l: it names a row and a leg, and its times are in order.
 func (l *Leg) Check() error {
 	switch {
 	case l.Row.ID.IsZero():
@@ -82,7 +78,7 @@ func (l *Leg) Check() error {
 	return nil
 }
 
-// checkTime reports whether t is known and can be written.
+// checkTime reports whether t is known and the wire form can write it.
 func checkTime(name string, t time.Time) error {
 	switch t = t.UTC(); {
 	case t.Truncate(100 * time.Nanosecond).IsZero():
@@ -101,8 +97,8 @@ func (m *Message) Clone() Message {
 	return c
 }
 
-// Compare orders the messages of a leg: by time, and those of one time by
-// their bytes, which is the same order everywhere.
+// Compare orders the messages of a leg: by time, and those of one time by their bytes, so that
+// every engine has the same order.
 func (m *Message) Compare(n *Message) int {
 	if c := m.At.Compare(n.At); c != 0 {
 		return c

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The compact form of a message, in which it goes to disk and between
-// processes. It leaves out Leg and At, which are its key:
+// The compact form of a message, for disk and between processes. It leaves out Leg and At, which
+// are its key:
 //
 //	version    1 byte, messageVersion
 //	transport  uvarint length, bytes
@@ -36,9 +36,9 @@ func appendAddrPort(b []byte, a netip.AddrPort) []byte {
 	return append(b, bin...)
 }
 
-// ParseBody sets m to the message with the given key and compact form. m.Raw
-// is a part of body. The error wraps [ErrNewer] if a newer version has written
-// the message, and [ErrInvalid] if it makes no sense.
+// ParseBody sets m to the message with the given key and compact form. m.Raw is a part of body. The
+// error wraps [ErrNewer] if a newer version has written the message, and [ErrInvalid] if it makes
+// no sense.
 func (m *Message) ParseBody(leg GUID, at time.Time, body []byte) error {
 	p := messageParser{b: body}
 	if v := p.take(1); len(v) == 1 && v[0] != messageVersion {
@@ -56,8 +56,7 @@ func (m *Message) ParseBody(leg GUID, at time.Time, body []byte) error {
 	return nil
 }
 
-// transportName returns b as a text, without memory of its own if it is one of
-// those that sources know.
+// transportName returns b as a text. For the transports that sources know it does not allocate.
 func transportName(b []byte) string {
 	switch string(b) {
 	case "udp":
@@ -87,7 +86,7 @@ func (p *messageParser) take(n uint64) []byte {
 	return b
 }
 
-// field takes what has its length in front.
+// field takes a field that begins with its length.
 func (p *messageParser) field() []byte {
 	n, size := binary.Uvarint(p.b)
 	if p.bad || size <= 0 {

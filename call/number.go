@@ -9,19 +9,17 @@ import (
 )
 
 var (
-	// scientific is what a spreadsheet, or pandas, makes of a long number.
+	// scientific is the form in which a spreadsheet, or pandas, writes a long number.
 	scientific = regexp.MustCompile(`^[+-]?[0-9]([.,][0-9]+)?[eE]\+[0-9]{1,3}$`)
-	// float is a number that a program has kept as a floating-point one, in which all
-	// its digits have room.
+	// float is a number that passed through a floating-point type that had room for all its digits.
 	float = regexp.MustCompile(`^\+?[0-9]{5,15}\.0+$`)
 )
 
-// TidyNumber returns a caller's or callee's number, or whatever stands in its place,
-// without what programs put around it and nobody means: characters that show
-// nothing (see [Visible]), the ="…" and the apostrophe by which a spreadsheet is
-// told that it is text, the \ that Cisco has in front of a +, and the .0 of a
-// floating-point number. It is an error, which
-// wraps [ErrInvalid], if digits are lost: 4.91231E+11 stands for a million numbers.
+// TidyNumber returns a caller's or callee's number, or the text in its place, without the additions
+// of programs: invisible characters (see [Visible]), the ="…" and the apostrophe that mark a text
+// for a spreadsheet, the \ that Cisco has in front of a +, and the .0 of a floating-point number.
+// It returns an error that wraps [ErrInvalid] if digits are lost: 4.91231E+11 stands for a million
+// numbers.
 func TidyNumber(s string) (string, error) {
 	if isNumber(s) {
 		return s, nil
@@ -45,10 +43,9 @@ func TidyNumber(s string) (string, error) {
 	return s, nil
 }
 
-// NumberIn returns the number, or user, of what SIP writes around one: a URI
-// (sip:+4930@sbc;user=phone, tel:+49-30;ext=1, +4930@sbc), perhaps with a name in
-// front ("Anna" <sip:+4930@sbc>), or a number with parameters. What is none of these
-// is returned as it is.
+// NumberIn returns the number, or user, out of its SIP wrapping: a URI (sip:+4930@sbc;user=phone,
+// tel:+49-30;ext=1, +4930@sbc), perhaps with a name in front ("Anna" <sip:+4930@sbc>), or a number
+// with parameters. It returns any other text unchanged.
 func NumberIn(s string) string {
 	if isNumber(s) || !strings.ContainsAny(s, "<:@;%") {
 		return s
@@ -88,18 +85,17 @@ func NumberIn(s string) string {
 	return s
 }
 
-// separators are what parts the digits of a number for the eye (RFC 3966, section
-// 5.1.1), and what people and programs write instead.
+// separators divide the digits of a number for the eye (RFC 3966, section 5.1.1), together with
+// what people and programs write instead.
 const separators = " -.()/\t‐‑‒–—−"
 
-// Dialled returns the digits of a number, behind its + if it has one, without what
-// parts them for the eye, and reports whether it is a number at all. Digits may be
-// masked (*).
+// Dialled returns the digits of a number, behind its + if it has one, without separators, and
+// reports whether it is a number at all. Digits may be masked (*).
 //
-// A zero in parentheses behind a country code is dialled within the country only,
-// and left out (ITU-T E.123, section 7.2): +49 (0)30 is +4930. International is what
-// stands for the + of a country code, such as 00; empty if nothing does. Italy's
-// zeros are part of the number, from abroad too.
+// People dial a zero in parentheses behind a country code within the country only, so Dialled drops
+// it (ITU-T E.123, section 7.2): +49 (0)30 is +4930. International is the prefix that stands for
+// the + of a country code, such as 00; empty if there is none. Italian zeros stay, because they are
+// part of the number from abroad too.
 func Dialled(number, international string) (digits string, ok bool) {
 	if isNumber(number) {
 		return number, true
@@ -132,8 +128,7 @@ func isNumber(s string) bool {
 
 var trunkZero = regexp.MustCompile(`\(\s*0\s*\)`)
 
-// abroad reports whether a number begins with a country code in which zeros are
-// left out.
+// abroad reports whether a number begins with a country code after which (0) is dropped.
 func abroad(number, international string) bool {
 	code, ok := strings.CutPrefix(strings.TrimLeft(number, separators), "+")
 	if !ok && international != "" {
@@ -143,8 +138,8 @@ func abroad(number, international string) bool {
 	return ok && code != "" && '1' <= code[0] && code[0] <= '9' && !strings.HasPrefix(code, "39")
 }
 
-// PlainNumber returns the number in s, as [TidyNumber], [NumberIn] and [Dialled] find
-// it, or s as it is if there is none in it.
+// PlainNumber returns the number in s, as [TidyNumber], [NumberIn] and [Dialled] find it, or s
+// unchanged if it holds none.
 func PlainNumber(s string) string {
 	s, err := TidyNumber(s)
 	if err != nil {

@@ -2,20 +2,19 @@ package call
 
 import "fmt"
 
-// An Outcome says what became of each of the events of one [Sink.Put]. Those
-// that were not rejected are durable.
+// An Outcome says what became of each event of one [Sink.Put]. Those that were not rejected are
+// durable.
 type Outcome struct {
-	// Fates says for each event, in their order, what it did to its row: Same,
-	// New, Changed or Moved; or that it has none yet: Open, Taken or Rejected.
+	// Fates says for each event, in their order, what it did to its row: Same, New, Changed or
+	// Moved; or that it has no row yet: Open, Taken or Rejected.
 	Fates []Fate
-	// Rejected are the events that cannot be kept, in their order.
+	// Rejected are the events that the store cannot keep, in their order.
 	Rejected []Rejection
-	Linked   int // of those with a row: it is that of another source, known under another id
-	Unowned  int // of those with a row: they belong to no tenant's trunk
+	Linked   int // events whose row belongs to another source, under another id
+	Unowned  int // events whose row belongs to no tenant's trunk
 }
 
-// A Rejection says why an event cannot be kept. The text is safe to show to
-// whoever sent it.
+// A Rejection says why the store cannot keep an event. The text is safe to show to the sender.
 type Rejection struct {
 	Event int // which of the events of the Put, from 0
 	Err   error
@@ -39,8 +38,8 @@ func (o *Outcome) Counts() (n Counts) {
 	return n
 }
 
-// Err returns nil if all events were kept, or else an error that wraps those of
-// the events that were not. It is for a caller that does not tell them apart.
+// Err returns nil if all events were kept, or else an error that wraps those of the rejected ones.
+// It is for a caller that does not tell events apart.
 func (o *Outcome) Err() error {
 	if len(o.Rejected) == 0 {
 		return nil

@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// A Plan says how an engine narrows a query. What it leaves is a superset of
-// the answer: [Expr.Match] has the last word on every row.
+// A Plan says how an engine narrows a query. It yields a superset of the answer: the engine still
+// calls [Expr.Match] for every row.
 type Plan struct {
-	// From and To are the bounds of the query, made closer by conditions on the
-	// start. A zero time is no bound.
+	// From and To are the bounds of the query, narrowed by conditions on the start. A zero time is
+	// no bound.
 	From, To time.Time
-	// Any holds the look-ups of which one at least finds each row of the answer,
-	// all different. If it is nil, no index helps; if it is empty and not nil, no
-	// row matches.
+	// Any holds distinct look-ups; each row of the answer is found by at least one of them. If it
+	// is nil, no index helps; if it is empty and not nil, no row matches.
 	Any []Lookup
 }
 
@@ -22,13 +21,12 @@ type Plan struct {
 // the range of time.
 const MaxLookups = 100
 
-// minShown is how many digits a masked number must show before its first '*' to
-// be looked up. With fewer it stands for a good part of all numbers.
+// minShown is how many digits a masked number must show before its first '*' for a look-up. With
+// fewer it stands for a good part of all numbers.
 const minShown = 3
 
-// PlanOf returns the plan for q. Of the conditions that must all hold it takes
-// the look-ups that lead to the fewest rows; conditions of which one must hold
-// are looked up if each of them can be.
+// PlanOf returns the plan for q. Among conditions that must all hold it takes the look-ups that
+// find the fewest rows. Alternatives use an index only if each of them can.
 func PlanOf(q Query) Plan {
 	p := Plan{From: q.From, To: q.To}
 	if q.Where != nil {
@@ -37,8 +35,8 @@ func PlanOf(q Query) Plan {
 	return p
 }
 
-// lookups returns what finds all rows for which x holds, or nil. Only what all
-// rows of the answer fulfil narrows the time.
+// lookups returns look-ups that find all rows for which x holds, or nil. Only a condition on all
+// rows of the answer narrows the time.
 func (p *Plan) lookups(x Expr, all bool) []Lookup {
 	switch x := x.(type) {
 	case And:
@@ -60,7 +58,7 @@ func (p *Plan) lookups(x Expr, all bool) []Lookup {
 	return nil
 }
 
-// best returns the look-ups of that part which leads to the fewest rows.
+// best returns the look-ups of the part that finds the fewest rows.
 func (p *Plan) best(parts And, all bool) (best []Lookup) {
 	for _, part := range parts {
 		if found := p.lookups(part, all); found != nil && (best == nil || rowsOf(found) < rowsOf(best)) {
@@ -95,7 +93,7 @@ func (p *Plan) union(parts Or) []Lookup {
 	return found
 }
 
-// join adds l to the look-ups unless one of them finds what it finds.
+// join adds l to the look-ups unless one of them covers it.
 func join(ls []Lookup, l Lookup) []Lookup {
 	written := Lookup{By: FindWritten, Text: l.Text}
 	wide := Lookup{By: FindNumber, Text: l.Text}
@@ -108,12 +106,12 @@ func join(ls []Lookup, l Lookup) []Lookup {
 	return append(ls, l)
 }
 
-// lookUpNumber returns what finds the rows for which Digits(number) holds.
+// lookUpNumber returns look-ups that find the rows for which Digits(number) holds.
 func lookUpNumber(number string) []Lookup {
 	l := Lookup{By: FindNumber, Text: Symbols(number)}
 	switch masked := strings.Contains(l.Text, "*"); {
 	case l.Text == "":
-		return []Lookup{} // such a number is the same as none
+		return []Lookup{} // a number without digits matches nothing
 	case masked && len(l.Shown()) < minShown:
 		return nil
 	case masked:
@@ -135,8 +133,8 @@ func lookUpCompare(x Compare) []Lookup {
 	return nil
 }
 
-// lookUpID returns what finds the rows whose field is id. Those without an id
-// are in no index.
+// lookUpID returns look-ups that find the rows whose field is id. No index holds rows without an
+// id.
 func lookUpID(f Field, id GUID) []Lookup {
 	l := Lookup{ID: id}
 	switch f {
@@ -153,8 +151,8 @@ func lookUpID(f Field, id GUID) []Lookup {
 	return []Lookup{l}
 }
 
-// lookUpText returns what finds the rows whose field is text, in any case: the
-// digits and '*' of a number, and what a name is folded to, are the same.
+// lookUpText returns look-ups that find the rows whose field is text, in any case: equal texts have
+// the same digits and '*' of a number, and the same folded name.
 func lookUpText(f Field, text string) []Lookup {
 	switch f {
 	case FieldUserPrincipalName:
@@ -169,7 +167,7 @@ func lookUpText(f Field, text string) []Lookup {
 	return nil
 }
 
-// narrow makes the bounds closer by a condition on the start.
+// narrow narrows the bounds by a condition on the start.
 func (p *Plan) narrow(op Op, t time.Time) {
 	switch op {
 	case EQ:
@@ -187,7 +185,7 @@ func (p *Plan) narrow(op Op, t time.Time) {
 }
 
 func (p *Plan) from(t time.Time) {
-	if t.After(p.From) { // a zero bound is before all times of rows
+	if t.After(p.From) { // a zero bound is earlier than all rows
 		p.From = t
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// A Row is one call on one trunk, in the words of Microsoft Graph's
-// callRecords.directRoutingLogRow. The zero value of a field means not known.
-// Times are UTC and have a resolution of 100 ns.
+// A Row is one call on one trunk, with the fields of Microsoft Graph's
+// callRecords.directRoutingLogRow. The zero value of a field means not known. Times are UTC and
+// have a resolution of 100 ns.
 //
-// Its place in the log is (Start, ID). Its id never changes once it is written; its
-// start does when a better witness tells another.
+// Its place in the log is (Start, ID). Its id never changes once it is written; its start changes
+// when a better witness gives another.
 type Row struct {
 	Tenant GUID // the Entra tenant that owns the row; never on the wire
 	ID     GUID
@@ -23,8 +23,8 @@ type Row struct {
 	UserPrincipalName string
 	UserDisplayName   string
 
-	// Start is when the call was answered (outbound) or passed on inwards
-	// (inbound); of a failed call it may be Invite or Failure.
+	// Start is when the call was answered (outbound) or passed on inwards (inbound); for a failed
+	// call it may be Invite or Failure.
 	Start   time.Time
 	Invite  time.Time // first INVITE
 	Failure time.Time // only of a call that failed
@@ -33,7 +33,7 @@ type Row struct {
 	Duration         int32  // seconds
 	CallType         string // an open set: "ByotIn", "ByotOut", …; see [CallType]
 	Successful       bool
-	Caller           string // E.164, or whatever was dialled or shown
+	Caller           string // E.164, or the text that was dialled or shown
 	Callee           string
 	MediaLocation    string // of the media of a call without media bypass
 	SignalLocation   string
@@ -49,48 +49,45 @@ type Row struct {
 	TransferorID        GUID // CorrelationID of the call to the transferor
 	AdministrativeUnits []GUID
 
-	// SharedID links the legs of transfers and forwards; only the admin
-	// centre's export has it. Not on the wire.
+	// SharedID links the legs of transfers and forwards; only the admin centre's export has it. Not
+	// on the wire.
 	SharedID GUID
-	// CallerRaw and CalleeRaw are the numbers as they were dialled or shown,
-	// where a dial plan has written Caller or Callee in another way. Not on the
-	// wire.
+	// CallerRaw and CalleeRaw are the numbers as dialled or shown, where a dial plan has rewritten
+	// Caller or Callee. Not on the wire.
 	CallerRaw, CalleeRaw string
-	// ClaimedStart is the start that the best witness has told of a row of the first
-	// release, which kept another one because rows could not move. Nothing sets it
-	// any more, and [Row.Fold] makes it the Start.
+	// ClaimedStart is the start that the best witness has given a row of the first release. That
+	// release could not move rows, and kept them under an earlier start. Nothing sets it any more,
+	// and [Row.Fold] makes it the Start.
 	ClaimedStart time.Time
 
-	// By says which witness has said what is shown in each field, and Seen which
-	// kinds of source have spoken of the call at all. That of a Start that nobody
-	// has told, and which is only assumed, is 0. See [Row.Fold].
+	// By holds the witness of each shown field, and Seen the kinds of source that have spoken of
+	// the call at all. By of a Start that is only assumed is 0. See [Row.Fold].
 	By   [NumFields]Witness
 	Seen Kinds
 
-	// Source is the name of the source that has told the row, and Faces says that
-	// this source surely faces Microsoft. Of several it is the one to believe first.
-	// Graph and AdminExport are one voice each, whatever way they came: a row that
-	// they alone have told has no Source.
+	// Source is the name of the source that has reported the row, and Faces says that this source
+	// surely faces Microsoft. If several have, it is the most trusted one. Graph and AdminExport
+	// are one voice each, by whatever way they came: a row that they alone have reported has no
+	// Source.
 	Source string
 	Faces  bool
-	// Said is what each voice has said, where the fields above do not tell it: see
-	// [Row.Claims]. It is empty for a row that one source has told. Its times are
-	// distances from Start, which must not be changed without it. Whoever may not
-	// see a field of the row may not see Said either.
+	// Said holds what each voice has said, where the fields above do not show it: see [Row.Claims].
+	// It is empty for a row of one source. Its times are distances from Start, so never change
+	// Start without it. A reader who may not see a field of the row may not see Said either.
 	Said string
-	// Rest holds what a newer binary knows of the call, and this one does not.
+	// Rest holds extensions that a newer binary wrote and this one does not know.
 	Rest string
 
-	// Met is where a walk has met the row, if that is not where it stands now.
-	// It is not kept. See [Query.Walk].
+	// Met is where a walk has met the row, if that is not its present place. Stores do not keep it.
+	// See [Query.Walk].
 	Met Cursor
 }
 
 // MaxText is the most bytes that a text field of a row may have.
 const MaxText = 1024
 
-// Check reports whether r can be kept: it has an id and a start, its times can
-// be written, and its texts are UTF-8 of at most [MaxText] bytes.
+// Check reports whether a store can keep r: it has an id and a start, the wire form can write its
+// times, and its texts are UTF-8 of at most [MaxText] bytes.
 func (r *Row) Check() error {
 	switch {
 	case r.ID.IsZero():
@@ -118,8 +115,8 @@ func (r *Row) Check() error {
 	return r.checkExtensions()
 }
 
-// inYears reports whether t is in the years 1 to 9999, by the clock of its zone.
-// What a year is takes long to tell, and is asked only near the ends.
+// inYears reports whether t is in the years 1 to 9999, by the clock of its zone. It computes the
+// year only near the ends, because that is slow.
 func inYears(t *time.Time) bool {
 	const first, last = -unixEpoch, 253_402_300_799 // in seconds of Unix time
 	if s := t.Unix(); s >= first+secondsPerDay && s <= last-secondsPerDay {
@@ -138,14 +135,13 @@ func checkText(what, s string) error {
 	return nil
 }
 
-// Settle brings a row that one witness has filled in into the form that is
-// kept: times in UTC without what 100 ns cannot hold, a Start where one can be
-// told, and w noted as the witness of every field that it settles. A start that is
-// only assumed, from another time, is settled by nobody.
+// Settle brings a row that one witness has filled in into the form that stores keep: times in UTC,
+// cut to 100 ns, a Start where one follows from other times, and w noted as the witness of every
+// field that it settles. A start that is only assumed has no witness.
 //
-// A complete witness speaks of the whole call, so that its zero number, false
-// or missing time says "none" rather than "not known", and is settled too. A
-// missing text or id is left for others to fill in either way.
+// A complete witness speaks of the whole call, so that its zero number, false or missing time says
+// "none" rather than "not known", and is settled too. A missing text or id stays open for other
+// witnesses either way.
 func (r *Row) Settle(w Witness, complete bool) {
 	for f := range NumFields {
 		if f.Type() == Time && r.Known(f) {
@@ -170,8 +166,8 @@ func (r *Row) Settle(w Witness, complete bool) {
 	r.Seen |= w.Kind().Set()
 }
 
-// Normalize writes the numbers of r as plan does. What it changes is kept as it
-// came, unless that is known already.
+// Normalize writes the numbers of r as plan does. It keeps the original of each that it changes in
+// the raw fields, unless they are set.
 func (r *Row) Normalize(plan func(number string) string) {
 	for _, n := range [...]struct{ number, raw *string }{{&r.Caller, &r.CallerRaw}, {&r.Callee, &r.CalleeRaw}} {
 		came := *n.number

@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// A Signal is one SIP message as a capture agent saw it pass: the facts of
-// which ingest makes legs, and of these rows. It is pure observation and
-// concludes nothing. What the message does not say is zero.
+// A Signal is one SIP message as a capture agent saw it pass: the facts of which ingest makes legs,
+// and of these rows. It is pure observation and concludes nothing. Fields that the message lacks
+// are zero.
 //
-// The texts may be parts of the buffer that the message was read into; whoever
-// keeps a Signal beyond the call it was passed to keeps a copy.
+// The texts may be parts of the buffer that the message was read into; a receiver that keeps a
+// Signal after the call keeps a copy.
 type Signal struct {
 	// When and where it was seen. At is the capturing agent's time.
 	At        time.Time
 	Src, Dst  netip.AddrPort
 	Transport string // "udp", "tcp", "tls", "ws", or empty
 	Agent     uint32 // the capture agent's id
-	// Correlation is what the agent says this belongs to, such as the Call-ID of
-	// the other leg.
+	// Correlation is the agent's own link to another leg, such as the Call-ID of that leg.
 	Correlation string
 
 	// The first line. A request has a Method, a response a Code.
@@ -54,15 +53,13 @@ type Signal struct {
 	// Priority is that header as it stands, such as "emergency" (RFC 3261,
 	// section 20.26).
 	Priority string
-	// Attestation says how well the caller's carrier knows the caller: "A"
-	// (fully), "B" (its customer, but not the number) or "C" (it is a gateway).
-	// OriginID is a UUID by which that carrier finds where the call came in.
-	// They are the claims attest and origid of the PASSporT in Identity (RFC
-	// 8225, RFC 8588), as they stand: nobody has checked the signature.
+	// Attestation says how well the caller's carrier knows the caller: "A" (fully), "B" (its
+	// customer, but not the number) or "C" (it is a gateway). OriginID is a UUID by which that
+	// carrier finds where the call came in. They are the claims attest and origid of the PASSporT
+	// in Identity (RFC 8225, RFC 8588), as they stand: trunklog does not check the signature.
 	Attestation, OriginID string
-	// Verstat is what a verifier of the signature found, such as
-	// "TN-Validation-Passed": the parameter verstat of P-Asserted-Identity, or
-	// else of From (3GPP TS 24.229, section 7.2A.20).
+	// Verstat is the verdict of a verifier of the signature, such as "TN-Validation-Passed": the
+	// parameter verstat of P-Asserted-Identity, or else of From (3GPP TS 24.229, section 7.2A.20).
 	Verstat string
 	// SIPREC says that this is a recorder's session, not a call (RFC 7866): it
 	// requires siprec, its Contact is a recording client or server, or its body

@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// slots finds the slot in which a moment lies. Moments are seconds of Unix time:
-// no slot begins within one. The last answer is kept, because rows come in the
-// order of their starts.
+// slots finds the slot in which a moment lies. Moments are seconds of Unix time: no slot begins
+// within one. It keeps the last answer, because rows come in the order of their starts.
 type slots struct {
 	every  Slot
 	zone   *time.Location
 	at     int64 // where the slot begins
-	lo, hi int64 // moments from lo on and before hi are in it
+	lo, hi int64 // moments in [lo, hi) are in it
 }
 
 func newSlots(g Grouping) slots {
@@ -32,7 +31,7 @@ const (
 	secondsPerDay     = 24 * secondsPerHour
 )
 
-// seconds returns the length of a slot on a clock that nobody changes.
+// seconds returns the length of a slot where no clock change falls into it.
 func (s Slot) seconds() int64 {
 	switch s {
 	case QuarterHour:
@@ -51,14 +50,14 @@ func (s *slots) find(moment int64) int64 {
 	return s.at
 }
 
-// whole reports whether all moments from lo on and before hi lie in one slot.
+// whole reports whether all moments in [lo, hi) lie in one slot.
 func (s *slots) whole(lo, hi int64) bool {
 	s.find(lo)
 	return hi <= s.hi
 }
 
-// move finds a slot anew: the clock's time cut down. The clock's time since it
-// was last changed is all that lo and hi vouch for.
+// move finds the slot anew: it cuts down the clock's time. lo and hi reach no further back than the
+// last change of the clock.
 func (s *slots) move(moment int64) {
 	offset, from, to := inForce(moment, s.zone)
 	unit := s.every.seconds()
@@ -71,8 +70,7 @@ func (s *slots) move(moment int64) {
 	}
 }
 
-// inForce returns the offset of a zone at a moment, and from when to when it is
-// in force.
+// inForce returns the offset of a zone at a moment, and the bounds of its validity.
 func inForce(moment int64, zone *time.Location) (offset, from, to int64) {
 	t := time.Unix(moment, 0).In(zone)
 	_, o := t.Zone()
@@ -87,10 +85,9 @@ func inForce(moment int64, zone *time.Location) (offset, from, to int64) {
 	return int64(o), from, to
 }
 
-// firstMoment returns the first moment of the date that begins at midnight of
-// the clock. The date may have begun before the clock was changed to the given
-// offset, even if it shows midnight a second time; and it begins with the
-// change if that has left midnight out.
+// firstMoment returns the first moment of the date that begins at midnight of the clock. The date
+// may have begun before the clock changed to the given offset, even if the clock shows midnight a
+// second time; and it begins with the change if that has skipped midnight.
 func firstMoment(midnight, offset, from int64, zone *time.Location) int64 {
 	for at := midnight - offset; ; {
 		if from == math.MinInt64 {

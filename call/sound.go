@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Sound reports what in r cannot be true at once, as an error, or nil. A row that
-// we make, or mix of what several witnesses have said, is sound whenever it can be
-// read: it failed and says when, or it was answered and says when it ended;
-// invite <= start <= end, and the duration is what lies between start and end. A
-// row that Microsoft Graph alone has told stands as it was told.
+// Sound returns an error that says which fields of r contradict each other, or nil. A row that
+// trunklog makes, or folds from several witnesses, is sound whenever a reader can see it: it failed
+// and has the time of that, or it was answered and has an end; invite <= start <= end, and the
+// duration is the time between start and end. A row that Microsoft Graph alone has reported stands
+// as Graph sent it.
 func (r *Row) Sound() error {
 	wrong := func(format string, args ...any) error {
 		return fmt.Errorf("row %v: "+format, append([]any{r.ID}, args...)...)
@@ -43,7 +43,7 @@ func (r *Row) Sound() error {
 	return r.soundSubcode(r.FinalSIPCode)
 }
 
-// soundSubcode checks a subcode that says that the SBC has made the final code.
+// soundSubcode checks a subcode that says that the SBC has set the final code.
 func (r *Row) soundSubcode(code int32) error {
 	if subcodeOfCode(r.CallEndSubReason, code) && subcodeOfType(r.CallEndSubReason, r.CallType) {
 		return nil
@@ -51,8 +51,8 @@ func (r *Row) soundSubcode(code int32) error {
 	return fmt.Errorf("row %v: its subcode is %d, its SIP code %d, and its type %s", r.ID, r.CallEndSubReason, code, r.CallType)
 }
 
-// A subcode of which the SBC is the cause is one of these and the final code, by who
-// called (learn.microsoft.com, "PSTN call end codes").
+// The subcode of a call that the SBC ended is one of these plus the final code; which one depends
+// on the direction (learn.microsoft.com, "PSTN call end codes").
 const (
 	subcodeInbound  = 540_000
 	subcodeOutbound = 560_000
@@ -67,12 +67,12 @@ func subcodeFamilyOf(subcode int32) int32 {
 	return 0
 }
 
-// subcodeOfCode reports whether a subcode goes with a final SIP code.
+// subcodeOfCode reports whether a subcode fits a final SIP code.
 func subcodeOfCode(subcode, code int32) bool {
 	return subcodeFamilyOf(subcode) == 0 || subcode%subcodeFamily == code
 }
 
-// subcodeOfType reports whether a subcode goes with a type of call, if that is known.
+// subcodeOfType reports whether a subcode fits a type of call, if the type is known.
 func subcodeOfType(subcode int32, typ string) bool {
 	family := subcodeFamilyOf(subcode)
 	return family == 0 || typ == "" || (family == subcodeInbound) == CallType(typ).Inbound()

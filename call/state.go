@@ -7,9 +7,9 @@ import (
 
 // A StateReader reads the small named values of a [Store].
 type StateReader interface {
-	// State yields the values whose name has the given prefix, in the order of
-	// the names' bytes, from one snapshot of the store. The value belongs to
-	// the receiver. After a non-nil error nothing more is yielded.
+	// State yields the values whose name has the given prefix, in the order of the names' bytes,
+	// from one snapshot of the store. The value belongs to the receiver. It yields nothing after a
+	// non-nil error.
 	State(ctx context.Context, prefix string) iter.Seq2[Named, error]
 }
 
@@ -28,13 +28,13 @@ func Value(ctx context.Context, s StateReader, name string) ([]byte, error) {
 		if v.Name == name {
 			return v.Value, nil
 		}
-		break // the name itself comes before those that go on
+		break // the name itself comes before longer ones
 	}
 	return nil, nil
 }
 
-// Values returns the values whose name has the given prefix, by name. It is for
-// those that are few.
+// Values returns the values whose name has the given prefix, by name. It holds all of them in
+// memory.
 func Values(ctx context.Context, s StateReader, prefix string) (map[string][]byte, error) {
 	values := make(map[string][]byte)
 	for v, err := range s.State(ctx, prefix) {

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// A testimony is what one voice has said of a call. A voice is a witness of one
-// source; Microsoft's own records are one voice each, whatever way they came.
+// A testimony is what one voice has said of a call. A voice is a witness of one source; Microsoft's
+// own records are one voice each, by whatever way they came.
 type testimony struct {
 	by     Witness
 	source string
 	faces  bool // the source surely faces Microsoft
 	said   fieldSet
-	row    Row // the values of what was said; of other fields it says nothing
+	row    Row // the values of the fields in said
 }
 
 // A fieldSet is a set of fields.
@@ -41,13 +41,12 @@ func (s fieldSet) all(yield func(Field) bool) {
 	}
 }
 
-// oneVoice reports whether all that w says is said by one voice, so that the
-// source by which it came does not matter.
+// oneVoice reports whether w is one voice, whichever source it came by.
 func (w Witness) oneVoice() bool { return w.Kind() >= AdminExport }
 
-// compare orders testimonies by whom to believe, the first most: by the witness,
-// by whether the source surely faces Microsoft, and by the name of the source. A
-// source without a name, as in rows of the first release, comes last.
+// compare orders testimonies by trust, the most trusted first: by the witness, by whether the
+// source surely faces Microsoft, and by the name of the source. A source without a name, as in rows
+// of the first release, comes last.
 func (t *testimony) compare(o *testimony) int {
 	return cmp.Or(
 		cmp.Compare(o.by, t.by),
@@ -67,8 +66,8 @@ func compareBools(a, b bool) int {
 	return -1
 }
 
-// testimonies appends to all what has been said of the call of r. A row without a
-// list of them has one for each witness in By, all of the one source of the row.
+// testimonies appends to all the testimonies of the call of r. A row without a list of them has one
+// for each witness in By, all of the one source of the row.
 func (r *Row) testimonies(all []testimony) []testimony {
 	n := len(all)
 	if r.Said != "" {
@@ -96,9 +95,9 @@ func (r *Row) testimonies(all []testimony) []testimony {
 	return all
 }
 
-// merge adds to the first n of all what those behind them say, and returns all of
-// them, and whether that was new. Of one voice the later word stands, field by
-// field; of what it leaves out the earlier one does.
+// merge folds the testimonies after the first n into those. It returns all of them, and whether
+// they hold something new. Within one voice the later word stands, field by field, and an absent
+// field keeps the earlier one.
 func merge(all []testimony, n int) (merged []testimony, changed bool) {
 	for later := all[n:]; len(later) > 0; later = later[1:] {
 		w := &later[0]
@@ -138,9 +137,9 @@ func (t *testimony) add(w *testimony) (changed bool) {
 	return changed
 }
 
-// keepSaid keeps in r the testimonies that have made it what it shows, in the order
-// of compare. There is no list if r tells all that it would: if each voice is known
-// by its witness alone, and all that it said is shown as its own.
+// keepSaid keeps in r the testimonies from which it was decided, in the order of compare. It writes
+// no list if r shows it all: if the witness alone names each voice, and every field is shown as its
+// own.
 func (r *Row) keepSaid(all []*testimony) {
 	r.Source, r.Faces, r.Said = "", false, ""
 	for _, t := range all {
@@ -150,7 +149,7 @@ func (r *Row) keepSaid(all []*testimony) {
 		}
 	}
 	if !r.impliesAll(all) {
-		const usual = 128 // bytes; more do no harm
+		const usual = 128 // bytes; longer lists still work
 		r.Said = string(r.appendSaid(make([]byte, 0, usual), all))
 	}
 }
@@ -169,11 +168,10 @@ func (r *Row) impliesAll(all []*testimony) bool {
 	return true
 }
 
-// appendSaid appends the list of testimonies in the form in which a row keeps it.
-// For each:
+// appendSaid appends the list of testimonies in the form in which a row keeps it. For each:
 //
 //	witness  1 byte
-//	source   uvarint: twice the length of the name, and one if it faces Microsoft; the name
+//	source   uvarint: twice the length of the name, plus one if it faces Microsoft; the name
 //	said     uvarint, one bit a field
 //	other    uvarint, one bit a field: it said a value that is not shown
 //	none     uvarint, one bit a field: it said that there is none, and one is shown
@@ -206,8 +204,7 @@ func (r *Row) appendSaid(b []byte, all []*testimony) []byte {
 	return b
 }
 
-// parseSaid appends the testimonies of r.Said to all. It is not ok if they make no
-// sense.
+// parseSaid appends the testimonies of r.Said to all. ok is false if they make no sense.
 func (r *Row) parseSaid(all []testimony) (told []testimony, ok bool) {
 	s := r.Said
 	for at := 0; at < len(s); {
@@ -230,7 +227,7 @@ func (r *Row) parseSaid(all []testimony) (told []testimony, ok bool) {
 	return all, true
 }
 
-// parseHead parses what stands in front of the values of a testimony.
+// parseHead parses the part of a testimony before its values.
 func (t *testimony) parseHead(s string, at int, other, none *fieldSet) int {
 	by, at := byteAt(s, at)
 	n, at := uvarintAt(s, at)
@@ -253,13 +250,13 @@ func (t *testimony) parseHead(s string, at int, other, none *fieldSet) int {
 	return at
 }
 
-// A Claim is what a witness has said of a field that is not what the row shows.
+// A Claim is a value that a witness gave a field, where the row shows another.
 type Claim struct {
 	Field   Field
 	Witness Witness
-	Source  string // by which it came; empty if that does not matter
-	// Value is a GUID, string, time.Time, int32, bool or []GUID, by the type of the
-	// field. A zero one was said: there is none.
+	Source  string // the source of the claim; empty if that does not matter
+	// Value is a GUID, string, time.Time, int32, bool or []GUID, by the type of the field. A zero
+	// Value says that there is none.
 	Value any
 }
 
@@ -281,10 +278,9 @@ func (c Claim) Put(r *Row) {
 	}
 }
 
-// Claims yields what witnesses have said of the call of r that is not what r
-// shows, those whom to believe first, and of each in the order of the fields. The
-// texts are parts of r. A reader who may not see a field must not be shown the
-// claims of it either.
+// Claims yields what witnesses have said of the call of r and r does not show, the most trusted
+// first, and for each in the order of the fields. The texts are parts of r. A caller must not show
+// claims of a field to a reader who may not see the field.
 func (r *Row) Claims() iter.Seq[Claim] {
 	return func(yield func(Claim) bool) {
 		if r.Said == "" {
@@ -305,8 +301,7 @@ func (r *Row) Claims() iter.Seq[Claim] {
 	}
 }
 
-// HasSaid reports whether a witness of a source has said something of a field, shown
-// or not.
+// HasSaid reports whether a witness of a source has spoken of a field, shown or not.
 func (r *Row) HasSaid(w Witness, source string, f Field) bool {
 	told := r.testimonies(nil)
 	return slices.ContainsFunc(told, func(t testimony) bool {
@@ -314,8 +309,8 @@ func (r *Row) HasSaid(w Witness, source string, f Field) bool {
 	})
 }
 
-// HasSource reports whether a source has said anything of the call of r that is not
-// Microsoft's own record.
+// HasSource reports whether a source has said anything of the call of r, other than to pass on
+// Microsoft's own records.
 func (r *Row) HasSource(source string) bool {
 	return slices.ContainsFunc(r.testimonies(nil), func(t testimony) bool { return !t.by.oneVoice() && t.source == source })
 }

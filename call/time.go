@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// ParseTime reads a date-time in any of the forms in which Graph, its clients
-// and vendors write one into a record:
+// ParseTime reads a date-time in any of the forms in which Graph, its clients and vendors write one
+// into a record:
 //
 //	2019-11-01T00:00:25.105Z       RFC 3339 with 0 to 9 fraction digits
 //	2019-11-01T00:00:25.105+01:00  with any offset; of hours only, as PostgreSQL
 //	2019-11-01 00:00:25,105        a space for T, a comma for the point; no zone is UTC
 //	/Date(1572566425105)/          milliseconds since 1970, as PowerShell 5.1
 //
-// The result is in UTC. Midnight of 0001-01-01 and of 1970-01-01, by whatever
-// clock, is how .NET and Unix write "never": it gives the zero time, and so does
-// the empty string.
+// The result is in UTC. Midnight of 0001-01-01 and of 1970-01-01, in any zone, is how .NET and Unix
+// write "never": it gives the zero time, and so does the empty string. The error wraps [ErrInvalid]
+// and names the text.
 func ParseTime(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -37,15 +37,15 @@ func ParseTime(s string) (time.Time, error) {
 	return t, nil
 }
 
-// IsNever reports whether t, or what a clock shows at t taken for UTC, is how .NET
-// (midnight of 0001-01-01) or Unix (midnight of 1970-01-01) writes that there is no
-// time.
+// IsNever reports whether t is how .NET (midnight of 0001-01-01) or Unix (midnight of 1970-01-01)
+// writes that there is no time. For a time with a zone, the caller also passes the clock's reading
+// taken as UTC.
 func IsNever(t time.Time) bool { return t.IsZero() || t.Unix() == 0 && t.Nanosecond() == 0 }
 
 const dateTimeLen = len("2019-11-01T00:00:25")
 
-// parseRFC3339 takes its forms apart by hand, because an import spends a good
-// part of its time here and time.Parse takes four times as long.
+// parseRFC3339 parses its forms by hand, because an import spends a good part of its time here and
+// time.Parse takes four times as long.
 func parseRFC3339(s string) (t time.Time, ok bool) {
 	if len(s) < dateTimeLen || s[4] != '-' || s[7] != '-' || s[13] != ':' || s[16] != ':' {
 		return t, false

@@ -7,16 +7,16 @@ import (
 	"slices"
 )
 
-// A Replacement puts a row in the place of another of the same id, or takes it out
-// of the log, if it still is what it was. Its legs, messages and aliases stay with
-// the row, and go with one that is gone.
+// A Replacement puts a row in the place of another of the same id, or takes it out of the log, if
+// the row has not changed meanwhile. Its legs, messages and aliases stay with the row, and go with
+// one that is gone.
 type Replacement struct {
 	Was, Now Row
 	Gone     bool // there is no Now
 }
 
-// CheckReplace reports whether what b replaces makes sense: each row once, and not in
-// the batch in another way.
+// CheckReplace reports whether the replacements of b make sense: each row once, and not in the
+// batch in another way. The error wraps [ErrInvalid].
 func (b *Batch) CheckReplace() error {
 	if len(b.Replace) == 0 {
 		return nil
@@ -42,17 +42,17 @@ func (b *Batch) CheckReplace() error {
 	return nil
 }
 
-// A Told is what a batch has told of a row, and what that did to it, so that it can
-// be taken back; see [Batch.Keep].
+// A Told records what a batch said of a row, and what that did to it, so that a later batch can
+// take it back; see [Batch.Keep].
 type Told struct {
-	Row  Row  // as it was told, under the id that it has in the log
-	Fate Fate // New, Changed, Moved or Same; with Same, only the id of Row is kept, and who told it
+	Row  Row  // the row of the batch, under the id that it has in the log
+	Fate Fate // New, Changed, Moved or Same; with Same, only the id of Row and its voices are kept
 	Was  Row  // as it was before, with Changed and Moved
 
 	voices []voice // with Same, once it was kept
 }
 
-// A voice is who has told something: a witness of a source.
+// A voice is the origin of a statement: a witness of a source.
 type voice struct {
 	by     Witness
 	source string
@@ -79,8 +79,8 @@ func AppendTold(b []byte, t *Told) []byte {
 	return b
 }
 
-// AppendNew appends to b that r was told, and was not there before. The body is that
-// of [Row.AppendBody], which whoever keeps a new row has made.
+// AppendNew appends to b that the batch brought r, which the log did not have. The body is that of
+// [Row.AppendBody]; the store has it already.
 func AppendNew(b []byte, r *Row, body []byte) []byte {
 	b = append(append(b, byte(New)), r.ID[:]...)
 	return appendToldBody(b, r, body)
@@ -108,8 +108,8 @@ func appendToldBody(b []byte, r *Row, body []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(body))), body...)
 }
 
-// ParseTold yields what AppendTold has appended of rows of a tenant. The texts of the
-// rows are parts of s. The error wraps [ErrInvalid].
+// ParseTold yields what AppendTold has appended for rows of a tenant. The texts of the rows are
+// parts of s. The error wraps [ErrInvalid].
 func ParseTold(s string, tenant GUID) iter.Seq2[Told, error] {
 	return func(yield func(Told, error) bool) {
 		for len(s) > 0 {
@@ -168,7 +168,7 @@ func (r *Row) parseTold(s string, tenant, id GUID) (rest string, err error) {
 	return s[end:], r.ParseBody(tenant, TimeOf(binary.BigEndian.Uint64([]byte(s[:start]))), id, s[at:end])
 }
 
-// Voices yields the voices by which t was told: who speaks, and by which source.
+// Voices yields the voices of t: each witness with its source.
 func (t *Told) Voices() iter.Seq2[Witness, string] {
 	return func(yield func(Witness, string) bool) {
 		for _, v := range t.voices {
@@ -187,10 +187,9 @@ func (t *Told) Voices() iter.Seq2[Witness, string] {
 	}
 }
 
-// TakeBack makes r what it would be if t had not been told: of each claim that its
-// voices still make, the one that they made before stands, or none. It reports
-// whether anything was taken back, and whether anybody has said anything of the call
-// that stands yet; if not, r is as it was.
+// TakeBack makes r what it would be without t: for each claim that its voices still make, the one
+// that they made before stands, or none. It reports whether it took anything back, and whether any
+// voice is left for the call; if none is, r stays as it was.
 func (r *Row) TakeBack(t *Told) (changed, left bool) {
 	var was []testimony
 	if t.Fate != New {
@@ -237,8 +236,8 @@ func spokenBy(all []testimony, v *testimony) *testimony {
 	return nil
 }
 
-// unsay takes back what t says as told does; what the voice said before stands then,
-// if it had spoken.
+// unsay takes back what t says as told does; what the voice said before stands again, if it had
+// spoken.
 func (t *testimony) unsay(told, was *testimony) (changed bool) {
 	for f := range told.said.all {
 		if !t.said.has(f) || f != FieldID && !t.row.same(&told.row, f) {

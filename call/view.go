@@ -1,12 +1,11 @@
 package call
 
-// Split divides x for a view that hides fields: down mentions no hidden field
-// and goes to the engine; up is put to each row behind the mask, where what is
-// hidden is masked. A nil condition matches every row. Together they hold for
-// the rows for which x does, if nothing is masked.
+// Split divides x for a view that hides fields: down mentions no hidden field and goes to the
+// engine; up tests each row after masking. A nil condition matches every row. If nothing is masked,
+// the two together hold for exactly the rows for which x does.
 //
-// Only the parts of an [And] are parted. An [Or] or a [Not] with a hidden field
-// anywhere goes up whole, for the engine's half of it would tell of the rest.
+// Split divides only an [And]. An [Or] or a [Not] with a hidden field anywhere goes up whole,
+// because the engine's half of it would betray the rest.
 func Split(x Expr, hidden func(Field) bool) (down, up Expr) {
 	if x == nil || !mentions(x, hidden) {
 		return x, nil
@@ -28,7 +27,7 @@ func Split(x Expr, hidden func(Field) bool) (down, up Expr) {
 	return joined(downs), joined(ups)
 }
 
-// joined returns the plainest condition that holds if all parts do.
+// joined returns the simplest condition that holds if all parts do.
 func joined(parts And) Expr {
 	switch len(parts) {
 	case 0:
@@ -39,8 +38,8 @@ func joined(parts And) Expr {
 	return parts
 }
 
-// mentions reports whether x asks for a field that is in the set. A search for
-// a number asks for the caller and the callee.
+// mentions reports whether x reads a field that is in the set. A search for a number reads the
+// caller and the callee.
 func mentions(x Expr, set func(Field) bool) bool {
 	switch x := x.(type) {
 	case And:

@@ -2,9 +2,8 @@ package call
 
 import "strings"
 
-// A Kind is a kind of source. A higher one knows better: Microsoft's log is
-// the measure of all, the SBC's own record is better than what a RADIUS server
-// was told.
+// A Kind is a kind of source. A higher one knows better: Microsoft's log is the reference, and the
+// SBC's own record is better than what a RADIUS server received.
 type Kind uint8
 
 // The kinds of sources, from the least to the most trusted.
@@ -50,10 +49,9 @@ func (s Kinds) String() string {
 	return strings.Join(names, "+")
 }
 
-// A Witness is a kind of source, and whether its sender was authenticated. Of
-// two witnesses the greater is believed, so that whoever can send a UDP packet
-// can add to a row but cannot change what an authenticated source has said.
-// The zero Witness has said nothing.
+// A Witness is a kind of source, and whether its sender was authenticated. The greater of two
+// witnesses wins, so that a sender of mere UDP packets can add to a row but cannot change what an
+// authenticated source has said. The zero Witness has said nothing.
 type Witness uint8
 
 const authenticated Witness = 0x80
@@ -61,7 +59,7 @@ const authenticated Witness = 0x80
 // Witness returns k as an authenticated witness.
 func (k Kind) Witness() Witness { return authenticated | Witness(k) }
 
-// Hearsay returns k as a witness that anyone could have been.
+// Hearsay returns k as an unauthenticated witness.
 func (k Kind) Hearsay() Witness { return Witness(k) }
 
 // Kind returns the kind of w.

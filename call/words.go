@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Words returns the text of an error as a user reads it: without the mark by
-// which programs know a mistake of the user, and with what the system has said of
-// a file in words.
+// Words returns the text of an error as a user reads it: without the marker [ErrInvalid], and with
+// the system's errors about files in words.
 func Words(err error) string {
 	mark := ErrInvalid.Error()
 	text := strings.TrimSuffix(err.Error(), ": "+mark)
@@ -21,8 +20,7 @@ func Words(err error) string {
 	return text
 }
 
-// fileErrors yields what the system has said of files, of all errors that err is
-// made of.
+// fileErrors yields the system's errors about files in the tree of err.
 func fileErrors(err error) iter.Seq[*fs.PathError] {
 	return func(yield func(*fs.PathError) bool) { eachFileError(err, yield) }
 }
@@ -46,7 +44,7 @@ func eachFileError(err error, yield func(*fs.PathError) bool) bool {
 	return true
 }
 
-// fileWords says what is wrong with a file, and what to do if that is not plain.
+// fileWords says what is wrong with a file, and what to do if that is not obvious.
 func fileWords(e *fs.PathError) string {
 	if errors.Is(e, fs.ErrPermission) {
 		return "permission denied: run as the user whose file it is, or let this user in"
