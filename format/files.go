@@ -16,20 +16,19 @@ import (
 	"github.com/trunklog/trunklog/format/xlsx"
 )
 
-// Unpacked makes a decoder read what archives hold, such as one of package source:
-// gzip, Zstandard and zip, one in another. Of several files in an archive those
-// that are not of the format are left out; o.Note is told of them.
+// Unpacked makes a decoder read the files in archives: gzip, Zstandard and zip, one in another. It
+// leaves out files of other formats in an archive of several, and reports them to o.Note.
 func Unpacked(d call.Decoder, o Options) call.Decoder {
 	return reading{decode: d, note: o.Note, only: o.Only}.decoder()
 }
 
-// A reading is a decoder of one file, and what it must know of files beside it.
+// A reading is a decoder of one file, and its options for archives and workbooks.
 type reading struct {
 	decode call.Decoder
 	sheets call.Decoder           // of a csv.Sheet; nil if there is none
-	begins func(head []byte) bool // whether a file may begin so; nil: anything
+	begins func(head []byte) bool // whether a file of the format may begin so; nil: anything
 	note   func(text string)
-	only   func(name string) bool // which files in archives are read; nil: all
+	only   func(name string) bool // whether to read a file in an archive; nil: all
 }
 
 // decoder returns the decoder of files that may be packed.
@@ -53,15 +52,15 @@ func (rd reading) decoder() call.Decoder {
 	}
 }
 
-// errStop ends a walk when nobody wants more.
+// errStop ends a walk when the caller has stopped reading.
 var errStop = errors.New("stop")
 
-// A delivery is one input while it is decoded.
+// A delivery is one input during decoding.
 type delivery struct {
 	reading
 	yield  func(call.Event, error) bool
 	mine   int     // files of the format
-	others []other // those that are not
+	others []other // files of other formats
 }
 
 type other struct {
@@ -85,7 +84,7 @@ func (d *delivery) file(f archive.File) error {
 	lines := &lineCounter{Reader: f.Reader}
 	r := io.Reader(lines)
 	if f.Among == 1 {
-		r = f.Reader // as it is: it may be a file that can be read at any place
+		r = f.Reader // unbuffered, so that it keeps its random access
 	} else if d.begins != nil {
 		buf := bufio.NewReaderSize(r, headSize)
 		head, _ := buf.Peek(headSize) // an error comes again
@@ -128,12 +127,12 @@ func (d *delivery) document(f archive.File) (err error) {
 	return nil
 }
 
-// A sheet is a csv.Sheet, and an io.Reader of no text as a decoder asks for.
+// A sheet is a csv.Sheet. It is also an io.Reader without text, because decoders take one.
 type sheet struct{ *xlsx.Rows }
 
 func (sheet) Read([]byte) (int, error) { return 0, io.EOF }
 
-// member decodes one of so many files, whose lines are counted as they are read.
+// member decodes one of among files; lines counts its lines as they are read.
 func (d *delivery) member(decode call.Decoder, name string, among int, r io.Reader, lines *lineCounter) error {
 	said := false
 	for e, err := range decode(r) {
@@ -142,7 +141,7 @@ func (d *delivery) member(decode call.Decoder, name string, among int, r io.Read
 		var broken *archive.BrokenError
 		switch {
 		case err == nil, isSyntax && among == 1:
-		case isSyntax: // whose line it is
+		case isSyntax: // the line number is within that file
 			syntax.Err = fmt.Errorf("%s: %w", name, syntax.Err)
 		case errors.As(err, &broken):
 			return err
@@ -162,7 +161,7 @@ func (d *delivery) member(decode call.Decoder, name string, among int, r io.Read
 	return nil
 }
 
-// leave notes that a file is left out.
+// leave notes that a file was left out.
 func (d *delivery) leave(name string, why error, lines *lineCounter) error {
 	n := 0
 	if lines != nil {
@@ -175,7 +174,7 @@ func (d *delivery) leave(name string, why error, lines *lineCounter) error {
 	return nil
 }
 
-// told tells of the files that were left out, in an error if they were all.
+// told reports the files that were left out, as an error if that were all.
 func (d *delivery) told() error {
 	const most = 10
 	var why []string

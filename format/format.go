@@ -1,9 +1,9 @@
-// Package format is the table of record formats: the files and streams in
-// which calls come, and what reads them.
+// Package format is the table of record formats: the files and streams that hold calls, and their
+// decoders.
 //
-// A format is a folder of its own that knows [call] and its own library, and
-// one line in the table below; docs/adding-a-format.md tells how to add one.
-// The table also does what all text needs before it is read.
+// A format is a folder of its own that knows [call] and its own library, and one line in the table
+// below; docs/adding-a-format.md explains how to add one. The table also does what all text needs
+// before decoding.
 package format
 
 import (
@@ -20,27 +20,26 @@ import (
 	"github.com/trunklog/trunklog/format/teams"
 )
 
-// Options say what a format must know besides its input. The zero value works
-// for all but csv.
+// Options are what a format must know besides its input. The zero value works for all but csv.
 type Options struct {
 	// Map says what the columns of a table mean: YAML, of format csv only. See
 	// docs/import-csv.md.
 	Map []byte
-	// Note is told what an input holds that is left out on purpose, in words
-	// for whoever imports it. It may be nil.
+	// Note receives a sentence for the importing user on everything that a decoder leaves out on
+	// purpose. It may be nil.
 	Note func(text string)
-	// Preview says that a map is tried: Note is also told for which values its
-	// defaults stand. Of format csv only.
+	// Preview says that the user is trying a map: Note also receives the values that its defaults
+	// have replaced. For format csv only.
 	Preview bool
-	// Only reports which of the files in an archive, by their paths as of [Told], are
-	// read. It may be nil: then all of them are.
+	// Only reports whether to read a file in an archive, by its path as in [Told]. Nil means all of
+	// them.
 	Only func(name string) bool
 }
 
-// formats is the table. Whoever adds a line adds a folder with testdata.
+// formats is the table. A new line needs a folder with testdata.
 //
-// A format is asked whether a file looks like one of its own by the first bytes of
-// the file, text in UTF-8. Of csv each map is asked: see [Kinds].
+// looks reports by the first bytes of a file, as UTF-8 text, whether it is of the format. For csv
+// Tell asks each map instead: see [Kind].
 var formats = []struct {
 	name  string
 	open  func(o Options) (call.Decoder, error)
@@ -67,8 +66,8 @@ func openGraph(o Options) (call.Decoder, error) {
 	}, note: o.Note, only: o.Only}.decoder(), nil
 }
 
-// beginsTable reports whether what r gives is a table in the columns of Graph. Of
-// JSON it waits for no more than its first character.
+// beginsTable reports whether r holds a table with Graph's columns. For JSON it waits for the first
+// character only.
 func beginsTable(r *bufio.Reader) bool {
 	for n := 1; ; n++ {
 		head, err := r.Peek(n)
@@ -112,21 +111,20 @@ func openCSV(o Options) (call.Decoder, error) {
 	return tables(d, o), nil
 }
 
-// tables returns the decoder of files that hold tables, given that of a table.
+// tables makes of the decoder of one table that of files which hold tables.
 func tables(d call.Decoder, o Options) call.Decoder {
 	return reading{decode: text(d), sheets: d, begins: func(head []byte) bool { return !isJSON(head) }, note: o.Note, only: o.Only}.decoder()
 }
 
-// isJSON reports whether text that begins with head, which is not empty, is to be
-// taken for JSON.
+// isJSON reports whether to read as JSON the text that begins with head, which is not empty.
 func isJSON(head []byte) bool {
 	head = bytes.TrimLeft(head, " \t\r\n")
 	return len(head) > 0 && (head[0] == '{' || head[0] == '[')
 }
 
-// Open returns the decoder of the format with the given name. Its errors wrap
-// [call.ErrInvalid]: the format is not known, or the options do not fit it.
-// The decoder may be used for many inputs, also at once.
+// Open returns the decoder of the format with the given name. Its errors wrap [call.ErrInvalid]:
+// the format is unknown, or the options do not fit it. Callers may use the decoder for many inputs,
+// also at once.
 func Open(name string, o Options) (call.Decoder, error) {
 	for _, f := range formats {
 		if f.name != name {

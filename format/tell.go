@@ -16,30 +16,30 @@ import (
 	"github.com/trunklog/trunklog/format/xlsx"
 )
 
-// A Kind is what a file can be told to be by what is in it.
+// A Kind is the kind of a file, found from its contents.
 type Kind struct {
 	Name string // of the format
-	Map  string // of csv: the name of the map, of those that come with trunklog
+	Map  string // for csv: the name of the built-in map
 }
 
-// A Told is what one file, or one in an archive, was told to be.
+// A Told is the result of [Tell] for one file, or one in an archive.
 type Told struct {
 	Name  string // its path in the archives that it was in; empty if it was in none
-	Kind  Kind   // zero if it is of none that is known
+	Kind  Kind   // zero if unknown
 	Sheet bool   // it is a sheet of a workbook
-	Empty bool   // there is nothing in it
-	Why   error  // why it is of no kind that is known; wraps [call.ErrInvalid]
+	Empty bool   // it holds nothing
+	Why   error  // why its kind is unknown; wraps [call.ErrInvalid]
 }
 
-// Tell tells what is in r by its first bytes, never by its name: one kind for r, or
-// one for each file in it if r is an archive, or for each sheet of a workbook that is
-// not hidden. It does not read on, so that what lies behind may still be anything.
+// Tell finds the kind of r from its first bytes, never from its name: one kind for r, or one for
+// each file in it if r is an archive, or for each visible sheet of a workbook. It reads no further,
+// so the rest may still be anything.
 //
-// The format of a table whose columns have no names of a known format is csv if it fits
-// the map that is given, or without one if it fits exactly one of those that come with
-// trunklog, and that one can read its times right. What is in no format of the table is asked of more, by its first bytes.
+// A table whose header is of no known format is csv if it fits the given map, or, without one, if
+// it fits exactly one of the built-in maps and that one knows the zone of its times. For a file of
+// no format in the table, Tell asks more about its first bytes.
 //
-// The error is that of an archive that cannot be read on. What was told before stands.
+// The error says why an archive could not be read on. The kinds found before stand.
 func Tell(r io.Reader, yaml []byte, more func(head []byte) (name string, ok bool)) (all []Told, err error) {
 	t := teller{yaml: yaml, more: more}
 	err = archive.Walk(r, func(f archive.File) error {
@@ -61,14 +61,14 @@ func Tell(r io.Reader, yaml []byte, more func(head []byte) (name string, ok bool
 	return t.all, err
 }
 
-// A teller is what Tell knows while it goes on.
+// A teller is the state of Tell.
 type teller struct {
 	yaml []byte
 	more func(head []byte) (string, bool)
 	all  []Told
 }
 
-// tell tells what begins with head, which may be the whole of it.
+// tell finds the kind of the file that begins with head, which may be the whole of it.
 func (t *teller) tell(is *Told, head []byte, whole bool) {
 	if name, ok := t.more(head); ok {
 		is.Kind.Name = name
@@ -90,7 +90,7 @@ func (t *teller) tell(is *Told, head []byte, whole bool) {
 
 var errUnknown = fmt.Errorf("%w: it is of no format that is known here", call.ErrInvalid)
 
-// mapped tells by which map a table can be read.
+// mapped finds the map by which a table can be read.
 func (t *teller) mapped(head []byte, whole bool) (Kind, error) {
 	switch {
 	case bytes.IndexByte(head, 0) >= 0:
@@ -121,7 +121,7 @@ func (t *teller) mapped(head []byte, whole bool) (Kind, error) {
 	return Kind{}, errUnknown
 }
 
-// document tells what the sheets of a workbook are, by their first rows.
+// document finds the kinds of the sheets of a workbook from their first rows.
 func (t *teller) document(f archive.File) (err error) {
 	book, err := xlsx.Open(f.Document.Open)
 	var broken *archive.BrokenError
@@ -148,8 +148,8 @@ func (t *teller) document(f archive.File) (err error) {
 	return nil
 }
 
-// sheetName is how a sheet is called among files. It is whole, since sheets are told
-// apart by it.
+// sheetName returns the name of a sheet among files. It is not cut, because only the full name
+// tells sheets apart.
 func sheetName(file, sheet string) string {
 	return fmt.Sprintf("sheet %q", path.Join(file, sheet))
 }

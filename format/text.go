@@ -13,8 +13,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// text makes a decoder of UTF-8 text accept its byte order mark and UTF-16, with
-// one or without, and say what is wrong with UTF-32.
+// text makes a decoder of UTF-8 text accept a byte order mark, and UTF-16 with or without one. For
+// UTF-32 it returns an error that says what to do.
 func text(d call.Decoder) call.Decoder {
 	return func(r io.Reader) iter.Seq2[call.Event, error] {
 		return func(yield func(call.Event, error) bool) {
@@ -52,11 +52,11 @@ func utf8Text(r io.Reader) (io.Reader, error) {
 	return whole, nil
 }
 
-// headSize is how much of a file is looked at, to tell what it is.
+// headSize is how much of a file the package reads to find its format, in bytes.
 const headSize = 64 << 10
 
-// textOf returns the first bytes of a file as text in UTF-8, or as they are if they
-// are none that utf8Text knows.
+// textOf returns the first bytes of a file as UTF-8 text, or unchanged if utf8Text does not know
+// their encoding.
 func textOf(head []byte) []byte {
 	r, err := utf8Text(bytes.NewReader(head))
 	if err != nil {

@@ -1,10 +1,9 @@
-// Package archive takes the files out of what files are packed in: gzip,
-// Zstandard and zip, one in another. What it is given it tells by its first
-// bytes, never by its name.
+// Package archive unpacks files from gzip, Zstandard and zip archives, one in another. It
+// recognises an archive by its first bytes, never by its name.
 //
-// An archive is a file of anybody's. What it unpacks to is bounded by its size,
-// in depth, in number and in all, and is read as a stream; memory does not grow
-// with it. It knows nothing of calls.
+// An archive may come from anyone. The package bounds the unpacked data by the size of the archive,
+// in depth, in number and in total, and reads it as a stream; memory does not grow with it. It
+// knows nothing of calls.
 package archive
 
 import (
@@ -20,35 +19,33 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// The limits within which archives are opened. The text of an export is ten to
-// thirty times as large as its bytes.
+// The limits of archives. The text of an export is ten to thirty times as large as its compressed
+// form.
 const (
 	maxDepth  = 4        // archives in one another
 	maxFiles  = 1000     // in all archives together
-	maxRatio  = 200      // of what is unpacked to what it is unpacked from
-	freeText  = 16 << 20 // bytes for which no ratio is asked
-	maxText   = 1 << 40  // bytes that are unpacked in all
+	maxRatio  = 200      // of unpacked to packed bytes
+	freeText  = 16 << 20 // unpacked bytes that are exempt from the ratio
+	maxText   = 1 << 40  // unpacked bytes in total
 	maxWindow = 64 << 20 // bytes that Zstandard may look back
 )
 
 // A File is a file that is no archive.
 type File struct {
-	// Name is its path within the archives that it was in, with slashes; empty if
-	// it was in none that names its files.
+	// Name is its path within its archives, with slashes; empty if none of them names its files.
 	Name string
 	// Among is how many files were in the same archive, itself included.
 	Among int
-	// Reader gives what it holds. It is nil if Document is not.
+	// Reader reads its contents. It is nil if Document is set.
 	io.Reader
-	// Refused says why it cannot be read: it is of a kind that is known by its first
-	// bytes and that nothing here reads. It wraps [call.ErrInvalid].
+	// Refused says why the file cannot be read: its first bytes show a kind that trunklog does not
+	// read. It wraps [call.ErrInvalid].
 	Refused error
-	// Document is a file that is a zip and yet no archive, such as a workbook.
+	// Document is a zip that counts as one file, such as a workbook.
 	Document *Document
 }
 
-// A BrokenError says that an archive cannot be read on, or means harm. It wraps
-// [call.ErrInvalid].
+// A BrokenError says that an archive is damaged or malicious. It wraps [call.ErrInvalid].
 type BrokenError struct{ err error }
 
 func (e *BrokenError) Error() string { return e.err.Error() }
@@ -59,10 +56,9 @@ func broken(format string, args ...any) error {
 	return &BrokenError{fmt.Errorf("%w: "+format, append([]any{call.ErrInvalid}, args...)...)}
 }
 
-// Walk calls each for each file in r, in their order: for r itself if it is no
-// archive. An error of each ends it and is returned. Its own errors wrap
-// [call.ErrInvalid] or are the reader's; those of the readers that each is given
-// are [*BrokenError] if an archive is to blame.
+// Walk calls each for each file in r, in their order: for r itself if it is no archive. An error of
+// each ends the walk and is returned. Its own errors wrap [call.ErrInvalid] or are the reader's;
+// those of the readers that each gets are [*BrokenError] if an archive is at fault.
 func Walk(r io.Reader, each func(File) error) error {
 	w := &walk{each: each}
 	if _, size, ok := sized(r); ok {
@@ -73,15 +69,15 @@ func Walk(r io.Reader, each func(File) error) error {
 	return w.open(File{Reader: r, Among: 1}, 0)
 }
 
-// A walk is what Walk knows while it goes on.
+// A walk is the state of Walk.
 type walk struct {
 	each   func(File) error
-	packed int64 // bytes of what was given, or of it that were read
-	text   int64 // bytes that were unpacked
+	packed int64 // bytes of the input: its size, or how many were read
+	text   int64 // unpacked bytes
 	files  int
 }
 
-// refused are the beginnings of files that nobody can read here, and what to do.
+// refused are the beginnings of files that trunklog cannot read, and what the user can do.
 var refused = []struct{ begin, what, remedy string }{
 	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook that is protected by a password, or of the old kind (.xls)", "open it, and save it as .xlsx without a password, or as CSV"},
 	{"\xfd7zXZ\x00", "compressed with xz", "unpack it first, by unxz"},
@@ -143,14 +139,14 @@ func (w *walk) zstd(f File, depth int) error {
 	return w.open(f, depth)
 }
 
-// An unpacked reader gives what an archive held, and refuses a bomb: more than so
-// many times what it comes from, by itself or with all else that was unpacked,
-// because files in a zip may share their bytes.
+// An unpacked reader returns the contents of an archive, and refuses a bomb: a file that is too
+// large for its archive, alone or together with all other unpacked files, because files in a zip
+// may share their bytes.
 type unpacked struct {
 	*walk
 	r    io.Reader
 	kind string
-	size int64 // in the archive; 0: what was read of it is not known
+	size int64 // packed size; 0: unknown
 	n    int64
 }
 

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// peek returns the first bytes of r, and a reader of all that r would have given:
-// r itself if it can be read at any place.
+// peek returns the first bytes of r, and a reader of the full input: r itself if it has random
+// access.
 func peek(r io.Reader) (io.Reader, []byte, error) {
 	magic := make([]byte, 8)
 	if f, _, ok := sized(r); ok {
@@ -23,8 +23,7 @@ func peek(r io.Reader) (io.Reader, []byte, error) {
 	return io.MultiReader(bytes.NewReader(magic[:n]), r), magic[:n], nil
 }
 
-// sized returns what is still to be read from r if r can be read at any place,
-// and how much that is.
+// sized returns the unread part of r and its size, if r has random access.
 func sized(r io.Reader) (io.ReaderAt, int64, bool) {
 	f, ok := r.(interface {
 		io.ReaderAt

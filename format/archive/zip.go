@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	maxSpool     = 1 << 30 // bytes of a zip that must be copied to be read
+	maxSpool     = 1 << 30 // bytes of a zip that must be copied first
 	maxDirectory = 1 << 20 // bytes of the directory of a zip
 )
 
-// zip calls each for the files in a zip. Of one that is broken or that means harm
-// those before that shows are good.
+// zip calls each for the files in a zip. If the zip is broken or malicious, the files before that
+// point have been read.
 func (w *walk) zip(f File, depth int) error {
 	file, size, ok := sized(f.Reader)
 	if !ok {
@@ -29,8 +29,8 @@ func (w *walk) zip(f File, depth int) error {
 			return err
 		}
 		defer s.close()
-		// The section keeps offsets that lie outside of the archive from the
-		// file, whose error would name a temporary folder.
+		// The section stops offsets outside of the archive before the file does, whose error would
+		// name a temporary folder.
 		file, size = io.NewSectionReader(s.f, 0, s.size), s.size
 	}
 	z, err := directory(file, size)
@@ -64,8 +64,8 @@ func (w *walk) zip(f File, depth int) error {
 
 func errMany() error { return broken("the zip has more than %d files in it", maxFiles) }
 
-// directory reads the directory of a zip. While that lasts, reading is limited: a
-// directory may claim few entries and have millions.
+// directory reads the directory of a zip. It limits reading meanwhile: a directory may claim few
+// entries and have millions.
 func directory(file io.ReaderAt, size int64) (*zip.Reader, error) {
 	m := &meter{ReaderAt: file, left: maxDirectory, on: true}
 	z, err := zip.NewReader(m, size)
@@ -81,18 +81,17 @@ func directory(file io.ReaderAt, size int64) (*zip.Reader, error) {
 	return z, nil
 }
 
-// slashed returns a name in a zip with slashes, which some programs write as
-// backslashes.
+// slashed returns a name in a zip with slashes; some programs write backslashes.
 func slashed(name string) string { return strings.ReplaceAll(name, `\`, "/") }
 
-// isNothing reports whether an entry is no file of anybody's: a folder, or what an
-// operating system leaves in them.
+// isNothing reports whether an entry is no user's file: a folder, or a file that an operating
+// system leaves there.
 func isNothing(f *zip.File) bool {
 	name := slashed(f.Name)
 	return strings.HasSuffix(name, "/") || strings.HasPrefix(name, "__MACOSX/") || path.Base(name) == ".DS_Store"
 }
 
-// openZipped opens a file in a zip. It is unpacked as it is read.
+// openZipped opens a file in a zip and unpacks it as a stream.
 func (w *walk) openZipped(f *zip.File) (io.ReadCloser, error) {
 	const encrypted = 1
 	name := path.Base(slashed(f.Name))
@@ -114,7 +113,7 @@ type zipped struct {
 	io.Closer
 }
 
-// A damage reader says where a zip is damaged.
+// A damage reader adds to errors where a zip is damaged.
 type damage struct {
 	io.Reader
 	name string
@@ -128,8 +127,7 @@ func (d damage) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A Document is a zip that is one file to whoever made it: of Office Open XML, or
-// of OpenDocument.
+// A Document is a zip that its author sees as one file: of Office Open XML, or of OpenDocument.
 type Document struct {
 	walk *walk
 	z    *zip.Reader
@@ -143,8 +141,8 @@ func isDocument(z *zip.Reader) bool {
 	})
 }
 
-// Open opens the part with the given name, in any case; the error is
-// [fs.ErrNotExist] if there is none.
+// Open opens the part with the given name, in any case; the error is [fs.ErrNotExist] if there is
+// none.
 func (d *Document) Open(name string) (io.ReadCloser, error) {
 	for _, f := range d.z.File {
 		if strings.EqualFold(slashed(f.Name), name) {
@@ -154,7 +152,7 @@ func (d *Document) Open(name string) (io.ReadCloser, error) {
 	return nil, fs.ErrNotExist
 }
 
-// A meter stops reading after so many bytes while it is on.
+// A meter, while it is on, stops reading after a number of bytes.
 type meter struct {
 	io.ReaderAt
 	left int64
@@ -172,8 +170,8 @@ func (m *meter) ReadAt(b []byte, off int64) (int, error) {
 	return m.ReaderAt.ReadAt(b, off)
 }
 
-// A spooled archive is a copy of one that could only be read from its
-// beginning to its end, while a zip's directory is at the end.
+// A spooled archive is a copy of an input without random access. A zip needs that, because its
+// directory is at the end.
 type spooled struct {
 	f    *os.File
 	size int64

@@ -5,16 +5,15 @@ import (
 	"time"
 )
 
-// A reading is what a text says of a time: what a clock shows and, perhaps, in
-// which zone it is.
+// A reading is the contents of a time text: what a clock shows and, perhaps, in which zone it is.
 type reading struct {
 	wall   time.Time     // what the clock shows, as if it were UTC
-	zoned  bool          // the text tells the distance from UTC
+	zoned  bool          // the text gives the distance from UTC
 	offset time.Duration // east of UTC is more than 0
-	name   string        // of the zone, whose distance from UTC only the zone tells
+	name   string        // of a zone whose distance only the map's zone gives
 }
 
-// clockFields are the parts of a date and time, while they are read.
+// clockFields are the parts of a date and time during parsing.
 type clockFields struct {
 	year, month, day, hour, minute, second, nanos int
 
@@ -22,9 +21,9 @@ type clockFields struct {
 	epoch  bool // second is seconds since 1970
 }
 
-// readSteps reads a time by directives, as strptime does: numbers need no leading
-// zeros, a space stands for any number of them, and a fraction of a second is read
-// behind the seconds whether it is in the layout or not.
+// readSteps reads a time by directives, as strptime does: numbers need no leading zeros, a space
+// matches any number of them, and a fraction may follow the seconds whether the layout has one or
+// not.
 func readSteps(steps []step, s string) (r reading, ok bool) {
 	c := clockFields{month: 1, day: 1}
 	for i, st := range steps {
@@ -39,7 +38,7 @@ func readSteps(steps []step, s string) (r reading, ok bool) {
 		case st.literal != 0:
 			if st.literal == '.' || st.literal == ',' {
 				if i+1 < len(steps) && steps[i+1].directive == 'f' {
-					continue // the fraction brings its point, or comma
+					continue // the fraction reads its own point or comma
 				}
 			}
 			if s == "" || s[0] != st.literal {
@@ -58,14 +57,13 @@ func readSteps(steps []step, s string) (r reading, ok bool) {
 	return c.reading(r, s)
 }
 
-// separated reports whether the point or comma with which s begins separates what
-// follows from the seconds, and does not begin a fraction of them.
+// separated reports whether the point or comma at the beginning of s separates the seconds from the
+// next field, and does not begin a fraction.
 func separated(next []step, s string) bool {
 	return s != "" && len(next) > 0 && next[0].literal == s[0] && (len(next) == 1 || next[1].directive != 'f')
 }
 
-// reading makes a time of the fields, if there is one; rest is what is left of the
-// text.
+// reading makes a time of the fields, if there is one; rest is the unread text.
 func (c *clockFields) reading(r reading, rest string) (reading, bool) {
 	if rest != "" {
 		return r, false
@@ -81,10 +79,10 @@ func (c *clockFields) reading(r reading, rest string) (reading, bool) {
 		c.hour = 0
 	}
 	r.wall = time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, c.nanos, time.UTC)
-	return r, r.wall.Day() == c.day && c.hour < 24 // else 30 February
+	return r, r.wall.Day() == c.day && c.hour < 24 // not 30 February
 }
 
-// directive reads one directive off s.
+// directive reads the text of one directive at the beginning of s.
 func (c *clockFields) directive(r *reading, d byte, s string) (rest string, ok bool) {
 	switch d {
 	case 'Y':
@@ -109,7 +107,7 @@ func (c *clockFields) directive(r *reading, d byte, s string) (rest string, ok b
 	case 'S':
 		return number(s, 1, 2, 59, &c.second)
 	case 'f':
-		// The seconds have taken it, if it is there.
+		// The seconds have read the fraction already, if there was one.
 		return fraction(s, &c.nanos), true
 	case 's':
 		c.epoch = true
@@ -125,7 +123,7 @@ func (c *clockFields) directive(r *reading, d byte, s string) (rest string, ok b
 	return r.zone(s)
 }
 
-// number reads a number of so many digits and at most so much.
+// number reads a number of least to most digits and of at most limit.
 func number(s string, least, most, limit int, n *int) (rest string, ok bool) {
 	i, v := 0, 0
 	for ; i < len(s) && i < most && isDigit(s[i]); i++ {
@@ -137,8 +135,7 @@ func number(s string, least, most, limit int, n *int) (rest string, ok bool) {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// fraction reads a point or comma and digits, if they are there. What is smaller
-// than a nanosecond is left out.
+// fraction reads a point or comma and digits, if present. It drops digits below a nanosecond.
 func fraction(s string, nanos *int) (rest string) {
 	if len(s) < 2 || s[0] != '.' && s[0] != ',' || !isDigit(s[1]) {
 		return s
@@ -152,7 +149,7 @@ func fraction(s string, nanos *int) (rest string) {
 	return s[i:]
 }
 
-// half reads AM or PM, as some languages write them: am, a.m., a. m.
+// half reads AM or PM in the spellings of several languages: am, a.m., a. m.
 func (c *clockFields) half(s string) (rest string, ok bool) {
 	s = strings.TrimLeft(s, " ")
 	if s == "" {
@@ -178,8 +175,8 @@ var (
 	days   = []string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
 )
 
-// name reads one of the names, or its first three letters, in any case. It gives
-// its number, counted from 1.
+// name reads one of the names, or its first three letters, in any case. It sets n to its number,
+// counted from 1.
 func name(s string, names []string, n *int) (rest string, ok bool) {
 	const short = 3
 	for i, full := range names {

@@ -10,7 +10,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A columnRef names a column, or counts to it from 1.
+// A columnRef is the name of a column, or its number from 1.
 type columnRef struct {
 	name     string
 	position int // 0: the column has a name
@@ -40,8 +40,8 @@ func (refs *columnRefs) read(n *yaml.Node) error {
 	return nil
 }
 
-// find returns where the columns are in a table that names them as given; -1 for one
-// that is not there and whose name in the map ends with a question mark.
+// find returns the places of the columns in a table with the given names; -1 for a missing one
+// whose name in the map ends with a question mark.
 func (refs columnRefs) find(names []string, headerless bool) (at []int, err error) {
 	for _, ref := range refs {
 		i := ref.position - 1
@@ -67,15 +67,15 @@ func (refs columnRefs) find(names []string, headerless bool) (at []int, err erro
 	return at, nil
 }
 
-// A twin is two columns with the name by which the map speaks of one.
+// A twin is two columns that share the name which the map uses.
 type twin struct {
 	name  string
 	at    int // the first
 	other int
 }
 
-// twins returns the columns that have the same names as those of refs, which are
-// at the given places. Who names a column by its place means that one.
+// twins returns the columns that share a name with those of refs, which are at the given places. A
+// reference by number means one column only.
 func (refs columnRefs) twins(names []string, at []int) (all []twin) {
 	for i, ref := range refs {
 		if ref.position > 0 {
@@ -90,8 +90,8 @@ func (refs columnRefs) twins(names []string, at []int) (all []twin) {
 	return all
 }
 
-// checkTwins reports whether columns of one name say different things of a call,
-// so that nobody knows which is meant.
+// checkTwins returns an error if columns of one name differ in a record, so that the right value is
+// unknown.
 func checkTwins(twins []twin, record []string) error {
 	for _, t := range twins {
 		if field(record, t.at) != field(record, t.other) {
@@ -101,8 +101,8 @@ func checkTwins(twins []twin, record []string) error {
 	return nil
 }
 
-// indexFold returns where name is in names, in any case and with any white
-// space around it; -1 if it is not.
+// indexFold returns the place of name in names, in any case and with any white space around it; -1
+// if it is absent.
 func indexFold(names []string, name string) int {
 	for i, n := range names {
 		if strings.EqualFold(strings.TrimSpace(n), strings.TrimSpace(name)) {

@@ -1,11 +1,11 @@
-// Package csv reads calls from tables: text with a record a line, its fields
-// between commas or other delimiters. What the columns mean is told by a map,
-// a small YAML file that docs/import-csv.md explains.
+// Package csv reads calls from tables: text with a record a line, its fields between commas or
+// other delimiters. A map says what the columns mean: a small YAML file that docs/import-csv.md
+// explains.
 //
-// It knows RFC 4180, how broken files depart from it, and the fields of a
-// [call.Row]. Its code knows no product: their columns differ from site to site,
-// so that whoever has the file writes the map. For the products whose columns are
-// the same everywhere, a map is in the folder maps, and in the binary.
+// The package knows RFC 4180, how broken files depart from it, and the fields of a [call.Row]. Its
+// code knows no product: columns differ from site to site, so that the user writes the map. The
+// folder maps, which is part of the binary, has a map for each product whose columns are the same
+// everywhere.
 package csv
 
 import (
@@ -18,15 +18,14 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Open returns the decoder of the tables that the given map describes. Its
-// errors name the line of the map and wrap [call.ErrInvalid].
+// Open returns the decoder of the tables that the given map describes. Its errors name the line of
+// the map and wrap [call.ErrInvalid].
 //
-// Each record yields a [call.RecordEvent]. Its row is settled by the witness
-// that the map names, in the fields that the map speaks of and in those that
-// follow from them.
+// Each record yields a [call.RecordEvent]. The witness that the map names settles its row, in the
+// fields of the map and in those that follow from them.
 //
-// The function note is told what is left out of an input, or read in another way
-// than it stands there. It may be nil.
+// The decoder calls note, which may be nil, with a sentence on everything that it left out of an
+// input or read differently from its literal text.
 func Open(yaml []byte, note func(text string)) (call.Decoder, error) {
 	m, err := parseMap(yaml)
 	if err != nil {
@@ -36,8 +35,8 @@ func Open(yaml []byte, note func(text string)) (call.Decoder, error) {
 	return m.decode, nil
 }
 
-// Preview is Open for who tries a map: at the end of an input note is also told for
-// which values the defaults of the map have stood.
+// Preview is Open for a user who tries a map: at the end of an input, note also gets the values
+// that defaults of the map replaced.
 func Preview(yaml []byte, note func(text string)) (call.Decoder, error) {
 	m, err := parseMap(yaml)
 	if err != nil {
@@ -47,8 +46,7 @@ func Preview(yaml []byte, note func(text string)) (call.Decoder, error) {
 	return m.decode, nil
 }
 
-// bind returns the function that makes an event of a record, given the names
-// in the table's header.
+// bind returns the function that makes an event of a record, given the names in the table's header.
 func (in *input) bind(header []string) (func([]string) (call.Event, error), error) {
 	names := in.columns
 	if !in.dialect.Headerless {
@@ -79,7 +77,7 @@ func (in *input) bind(header []string) (func([]string) (call.Event, error), erro
 	return b.event, nil
 }
 
-// A binding is a map whose columns have been found in a table.
+// A binding is a map together with the places of its columns in a table.
 type binding struct {
 	*input
 	fields     []boundField
@@ -90,13 +88,13 @@ type binding struct {
 
 type boundField struct {
 	fieldMap
-	at []int // the columns; -1 is one that the table does not have, and need not
+	at []int // the columns; -1 for an optional one that the table lacks
 }
 
 type boundCondition struct {
 	condition
 	at     int
-	wanted bool // it must hold; else it must not
+	wanted bool // the condition must hold; otherwise it must not
 }
 
 // A fieldSet is a set of fields.
@@ -129,7 +127,7 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 	said := d.said | b.derive(r, d.said)
 	r.Settle(b.witness, false)
 	for f := range call.NumFields {
-		// A zero that is said, such as a duration of no second, counts.
+		// An explicit zero counts, such as a duration of 0 seconds.
 		if said.has(f) && f.Type() != call.ID && f.Type() != call.Text {
 			r.By[f] = b.witness
 		}
@@ -144,7 +142,7 @@ func (b *binding) event(record []string) (e call.Event, err error) {
 	return e, nil
 }
 
-// checkRecord reports whether a record is a call, and one that is clear.
+// checkRecord reports whether a record is a call, and an unambiguous one.
 func (b *binding) checkRecord(record []string) error {
 	if b.isHeader(record) {
 		b.leftOut["it has the names of the columns"]++
@@ -165,8 +163,8 @@ func (b *binding) checkRecord(record []string) error {
 	return checkTwins(b.twins, record)
 }
 
-// isHeader reports whether a record of a table that has no header, as its map says, is
-// one nevertheless: its columns are named as in the map.
+// isHeader reports whether a record of a table without a header, by its map, is one nevertheless:
+// it holds the names of the map's columns.
 func (b *binding) isHeader(record []string) bool {
 	if len(b.columns) == 0 || !strings.EqualFold(field(record, 0), b.columns[0]) {
 		return false
@@ -181,8 +179,8 @@ func (b *binding) isHeader(record []string) bool {
 	return same >= least && 2*same > len(record)
 }
 
-// field returns one field of a record, without white space around it; empty if it
-// is not there.
+// field returns one field of a record, without white space around it; empty if the record is too
+// short.
 func field(record []string, at int) string {
 	if at < 0 || at >= len(record) {
 		return ""
@@ -190,7 +188,7 @@ func field(record []string, at int) string {
 	return strings.TrimSpace(record[at])
 }
 
-// number writes a number as the map says.
+// number applies the number rules of the map.
 func (b *binding) number(s string) string {
 	clean, bare := b.numbers.clean(s)
 	if bare {
@@ -199,8 +197,8 @@ func (b *binding) number(s string) string {
 	return clean
 }
 
-// name names the call within its source: by the key of the map, or else by the
-// record's id, or else by all that the record says.
+// name names the call within its source: by the key of the map, or else by the record's id, or else
+// by all values of the record.
 func (b *binding) name(record []string, id string) (string, error) {
 	key := make([]string, 1, 1+len(b.key))
 	key[0] = "csv key"
@@ -214,8 +212,7 @@ func (b *binding) name(record []string, id string) (string, error) {
 		if err := checkKey(key[1:]); err != nil {
 			return "", err
 		}
-		// A hash, because the name of a call may be logged and numbers may
-		// not.
+		// A hash, because logs may hold the name of a call but no numbers.
 		id = call.NameGUID(key...).String()
 		key = key[1:]
 	case id == "":
@@ -229,7 +226,7 @@ func (b *binding) name(record []string, id string) (string, error) {
 	return id, nil
 }
 
-// checkKey refuses a key that a spreadsheet has cut, so that many calls have it.
+// checkKey refuses a key whose last digits a spreadsheet has lost, which many calls would share.
 func checkKey(key []string) error {
 	for _, s := range key {
 		if !strings.Contains(s, "+") {
@@ -242,9 +239,8 @@ func checkKey(key []string) error {
 	return nil
 }
 
-// derive fills in what follows from the fields that the record speaks of, and
-// returns the fields that it has settled. A call is successful if it was
-// answered, and its duration is what passed from then to its end.
+// derive fills in fields that follow from those in said, and returns all settled fields. A call is
+// successful if it was answered, and its duration is the time from then to its end.
 func (b *binding) derive(r *call.Row, said fieldSet) (settled fieldSet) {
 	const ends = 1<<call.FieldEnd | 1<<call.FieldFailure
 	if !said.has(call.FieldSuccessful) {
@@ -272,10 +268,9 @@ func (b *binding) derive(r *call.Row, said fieldSet) (settled fieldSet) {
 	return settled | ends | 1<<call.FieldDuration
 }
 
-// fail gives a call that failed its times. Records have one column for the end
-// of whatever happened; in Graph only a call that was established has an end. A
-// start that the record does not tell is not made up here: a later record of the
-// same call may tell it.
+// fail sets the times of a failed call. Records have one column for the end of any call; in Graph
+// only an established call has an end. It does not invent a missing start: a later record of the
+// same call may have it.
 func fail(r *call.Row) {
 	if r.Failure.IsZero() {
 		r.Failure = r.End

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// units are the units in which a duration can be told, by their names in a map and
-// behind a number. The two with a colon say what 5:30 is.
+// units are the units of a duration, by their names in a map and behind a number. The two with a
+// colon say how to read 5:30.
 var units = map[string]time.Duration{
 	"us": time.Microsecond, "µs": time.Microsecond, "μs": time.Microsecond,
 	"ms": time.Millisecond, "msec": time.Millisecond,
@@ -31,8 +31,8 @@ var (
 	wordForm  = regexp.MustCompile(`^([0-9]+(?:[.,][0-9]+)?) ?([a-zµμ]+)\.?,? *`)
 )
 
-// parseDuration reads a duration: a number in the unit, which is a second if none is
-// named; H:MM:SS, as people and spreadsheets write it; 1h 2m 3s; ISO 8601.
+// parseDuration reads a duration: a number in the given unit, by default seconds; H:MM:SS, as
+// people and spreadsheets write it; 1h 2m 3s; ISO 8601.
 func parseDuration(s, unit string) (time.Duration, error) {
 	if m := clockForm.FindStringSubmatch(s); m != nil {
 		return clockDuration(m, unit)
@@ -79,7 +79,7 @@ func clockDuration(m []string, unit string) (time.Duration, error) {
 	return scaled(((days*24+hours)*60+minutes)*60+seconds+part, time.Second)
 }
 
-// wordDuration reads numbers and units one behind another.
+// wordDuration reads a sequence of numbers with units.
 func wordDuration(s string) (sum time.Duration, err error) {
 	for s != "" {
 		m := wordForm.FindStringSubmatch(s)
@@ -111,7 +111,7 @@ var (
 	errTooLong    = errors.New("is longer than any call lasts")
 )
 
-// scaled returns x of a unit, if a call can last that long: 32 bits of seconds.
+// scaled returns x times a unit, if a call can last that long: 32 bits of seconds.
 func scaled(x float64, each time.Duration) (time.Duration, error) {
 	switch ns := x * float64(each); {
 	case math.IsNaN(ns):

@@ -10,21 +10,20 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// An Encoding says how characters are written as bytes.
+// An Encoding maps characters to bytes.
 type Encoding uint8
 
-// The encodings. That of UTF-16 is undone before a table is read.
+// The encodings. Another layer decodes UTF-16 before this one.
 const (
-	// Guess is UTF-8, or Windows-1252 if the text is not UTF-8 and nothing before
-	// has shown that it is.
+	// Guess is UTF-8, or Windows-1252 if the text is not UTF-8 and no earlier record was certainly
+	// UTF-8.
 	Guess Encoding = iota
 	UTF8
 	Latin1      // ISO 8859-1
-	Windows1252 // what spreadsheets call ANSI in Western Europe and the Americas
+	Windows1252 // "ANSI" in spreadsheets of Western Europe and the Americas
 )
 
-// encodings are the names by which a map calls them. UTF-16 is told from the bytes
-// themselves.
+// encodings are their names in a map. UTF-16 shows in the bytes themselves.
 var encodings = []struct {
 	name string
 	is   Encoding
@@ -53,11 +52,11 @@ func encodingNamed(name string) (Encoding, error) {
 	return 0, fmt.Errorf("%w: encoding %q: utf-8, utf-16, windows-1252 and latin1 are possible", call.ErrInvalid, name)
 }
 
-// A decoding makes UTF-8 of the records of a table.
+// A decoding converts the records of a table to UTF-8.
 type decoding struct {
 	encoding Encoding
-	seen     bool // there was text that can only be UTF-8
-	guessed  bool // there was text that was taken for Windows-1252
+	seen     bool // some text can only be UTF-8
+	guessed  bool // some text was taken for Windows-1252
 	buf      []byte
 }
 
@@ -88,7 +87,7 @@ func (d *decoding) utf8(b []byte) ([]byte, error) {
 	for _, c := range b {
 		u := table.DecodeByte(c)
 		if d.encoding == Guess && 0x80 <= u && u < 0xa0 {
-			return nil, errMixed // the bytes that Windows-1252 does not have
+			return nil, errMixed // bytes that Windows-1252 does not have
 		}
 		d.buf = utf8.AppendRune(d.buf, u)
 	}

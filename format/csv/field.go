@@ -11,7 +11,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// text returns what a record says of a field, in the map's words.
+// text returns a record's value of a field, after the map's translations.
 func (b *binding) text(f *boundField, record []string) (string, error) {
 	if len(f.at) == 0 {
 		return f.constant, nil
@@ -40,11 +40,11 @@ func (b *binding) text(f *boundField, record []string) (string, error) {
 	return s, nil
 }
 
-// A draft is the event that becomes of a record.
+// A draft is the event under construction.
 type draft struct {
 	call.Event
-	said fieldSet // what the record says something of
-	// again are the times of the hour that comes twice, as the second of the two.
+	said fieldSet // the fields that the record has
+	// again holds the second moment of each time in the hour that comes twice.
 	again map[call.Field]time.Time
 }
 
@@ -104,8 +104,7 @@ func (b *binding) set(d *draft, bf *boundField, s string) error {
 	return nil
 }
 
-// setID keeps a GUID as the row's id, and any other id as the name of the call
-// within its source.
+// setID keeps a GUID as the row's id, and any other id as the name of the call within its source.
 func setID(e *call.Event, s string) error {
 	if len(s) > call.MaxText {
 		return fmt.Errorf("%w: %s has %d bytes, more than %d", call.ErrInvalid, call.FieldID, len(s), call.MaxText)
@@ -117,7 +116,7 @@ func setID(e *call.Event, s string) error {
 	return nil
 }
 
-// quote returns the beginning of a value that is no person's.
+// quote returns the beginning of a value, for fields that are not personal.
 func quote(s string) string {
 	const most = 40
 	if len(s) > most {
@@ -155,11 +154,11 @@ func yes(s string) (v, ok bool) {
 	return false, false
 }
 
-// time reads a time in one of the map's layouts. Nothing but zeros is how some
-// write that there was none.
+// time reads a time in one of the map's layouts. Some tables write nothing but zeros for a missing
+// one.
 func (b *binding) time(s string) (moment, error) {
 	s = call.Visible(s)
-	zeros := s == "" || s[0] < '1' || s[0] > '9' // there may be nothing but zeros
+	zeros := s == "" || s[0] < '1' || s[0] > '9' // only these can be all zeros
 	if s == none || zeros && strings.Trim(s, "0-+:/.,* TZ") == "" {
 		return moment{}, nil
 	}
@@ -184,8 +183,8 @@ func (b *binding) time(s string) (moment, error) {
 
 var errNoTime = errors.New("is not a time in the layouts of the map")
 
-// checkTimes reports whether r can be kept, which a time that was counted from
-// another may have spoilt.
+// checkTimes reports whether a store can keep the times of r; one computed from another may be out
+// of range.
 func checkTimes(r *call.Row) error {
 	for f := range call.NumFields {
 		if f.Type() == call.Time && (r.Time(f).Year() < 1 || r.Time(f).Year() > 9999) {

@@ -7,20 +7,20 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// order are the times of a call in the order in which they can be.
+// order holds the times of a call in their natural order.
 var order = [...]call.Field{call.FieldInvite, call.FieldStart, call.FieldFailure, call.FieldEnd}
 
-// settleTimes chooses, for each time in the hour that comes twice in autumn, which
-// of the two it is, and refuses a call that ends before it begins.
+// settleTimes chooses between the two moments of each time in the hour that comes twice in autumn,
+// and refuses a call that ends before it begins.
 //
-// The other times and the duration tell: no time is before an earlier one, the call
-// lasts as long as the record says, and it rings for as short as it can. Where they
-// do not tell it is the first of the two.
+// The other times and the duration decide: no time is before an earlier one, the call lasts as long
+// as the record says, and it rings as briefly as it can. If they leave it open, the first moment
+// stands.
 func (d *draft) settleTimes() error {
 	if len(d.again) > 0 {
 		best, least := d.Row, d.strain(&d.Row)
-		// Each choice is a set of the times that are the second of the two, from
-		// none to all: a strain that is no smaller leaves the earlier ones.
+		// Each set holds the times that take the second moment, from none to all. Only a smaller
+		// strain replaces an earlier set.
 		for set := 1; set < 1<<len(order); set++ {
 			r := d.Row
 			for i, f := range order {
@@ -40,7 +40,7 @@ func (d *draft) settleTimes() error {
 	return d.checkOrder()
 }
 
-// possible reports whether all times of a set are in the hour that comes twice.
+// possible reports whether all times of a set have two moments.
 func (d *draft) possible(set int) bool {
 	for i, f := range order {
 		if _, twice := d.again[f]; !twice && set>>(len(order)-1-i)&1 == 1 {
@@ -50,10 +50,10 @@ func (d *draft) possible(set int) bool {
 	return true
 }
 
-// A strain is how badly times fit together: less is better.
+// A strain measures how badly times fit together: less is better.
 type strain struct {
 	backwards       int           // how many times are before an earlier one
-	duration, rings time.Duration // how far it is from what is told, and how long it rings
+	duration, rings time.Duration // distance from the record's duration, and time of ringing
 }
 
 func (s strain) less(t strain) bool {
@@ -87,7 +87,7 @@ func (d *draft) strain(r *call.Row) (s strain) {
 	return s
 }
 
-// ended returns when a call was over, however it ended.
+// ended returns when a call was over, answered or failed.
 func ended(r *call.Row) time.Time {
 	if r.End.IsZero() {
 		return r.Failure
@@ -95,8 +95,8 @@ func ended(r *call.Row) time.Time {
 	return r.End
 }
 
-// checkOrder refuses a call that ends before it begins. A time of whole seconds can
-// be before one with a fraction, within the same second: then it is that one.
+// checkOrder refuses a call that ends before it begins. A time of whole seconds may seem to lie
+// before one with a fraction of the same second: then it takes that one's value.
 func (d *draft) checkOrder() error {
 	r := &d.Row
 	for _, f := range [...]call.Field{call.FieldFailure, call.FieldEnd} {

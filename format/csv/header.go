@@ -11,11 +11,11 @@ import (
 const (
 	// maxAbove is how many rows may stand above the header.
 	maxAbove = 64
-	// maxAboveBytes is how much text.
+	// maxAboveBytes is how much text may stand there.
 	maxAboveBytes = 64 << 10
 )
 
-// begin finds the header and what its columns mean, and reports whether to go on.
+// begin finds the header and binds its columns, and reports whether to go on.
 func (t *table) begin(yield func(call.Event, error) bool) (goOn bool, err error) {
 	if t.dialect.Headerless {
 		if t.event, err = t.columns(nil); err != nil {
@@ -39,12 +39,12 @@ func (t *table) begin(yield func(call.Event, error) bool) (goOn bool, err error)
 	}
 }
 
-// A search is for the header among the first rows.
+// A search looks for the header among the first rows.
 type search struct {
 	*table
 	above    []candidate
 	bytes    int
-	likeness int   // of the row that is most like a header
+	likeness int   // of the row most like a header
 	err      error // about that row
 }
 
@@ -67,7 +67,7 @@ func (s *search) try(c candidate) bool {
 	return false
 }
 
-// filled returns how many fields hold something.
+// filled returns how many fields are not empty.
 func filled(fields []string) (n int) {
 	for _, f := range fields {
 		if f != "" {
@@ -77,10 +77,10 @@ func filled(fields []string) (n int) {
 	return n
 }
 
-// ErrEmpty says that a table with a header has no row at all.
+// ErrEmpty says that a table which needs a header has no rows at all.
 var ErrEmpty = fmt.Errorf("%w: the file is empty: it has no header row", call.ErrInvalid)
 
-// failed says why no row is the header.
+// failed returns the error that no row is the header.
 func (s *search) failed() error {
 	switch {
 	case len(s.above) == 0:
@@ -92,8 +92,8 @@ func (s *search) failed() error {
 	return s.err
 }
 
-// yieldAbove tells what stands above the header: titles, and records, which are of
-// as many fields and are mostly filled.
+// yieldAbove reports the rows above the header: titles, and records, which have as many fields as
+// the header and are mostly filled.
 func (s *search) yieldAbove(yield func(call.Event, error) bool) (goOn bool) {
 	titles := 0
 	for _, c := range s.above {

@@ -13,20 +13,20 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// An input is one table while it is read, and what is to be told of it at its end:
-// each thing that the rows do not show.
+// An input is one table during decoding, with the counts to report at its end of what the rows do
+// not show.
 type input struct {
 	*tableMap
-	leftOut map[string]int // records, by what the map says of them
-	bare    int            // numbers that are hardly more than a prefix
+	leftOut map[string]int // records, by the map's reason
+	bare    int            // numbers with a prefix and too few digits
 	unmet   map[call.Field]map[string]int
 	keys    repeats
 }
 
-// errLeftOut is of a record that is no call, as the map says.
+// errLeftOut marks a record that is no call by the rules of the map.
 var errLeftOut = errors.New("the map leaves the record out")
 
-// decode is the decoder of the tables that a map describes.
+// decode is the decoder of tables that the map describes.
 func (m *tableMap) decode(r io.Reader) iter.Seq2[call.Event, error] {
 	return func(yield func(call.Event, error) bool) {
 		in := &input{tableMap: m, leftOut: map[string]int{}, unmet: map[call.Field]map[string]int{}}
@@ -44,7 +44,7 @@ func (m *tableMap) decode(r io.Reader) iter.Seq2[call.Event, error] {
 	}
 }
 
-// tell tells what was counted.
+// tell reports the counts.
 func (in *input) tell() {
 	note := in.dialect.Note
 	if n := sum(in.leftOut); n > 0 {
@@ -67,14 +67,14 @@ func (in *input) tell() {
 	}
 }
 
-// others stands for values beyond the most that are told apart.
+// others counts the values beyond the most that are counted by themselves.
 const (
 	others     = ""
 	mostValues = 100
 )
 
-// meet counts a value that has no entry in the map. Without a default it is told in
-// any case; one for which the map has a default in a preview.
+// meet counts a value that has no entry in the map. It is reported if the map has no default, or in
+// a preview.
 func (in *input) meet(f *boundField, value string) {
 	if value == "" || f.fallback != nil && !in.preview {
 		return
@@ -92,7 +92,7 @@ func (in *input) meet(f *boundField, value string) {
 	values[value]++
 }
 
-// isPersonal reports whether a field holds what is a person's, and is not told.
+// isPersonal reports whether a field holds personal data, which no report shows.
 func isPersonal(f call.Field) bool {
 	switch f {
 	case call.FieldCaller, call.FieldCallee, call.FieldCallerRaw, call.FieldCalleeRaw,
@@ -109,7 +109,7 @@ func sum(n map[string]int) (all int) {
 	return all
 }
 
-// counts writes what was counted, with that which came most often first.
+// counts lists counts, the highest first.
 func counts(n map[string]int) string {
 	const most = 20
 	names := slices.SortedFunc(maps.Keys(n), func(a, b string) int {
@@ -142,26 +142,26 @@ func amount(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// repeats finds the keys that come again with another record. It remembers the last
-// hundred thousand or so, and no more, whatever the size of the table.
+// repeats finds keys that come again with another record. It remembers the last hundred thousand or
+// so, whatever the size of the table.
 type repeats struct {
 	seed  maphash.Seed
 	seen  []keyed
 	used  int
 	n     int
-	first string // the key of the first that was found
+	first string // the first key found
 }
 
 // A keyed is a record and its key, as hashes. Its place is that of its key.
 type keyed struct{ key, record uint64 }
 
-// The sizes of what repeats remembers, at first and at most.
+// The sizes of repeats' memory, at first and at most.
 const (
 	fewKeys  = 1 << 10
 	mostKeys = 1 << 18
 )
 
-// meet looks at a record, and reports whether its key came with another one.
+// meet notes a record, and reports whether its key came with another one.
 func (r *repeats) meet(key string, record []string) (other bool) {
 	switch {
 	case r.seen == nil:

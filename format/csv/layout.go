@@ -10,8 +10,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A layout is a way to write a time: as seconds since 1970 or parts of them,
-// as RFC 3339 and its relatives, or by the directives of strftime.
+// A layout is a notation of a time: seconds since 1970 or parts of them, RFC 3339 and its
+// relatives, or the directives of strftime.
 type layout struct {
 	unit  time.Duration // of a number since 1970; 0 for others
 	steps []step        // of directives; none for RFC 3339
@@ -47,20 +47,20 @@ var compound = map[byte]string{
 	'F': "%Y-%m-%d", 'D': "%m/%d/%y", 'T': "%H:%M:%S", 'R': "%H:%M", 'r': "%I:%M:%S %p",
 }
 
-// same are directives that read the same as another one. Those in front are of
-// glibc: numbers and names are read in any case and with any padding.
+// same maps directives to others that read the same. The first ones are of glibc: trunklog reads
+// numbers and names in any case and with any padding.
 var same = map[byte]byte{
 	'e': 'd', 'k': 'H', 'l': 'I', 'h': 'b', 'B': 'b', 'A': 'a', 'P': 'p',
 }
 
-// parseDirectives reads a layout of the directives of strftime (POSIX) with which
-// records of calls are written; %f, a fraction of a second, is Python's.
+// parseDirectives reads a layout made of those strftime directives (POSIX) that call records use;
+// %f, a fraction of a second, is Python's.
 func parseDirectives(s string) (layout, error) {
 	bad := func(format string, args ...any) (layout, error) {
 		return layout{}, fmt.Errorf("%w: layout %q: %s", call.ErrInvalid, s, fmt.Sprintf(format, args...))
 	}
 	var l layout
-	// A clock that is not synchronised is told for each value, by the value.
+	// Each value has its own mark for a clock that is not synchronised.
 	text := unmarked(s)
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -69,7 +69,7 @@ func parseDirectives(s string) (layout, error) {
 			l.steps = append(l.steps, step{directive: 'z'})
 			continue
 		case c != '%':
-			// Letters and digits are the sign of a layout of another language.
+			// Letters and digits in a layout show that it is in another language.
 			if !strings.ContainsRune(" -/:.,;T@_()'[]*", rune(c)) {
 				return bad("%q cannot stand between directives", c)
 			}
@@ -103,8 +103,8 @@ func parseDirectives(s string) (layout, error) {
 	return l, nil
 }
 
-// unmarked takes off what Cisco IOS writes in front of a time while its clock is
-// not set (*) or not synchronised (.).
+// unmarked removes the mark that Cisco IOS writes in front of a time while its clock is not set (*)
+// or not synchronised (.).
 func unmarked(s string) string {
 	if s != "" && (s[0] == '*' || s[0] == '.') {
 		return s[1:]
@@ -112,7 +112,7 @@ func unmarked(s string) string {
 	return s
 }
 
-// read reads what a text says of a time.
+// read reads a time text in the layout.
 func (l layout) read(s string) (w reading, ok bool) {
 	switch {
 	case l.unit != 0:
@@ -128,8 +128,7 @@ func (l layout) read(s string) (w reading, ok bool) {
 	return w, ok && w.wall.Year() >= 1 && w.wall.Year() <= 9999
 }
 
-// namesZone reports whether a date-time that ParseTime can read says in which
-// zone it is.
+// namesZone reports whether a date-time that ParseTime can read names its zone.
 func namesZone(s string) bool {
 	const beforeFraction = len("2019-11-01T00:00:25")
 	return strings.HasPrefix(s, "/") || strings.ContainsAny(s[min(len(s), beforeFraction):], "Zz+-")

@@ -14,8 +14,7 @@ type line struct {
 	long   bool // it had more than maxRecord bytes; text is its beginning
 }
 
-// bom is the byte order mark of UTF-8. In the middle stands one where files were
-// put behind each other.
+// bom is the byte order mark of UTF-8. It stands in the middle where files were concatenated.
 var bom = []byte("\xef\xbb\xbf")
 
 // line returns the next line, valid until the call after; errEnd at the end.
@@ -47,8 +46,8 @@ func (r *records) line() (line, error) {
 	return l, nil
 }
 
-// longLine reads on a line that is larger than the buffer of r.in. Of one that
-// is too long it keeps the beginning.
+// longLine reads on a line that is larger than the buffer of r.in. It keeps the beginning of a line
+// that is too long.
 func (r *records) longLine(l *line) {
 	l.text = bytes.Clone(l.text)
 	for full := true; full; {
@@ -64,8 +63,8 @@ func (r *records) longLine(l *line) {
 	}
 }
 
-// slice reads up to the end of a line, or until the buffer is full. After the
-// end or an error of the reader r.err is set.
+// slice reads up to the end of a line, or until the buffer is full. At the end, or after an error
+// of the reader, it sets r.err.
 func (r *records) slice() (text []byte, full bool) {
 	if r.end == 0 {
 		r.end = lineEnd(r.in)
@@ -82,10 +81,9 @@ func (r *records) slice() (text []byte, full bool) {
 	return text, false
 }
 
-// lineEnd returns the byte with which the lines of r end, by what its buffer
-// can hold: a carriage return alone, as old Macs and some exports of Excel
-// have it, if there is one and no line feed. It reads no further than the first
-// line feed.
+// lineEnd returns the byte that ends the lines of r, judged by the buffer: a carriage return alone,
+// as in files of old Macs and some exports of Excel, if there is one and no line feed. It reads no
+// further than the first line feed.
 func lineEnd(r *bufio.Reader) byte {
 	for seen := 0; ; {
 		_, err := r.Peek(seen + 1)
@@ -106,7 +104,7 @@ func lineEnd(r *bufio.Reader) byte {
 	}
 }
 
-// A sticky reader is not asked again after its end or an error.
+// A sticky reader does not read again after its end or an error.
 type sticky struct {
 	io.Reader
 	err error

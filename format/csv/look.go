@@ -7,8 +7,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// HasHeader reports whether a table that begins with head has a header that is known,
-// with whatever delimiter and behind whatever titles: see [Table].
+// HasHeader reports whether a table that begins with head has a known header, with whatever
+// delimiter and behind whatever titles: see [Table].
 func HasHeader(head []byte, known func(header []string) bool) bool {
 	found := false
 	columns := func(header []string) (func([]string) (call.Event, error), error) {
@@ -17,15 +17,14 @@ func HasHeader(head []byte, known func(header []string) bool) bool {
 		}
 		return func([]string) (call.Event, error) { return call.Event{}, errLeftOut }, nil
 	}
-	// The header comes before the first record, which nobody wants.
+	// The header comes before the first record, at which the loop ends.
 	Table(Dialect{}, columns)(bytes.NewReader(head))(func(call.Event, error) bool { return false })
 	return found
 }
 
-// Fits reports whether a table that begins with head is one that the map describes:
-// whether its header has the columns, or, if it has none, whether its first record can
-// be read, and half of all at least. Whole says that head is all of it; else its
-// last line is not looked at.
+// Fits reports whether the map describes a table that begins with head: whether its header has the
+// columns, or, if the table has none, whether the map can read its first record and at least half
+// of all. Whole says that head is the full table; if not, Fits skips its last line.
 func Fits(yaml, head []byte, whole bool) bool {
 	m, err := parseMap(yaml)
 	if err != nil {
@@ -55,8 +54,8 @@ func Fits(yaml, head []byte, whole bool) bool {
 	return good > 0 && good >= bad
 }
 
-// LooksLikeTable reports whether a text that begins with head looks like a table: its
-// first line that is not empty has three fields at least.
+// LooksLikeTable reports whether a text that begins with head looks like a table: its first line
+// that is not empty has at least three fields.
 func LooksLikeTable(head []byte) bool {
 	line, _, _ := bytes.Cut(bytes.TrimLeft(head, " \r\n"), []byte{'\n'})
 	for i := range len(delimiters) {

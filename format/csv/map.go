@@ -12,7 +12,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A mapFile is a map as it is written: each key and what it may hold.
+// A mapFile is the YAML of a map: each key and the type of its value.
 type mapFile struct {
 	Delimiter text       `yaml:"delimiter"`
 	Header    *bool      `yaml:"header"`
@@ -38,29 +38,29 @@ type mapPlan struct {
 	National      text `yaml:"national"`
 }
 
-// A tableMap says how a table is written and what its columns mean.
+// A tableMap gives the syntax of a table and the meaning of its columns.
 type tableMap struct {
 	dialect     Dialect
 	columns     []string // names of the columns of a table without a header
-	layouts     []layout // of times, in the order in which they are tried
+	layouts     []layout // of times, in the order of trial
 	zone        *time.Location
 	numbers     *numberRules // nil: numbers stay as they came
 	witness     call.Witness
-	key         columnRefs // of what names the call; may be empty
+	key         columnRefs // the columns that name the call; may be empty
 	skip, where conditions
 	fields      fieldMaps
 	mapped      [call.NumFields]bool // which fields those are
-	preview     bool                 // tell for which values the defaults stand
+	preview     bool                 // report the values that defaults replaced
 }
 
-// A fieldMap says where a field of a row comes from.
+// A fieldMap gives the origin of a field of a row.
 type fieldMap struct {
 	field    call.Field
 	line     int        // of the map
-	columns  columnRefs // whose values are joined by a space; empty for a constant
+	columns  columnRefs // their values are joined by a space; empty for a constant
 	constant string
-	values   map[string]string // what stands for what; nil if the map has none
-	fallback *string           // for what is not in values, or empty
+	values   map[string]string // translations; nil if the map has none
+	fallback *string           // for values without a translation, or empty
 	unit     string            // of a duration; empty is seconds
 }
 
@@ -97,7 +97,7 @@ func parseMap(b []byte) (*tableMap, error) {
 	return m, m.check()
 }
 
-// check reports what makes no sense as a whole.
+// check reports contradictions between keys.
 func (m *tableMap) check() error {
 	switch {
 	case len(m.columns) > 0 && !m.dialect.Headerless:
@@ -117,7 +117,7 @@ func (m *tableMap) check() error {
 	return fmt.Errorf("%w: map: none of startDateTime, inviteDateTime, failureDateTime and endDateTime is in fields: a call without a time has no place in the log", call.ErrInvalid)
 }
 
-// checkValues tries what the map itself says in place of a record.
+// checkValues tries the values that the map itself sets.
 func (m *tableMap) checkValues() error {
 	b := binding{input: &input{tableMap: m}}
 	for i := range m.fields {
@@ -136,8 +136,8 @@ func (m *tableMap) checkValues() error {
 	return nil
 }
 
-// setColumns takes the names of the columns. Those that end with a question mark, at
-// the end, need not be there.
+// setColumns sets the names of the columns. A question mark at the end of a name, at the end of the
+// list, makes the column optional.
 func (m *tableMap) setColumns(names texts) {
 	for _, t := range names {
 		name, optional := strings.CutSuffix(t.s, "?")

@@ -9,7 +9,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// fieldMaps say where the fields of a row come from.
+// fieldMaps give the origin of each field of a row.
 type fieldMaps []fieldMap
 
 func (fs *fieldMaps) read(n *yaml.Node) error {
@@ -44,7 +44,7 @@ func fieldNames() (names []string) {
 	return names
 }
 
-// A mapField is a field as it is written, where it is more than a column.
+// A mapField is the long form of a field in a map, which has more than a column.
 type mapField struct {
 	Column   columnRefs `yaml:"column"`
 	Constant text       `yaml:"constant"`
@@ -53,7 +53,7 @@ type mapField struct {
 	Unit     text       `yaml:"unit"`
 }
 
-// parseField reads where one field comes from: a column, or an object.
+// parseField reads the origin of one field: a column, or an object.
 func parseField(f call.Field, n *yaml.Node) (fieldMap, error) {
 	fm := fieldMap{field: f, line: n.Line}
 	n = resolve(n)
@@ -85,7 +85,7 @@ func parseField(f call.Field, n *yaml.Node) (fieldMap, error) {
 // A condition holds for the records that have one of some values in a column.
 type condition struct {
 	column columnRefs // one
-	values []string   // in any case; one that ends with * is a beginning
+	values []string   // in any case; a * at the end matches any ending
 }
 
 type conditions []condition
@@ -112,7 +112,7 @@ func (cs *conditions) read(n *yaml.Node) error {
 	return nil
 }
 
-// match returns the one of the condition's values that a field has, or nil.
+// match returns the condition's value that a field matches, or nil.
 func (c *condition) match(s string) *string {
 	i := slices.IndexFunc(c.values, func(v string) bool {
 		if begin, ok := strings.CutSuffix(v, "*"); ok {

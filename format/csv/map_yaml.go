@@ -17,7 +17,7 @@ func mapError(n *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("%w: map line %d: %s", call.ErrInvalid, n.Line, fmt.Sprintf(format, args...))
 }
 
-// resolve returns what n stands for if it is an alias.
+// resolve returns the target of n if n is an alias, otherwise n.
 func resolve(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias
@@ -25,12 +25,12 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// A reader is what reads itself from a node of a map. The decoder of the library
-// does not tell the line of what is wrong within it, and takes null for nothing.
+// A reader reads itself from a node of a map. The library's own decoder gives no line for an error
+// inside a node, and ignores null.
 type reader interface{ read(n *yaml.Node) error }
 
-// decodeKeys reads the values of a map's keys into the fields of a struct, which tag
-// yaml names. A key without a field is an error, and so is one that comes twice.
+// decodeKeys reads the values of a map's keys into the fields of a struct, named by their yaml
+// tags. It refuses a key without a field, and one that comes twice.
 func decodeKeys(n *yaml.Node, to any) error {
 	n = resolve(n)
 	v := reflect.ValueOf(to).Elem()
@@ -76,10 +76,10 @@ func decodeKey(key string, n *yaml.Node, to any) error {
 	return decodeKeys(n, to)
 }
 
-// A text is a single value, whether quoted or not, and where it stands.
+// A text is a single value, quoted or not, and its place.
 type text struct {
 	s    string
-	node *yaml.Node // nil if it is not given
+	node *yaml.Node // nil if the map lacks it
 }
 
 func (t *text) given() bool { return t.node != nil }
@@ -114,7 +114,7 @@ func (ts *texts) read(n *yaml.Node) error {
 	return nil
 }
 
-// pairs say what stands for what.
+// pairs map one value to another.
 type pairs map[string]string
 
 func (p *pairs) read(n *yaml.Node) error {
@@ -139,8 +139,8 @@ func (p *pairs) read(n *yaml.Node) error {
 	return nil
 }
 
-// suggest returns " (did you mean …?)" if one of the names is near what was
-// written, and else nothing.
+// suggest returns " (did you mean …?)" if one of the names resembles the written one, or else
+// nothing.
 func suggest(written string, names []string) string {
 	best, least := "", 1+min(max(2, len(written)/4), 4)
 	for _, name := range names {

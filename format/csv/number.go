@@ -6,26 +6,25 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// NumberRules say how numbers are brought into the form of E.164. Without
-// rules they stay as they came.
+// numberRules say how to bring numbers into the form of E.164. Without rules they stay as they
+// came.
 type numberRules struct {
-	country       string // code of the country in which national numbers are
+	country       string // country code of national numbers
 	international string // prefix of international numbers, such as 00
 	national      string // prefix of national numbers, such as 0
 }
 
-// The least digits behind a prefix, and the most of a number (E.164, section 6.1).
-// What is shorter is the prefix alone, a service or an extension, such as 0, 0049
-// and 0110: it stands as it came, because nobody is called by +49.
+// The least digits behind a prefix, and the most of a number (E.164, section 6.1). A shorter number
+// is the prefix alone, a service or an extension, such as 0, 0049 and 0110: it stays as it came,
+// because +49 alone is no caller.
 const (
 	fewestDigits = 4
 	mostDigits   = 15
 )
 
-// clean returns a number without the parts of a URI and without what separates
-// its digits, in the form of E.164 if the rules tell how. What is no number,
-// such as a name, stays as it came. Bare says that there is a prefix and too little
-// behind it.
+// clean returns a number without the parts of a URI and without separators, in the form of E.164 if
+// the rules say how. A text that is no number, such as a name, stays as it came. Bare reports a
+// prefix with too few digits behind it.
 func (n *numberRules) clean(s string) (number string, bare bool) {
 	if n == nil {
 		return s, false
@@ -54,8 +53,8 @@ func (n *numberRules) clean(s string) (number string, bare bool) {
 	return "+" + e164, false
 }
 
-// behind returns the number that rest is behind a prefix, in a country or with its
-// code in front; empty if it can be none.
+// behind returns the number that rest is behind a prefix, in a country or with its code in front;
+// empty if rest can be no number.
 func (n *numberRules) behind(country, rest string) string {
 	if len(rest) < fewestDigits || rest[0] == '0' || len(country)+len(rest) > mostDigits {
 		return ""

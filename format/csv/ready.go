@@ -10,12 +10,12 @@ import (
 //go:embed maps/*.yaml
 var readyMaps embed.FS
 
-// ReadyMaps returns the names of the maps that come with trunklog: for switches that
-// write one plain line a call, always in the same columns.
+// ReadyMaps returns the names of the built-in maps: for switches that write one plain line a call,
+// always in the same columns.
 func ReadyMaps() (names []string) {
 	entries, err := readyMaps.ReadDir("maps")
 	if err != nil {
-		return nil // there is no such error: they are part of the binary
+		return nil // this cannot fail: the files are part of the binary
 	}
 	for _, e := range entries {
 		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
@@ -23,13 +23,12 @@ func ReadyMaps() (names []string) {
 	return names
 }
 
-// ReadyMap returns the map of that name that comes with trunklog.
+// ReadyMap returns the built-in map of that name.
 func ReadyMap(name string) (yaml []byte, ok bool) {
 	yaml, err := readyMaps.ReadFile(path.Join("maps", name+".yaml"))
 	return yaml, err == nil
 }
 
-// KnowsZone reports whether the map of that name that comes with trunklog knows in
-// which zone the times of its files are. Where it does not they are the site's own,
-// and are read right only if somebody says which that is.
+// KnowsZone reports whether the built-in map of that name knows the zone of its files' times. If
+// not, they are in the site's own zone, and only the user can name it.
 func KnowsZone(name string) bool { return !slices.Contains([]string{"asterisk", "freeswitch"}, name) }

@@ -18,32 +18,30 @@ const (
 	maxRecord = 1 << 20
 	// maxLines is the most lines of a record.
 	maxLines = 10_000
-	// maxRaw is how much of a record that cannot be read is shown.
+	// maxRaw is how much of an unreadable record an error shows.
 	maxRaw = 4 << 10
 )
 
-// Records reads the records of a table of text. [csv.Reader] takes each of them
-// apart; where a record ends is told here, so that one that is broken does not
-// affect those behind it:
+// Records reads the records of a text table. [csv.Reader] splits each of them; this type decides
+// where a record ends, so that a broken one does not harm those behind it:
 //
-// A quote that does not end would make the rest of the file one field. So a line
-// with an odd number of quotes is joined with those up to the next such line, and
-// if that is no sound record it is taken alone, and what is behind it is read as
-// if nothing had been.
+// An open quote would make the rest of the file one field. So records joins a line with an odd
+// number of quotes with those up to the next such line. If that is no sound record, it takes the
+// line alone, and reads the lines behind it as if nothing had been.
 //
-// Of a line whose quotes are wrong all that do not stand before a delimiter count
-// as text, if it then has as many fields as it must have. Else it is given up.
+// In a line with wrong quotes, all that do not stand before a delimiter count as text, if that
+// gives the required number of fields. Otherwise the line is an error.
 type records struct {
 	in      *bufio.Reader
 	end     byte   // of a line: '\n', or '\r' alone; 0 before the first
 	read    int64  // lines
-	err     error  // errEnd or an error of in, which is not asked again
-	again   []line // to be read again
+	err     error  // errEnd or an error of in, which ends reading
+	again   []line // lines to read again
 	dialect Dialect
 	enc     decoding
 	want    int // fields; 0 is any number
-	spare   int // how many of them need not be there
-	loose   int // records whose quotes were wrong and that could be read
+	spare   int // how many of them may be missing
+	loose   int // records read despite wrong quotes
 	parse   *csv.Reader
 	buf     *bufio.Reader // of parse
 	feed    feed
@@ -77,10 +75,9 @@ func (r *records) delimit(delimiter byte) {
 	r.parse.Comma = rune(delimiter)
 }
 
-// next returns the next record, valid until the call after, or a
-// [call.SyntaxError], after which it can be called again; errEnd at the end. A
-// record with a wrong number of fields comes with its error. Those that are
-// empty are left out.
+// next returns the next record, valid until the call after, or a [call.SyntaxError], after which
+// the caller can go on; errEnd at the end. A record with a wrong number of fields comes with its
+// error. next skips empty records.
 func (r *records) next() (record, error) {
 	for {
 		l, err := r.line()
@@ -106,7 +103,7 @@ func (r *records) next() (record, error) {
 	}
 }
 
-// fits reports whether these are as many fields as a record has.
+// fits returns an error if a record has a wrong number of fields.
 func (r *records) fits(fields []string) bool {
 	return r.want == 0 || len(fields) <= r.want && len(fields) >= r.want-r.spare
 }
@@ -118,7 +115,7 @@ func (r *records) wrongNumber(n int) error {
 	return fmt.Errorf("%w: the record has %d fields, not %d", call.ErrInvalid, n, r.want)
 }
 
-// blank reports whether no field holds anything.
+// blank reports whether all fields are empty.
 func blank(fields []string) bool {
 	for _, f := range fields {
 		if f != "" && strings.TrimSpace(f) != "" {
@@ -128,7 +125,7 @@ func blank(fields []string) bool {
 	return true
 }
 
-// The ways in which a record can be wrong, besides its number of fields.
+// The faults of a record, besides its number of fields.
 var (
 	errQuote = fmt.Errorf("%w: a quote that does not end, or that stands within a field without being doubled", call.ErrInvalid)
 	errLong  = fmt.Errorf("%w: the record has more than %d bytes", call.ErrInvalid, maxRecord)
@@ -137,7 +134,7 @@ var (
 // head returns a copy of b, cut to maxRaw.
 func head(b []byte) []byte { return bytes.Clone(b[:min(len(b), maxRaw)]) }
 
-// record takes the record apart that l begins. The other error is the reader's.
+// record parses the record that begins with l. The second error is the reader's.
 func (r *records) record(l line) (rec record, wrong, err error) {
 	rec.line, rec.raw = l.number, l.text
 	if l.long {
@@ -167,9 +164,9 @@ func (r *records) record(l line) (rec record, wrong, err error) {
 
 func odd(b []byte) bool { return bytes.Count(b, []byte{'"'})%2 == 1 }
 
-// join reads on to the next line that has an odd number of quotes as l has, and
-// returns the text of all these lines and those behind l. If there is none that
-// is near enough behind is nil, and they are read again. The text of l stays good.
+// join reads on to the next line that has an odd number of quotes, as l has, and returns the text
+// of these lines, and the lines behind l. If no such line is near enough, behind is nil, and the
+// lines will be read again. The text of l stays valid.
 func (r *records) join(l *line) (text []byte, behind []line, err error) {
 	text = bytes.Clone(l.text)
 	l.text = text[:len(text):len(text)]
@@ -193,7 +190,7 @@ func (r *records) join(l *line) (text []byte, behind []line, err error) {
 	}
 }
 
-// split takes the text of a record apart. The fields are valid until the next.
+// split splits the text of a record. The fields are valid until the next call.
 func (r *records) split(text []byte) ([]string, error) {
 	text, err := r.enc.utf8(text)
 	if err != nil {
@@ -208,9 +205,8 @@ func (r *records) split(text []byte) ([]string, error) {
 	return fields, nil
 }
 
-// splitLoose takes a line apart whose quotes are wrong, and reports whether it
-// then has the right number of fields. A field that has swallowed the end of the
-// line has a quote that does not end.
+// splitLoose splits a line with wrong quotes, and reports whether it then has the right number of
+// fields. A field that swallows the end of the line has an open quote.
 func (r *records) splitLoose(rec *record) bool {
 	if r.want == 0 {
 		return false
@@ -229,20 +225,20 @@ func (r *records) splitLoose(rec *record) bool {
 type candidate struct {
 	line  int64
 	raw   []byte
-	forms []form // the ways in which it can be read, the likeliest first
+	forms []form // its possible readings, the likeliest first
 	wrong error  // why there is none
 }
 
-// A form is a row as it reads with one delimiter.
+// A form is a row as one delimiter splits it.
 type form struct {
 	delimiter byte
 	fields    []string
 }
 
-// delimiters are those that are told from the header.
+// delimiters are those that the header may reveal.
 const delimiters = ",;\t|"
 
-// candidate returns the next row, read with each delimiter that is possible.
+// candidate returns the next row, split by each possible delimiter.
 func (r *records) candidate() (candidate, error) {
 	l, err := r.above()
 	if err != nil {
@@ -280,8 +276,8 @@ func (r *records) candidate() (candidate, error) {
 	return c, nil
 }
 
-// preface reports whether a line above the table says how it is written: sep=;
-// of Excel, and the #TYPE of PowerShell's Export-Csv.
+// preface reports whether a line above the table describes its syntax: sep=; of Excel, or the #TYPE
+// of PowerShell's Export-Csv.
 func (r *records) preface(l line) bool {
 	const most = 2 // lines
 	text := bytes.Trim(l.text, "\"")
@@ -303,14 +299,14 @@ func (r *records) preface(l line) bool {
 // canDelimit reports whether a byte can stand between fields.
 func canDelimit(c byte) bool { return c < 0x80 && c > 0 && !strings.ContainsRune("\"\r\n", rune(c)) }
 
-// begin sets the form in which the header was found.
+// begin sets the form of the header.
 func (r *records) begin(f form) {
 	r.delimit(f.delimiter)
 	r.want, r.spare = len(f.fields), 0
 }
 
-// first prepares a table without a header. Its delimiter, if nothing says what it
-// is, is that which gives its first record the right number of fields.
+// first prepares a table without a header. If the delimiter is unknown, it takes the one that gives
+// the first record the right number of fields.
 func (r *records) first() error {
 	l, err := r.above()
 	if errors.Is(err, errEnd) {
@@ -361,12 +357,12 @@ func (f *feed) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// errEnd is the end of the input. It is not io.EOF, because a reader that fails
-// may have wrapped that.
+// errEnd is the end of the input. It is not io.EOF, because the error of a failed reader may wrap
+// that.
 var errEnd = errors.New("the end")
 
-// withoutInvalid is the text of err without the "invalid: " of
-// [call.ErrInvalid], for an error that says that itself.
+// withoutInvalid is the text of err without the "invalid: " of [call.ErrInvalid], for an error that
+// adds it again.
 func withoutInvalid(err error) string {
 	return strings.TrimPrefix(err.Error(), call.ErrInvalid.Error()+": ")
 }

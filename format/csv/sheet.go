@@ -11,15 +11,15 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Sheet is an input that is a table already, such as a sheet of a workbook. A
-// reader that is one is not read as text.
+// A Sheet is an input that is a table already, such as a sheet of a workbook. The decoder reads its
+// rows and not its bytes.
 type Sheet interface {
 	// Row returns the next row and its number, counted from 1, or io.EOF. The
 	// fields are valid until the next call.
 	Row() (number int64, fields []string, err error)
 }
 
-// rows reads the records of a sheet. Its rows are as long as what they hold.
+// rows reads the records of a sheet. A sheet's rows end with their last filled cell.
 type rows struct {
 	Sheet
 	want int
@@ -77,11 +77,11 @@ func (r *rows) candidate() (candidate, error) {
 func (r *rows) begin(f form) { r.want = len(f.fields) }
 func (r *rows) first() error { return nil }
 
-// rowText returns a row as a line of text, for whoever reads the rejects.
+// rowText returns a row as a line of text, for the rejects file.
 func rowText(fields []string) []byte {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
-	_ = w.Write(fields) // to memory
+	_ = w.Write(fields) // memory does not fail
 	w.Flush()
 	return head([]byte(strings.TrimSuffix(b.String(), "\n")))
 }

@@ -10,37 +10,34 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Dialect says how a table is written. The zero value is RFC 4180 with a header
-// row, and what is told from the text itself.
+// A Dialect describes the syntax of a table. The zero value is RFC 4180 with a header row; the
+// decoder finds the rest from the text itself.
 type Dialect struct {
-	Delimiter  byte // between fields; 0 is a comma, or the one with which the header is known
+	Delimiter  byte // between fields; 0 is a comma, or the delimiter that makes the header known
 	Headerless bool // the first record is a record like all others
 	Fields     int  // how many a record of a headerless table must have; 0 is any number
-	Optional   int  // how many of these, at the end, it need not have
+	Optional   int  // how many of these, at the end, may be missing
 	Encoding   Encoding
-	// Note is told what was left out or read in another way than it stands there,
-	// in words for whoever imports it. It may be nil.
+	// Note receives a sentence for the importing user on everything that the decoder left out or
+	// read differently from its literal text. It may be nil.
 	Note func(text string)
 }
 
 // Table returns the decoder of a table of which each record is a call.
 //
-// It calls columns with the fields of what may be the header: of the first rows,
-// with each delimiter that is possible, until it returns no error. For a table
-// without a header it is called once, with nil. If no row is the header the error
-// about the one that is most like it is the last thing that is decoded. Else what
-// columns has returned is called with the fields of each record. An error of that
-// is reported as a [call.SyntaxError], and so is a record that has more than
-// 1 MiB, another number of fields than the header, text that is not in the right
-// encoding, or a quote that does not end. The fields are the receiver's, but not
-// the slice that holds them.
+// It calls columns with the fields of possible headers: of the first rows, with each possible
+// delimiter, until columns returns no error. For a table without a header it calls columns once,
+// with nil. If no row is the header, the last error it yields is that of the row most like one.
+// Otherwise it calls the returned function with the fields of each record. It yields that
+// function's errors as [call.SyntaxError], and also a record that has more than 1 MiB, another
+// number of fields than the header, text in the wrong encoding, or a quote that does not end. The
+// fields belong to the receiver, but the slice that holds them does not.
 //
-// What holds nothing, such as a line of delimiters, is no record, nor is a header
-// that comes again where files were put behind each other. An input that is a
-// [Sheet] is read as such.
+// A row of empty fields is no record, nor is a repeated header, as in concatenated files. The
+// decoder reads an input that is a [Sheet] as such.
 //
-// The parameters have no names of their own, so that other formats can be
-// tables without importing this package.
+// The parameters are of unnamed types, so that other formats can be tables without importing this
+// package.
 func Table(d Dialect, columns func(header []string) (event func(fields []string) (call.Event, error), err error)) call.Decoder {
 	if d.Note == nil {
 		d.Note = func(string) {}
@@ -64,7 +61,7 @@ func Table(d Dialect, columns func(header []string) (event func(fields []string)
 	}
 }
 
-// A table is one input while it is decoded.
+// A table is one input during decoding.
 type table struct {
 	dialect Dialect
 	columns func([]string) (func([]string) (call.Event, error), error)
@@ -75,13 +72,13 @@ type table struct {
 		begin(form)
 		next() (record, error)
 	}
-	text    *records // in, if that is text
+	text    *records // in, if it is text
 	header  []string
 	headers []header // all that came so far
-	again   int      // how often one came again
+	again   int      // how often a header was repeated
 }
 
-// A header is one that came, and what is made of the records behind it.
+// A header is one of the table's headers, with the function for the records behind it.
 type header struct {
 	names []string
 	event func([]string) (call.Event, error)
@@ -115,7 +112,7 @@ func (t *table) decode(yield func(call.Event, error) bool) {
 	}
 }
 
-// wrong returns err as what is wrong with the record.
+// wrong returns err as the fault of the record.
 func (r *record) wrong(err error) *call.SyntaxError {
 	raw := head(r.raw)
 	if r.raw == nil {
@@ -124,8 +121,7 @@ func (r *record) wrong(err error) *call.SyntaxError {
 	return &call.SyntaxError{Line: r.line, Raw: raw, Err: err}
 }
 
-// isHeader reports whether a record is a header that came before, and if so goes on
-// with it.
+// isHeader reports whether a record repeats an earlier header, and if so goes on with it.
 func (t *table) isHeader(fields []string) bool {
 	for i := range t.headers {
 		if h := &t.headers[i]; fields[0] == h.names[0] && slices.Equal(fields, h.names) {
@@ -143,10 +139,10 @@ func (t *table) begins(h header) {
 	t.in.begin(form{t.dialect.Delimiter, h.names})
 }
 
-// otherHeader reports whether a record that cannot be read is a header with other
-// columns than the first, and if so goes on with these.
+// otherHeader reports whether an unreadable record is a header with other columns than the first,
+// and if so goes on with these.
 func (t *table) otherHeader(fields []string) bool {
-	const least = 2 // names that both have
+	const least = 2 // names in common
 	known := 0
 	for _, f := range fields {
 		if indexFold(t.header, f) >= 0 && f != "" {
@@ -168,7 +164,7 @@ func (t *table) otherHeader(fields []string) bool {
 	return true
 }
 
-// note tells what was left out or guessed, at the end of the input.
+// note reports at the end of the input what was left out or guessed.
 func (t *table) note() {
 	if t.again > 0 {
 		t.dialect.Note(fmt.Sprintf("the header comes %s more in the middle, which is no record", times(t.again)))

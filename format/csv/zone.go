@@ -23,9 +23,9 @@ func parseZone(s string) (*time.Location, error) {
 	return time.LoadLocation(s)
 }
 
-// zone reads the zone off a text: Z, a distance such as +01, +0100 or +01:00, a
-// distance behind UTC or GMT with the sign that people mean (GMT+1 is east of
-// Greenwich, other than in POSIX), or an abbreviation, which only a zone explains.
+// zone reads the zone at the beginning of a text: Z, a distance such as +01, +0100 or +01:00, a
+// distance behind UTC or GMT with the sign that people mean (GMT+1 is east of Greenwich, other than
+// in POSIX), or an abbreviation, which only a zone explains.
 func (r *reading) zone(s string) (rest string, ok bool) {
 	i := 0
 	for i < len(s) && 'A' <= s[i]&^0x20 && s[i]&^0x20 <= 'Z' {
@@ -63,12 +63,12 @@ func (r *reading) distance(s string) (rest string, ok bool) {
 	return rest, ok
 }
 
-// A moment is when a clock showed what a record says. In the hour that comes twice
-// in autumn these are two moments; else second is zero.
+// A moment is the time at which a clock showed a record's reading. In the hour that comes twice in
+// autumn there are two; otherwise second is zero.
 type moment struct{ first, second time.Time }
 
-// in returns the moment of a reading, whose zone is the given one if it names no
-// other. The zero moment is that there was no time.
+// in returns the moment of a reading, which is in the given zone if it names no other. The zero
+// moment means that the record has no time.
 func (r *reading) in(zone *time.Location) (moment, error) {
 	if call.IsNever(r.wall) {
 		return moment{}, nil
@@ -89,7 +89,7 @@ func (r *reading) in(zone *time.Location) (moment, error) {
 		}
 		return at(r.wall.Add(-offset))
 	}
-	// No zone is changed twice in two days, and none is a day from UTC.
+	// No zone changes twice in two days, and none is a day from UTC.
 	before, after := offsetAt(zone, r.wall.Add(-24*time.Hour)), offsetAt(zone, r.wall.Add(24*time.Hour))
 	first, second := r.wall.Add(-before), r.wall.Add(-after)
 	if before == after {
@@ -111,8 +111,8 @@ func offsetAt(zone *time.Location, t time.Time) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// abbreviation returns the distance from UTC that an abbreviation such as CEST
-// stands for in a zone, in the months around t.
+// abbreviation returns the distance from UTC that an abbreviation such as CEST has in a zone, in
+// the months around t.
 func abbreviation(zone *time.Location, name string, t time.Time) (time.Duration, bool) {
 	const half = 26 * 7 * 24 * time.Hour
 	for _, d := range [...]time.Duration{0, -24 * time.Hour, 24 * time.Hour, -half, half} {

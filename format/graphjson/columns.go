@@ -11,14 +11,13 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Bind returns the function that makes an event of a record of a table whose columns
-// have the names of Graph's properties: what PowerShell's Export-Csv, a spreadsheet or
-// trunklog itself has made of rows, or Log Analytics, whose names end with a type
-// (duration_d). The event is that of a row of JSON with the same properties: an empty
-// cell is null, and what has no column is not spoken of.
+// Bind returns the function that makes an event of a record of a table whose columns have the names
+// of Graph's properties. PowerShell's Export-Csv, spreadsheets and trunklog itself write such
+// tables, and so does Log Analytics, whose names end with a type (duration_d). The event is that of
+// a JSON row with the same properties: an empty cell is null, and a missing column is a missing
+// property.
 //
-// It is an error, which wraps [call.ErrInvalid], if the columns are not such, or too
-// few to know one call from another.
+// The error wraps [call.ErrInvalid] if the columns are others, or too few to tell calls apart.
 func Bind(header []string) (func([]string) (call.Event, error), error) {
 	b := binding{columns: make([]column, len(header))}
 	var has [numProperties]bool
@@ -48,23 +47,23 @@ func Bind(header []string) (func([]string) (call.Event, error), error) {
 	return nil, fmt.Errorf("%w: the columns are not those of getDirectRoutingCalls: %d of %d are known, and there is %s", call.ErrInvalid, known, len(header), missing)
 }
 
-// A binding is the columns of a table, and the record that is being read.
+// A binding is the columns of a table, and the current record.
 type binding struct {
 	columns []column
 	row     record
-	text    []byte // the record as JSON, of which only the values count
+	text    []byte // the record's values as JSON
 }
 
-// A column is what its name says.
+// A column is what the name of a column says.
 type column struct {
 	name     string
 	property property
-	utc      bool // its times are as Log Analytics writes them
+	utc      bool // its times have Log Analytics' form
 }
 
-// columnNamed knows a column by its name. Log Analytics puts the type behind the
-// names of custom columns, and the zone behind those of times when it exports them
-// (learn.microsoft.com, "HTTP Data Collector API", record type and properties).
+// columnNamed interprets the name of a column. Log Analytics puts the type behind the names of
+// custom columns, and the zone behind those of times when it exports them (learn.microsoft.com,
+// "HTTP Data Collector API", record type and properties).
 func columnNamed(name string) column {
 	name = strings.TrimSpace(name)
 	plain, utc := strings.CutSuffix(name, " [UTC]")
@@ -95,7 +94,7 @@ func (b *binding) event(fields []string) (call.Event, error) {
 	return b.row.event(b.text, unsaid)
 }
 
-// twin reports whether a column before said something else of the same property.
+// twin reports whether an earlier column of the same property has another value.
 func (b *binding) twin(c column, v value) error {
 	if c.property >= property(call.NumFields) {
 		return nil
@@ -107,7 +106,7 @@ func (b *binding) twin(c column, v value) error {
 	return fmt.Errorf("%w: two columns are both %s, and differ here: leave one of them out", call.ErrInvalid, call.Field(c.property))
 }
 
-// value appends a cell to the text as a value of JSON.
+// value appends a cell to the text as a JSON value.
 func (b *binding) value(c column, s string) (v value, err error) {
 	v.from, v.kind = int32(len(b.text)), '"'
 	f := call.Field(c.property)
@@ -129,7 +128,7 @@ func (b *binding) value(c column, s string) (v value, err error) {
 	return v, err
 }
 
-// cell returns what a cell says, without what tables have around it.
+// cell returns the contents of a cell, without what tables put around it.
 func cell(c column, f call.Field, s string) (string, error) {
 	switch {
 	case f == call.FieldCaller || f == call.FieldCallee:
@@ -144,7 +143,7 @@ func cell(c column, f call.Field, s string) (string, error) {
 			return t.Format(time.RFC3339Nano), nil
 		}
 	case f.Type() == call.Text && len(s) > 1 && s[0] == '\'' && strings.IndexByte("=+-@\t", s[1]) >= 0:
-		return s[1:], nil // lest a spreadsheet takes it for a formula
+		return s[1:], nil // lest a spreadsheet take it for a formula
 	}
 	return s, nil
 }

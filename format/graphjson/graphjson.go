@@ -1,23 +1,22 @@
-// Package graphjson reads calls in Microsoft Graph's own JSON, in whatever
-// wrapping a script or a flow has saved them:
+// Package graphjson reads calls in Microsoft Graph's own JSON, in whatever wrapping a script or a
+// flow has saved them:
 //
-//   - what Graph answered, {"@odata.context":…,"value":[…],"@odata.nextLink":…},
+//   - Graph's answer, {"@odata.context":…,"value":[…],"@odata.nextLink":…},
 //     once or several times one after another
 //   - what Power Automate, Logic Apps or PowerShell saved of the request: the
 //     answer is in body, outputs or Content, as JSON, as a text or in base64
-//   - what Graph answered to $batch: {"responses":[{"status":200,"body":{…}}]}
+//   - Graph's answer to $batch: {"responses":[{"status":200,"body":{…}}]}
 //   - a list of rows, or of such answers
 //   - JSON lines, each of them a row or an answer
 //   - a single row
 //
-// compact or indented. It holds one row at a time, however large the input is
-// and whatever stands in it. A broken row is reported, and reading goes on at
-// the next place where a row can begin. A record of another function of Graph
-// is reported as what it is.
+// compact or indented. It holds one row at a time, however large the input is. It reports a broken
+// row and reads on at the next place where a row can begin. It reports a record of another function
+// of Graph as such.
 //
-// It knows the properties of Graph's callRecords.directRoutingLogRow, v1.0 and
-// beta, and how PowerShell and other clients spell their values. It does not
-// know where the bytes come from, and expects them without a byte order mark.
+// It knows the properties of Graph's callRecords.directRoutingLogRow, v1.0 and beta, and how
+// PowerShell and other clients spell their values. It does not know where the bytes come from, and
+// expects them without a byte order mark.
 package graphjson
 
 import (
@@ -33,28 +32,28 @@ import (
 const (
 	// maxRecord is the most bytes of a row. Graph's have less than 2 KiB.
 	maxRecord = 1 << 20
-	// maxRaw is how much of a row that cannot be read is shown.
+	// maxRaw is how much of an unreadable row an error shows.
 	maxRaw = 4 << 10
-	// maxOpen is how many lists and answers may begin within each other. Those
-	// of $batch in the body of a flow are eight.
+	// maxOpen is how many lists and answers may begin within each other. A flow that saves an
+	// answer to $batch has eight.
 	maxOpen = 16
 )
 
-// Decode reads calls in Graph's JSON. It is a [call.Decoder]: each row yields
-// a [call.RecordEvent], settled by [call.Graph] in the properties that it names. An
-// input that ends in the middle yields a [*CutError].
+// Decode reads calls in Graph's JSON. It is a [call.Decoder]: each row yields a [call.RecordEvent],
+// settled by [call.Graph] in the properties that it names. An input that ends in the middle yields
+// a [*CutError].
 //
-// If a row's id is a GUID it is the id of the event's row; if it is any other
-// text it becomes Event.Call alone; and a row without an id is named after what
-// it says of the call, so that reading it again gives the same name.
+// If a row's id is a GUID, it is the id of the event's row; any other text becomes Event.Call
+// alone; and the name of a row without an id is a hash of its values, so that reading it again
+// gives the same name.
 //
-// Anybody may have written the rows, with any properties besides: a record is
-// taken for one of another function of Graph only if a lot speaks for it.
+// Rows may have been written by any program, with any extra properties: Decode assigns a record to
+// another function of Graph only on strong evidence.
 func Decode(r io.Reader) iter.Seq2[call.Event, error] { return decode(r, direct, nil) }
 
-// New returns a decoder as [Decode] is one of what was fetched from Graph. At the
-// end of an input it tells note, which may be nil, what is missing in the input or
-// was left out.
+// New returns a decoder like [Decode], for input fetched from Graph. At the end of an input it
+// calls note, which may be nil, with a sentence on each thing that the input lacks or the decoder
+// left out.
 func New(note func(text string)) call.Decoder {
 	return func(r io.Reader) iter.Seq2[call.Event, error] { return decode(r, unsaid, note) }
 }
@@ -75,19 +74,19 @@ type decoder struct {
 	grammar
 	yield func(call.Event, error) bool
 	tally *tally
-	open  []wrapping // what we are in, from the outside
+	open  []wrapping // the wrappings around the current place, outermost first
 	row   record
 
-	// lost is set when the wrapping is not sure any more because something in
-	// it was broken. Closing brackets that nothing opened are then expected.
+	// lost is set when the wrapping is uncertain because something in it was broken. Closing
+	// brackets without opening ones are then expected.
 	lost bool
 	// oneLiners is set when a record has stood on a line of its own: the input
 	// is JSON lines, in which a line that begins with a brace is another record,
 	// whatever JSON says.
 	oneLiners bool
 
-	texts  int    // in how many texts in texts the input is
-	around family // what the records are by what is around the input
+	texts  int    // how many texts within texts the input is
+	around family // the records' family by the wrapping around the input
 }
 
 func (d *decoder) run() {
@@ -119,7 +118,7 @@ func (d *decoder) next() bool {
 	case c == ']' || c == '}':
 		return d.close(c)
 	case c == ',':
-		d.i++ // one too many or too few does not matter
+		d.i++ // one comma too many or too few does not matter
 		return true
 	case c == '"' && n > 0 && d.open[n-1].in == propertyBody:
 		return d.text()
@@ -129,7 +128,7 @@ func (d *decoder) next() bool {
 	return d.other()
 }
 
-// A byte order mark stands where files were put one behind the other.
+// A byte order mark occurs where files were concatenated.
 const bom = "\xef\xbb\xbf"
 
 // object reads a row, or the beginning of an answer up to its rows.
@@ -206,8 +205,7 @@ func (d *decoder) other() bool {
 	return d.report(line, d.head(), fmt.Errorf("%w: %s where a record must be", call.ErrInvalid, kind))
 }
 
-// large reports what begins in the given line and is too large, and goes to its
-// end.
+// large reports the value that begins in the given line as too large, and skips it.
 func (d *decoder) large(line int64) bool {
 	raw := d.head()
 	if d.skipLarge(d.oneLiners) {
@@ -218,8 +216,8 @@ func (d *decoder) large(line int64) bool {
 	return d.goOn(line, raw)
 }
 
-// broken reports what begins in the given line and could not be read to its
-// end, and goes to the next place where a row can begin.
+// broken reports the value that begins in the given line as unreadable, and goes to the next place
+// where a row can begin.
 func (d *decoder) broken(line int64, what string) bool {
 	if errors.Is(d.fault, io.ErrUnexpectedEOF) {
 		if !errors.Is(d.err, errEnd) {
@@ -233,11 +231,11 @@ func (d *decoder) broken(line int64, what string) bool {
 	return d.goOn(line, raw)
 }
 
-// goOn goes to the next place where a row can begin, and reports the broken one
-// whose beginning is raw.
+// goOn goes to the next place where a row can begin, and reports the broken one whose beginning is
+// raw.
 func (d *decoder) goOn(line int64, raw []byte) bool {
 	for n := len(d.open); n > 0 && d.open[n-1].bracket == '{'; n-- {
-		d.open, d.lost = d.open[:n-1], true // where its value ends is not known
+		d.open, d.lost = d.open[:n-1], true // the end of its value is unknown
 	}
 	raw = d.resync(raw, len(d.open) > 0)
 	if d.oneLiners && d.startsLine {
@@ -251,7 +249,7 @@ func (d *decoder) report(line int64, raw []byte, err error) bool {
 	return d.yield(call.Event{}, &call.SyntaxError{Line: line, Raw: raw, Err: err})
 }
 
-// finish is called when there is nothing more to read. It returns false.
+// finish ends the input: it reports an open wrapping or a read error. It returns false.
 func (d *decoder) finish() bool {
 	switch {
 	case !errors.Is(d.err, errEnd):
@@ -262,7 +260,7 @@ func (d *decoder) finish() bool {
 	return false
 }
 
-// noteLine is called behind a record or answer that began in the given line.
+// noteLine notes a record or answer that began in the given line and has ended.
 func (d *decoder) noteLine(line int64) {
 	if len(d.open) == 0 {
 		d.oneLiners = d.oneLiners || line == d.lineHere()

@@ -12,10 +12,9 @@ import (
 // member is the name of a member of an object and the beginning of its value.
 var member = regexp.MustCompile(`("(?:[^"\\]|\\.){1,64}")\s*:\s*(.)`)
 
-// Looks reports whether a file that begins with head, in UTF-8, looks like what
-// [New] reads: JSON in which a property is named that calls have, or that what is
-// around them has, or another function of Graph. It asks for no more than one, so
-// that what is broken, cut or of another function is told by whoever reads it.
+// Looks reports whether a file that begins with head, in UTF-8, looks like input of [New]: JSON
+// with one property of a call, of the wrapping around calls, or of another function of Graph. One
+// is enough, because the decoder explains best what is broken, cut or of another function.
 func Looks(head []byte) bool {
 	head = bytes.TrimLeft(head, bom+" \t\r\n")
 	if len(head) == 0 || head[0] != '{' && head[0] != '[' {
@@ -33,8 +32,8 @@ func Looks(head []byte) bool {
 	return false
 }
 
-// tells reports whether a property whose value begins with the given character tells
-// what a file is. Others, such as id or duration, stand in files of any kind.
+// tells reports whether a property whose value begins with the given character identifies the file.
+// Other properties, such as id or duration, occur in files of any kind.
 func tells(p property, begins byte) bool {
 	switch {
 	case p == propertyValue || p == propertyResponses || p == propertyError:

@@ -22,11 +22,11 @@ const (
 	sms // these have no times of a call
 	user
 	notification
-	elsewhere // by its context, of a type that is not known here
+	elsewhere // by its context, of an unknown type
 	numFamilies
 )
 
-// families are words for a record that is none of getDirectRoutingCalls.
+// families describe a record that is not of getDirectRoutingCalls.
 var families = [numFamilies]string{
 	pstn:         "a call of getPstnCalls (Calling Plans, Operator Connect)",
 	callRecord:   "a callRecord (calls and meetings within Teams, too)",
@@ -37,8 +37,8 @@ var families = [numFamilies]string{
 	elsewhere:    "of another function or resource of Graph, as its @odata.context says",
 }
 
-// contexts tell families by what stands in an @odata.context behind its #, in
-// lower case. The names are those of Graph's metadata.
+// contexts map the part of an @odata.context behind its #, in lower case, to a family. The names
+// are those of Graph's metadata.
 var contexts = []struct {
 	pattern *regexp.Regexp
 	family  family
@@ -52,7 +52,7 @@ var contexts = []struct {
 	{regexp.MustCompile(`microsoft\.graph\.`), elsewhere},
 }
 
-// contextFamily returns what rows are with the given @odata.context around them.
+// contextFamily returns the family of rows with the given @odata.context around them.
 func contextFamily(context []byte) family {
 	_, what, _ := bytes.Cut(bytes.ToLower(context), []byte("#"))
 	for _, c := range contexts {
@@ -63,17 +63,16 @@ func contextFamily(context []byte) family {
 	return unsaid
 }
 
-// A mark is a property by which a record of a family is known. Whoever saves
-// rows adds properties of his own, so that no single one is proof but those
-// that nobody else has: these weigh enough.
+// A mark is a property that speaks for a family. Scripts add properties of their own, so one mark
+// proves nothing unless only that family has it: such a mark weighs enough alone.
 type mark struct {
 	name   string
 	family family
 	weight int
 }
 
-// enough is how much has to speak for a family, and enoughOfRows how much if
-// rows are what is expected.
+// enough is the weight that decides for a family, and enoughOfRows the weight where rows are
+// expected.
 const enough, enoughOfRows = 2, 6
 
 // marks are from Graph's metadata: pstnCallLogRow, smsLogRow, callRecord,
@@ -131,15 +130,14 @@ var marked = func() map[string]int {
 	return m
 }()
 
-// ours are fields that rows of getDirectRoutingCalls have and no others.
+// ours are fields that only rows of getDirectRoutingCalls have.
 var ours = []call.Field{
 	call.FieldCorrelationID, call.FieldInvite, call.FieldFailure, call.FieldSuccessful, call.FieldTrunk, call.FieldMediaBypass,
 	call.FieldFinalSIPCode, call.FieldCallEndSubReason, call.FieldFinalSIPPhrase, call.FieldMediaLocation, call.FieldSignalLocation,
 }
 
-// otherwise returns why the record is no row, if it is none: an error, an
-// answer without rows, or a record of another family. Page is what the page
-// says of its rows.
+// otherwise returns an error if the record is no row: an error of Graph, an answer without rows, or
+// a record of another family. Page is the family that the page names.
 func (r *record) otherwise(b []byte, page family) error {
 	if v := r.values[propertyError]; v.kind == '{' && !r.has(ours...) {
 		return fmt.Errorf("%w: an error that Graph answered%s, not a record", call.ErrInvalid, errorCode(b[v.from:v.to]))
@@ -172,8 +170,8 @@ func (e *otherError) Error() string {
 
 func (e *otherError) Unwrap() error { return call.ErrInvalid }
 
-// family returns what a record is on a page of the given family. What only rows
-// have is proof of a row, whatever else there is; a property that is null is none.
+// family returns the family of a record on a page of the given family. A field that only rows have
+// is proof of a row, whatever else the record has; a property that is null is no proof.
 func (r *record) family(b []byte, page family) family {
 	if r.has(ours...) {
 		return direct
@@ -196,11 +194,11 @@ func (r *record) family(b []byte, page family) family {
 	return best
 }
 
-// pstnTypes are call types of getPstnCalls. The documents have user_out_transfer
-// for both functions.
+// pstnTypes are call types of getPstnCalls. Microsoft's documents have user_out_transfer for both
+// functions.
 var pstnTypes = regexp.MustCompile(`^(?i:user_in|user_out|user_out_conf|user_out_forwarding|conf_in|conf_out|(oc_)?ucap_in|(oc_)?ucap_out)$`)
 
-// has reports whether one of the fields is there and is not null.
+// has reports whether one of the fields is present and not null.
 func (r *record) has(fields ...call.Field) bool {
 	for _, f := range fields {
 		if k := r.values[f].kind; k != 0 && k != 'n' {
@@ -210,7 +208,7 @@ func (r *record) has(fields ...call.Field) bool {
 	return false
 }
 
-// badStatus is the first of HTTP's that says that something was wrong.
+// badStatus is the lowest HTTP status that reports an error.
 const badStatus = 400
 
 // status returns the HTTP status that stands beside a body, or 0.
@@ -223,8 +221,8 @@ func (r *record) status(b []byte) int32 {
 	return n
 }
 
-// errorCode returns the code in an error of Graph's, which names nobody, with
-// a space and parentheses.
+// errorCode returns the code in an error of Graph, which holds no personal data, with a space and
+// parentheses.
 func errorCode(b []byte) string {
 	var e struct{ Code string }
 	if json.Unmarshal(b, &e) != nil || !plainCode.MatchString(e.Code) {
@@ -235,12 +233,11 @@ func errorCode(b []byte) string {
 
 var plainCode = regexp.MustCompile(`^[A-Za-z_.]{1,64}$`)
 
-// wasCut says what to do about what ConvertTo-Json has cut.
+// wasCut tells the user how to avoid the cutting by ConvertTo-Json.
 const wasCut = "ConvertTo-Json has cut it at its depth: save it with ConvertTo-Json -Depth 10"
 
-// isCut reports whether a text is what ConvertTo-Json, in PowerShell, makes of
-// an object or list that is deeper than its -Depth: @{a=b; c=d}, or the name of
-// a type of .NET.
+// isCut reports whether a text is what PowerShell's ConvertTo-Json writes for an object or list
+// that is deeper than its -Depth: @{a=b; c=d}, or the name of a .NET type.
 func isCut(b []byte) bool {
 	if len(b) < len("@{}") || b[0] != '@' && b[0] != 'S' && b[0] != 'M' {
 		return false

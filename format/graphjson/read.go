@@ -13,50 +13,48 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// follow stands, to the grammar, in front of members that are read from behind
-// another one on.
+// follow stands in for the beginning of an object, so that the grammar accepts members read from
+// behind another one on.
 const follow = `{"":0`
 
-// An outcome says how reading an object or value has ended.
+// An outcome says where the reading of an object or value stopped.
 type outcome uint8
 
 const (
-	faulty   outcome = iota // at something that may not stand there; see fault
+	faulty   outcome = iota // at a byte that the grammar forbids; see fault
 	complete                // behind its end
 	within                  // in front of a member's value that may hold records: row.inner
 	tooLarge                // it has more than maxRecord bytes
 )
 
-// A grammar takes the JSON of one record apart as it comes: no byte is waited for
-// that the record does not need.
+// A grammar parses the JSON of one record as it comes: it waits for no byte that the record does
+// not need.
 type grammar struct {
 	dec     *jsontext.Decoder // nil until it is needed
 	view    view              // what it reads
-	skipped int               // how much of what it was given is not the input's
+	skipped int               // how many bytes given to it are not of the input
 
-	fault error // what was wrong where reading stopped
+	fault error // why reading stopped
 }
 
-// Of several members of one name the last one stands, and what is no UTF-8 is
-// the matter of who needs the text.
+// Of several members of one name the last one stands, and invalid UTF-8 concerns only the reader of
+// that text.
 var (
 	duplicates = jsontext.AllowDuplicateNames(true)
 	anyBytes   = jsontext.AllowInvalidUTF8(true)
 )
 
-// A view is the input from the beginning of a record on, as far as the record
-// may reach.
+// A view is the input from the beginning of a record on, up to its limit.
 type view struct {
 	d      *decoder
-	before string // what comes first
+	before string // text that comes first
 	fenced bool   // a line that begins with a brace is another record
 	fence  bool   // it has ended there
 }
 
 var errTooMuch = errors.New("too much for a record")
 
-// Read implements [io.Reader]. It waits for no more than one byte, but in front of
-// what may be a fence.
+// Read implements [io.Reader]. It waits for at most one byte, except in front of a possible fence.
 func (v *view) Read(p []byte) (int, error) {
 	if v.before != "" {
 		n := copy(p, v.before)
@@ -68,7 +66,7 @@ func (v *view) Read(p []byte) (int, error) {
 	case s.i-s.start > maxRecord:
 		return 0, errTooMuch
 	case !s.more():
-		return 0, io.EOF // or whatever s.err says
+		return 0, io.EOF // or the error in s.err
 	}
 	if v.fenced && s.buf[s.i] == '\n' && s.has(2) && s.buf[s.i+1] == '{' {
 		v.fence = true
@@ -83,7 +81,7 @@ func (v *view) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// begin begins to read the record, or what stands behind a member of it.
+// begin starts to read the record, or the rest of it behind a member.
 func (d *decoder) begin(before string) {
 	d.i = d.start
 	d.skipped = len(before)
@@ -95,12 +93,12 @@ func (d *decoder) begin(before string) {
 	}
 }
 
-// at returns where reading is, counted from the beginning of the record.
+// at returns the reading position, counted from the beginning of the record.
 func (d *decoder) at() int { return int(d.dec.InputOffset()) - d.skipped }
 
-// members reads the members of an object up to its closing brace: from its
-// opening brace on or, if inside, from behind a member. It notes in d.row what
-// matters of them, and stops in front of a value that may hold records.
+// members reads the members of an object up to its closing brace: from its opening brace on or, if
+// inside, from behind a member. It notes the relevant ones in d.row, and stops in front of a value
+// that may hold records.
 func (d *decoder) members(inside bool) outcome {
 	d.row.reset()
 	if inside {
@@ -122,7 +120,7 @@ func (d *decoder) members(inside bool) outcome {
 			return complete
 		}
 		p := propertyUnknown
-		if behind >= 0 { // else it stands in follow
+		if behind >= 0 { // otherwise it stands in follow
 			p = d.row.property(n, d.buf[d.following(behind):d.start+d.at()])
 		}
 		if p.wraps() && !d.row.isRow {
@@ -141,8 +139,8 @@ func (d *decoder) members(inside bool) outcome {
 	}
 }
 
-// following returns where in memory what follows begins, from a place in the
-// record on: behind white space, a comma or a colon.
+// following returns the buffer position of the next token, given a position in the record: behind
+// white space, a comma or a colon.
 func (d *decoder) following(at int) int {
 	for i := d.start + at; ; i++ {
 		switch d.buf[i] {
@@ -164,7 +162,7 @@ func (d *decoder) value() (kind, outcome) {
 	return kindOf(v), complete
 }
 
-// broke notes why reading could not go on, and goes to where that was.
+// broke notes why reading stopped, and moves to that place.
 func (d *decoder) broke(err error) outcome {
 	var syntax *jsontext.SyntacticError
 	switch ended := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF); {
@@ -182,8 +180,8 @@ func (d *decoder) broke(err error) outcome {
 	return faulty
 }
 
-// places are words for where something unexpected stands, by those of the
-// grammar. Theirs show the character, which may be part of a name or number.
+// places translate the grammar's words for a place. The originals show the character, which may be
+// part of a name or number.
 var places = []struct{ theirs, ours string }{
 	{"escape sequence", "behind a backslash"},
 	{"in string", "in a text"},
@@ -194,8 +192,8 @@ var places = []struct{ theirs, ours string }{
 	{"", "where a value must be"},
 }
 
-// faultWords says what is wrong in front of rest. Between says that it is
-// between two members of the outermost object.
+// faultWords describes the fault in front of rest. Between means that it lies between two members
+// of the outermost object.
 func faultWords(theirs string, rest []byte, between bool) error {
 	if strings.Contains(theirs, "max depth") {
 		return fmt.Errorf("%w: thousands of values within each other", call.ErrInvalid)

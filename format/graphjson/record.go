@@ -13,23 +13,22 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A property is a field of a row, one of the following, or a mark of another
-// kind of record.
+// A property is a field of a row, one of the following, or a mark of another kind of record.
 type property uint8
 
 const (
 	propertyValue     property = property(call.NumFields) + iota // of an answer: its rows
-	propertyBody                                                 // of what was saved of a request: the answer
+	propertyBody                                                 // of a saved request: the answer
 	propertyResponses                                            // of an answer to $batch: the answers in it
 	propertyError                                                // of an answer that is an error
-	propertyStatus                                               // of what was saved of a request: that of HTTP
-	propertyContext                                              // of an answer: what its rows are
-	propertyNext                                                 // of an answer: where the next one is
+	propertyStatus                                               // of a saved request: the HTTP status
+	propertyContext                                              // of an answer: the kind of its rows
+	propertyNext                                                 // of an answer: the link to the next one
 	propertyUnknown
 	numProperties
 )
 
-// properties are those that are no fields, by their names in lower case.
+// properties are those besides the fields, by their names in lower case.
 var properties = map[string]property{
 	"value":           propertyValue,
 	"body":            propertyBody, // Power Automate, Logic Apps, $batch
@@ -47,7 +46,7 @@ var properties = map[string]property{
 // wraps reports whether records may be within the value of the property.
 func (p property) wraps() bool { return propertyValue <= p && p <= propertyResponses }
 
-// A value is where a property's value lies in the record, and what it is.
+// A value is the place of a property's value in the record, and its kind.
 type value struct {
 	from, to int32
 	kind     kind
@@ -56,12 +55,12 @@ type value struct {
 // A record collects the values of one row and makes an event of them.
 type record struct {
 	values [numProperties]value
-	isRow  bool             // it has a property of rows but the id
+	isRow  bool             // it has a property of rows besides the id
 	inner  property         // the one in front of whose value reading has stopped
-	marks  [numFamilies]int // how much speaks for a record of another kind
+	marks  [numFamilies]int // the evidence for each other kind of record
 
-	// names remembers which property came as the nth one in the rows before,
-	// because rows name them in the same order.
+	// names remembers the nth property of the earlier rows, because rows have them in the same
+	// order.
 	names []named
 	// text holds the texts of the row, which become parts of one string.
 	text []byte
@@ -115,8 +114,7 @@ func propertyNamed(name string) property {
 	return propertyUnknown
 }
 
-// note notes the value of a property. Of several the last one stands, as in
-// other readers of JSON.
+// note notes the value of a property. The last of several stands, as in other readers of JSON.
 func (r *record) note(p property, v value) {
 	switch {
 	case p < numProperties:
@@ -178,8 +176,8 @@ func (r *record) noTime() error {
 	return fmt.Errorf("%w: the record has no startDateTime, inviteDateTime, failureDateTime or endDateTime", call.ErrInvalid)
 }
 
-// scalar returns the value v of a field, taken out of what PowerShell has put
-// around it; none if ConvertTo-Json has cut it.
+// scalar returns the value v of a field, out of the object that PowerShell has put around it; none
+// if ConvertTo-Json has cut it.
 func (r *record) scalar(f call.Field, v value, b []byte) value {
 	if v.kind == '{' && f.Type() != call.List {
 		v = unwrapped(v, b)
@@ -193,9 +191,8 @@ func (r *record) scalar(f call.Field, v value, b []byte) value {
 	return v
 }
 
-// settle notes Graph as the witness of what the record names. A record with some of
-// the properties, as $select and Select-Object make it, says nothing of the others;
-// one that names them all is complete.
+// settle notes Graph as the witness of the record's properties. A record with some of them, as
+// $select and Select-Object make it, says nothing of the others; one with all of them is complete.
 func (r *record) settle(row *call.Row) {
 	w := call.Graph.Witness()
 	row.Settle(w, false)
@@ -236,7 +233,7 @@ func (r *record) setTexts(e *call.Event) {
 		s := text[r.at[f][0]:r.at[f][1]]
 		switch {
 		case f == call.FieldID:
-			// An id that is no GUID is left to whoever knows the source.
+			// The caller, who knows the source, makes a row id of an id that is no GUID.
 			if id, err := call.ParseGUID(s); err == nil {
 				e.Row.ID = id
 			}
@@ -252,7 +249,7 @@ func (r *record) setTexts(e *call.Event) {
 	}
 }
 
-// textGUID returns the GUID that s is, or the one that stands for it.
+// textGUID returns the GUID in s, or one made of s by hashing.
 func textGUID(s string) call.GUID {
 	if s == "" {
 		return call.GUID{}
@@ -264,16 +261,16 @@ func textGUID(s string) call.GUID {
 	return id
 }
 
-// naturalKey names a row without an id by what makes a call unlike others. It
-// is a hash, because the name of a call may be logged and numbers may not.
+// naturalKey names a row without an id by the values that tell calls apart. It is a hash, because
+// logs may hold the name of a call but no numbers.
 func naturalKey(r *call.Row) string {
 	tick := func(t time.Time) string { return strconv.FormatUint(call.Ticks(t), 10) }
 	return call.NameGUID("graph row", r.CorrelationID.String(), tick(r.Invite), tick(r.Start),
 		r.Caller, r.Callee, r.CallType, r.Trunk).String()
 }
 
-// appendText appends what the text in b, with its quotes, stands for. What is no
-// UTF-8, and half a pair of surrogates, stands for U+FFFD.
+// appendText appends the decoded text in b, which has its quotes. Invalid UTF-8 and half a pair of
+// surrogates become U+FFFD.
 func appendText(dst, b []byte) []byte {
 	if bytes.IndexByte(b, '\\') < 0 {
 		return append(dst, b[1:len(b)-1]...)

@@ -1,22 +1,20 @@
 package graphjson
 
-// resync skips what is broken up to the next place where a record can begin,
-// or where the list of records ends. It appends what it skips to raw, which
-// grows to maxRaw at most.
+// resync skips broken text up to the next place where a record can begin, or where the list of
+// records ends. It appends the skipped text to raw, up to maxRaw bytes.
 //
-// The text is not taken apart here, because what a quote means is not known
-// any more. A record can begin with a brace
+// It does not parse the text, because the meaning of a quote is unknown there. A record can begin
+// with a brace
 //
 //   - where scanning stopped: the one before was not closed
 //   - at the beginning of a line
 //   - behind a closing brace, or behind that and a comma in a list
 //
-// and a list can end behind a closing brace. None of these stands within a
-// sound text that could be taken for a record, because there each quote has a
-// backslash before it. Every byte is looked at once, so that an input with
-// nothing but errors takes no longer than others.
+// and a list can end behind a closing brace. Inside a sound text none of these can look like a
+// record, because there each quote has a backslash before it. resync looks at every byte once, so
+// that an input full of errors takes no longer than others.
 func (s *scanner) resync(raw []byte, inList bool) []byte {
-	var last, before byte // those that are no white space
+	var last, before byte // the last two that are not white space
 	s.startsLine = s.i > 0 && s.buf[s.i-1] == '\n'
 	for here := true; s.more(); here = false {
 		c := s.buf[s.i]

@@ -9,16 +9,15 @@ import (
 // chunk is how much is read at once.
 const chunk = 64 << 10
 
-// A scanner holds the bytes that are being read. It keeps those of the record
-// that is being read and no others, and counts lines.
+// A scanner holds the bytes of the current record and no others, and counts lines.
 type scanner struct {
 	r   io.Reader
 	buf []byte
 	i   int   // the next byte
-	end int   // behind the last one that was read
-	err error // why nothing can be read behind end; errEnd if there is nothing
+	end int   // behind the last byte in the buffer
+	err error // why reading ended; errEnd at the end of the input
 
-	start int // of the record that is being read; -1 if there is none
+	start int // of the current record; -1 if there is none
 
 	lines   int64 // line breaks before counted
 	counted int
@@ -26,12 +25,12 @@ type scanner struct {
 	startsLine bool // resync stopped at the beginning of a line
 }
 
-// errEnd is the end of the input. It is not io.EOF, because a reader that fails
-// may have wrapped that.
+// errEnd is the end of the input. It is not io.EOF, because the error of a failed reader may wrap
+// that.
 var errEnd = errors.New("the end")
 
-// newScanner returns a scanner of r. Of a reader that knows its length, such as
-// that of one record in memory, it takes no more room than that at first.
+// newScanner returns a scanner of r. If r knows its length, as one record in memory does, the
+// buffer begins at that size.
 func newScanner(r io.Reader) *scanner {
 	size := chunk
 	if known, ok := r.(interface{ Len() int }); ok {
@@ -40,7 +39,7 @@ func newScanner(r io.Reader) *scanner {
 	return &scanner{r: r, buf: make([]byte, size), start: -1}
 }
 
-// hold begins to keep what is read, and returns the number of the line.
+// hold begins to keep the bytes read, and returns the number of the line.
 func (s *scanner) hold() (line int64) {
 	s.start = s.i
 	return s.lineHere()
@@ -49,10 +48,10 @@ func (s *scanner) hold() (line int64) {
 // release ends what hold began.
 func (s *scanner) release() { s.start = -1 }
 
-// held returns what has been read since hold.
+// held returns the bytes read since hold.
 func (s *scanner) held() []byte { return s.buf[s.start:s.i] }
 
-// head returns a copy of the beginning of what has been read since hold.
+// head returns a copy of the beginning of held.
 func (s *scanner) head() []byte {
 	return bytes.Clone(s.buf[s.start:min(s.i, s.start+maxRaw)])
 }
@@ -72,7 +71,7 @@ func (s *scanner) countTo(i int) {
 
 func (s *scanner) atEnd() bool { return s.i == s.end && s.err != nil }
 
-// more reports whether there is a next byte, and reads on for it.
+// more reports whether there is a next byte, and fetches it if needed.
 func (s *scanner) more() bool { return s.i < s.end || s.fill() }
 
 // fill reads more, and reports whether there is more.
@@ -124,7 +123,7 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// has reports whether n more bytes are there, and reads on for them.
+// has reports whether n more bytes follow, and fetches them if needed.
 func (s *scanner) has(n int) bool {
 	for s.end-s.i < n {
 		if !s.fill() {
@@ -134,7 +133,7 @@ func (s *scanner) has(n int) bool {
 	return true
 }
 
-// skip skips the given text, if that is what follows.
+// skip skips the given text, if it follows.
 func (s *scanner) skip(text string) bool {
 	if !s.has(len(text)) || string(s.buf[s.i:s.i+len(text)]) != text {
 		return false
@@ -143,15 +142,14 @@ func (s *scanner) skip(text string) bool {
 	return true
 }
 
-// skipLarge skips what is left of a value that is too large to be held, from
-// its beginning on. It follows quotes and brackets and knows no other grammar.
-// If fenced, it stops in front of a line that begins with a brace. It reports
-// whether it got to the end of the value.
+// skipLarge skips the rest of a value that is too large to hold, from its beginning on. It follows
+// quotes and brackets and no other grammar. If fenced, it stops in front of a line that begins with
+// a brace. It reports whether it got to the end of the value.
 func (s *scanner) skipLarge(fenced bool) bool {
 	s.i = s.start
 	s.release()
 	if bytes.IndexByte([]byte(`{["`), s.buf[s.i]) < 0 {
-		return false // a number, or what begins like one
+		return false // a number, or text that begins like one
 	}
 	depth, text := 0, false
 	for ; s.more(); s.i++ {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// A tally counts what an input did not hold, and what was left out of it.
+// A tally counts what an input lacks, and what the decoder left out.
 type tally struct {
-	links  int // answers with a nextLink, without those that it led to
-	cut    int // records of which ConvertTo-Json has cut a property
+	links  int // answers whose nextLink is not followed by its page
+	cut    int // records with a property that ConvertTo-Json has cut
 	others [numFamilies]int
 }
 
@@ -24,7 +24,7 @@ func (t *tally) add(r *record, err error) {
 	}
 }
 
-// say says what there is to say.
+// say reports the counts, as far as they are not 0.
 func (t *tally) say(note func(text string)) {
 	for f, n := range t.others {
 		if n > 0 {

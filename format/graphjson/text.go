@@ -15,18 +15,17 @@ import (
 // maxTexts is how many texts with JSON may be within each other.
 const maxTexts = 3
 
-// An encoding is how JSON stands in a text.
+// An encoding is the form in which a text holds JSON.
 type encoding uint8
 
 const (
-	noJSON encoding = iota // it does not
+	noJSON encoding = iota // it holds none
 	plainJSON
 	base64JSON
 )
 
-// encodingOf tells the encoding of a text by its beginning, as it stands in the
-// input: JSON begins with a bracket, perhaps behind white space or a byte order
-// mark, and so do the bytes that base64 stands for.
+// encodingOf returns the encoding of a text by its raw beginning: JSON begins with a bracket,
+// perhaps behind white space or a byte order mark, and base64 with the code of such a byte.
 func encodingOf(b []byte) encoding {
 	for _, space := range []string{" ", `\r`, `\n`, `\t`, `\ufeff`, `\uFEFF`, bom} {
 		if rest, ok := bytes.CutPrefix(b, []byte(space)); ok {
@@ -45,11 +44,11 @@ func encodingOf(b []byte) encoding {
 	return noJSON
 }
 
-// beginning is how much of a text its encoding is told by.
+// beginning is how much of a text encodingOf needs.
 const beginning = 32
 
-// text reads an answer that stands in a text, in front of whose opening quote
-// reading is. It is read as it comes, and so may be as large as any other.
+// text reads an answer inside a text, whose opening quote is the next byte. It decodes the text as
+// a stream, which may be as large as any other input.
 func (d *decoder) text() bool {
 	line := d.lineHere()
 	d.i++
@@ -82,7 +81,7 @@ func (d *decoder) text() bool {
 	return on && d.behindText(line, t, failed)
 }
 
-// behindText goes on behind a text, reading of which may have failed.
+// behindText goes on behind a text; failed is the error of reading it, or nil.
 func (d *decoder) behindText(line int64, t *textReader, failed error) bool {
 	_, err := io.Copy(io.Discard, t)
 	d.hold()
@@ -98,17 +97,17 @@ func (d *decoder) behindText(line int64, t *textReader, failed error) bool {
 	return true
 }
 
-// A textReader reads what a text stands for, from behind its opening quote on.
+// A textReader reads the decoded contents of a text, from behind its opening quote on.
 type textReader struct {
 	s      *scanner
-	base64 bool // leave the text to a decoder of base64
+	base64 bool // leave unescaped base64 to its decoder
 	err    error
 }
 
 // most is how many bytes an escape may stand for.
 const most = 8
 
-// Len returns how much of the text is in memory, as it stands in the input.
+// Len returns how much undecoded text is in memory.
 func (t *textReader) Len() int {
 	for i := t.s.i; i < t.s.end; i++ {
 		switch t.s.buf[i] {
@@ -132,8 +131,8 @@ func (t *textReader) Read(p []byte) (n int, err error) {
 	return n, t.err
 }
 
-// plainBase64 leaves out the padding, which may be missing, and takes the
-// alphabet of URLs for the other one. It returns how much is left.
+// plainBase64 drops the padding, which may be missing, and maps the URL alphabet to the standard
+// one. It returns the new length.
 func plainBase64(b []byte) (n int) {
 	for _, c := range b {
 		switch c {
@@ -177,8 +176,7 @@ func (t *textReader) piece(p []byte) int {
 	return 0
 }
 
-// escape reads what begins with a backslash: two of them if they stand for one
-// character.
+// escape reads an escape, or two of them if they stand for one character.
 func (t *textReader) escape(p []byte) int {
 	const single, unicode = len(`\n`), len(`\u0000`)
 	s := t.s

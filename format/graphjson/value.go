@@ -71,9 +71,8 @@ func scalar(v value, b []byte) []byte {
 	return appendText(nil, b)
 }
 
-// unwrapped returns the value that PowerShell has put into an object with what
-// it knows of it besides, such as {"value":"/Date(…)/","DisplayHint":2,…}; v
-// itself if it is another object.
+// unwrapped returns the value out of an object in which PowerShell has put it with its own
+// properties, such as {"value":"/Date(…)/","DisplayHint":2,…}; v itself if it is another object.
 func unwrapped(v value, b []byte) value {
 	d := jsontext.NewDecoder(bytes.NewReader(b[v.from:v.to]), duplicates, anyBytes)
 	for _, err := d.ReadToken(); err == nil && d.PeekKind() == jsontext.KindString; {
@@ -90,7 +89,7 @@ func unwrapped(v value, b []byte) value {
 	return v
 }
 
-// quote returns the beginning of a value that is no person's.
+// quote returns the beginning of a value, for fields that are not personal.
 func quote(b []byte) string {
 	const most = 40
 	if len(b) > most {
@@ -112,7 +111,7 @@ func setTime(r *call.Row, f call.Field, v value, b []byte) error {
 	return nil
 }
 
-// setNumber takes 5, 5.0, 5e0 and the same as texts.
+// setNumber accepts 5, 5.0, 5e0 and the same as texts.
 func setNumber(r *call.Row, f call.Field, v value, b []byte) error {
 	if v.kind != '"' && v.kind != '0' {
 		return wrongKind(f, v.kind)
@@ -135,7 +134,7 @@ func whole(s []byte) (int32, bool) {
 			return int32(n), true
 		}
 	}
-	if !json.Valid(s) { // not all that ParseFloat takes is a number in JSON
+	if !json.Valid(s) { // ParseFloat accepts more than JSON's numbers
 		return 0, false
 	}
 	x, err := strconv.ParseFloat(string(s), 64)
@@ -184,10 +183,10 @@ func setUnits(r *call.Row, v value, b []byte) error {
 	return nil
 }
 
-// setPlainUnits is setUnits for what Graph itself writes: a list of GUIDs without
-// white space. It reports whether b is one.
+// setPlainUnits is setUnits for Graph's own form: a list of GUIDs without white space. It reports
+// whether b has that form.
 func setPlainUnits(r *call.Row, b []byte) bool {
-	const before, guid, behind = `[{"id":"`, 36, `"}` // a comma for the bracket later
+	const before, guid, behind = `[{"id":"`, 36, `"}` // a comma takes the place of the bracket later
 	const end = len(before) + guid
 	var room [8]call.GUID
 	units := room[:0]

@@ -7,24 +7,24 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A wrapping is something that has begun and holds records: a list, '[', or an
-// object, '{', that is an answer of Graph, or what was saved of a request.
+// A wrapping is an open list, '[', or object, '{', that holds records: an answer of Graph, or what
+// a script saved of a request.
 type wrapping struct {
 	bracket byte
 	line    int64 // where it begins
 
-	rows bool // of a list: a record that is none of these was in it
+	rows bool // of a list: it holds a record that is neither
 
 	// Of an object:
-	in    property // the one in which the records are
-	ended bool     // that one's value was read
+	in    property // the one that holds the records
+	ended bool     // its value has ended
 	next  bool     // it has a nextLink
-	rowOf family   // what its context says of its rows
+	rowOf family   // the family of its rows by its context
 	links int      // of $batch: how many answers had a nextLink
 }
 
-// enterable reports, in front of the value of a property, whether records may be
-// in it: within if so, complete if not. It knows the value by its beginning.
+// enterable reports, in front of the value of a property, whether it may hold records: within if
+// so, complete if not. It judges the value by its first byte.
 func (d *decoder) enterable(p property) outcome {
 	d.row.inner = p
 	switch k := d.dec.PeekKind(); {
@@ -47,7 +47,7 @@ func (d *decoder) enterable(p property) outcome {
 	return within
 }
 
-// enter enters an object in front of the value in which its records are.
+// enter enters an object in front of the value that holds its records.
 //
 // An answer within the rows of another means that the other one was cut off.
 func (d *decoder) enter(line int64) bool {
@@ -59,7 +59,7 @@ func (d *decoder) enter(line int64) bool {
 	return d.push(w, "page")
 }
 
-// cutOff reports the outermost answer that has begun as cut off, and leaves it.
+// cutOff reports the outermost open answer as cut off, and leaves it.
 func (d *decoder) cutOff() bool {
 	for i, w := range d.open {
 		if w.bracket == '{' {
@@ -82,7 +82,7 @@ func (d *decoder) push(w wrapping, what string) bool {
 	return true
 }
 
-// learn takes what the members of an answer say that have been read.
+// learn reads the other members of an answer, as far as they have come.
 func (d *decoder) learn(w *wrapping) {
 	b := d.buf[d.start:]
 	if v := d.row.values[propertyContext]; v.kind == '"' {
@@ -93,7 +93,7 @@ func (d *decoder) learn(w *wrapping) {
 	}
 }
 
-// page returns what the rows here are, as far as something around them says so.
+// page returns the family that the wrapping names for the rows here.
 func (d *decoder) page() family {
 	for i := len(d.open) - 1; i >= 0; i-- {
 		if f := d.open[i].rowOf; f != unsaid {
@@ -103,14 +103,14 @@ func (d *decoder) page() family {
 	return d.around
 }
 
-// ended notes that a value was read to its end.
+// ended notes that a value has ended.
 func (d *decoder) ended() {
 	if n := len(d.open); n > 0 && d.open[n-1].bracket == '{' {
 		d.open[n-1].ended = true
 	}
 }
 
-// rest reads what stands in an object behind the value with its records.
+// rest reads the members of an object behind the value with its records.
 func (d *decoder) rest() bool {
 	line := d.hold()
 	w := &d.open[len(d.open)-1]
@@ -119,7 +119,7 @@ func (d *decoder) rest() bool {
 		d.learn(w)
 		d.leave()
 		return true
-	case within: // there is more than one, as in answers that were merged
+	case within: // there is more than one, as in merged answers
 		d.learn(w)
 		w.in, w.ended = d.row.inner, false
 		return true
@@ -142,7 +142,7 @@ func (d *decoder) leave() {
 	default:
 		links := &d.tally.links
 		if d.tally.links > 0 {
-			d.tally.links-- // this is where the nextLink of the one before led to
+			d.tally.links-- // the nextLink of the one before led here
 		}
 		for i := range d.open {
 			if d.open[i].in == propertyResponses {

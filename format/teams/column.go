@@ -42,9 +42,8 @@ var columns = []struct {
 	{"sharedcorrelationid", call.FieldSharedID},
 }
 
-// Bind returns the function that makes an event of a record, given the names of the
-// header. It is an error, which wraps [call.ErrInvalid], if they are not those of the
-// export.
+// Bind returns the function that makes an event of a record, given the names in the header. The
+// error wraps [call.ErrInvalid] if they are not those of the export.
 func Bind(header []string) (func([]string) (call.Event, error), error) {
 	b := &binding{}
 	for i, name := range header {
@@ -70,7 +69,7 @@ func Bind(header []string) (func([]string) (call.Event, error), error) {
 	return b.event, nil
 }
 
-// Looks reports whether a header is that of the export, or of the one of Calling Plan
+// Looks reports whether a header is that of the export, or that of the export of Calling Plan
 // calls, which [Bind] refuses by name.
 func Looks(header []string) bool {
 	_, err := Bind(header)
@@ -106,7 +105,7 @@ func letters(s string) string {
 // A binding is the columns of one export.
 type binding struct {
 	bound []boundColumn
-	name  [call.NumFields]string // of the column; empty if there is none
+	name  [call.NumFields]string // of the column; empty if none
 }
 
 type boundColumn struct {
@@ -119,9 +118,8 @@ func (b *binding) has(fields ...call.Field) bool {
 	return slices.ContainsFunc(fields, func(f call.Field) bool { return b.name[f] != "" })
 }
 
-// check reports whether the columns are those of an export. It names the
-// columns that it found only if they are, because else the header may be a
-// record, with a person's number in it.
+// check reports whether the columns are those of an export. It names the columns that it found only
+// if they are, because otherwise the header may be a record, with a person's number in it.
 func (b *binding) check(header []string) error {
 	var missing string
 	switch {

@@ -27,30 +27,29 @@ func (b *binding) event(fields []string) (e call.Event, err error) {
 	if r.Start.IsZero() {
 		return e, fmt.Errorf("%w: the record has no time at all", call.ErrInvalid)
 	}
-	// Of what has no column the export says nothing.
+	// The export says nothing of fields that have no column.
 	for f := range call.NumFields {
 		if !b.has(f) && !r.Known(f) {
 			r.By[f] = 0
 		}
 	}
-	e.Call = naturalKey(r) // of the numbers as they came, for what is imported already
+	e.Call = naturalKey(r) // of the numbers as they came, to match rows of earlier imports
 	e.Kind = call.RecordEvent
 	r.Normalize(call.PlainNumber)
 	return e, nil
 }
 
-// naturalKey names a record by what makes a call unlike others: several legs
-// of a call share the correlation id. The call type is taken by Graph's name,
-// because the export has renamed some of its own. The key is a hash, because
-// the name of a call may be logged and numbers may not.
+// naturalKey names a record by the values that tell calls apart, because several legs of a call
+// share the correlation id. It takes the call type by Graph's name, because the export has renamed
+// some of its own. The key is a hash, because logs may hold the name of a call but no numbers.
 func naturalKey(r *call.Row) string {
 	tick := func(t time.Time) string { return strconv.FormatUint(call.Ticks(t), 10) }
 	return call.NameGUID("admin-export", r.CorrelationID.String(), tick(r.Invite), tick(r.Start), r.Caller, r.Callee,
 		strings.ToLower(string(call.CallType(r.CallType).Graph())), strings.ToLower(r.Trunk)).String()
 }
 
-// set gives r its value of a field. Its errors name the column, and the value
-// only if that is no person's.
+// set gives r its value of a field. Its errors name the column, and the value only if it is not
+// personal.
 func (b *binding) set(r *call.Row, f call.Field, s string) error {
 	if s == "" {
 		return nil

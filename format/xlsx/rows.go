@@ -11,7 +11,7 @@ import (
 // maxColumns is how many columns a sheet has at most: A to XFD.
 const maxColumns = 16384
 
-// Rows are those of a sheet.
+// Rows are the rows of a sheet.
 type Rows struct {
 	*Book
 	scan   *scan
@@ -19,7 +19,7 @@ type Rows struct {
 	fields []string
 }
 
-// Rows opens the rows of a sheet. They have to be closed.
+// Rows opens the rows of a sheet. The caller must close them.
 func (b *Book) Rows(s Sheet) (*Rows, error) {
 	r, err := b.open(s.part)
 	if err != nil {
@@ -28,7 +28,7 @@ func (b *Book) Rows(s Sheet) (*Rows, error) {
 	return &Rows{Book: b, scan: newScan(s.part, r)}, nil
 }
 
-// Close closes the sheet, and not the book.
+// Close closes the sheet, but not the book.
 func (r *Rows) Close() error { return r.scan.file.Close() }
 
 // Row returns the cells of the next row as text, and its number from 1; io.EOF
@@ -83,7 +83,7 @@ func (r *Rows) cells() error {
 	}
 }
 
-// column returns which column a cell such as AB12 is in, from 0; -1 if none.
+// column returns the column of a cell reference such as AB12, from 0; -1 if none.
 func column(ref string) int {
 	n := 0
 	for i := 0; i < len(ref) && n <= maxColumns; i++ {
@@ -96,7 +96,7 @@ func column(ref string) int {
 	return n - 1
 }
 
-// cell returns what a cell holds. Of a formula that is its last result.
+// cell returns the contents of a cell; for a formula, its last result.
 func (r *Rows) cell(c *xml.StartElement) (string, error) {
 	kind, style := attr(c, "t"), attr(c, "s")
 	value := ""
@@ -107,7 +107,7 @@ func (r *Rows) cell(c *xml.StartElement) (string, error) {
 		}
 		switch e := t.(type) {
 		case xml.StartElement:
-			text, err := r.scan.text() // also that of a formula, which is passed over
+			text, err := r.scan.text() // a formula's text is read and ignored
 			if err != nil {
 				return "", err
 			}
@@ -120,7 +120,7 @@ func (r *Rows) cell(c *xml.StartElement) (string, error) {
 	}
 }
 
-// value returns the text of a cell's value, by its kind.
+// value returns a cell's value as text, by its kind.
 func (r *Rows) value(kind, style, v string) (string, error) {
 	switch kind {
 	case "s":

@@ -38,8 +38,8 @@ func (s *scan) next() (xml.Token, error) {
 	return t, err
 }
 
-// text returns the text within the element that has just begun, without what is in
-// those elements within it that are pronunciations.
+// text returns the text within the element that has just begun, without pronunciations (phonetic
+// runs).
 func (s *scan) text() (string, error) {
 	var b strings.Builder
 	var text string
@@ -86,8 +86,8 @@ func errLong(part string) error {
 	return fmt.Errorf("%w: a cell in %s of the workbook has more than %d bytes", call.ErrInvalid, part, maxToken)
 }
 
-// unescape undoes _xHHHH_, by which a text has characters that XML has not
-// (ISO/IEC 29500-1, 22.9.2.19).
+// unescape decodes _xHHHH_, by which a text holds characters that XML forbids (ISO/IEC 29500-1,
+// 22.9.2.19).
 func unescape(s string) string {
 	if !strings.Contains(s, "_x") {
 		return s
@@ -122,7 +122,7 @@ func attr(e *xml.StartElement, name string) string {
 	return ""
 }
 
-// A bounded reader gives no more than what is left.
+// A bounded reader returns an error after a number of bytes.
 type bounded struct {
 	io.Reader
 	left int

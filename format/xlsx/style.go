@@ -11,7 +11,7 @@ import (
 type style struct {
 	kind   kind
 	prefix string // of a plain number, such as +
-	digits int    // the least that are shown of a plain number
+	digits int    // the least number of digits that a plain number shows
 }
 
 type kind uint8
@@ -55,7 +55,7 @@ func (b *Book) readStyles(part string) error {
 	return nil
 }
 
-// styleOf returns the style with the number that a cell has.
+// styleOf returns the style with the given number, as cells refer to it.
 func (b *Book) styleOf(s string) style {
 	if i, err := strconv.Atoi(s); err == nil && i >= 0 && i < len(b.styles) {
 		return b.styles[i]
@@ -63,7 +63,7 @@ func (b *Book) styleOf(s string) style {
 	return style{}
 }
 
-// builtIn returns the style of a format that no workbook spells out (18.8.30).
+// builtIn returns the style of a format that workbooks do not define (18.8.30).
 func builtIn(id int) style {
 	switch {
 	case id == 22:
@@ -78,10 +78,10 @@ func builtIn(id int) style {
 	return style{}
 }
 
-// styleOf returns the style of a format by its code: what stands before the first
-// semicolon, which is for positive numbers.
+// styleOf returns the style of a format by its code: the part before the first semicolon, which is
+// for positive numbers.
 func styleOf(code string) style {
-	var letters, literal strings.Builder // what stands for parts of a number, and what for itself
+	var letters, literal strings.Builder // placeholders for the number, and literal text
 	for i := 0; i < len(code) && code[i] != ';'; i++ {
 		switch c := code[i]; c {
 		case '"':
@@ -130,8 +130,8 @@ func styleOfLetters(letters, literal, code string) style {
 	return style{}
 }
 
-// styleOfDigits returns the style of a number that is shown with leading zeros, or
-// with what stands before a telephone number.
+// styleOfDigits returns the style of a number with leading zeros, or with a literal prefix, as of a
+// telephone number.
 func styleOfDigits(letters, literal, code string) style {
 	first, _, _ := strings.Cut(code, ";")
 	s := style{digits: strings.Count(letters, "0")}

@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// A group of texts ends behind so many, or so many bytes.
+	// A group of texts ends at the first of these limits, in texts or bytes.
 	groupTexts = 256
 	groupBytes = 32 << 10
 	// heldGroups is how many groups are held in memory.
 	heldGroups = 64
 )
 
-// Texts are those that the cells of a workbook share. A large sheet has millions,
-// so they lie in a file; cells name them about in the order in which they come.
+// Texts are the shared texts of a workbook. A large sheet has millions, so they lie in a file;
+// cells refer to them roughly in their order.
 type texts struct {
 	f      *os.File
 	first  []int   // the number of the first text of each group
-	at     []int64 // where it begins in the file
+	at     []int64 // where each group begins in the file
 	n      int
 	size   int64
 	held   [heldGroups][]string
-	number [heldGroups]int // of the group that is held, from 1
+	number [heldGroups]int // of the group in each slot, from 1
 }
 
 // readTexts reads the shared texts.
@@ -79,7 +79,7 @@ func (t *texts) add(s *scan, e xml.Token, w *bufio.Writer) error {
 		t.first, t.at = append(t.first, t.n), append(t.at, t.size)
 	}
 	t.n++
-	// Four bytes of length, and the text.
+	// Each text has four bytes of length in front.
 	n := len(text)
 	for _, c := range [...]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)} {
 		_ = w.WriteByte(c) // the error comes again

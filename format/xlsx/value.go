@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// An epoch says from when days are counted: 1904 as old Macs do, or 1900.
+// An epoch is the origin of day numbers: true is 1904, as on old Macs, false is 1900.
 type epoch bool
 
-// lastDay is the number of 31 December 9999, behind which no date is.
+// lastDay is the number of 31 December 9999, the last date.
 const lastDay = 2958465
 
-// time returns the time of a number of days, to the millisecond. A day that 1900
-// did not have, its 29 February, is number 60 in the count from 1900; the days
-// before it are one later than those behind it would have it.
+// time returns the time of a number of days, to the millisecond. The count from 1900 gives number
+// 60 to a 29 February that 1900 did not have, so that earlier days are one day later than their
+// number suggests.
 func (e epoch) time(days float64) time.Time {
 	first := time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC)
 	switch {
@@ -60,7 +60,7 @@ func (s style) text(v string, e epoch) string {
 	return t.Format("2006-01-02T15:04:05.999")
 }
 
-// fraction returns the part of a second as it stands behind it.
+// fraction returns the decimals of a second, with their point.
 func fraction(d time.Duration) string {
 	if ms := d / time.Millisecond % 1000; ms != 0 {
 		return strings.TrimRight(fmt.Sprintf(".%03d", ms), "0")
@@ -68,7 +68,7 @@ func fraction(d time.Duration) string {
 	return ""
 }
 
-// number returns a number as its format has it, if that shows no less than there is.
+// number returns a number in its format, if that loses no digits.
 func (s style) number(x float64) string {
 	text := number(x)
 	if x < 0 || x != math.Trunc(x) {
@@ -77,8 +77,8 @@ func (s style) number(x float64) string {
 	return s.prefix + strings.Repeat("0", max(0, s.digits-len(text))) + text
 }
 
-// number returns a number with all digits that it has: those of a whole number, and
-// of others the fifteen that spreadsheets know.
+// number returns a number with all its digits: of whole numbers all, of others the fifteen that
+// spreadsheets have.
 func number(x float64) string {
 	if x != math.Trunc(x) {
 		if short, err := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 15, 64), 64); err == nil {

@@ -1,9 +1,9 @@
-// Package xlsx reads the sheets of a workbook of Office Open XML (.xlsx, .xlsm) as
-// rows of text, one after another: memory does not grow with the sheet.
+// Package xlsx reads the sheets of a workbook of Office Open XML (.xlsx, .xlsm) as rows of text,
+// one after another: memory does not grow with the sheet.
 //
-// A cell gives what it holds, and not what there was room to show: a whole number
-// with all its digits, a date as ISO 8601, a formula's last result. It knows
-// nothing of calls, nor of where the workbook comes from.
+// A cell yields its stored value, whatever its column was wide enough to show: a whole number with
+// all its digits, a date as ISO 8601, a formula's last result. The package knows nothing of calls,
+// nor of where the workbook comes from.
 //
 // Source: ISO/IEC 29500-1, SpreadsheetML, section 18.
 package xlsx
@@ -20,8 +20,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// maxPart is the most bytes of a part that is read as a whole: all but the sheets
-// and the texts that they share.
+// maxPart is the most bytes of a part that the reader loads as a whole: all but the sheets and
+// their shared texts.
 const maxPart = 32 << 20
 
 // A Book is an opened workbook.
@@ -29,9 +29,9 @@ type Book struct {
 	Sheets []Sheet
 
 	open   func(name string) (io.ReadCloser, error)
-	styles []style // by the number that a cell has
+	styles []style // by number, as cells refer to them
 	epoch  epoch
-	texts  *texts // nil if the workbook has none that are shared
+	texts  *texts // nil if the workbook has no shared texts
 }
 
 // A Sheet is a sheet of a workbook that has rows.
@@ -41,9 +41,9 @@ type Sheet struct {
 	part   string
 }
 
-// Open reads what the sheets of a workbook share. The parameter open opens a part
-// of the file by its name, and says [fs.ErrNotExist] if there is none. Errors wrap
-// [call.ErrInvalid], or are those of open. The Book has to be closed.
+// Open reads the parts that the sheets of a workbook share. The parameter open opens a part of the
+// file by its name, and returns [fs.ErrNotExist] if there is none. Errors wrap [call.ErrInvalid],
+// or are those of open. The caller must close the Book.
 func Open(open func(name string) (io.ReadCloser, error)) (*Book, error) {
 	b := &Book{open: open}
 	main, err := b.mainPart()
@@ -56,10 +56,10 @@ func Open(open func(name string) (io.ReadCloser, error)) (*Book, error) {
 	return b, nil
 }
 
-// Close removes what was put aside.
+// Close removes the temporary file of shared texts.
 func (b *Book) Close() error { return b.texts.close() }
 
-// Relations are a part that names others.
+// Relations is a part that refers to others.
 type relations struct {
 	Relationship []struct {
 		ID     string `xml:"Id,attr"`
@@ -93,7 +93,7 @@ func (b *Book) mainPart() (string, error) {
 
 var errNoBook = fmt.Errorf("%w: the file is a document, but no workbook of Excel (.xlsx): save the table as .xlsx or CSV", call.ErrInvalid)
 
-// absolute returns the name of the part that target is, seen from a part.
+// absolute resolves target, a relative name in the part from.
 func absolute(from, target string) string {
 	if strings.HasPrefix(target, "/") {
 		return strings.TrimPrefix(path.Clean(target), "/")
@@ -163,7 +163,7 @@ func (b *Book) read(name string, into any) error {
 	return damaged(name, err)
 }
 
-// damaged says which part is damaged, if the error is that of its text.
+// damaged names the damaged part, if the error is one of its XML.
 func damaged(name string, err error) error {
 	var syntax *xml.SyntaxError
 	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
