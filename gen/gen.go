@@ -1,13 +1,13 @@
-// Package gen makes up calls: rows that look like those of a company with a
-// few trunks, from a seed, for demonstrations, tests and benchmarks.
+// Package gen makes up calls: rows that look like those of a company with a few trunks, from a
+// seed, for demonstrations, tests and benchmarks.
 //
-// The same [Config] gives the same rows on every machine and with every
-// version of Go. Everything is therefore computed in whole numbers with a
-// random number generator of its own: math.Exp gives other digits on other
-// processors, and math/rand promises nothing about its methods.
+// The same [Config] gives the same rows on every machine and with every version of Go. Package gen
+// therefore computes everything in whole numbers, with a random number generator of its own:
+// math.Exp gives other digits on other processors, and math/rand promises nothing about its
+// methods.
 //
-// It knows nothing of stores, files or the wire form. None of the people
-// exists; a number may, as any number may.
+// It knows nothing of stores, files or the wire form. None of the people exists; a number may, as
+// any number may.
 package gen
 
 import (
@@ -18,12 +18,12 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Config says which rows are wanted. Its zero value asks for none.
+// A Config describes the rows to make. Its zero value asks for none.
 type Config struct {
 	Rows int    // how many
 	Seed uint64 // of all that is random
-	// From <= Start < To. If both are zero it is the 28 days from 2026-01-05;
-	// if only To is, it is the 28 days from From.
+	// From <= Start < To. If both are zero, it is the 28 days from 2026-01-05; if only To is, it is
+	// the 28 days from From.
 	From, To time.Time
 	Tenant   call.GUID // of all rows
 	Users    int       // people who have calls; 500 if 0
@@ -39,8 +39,8 @@ const (
 	maxYears     = 100
 )
 
-// Check reports why [Rows] would have to yield fewer rows than are wanted: an
-// error that wraps [call.ErrInvalid], or nil.
+// Check returns an error that wraps [call.ErrInvalid] if [Rows] cannot yield the requested rows, or
+// nil.
 func (c Config) Check() error {
 	c = c.withDefaults()
 	switch {
@@ -84,14 +84,13 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Rows yields exactly c.Rows rows in the order in which they become known:
-// that of the ends of the calls, with some late ones in between. A row and its
-// strings are valid until the next step; keep one with [call.Row.Clone]. Every
-// row is settled by Microsoft Graph as a complete witness. If c does not pass
-// [Config.Check] there are no rows.
+// Rows yields exactly c.Rows rows in the order in which they become known: that of the ends of the
+// calls, with some late ones in between. A row and its strings are valid until the next step; keep
+// one with [call.Row.Clone]. Microsoft Graph settles every row as a complete witness. If c does not
+// pass [Config.Check] there are no rows.
 //
-// Memory does not grow with c.Rows. Should more than 262,144 calls be under
-// way at once, those that end first are let out early.
+// Memory does not grow with c.Rows. If more than 262,144 calls are under way at once, Rows yields
+// those that end first too early.
 func Rows(c Config) iter.Seq[*call.Row] {
 	return func(yield func(*call.Row) bool) {
 		if c.Check() != nil {
@@ -108,9 +107,9 @@ func Rows(c Config) iter.Seq[*call.Row] {
 
 // A generator holds what all rows have in common, and room for one row.
 //
-// Every fact about row n is a function of the seed and n alone. So a row that
-// is under way need not be kept: when it arrives it is made from n, and the
-// second leg of a call makes the first one's facts again.
+// Every fact about row n is a function of the seed and n alone. So the generator does not keep rows
+// under way: it makes a row from n when it arrives, and the second leg of a call makes the first
+// one's facts again.
 type generator struct {
 	calendar
 	tenant   call.GUID
@@ -132,15 +131,14 @@ func newGenerator(c Config) *generator {
 		calendar: calendar{seed: c.Seed, from: call.Ticks(c.From), to: call.Ticks(c.To)},
 		tenant:   c.Tenant,
 		rows:     uint64(c.Rows),
-		// Multiplying by a power of two is exact, so that this is the same
-		// everywhere.
+		// Multiplication by a power of two is exact, so that this is the same everywhere.
 		late:     uint64(min(max(c.Late, 0), 1) * (1 << 32)),
 		inbound:  newOutcomes(inboundFailures[:], 130),
 		outbound: newOutcomes(outboundFailures[:], 190),
 		number:   make([]byte, 0, 64),
 	}
 	if call.TimeOf(g.to).Before(c.To) {
-		g.to++ // c.To lies within a tick, whose beginning is before it
+		g.to++ // c.To is no whole tick: include the one that it lies in
 	}
 	if call.TimeOf(g.from).Before(c.From) {
 		g.from++
@@ -182,7 +180,7 @@ func (g *generator) arrivals() iter.Seq[arrival] {
 			if !a.second() && n+1 < g.rows {
 				leg = g.legStart(&p)
 			}
-			// Nothing that is still to come becomes known before its start.
+			// No later start can become known before its own time.
 			for len(q) > 0 && (q[0].at <= min(start, a.at) || len(q) == maxUnderWay) {
 				if !yield(q.pop()) {
 					return

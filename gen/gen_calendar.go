@@ -13,18 +13,17 @@ const (
 	slotTicks = 15 * minute
 )
 
-// A calendar spreads starts over the time from from to to as office hours do:
-// a peak in the morning and one in the afternoon, a dip at noon, quiet nights
-// and weekends. Office hours are in UTC.
+// A calendar spreads starts over the time between two ticks as office hours do: a peak in the
+// morning and one in the afternoon, a dip at noon, quiet nights and weekends. Office hours are in
+// UTC.
 //
-// Time is cut into slots of a quarter of an hour, which have a weight each.
+// It cuts time into slots of a quarter of an hour, each with a weight.
 type calendar struct {
 	seed     uint64
 	from, to uint64 // in ticks
 }
 
-// hours holds the weight of the full hours of a working day. What is between
-// them is interpolated.
+// hours holds the weight of the full hours of a working day. weight interpolates between them.
 var hours = [25]uint64{2, 1, 1, 1, 2, 4, 12, 35, 78, 100, 98, 80, 45, 72, 96, 90, 70, 40, 20, 12, 9, 6, 4, 3, 2}
 
 // days holds the weight of the days of the week from Monday, in hundredths.

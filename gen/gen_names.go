@@ -2,8 +2,8 @@ package gen
 
 import "strings"
 
-// A culture is a stock of names. Each name is as it is shown, and behind a bar
-// as it is written in an address if that differs by more than case.
+// A culture is a stock of names. Each name is in its shown form, followed by a bar and its form in
+// an address if that differs by more than case.
 type culture struct {
 	share      uint64 // of 1,000 people
 	familyLead bool   // the family name comes first and without a space
@@ -101,7 +101,7 @@ var cultures = [...]culture{
 
 func words(s string) []string { return strings.Fields(s) }
 
-// name makes up a name: as it is shown, and the local part of its address.
+// name makes up a name: its shown form, and the local part of its address.
 func (r *rng) name() (shown, address string) {
 	n := r.below(1000)
 	c := &cultures[0]

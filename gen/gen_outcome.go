@@ -8,14 +8,14 @@ type outcome struct {
 	phrase  string // finalSipCodePhrase
 	after   uint64 // the failure comes after so many milliseconds at the earliest
 	before  uint64 // and before so many
-	unknown bool   // no user could be told
+	unknown bool   // the number belongs to no known user
 	bots    bool   // only of calls to bots
 }
 
-// The codes of failures, how they end and how often. 540 and 560 in front of a
-// subcode say that the SBC has made the SIP code that follows, on inbound and
-// outbound calls. Source: learn.microsoft.com, "Microsoft and SIP response
-// codes for Direct Routing", and the articles that it links to.
+// The codes of failures, their subcodes, and how often they occur. 540 and 560 in front of a
+// subcode say that the SBC has made the SIP code that follows, on inbound and outbound calls.
+// Source: learn.microsoft.com, "Microsoft and SIP response codes for Direct Routing", and the
+// articles that it links to.
 var inboundFailures = [...]outcome{
 	{share: 420, code: 487, sub: 540487, phrase: "Request Terminated", after: 3_000, before: 45_000},
 	{share: 170, code: 486, sub: 540486, phrase: "Busy Here", after: 300, before: 9_000},
@@ -54,7 +54,7 @@ var outboundFailures = [...]outcome{
 	{share: 4, code: 504, sub: 569002, phrase: "Cannot connect to the gateway", after: 2_000, before: 10_100},
 }
 
-// What calls end with while a trunk is in trouble.
+// The failures while a trunk is in trouble.
 var (
 	inboundTrouble  = outcome{code: 504, sub: 549002, phrase: "TLS is not connected", after: 2_000, before: 10_100}
 	outboundTrouble = outcome{code: 503, sub: 560503, phrase: "Service Unavailable", after: 100, before: 6_000}

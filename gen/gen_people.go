@@ -26,9 +26,9 @@ type site struct {
 	masked  int    // digits of other parties that Microsoft masks; 0 if it does not
 }
 
-// Microsoft has published no list of the codes of its locations: these are made
-// in the manner of the few that its pages show. How many digits are masked:
-// learn.microsoft.com, "PSTN usage report", on phone number obfuscation.
+// Microsoft has published no list of the codes of its locations: these follow the pattern of the
+// few that its pages show. Source of the number of masked digits: learn.microsoft.com, "PSTN usage
+// report", on phone number obfuscation.
 var sites = [...]site{
 	{400, "DE", "+493022610", "EUWE", "EUWE", 3},
 	{200, "US", "+142555", "USWE", "USWE2", 0},
@@ -114,8 +114,8 @@ func newTrunks(hosts []string) []trunk {
 	return trunks
 }
 
-// The parties that are not of the company. A party is known by a number: a
-// few thousand call often, a million or two now and then.
+// The parties outside of the company. A party's identity is a number: a few thousand call often, a
+// million or two now and then.
 const (
 	regulars = 1 << 12
 	parties  = 1 << 21

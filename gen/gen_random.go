@@ -11,8 +11,7 @@ import (
 // one number, so that every row can have streams of its own.
 type rng uint64
 
-// The streams, by what they decide. Their numbers are part of what a seed
-// gives.
+// The streams, by what they decide. The output of a seed depends on their numbers.
 const (
 	streamCall = iota + 1 // what the legs of a call share, by the number of its first row
 	streamRow

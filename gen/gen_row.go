@@ -17,7 +17,7 @@ const (
 	transferred = "ByotOutUserTransfer"
 )
 
-// facts is what the legs of a call share.
+// facts are what the legs of a call share.
 type facts struct {
 	typ    string // of the first leg
 	second string // type of the second leg; empty if there is none
@@ -26,7 +26,7 @@ type facts struct {
 	id     call.GUID // correlationId
 	ring   uint64    // ticks until the call is answered, or until it is forwarded
 	talk   uint64    // ticks until it ends, or until it is transferred
-	rest   uint64    // ticks that the second leg lasts
+	rest   uint64    // duration of the second leg, in ticks
 }
 
 func (f *facts) bot() bool { return f.typ == inBot || f.typ == outBot }
@@ -67,7 +67,7 @@ func (g *generator) facts(n uint64) facts {
 	return f
 }
 
-// A plan is a row before it is written out.
+// A plan is a row in short form.
 type plan struct {
 	rng
 	facts
@@ -77,15 +77,14 @@ type plan struct {
 	fine   bool // its times have seven digits rather than three
 	start  uint64
 	invite uint64
-	failed uint64 // 0 of a call that did not fail
-	end    uint64 // 0 of a call that did
+	failed uint64 // 0 if the call did not fail
+	end    uint64 // 0 if it did
 }
 
-// known returns the time at which all of the row has happened.
+// known returns the time at which the row is complete.
 func (p *plan) known() uint64 { return max(p.failed, p.end) }
 
-// plan decides what becomes of a row. For the start that it decides on itself
-// it decides the same again.
+// plan decides how a row turns out. For the same start it always decides the same.
 func (g *generator) plan(a arrival) plan {
 	first := a.number()
 	if a.second() {
@@ -126,7 +125,7 @@ func (g *generator) plan(a arrival) plan {
 	return p
 }
 
-// round leaves out what a time in milliseconds cannot hold.
+// round cuts a time to milliseconds, unless the row has seven digits.
 func (p *plan) round(t uint64) uint64 {
 	if p.fine {
 		return t
@@ -165,8 +164,7 @@ func (g *generator) trouble(trunk int, start uint64) bool {
 	return r.below(400) == 0
 }
 
-// fail sets the times of a call that failed. Its start is that of the INVITE
-// or that of the failure.
+// fail sets the times of a failed call. Its start is that of the INVITE or that of the failure.
 func (g *generator) fail(p *plan) {
 	after := p.round(p.between(p.result.after*millisecond, p.result.before*millisecond))
 	if p.chance(700) {
@@ -192,7 +190,7 @@ func (g *generator) legStart(p *plan) uint64 {
 	return start
 }
 
-// row writes a row out. It is valid until the next call.
+// row makes the full row of an arrival. It is valid until the next call.
 func (g *generator) row(a arrival) *call.Row {
 	p := g.plan(a)
 	r := &g.out
@@ -225,7 +223,7 @@ func (g *generator) row(a arrival) *call.Row {
 	return r
 }
 
-// parties writes out who spoke with whom.
+// parties sets the numbers and names of both sides.
 func (g *generator) parties(r *call.Row, p *plan) {
 	var who *person
 	if p.bot() {
@@ -247,7 +245,7 @@ func (g *generator) parties(r *call.Row, p *plan) {
 	if p.result.unknown && p.typ == in {
 		own = who.site.prefix
 	}
-	// The second leg of an inbound call goes out to somebody else.
+	// The second leg of an inbound call goes out to another party.
 	party := p.party
 	if p.typ == forwarded || p.typ == transferred {
 		party = regulars + p.below(parties)
@@ -275,7 +273,7 @@ func (g *generator) other(r *call.Row, p *plan, who *person, party uint64) strin
 			}
 		}
 	}
-	// The bytes are written to again at the next step only, until which the row
-	// is valid: making a string of its own would be the only allocation.
+	// The next step is the first to overwrite the bytes, and the row is valid until then. A string
+	// of its own would be the only allocation.
 	return unsafe.String(unsafe.SliceData(g.number), len(g.number)) //nolint:gosec // see above
 }

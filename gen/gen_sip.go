@@ -11,8 +11,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// The parties between which the messages of [SIP] go. The first is one of
-// Microsoft's addresses, the others are private ones (RFC 1918).
+// The parties of the messages of [SIP]. The first is one of Microsoft's addresses, the others are
+// private ones (RFC 1918).
 var (
 	microsoft = netip.MustParseAddrPort("52.114.75.24:5061")
 	sbc       = netip.MustParseAddrPort("10.1.2.3:5061")
@@ -22,10 +22,9 @@ var (
 // proxyDelay is how long the SBC takes to pass a message on.
 const proxyDelay = 3 * time.Millisecond
 
-// SIP returns the SIP messages of the call that r tells of, in the order of
-// their times, as the capture agent of an SBC sees them that passes each of
-// them on: an answered call has 13. What r does not know is made up of its id.
-// The messages have no bodies.
+// SIP returns the SIP messages of the call of r, in the order of their times, as the capture agent
+// of an SBC sees them that passes each of them on: an answered call has 13. It derives from the id
+// what r does not have. The messages have no bodies.
 func SIP(r *call.Row) []call.Message {
 	d := newDialog(r)
 	answered := d.invite.Add(proxyDelay)
@@ -95,8 +94,7 @@ func (d *dialog) add(at time.Time, hop [2]netip.AddrPort, fromCaller bool, text 
 	d.messages = append(d.messages, call.Message{At: at, Src: src, Dst: dst, Transport: "tls", Raw: []byte(text)})
 }
 
-// pass adds a message on both hops. It is seen at the given time on the hop to
-// Microsoft.
+// pass adds a message on both hops. The time is that on the hop to Microsoft.
 func (d *dialog) pass(at time.Time, fromCaller bool, text string) {
 	near, far := at, at
 	switch {
@@ -147,7 +145,7 @@ func (d *dialog) request(method string, cseq int, fromCaller bool) string {
 	return b.String()
 }
 
-// referrers tells why a call of Microsoft's was made.
+// referrers writes the headers that say why Microsoft has made a call.
 func (d *dialog) referrers(b *strings.Builder) {
 	switch call.CallType(d.row.CallType).Graph() {
 	case "ByotOutUserForwarding":
@@ -158,7 +156,7 @@ func (d *dialog) referrers(b *strings.Builder) {
 	}
 }
 
-// answer returns an answer to a request; fromCallee says who gives it.
+// answer returns an answer to a request; fromCallee says which side answers.
 func (d *dialog) answer(code int, phrase, method string, cseq int, fromCallee bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "SIP/2.0 %d %s\r\n", code, phrase)
@@ -174,8 +172,8 @@ func (d *dialog) answer(code int, phrase, method string, cseq int, fromCallee bo
 	return b.String()
 }
 
-// headers writes the headers that every message has. Of who sends it the
-// Contact tells, and of who sent the request From and To.
+// headers writes the headers that every message has. The Contact names the sender of the message,
+// From and To that of the request.
 func (d *dialog) headers(b *strings.Builder, method string, cseq int, senderIsCaller, requestOfCaller, established bool) {
 	r := d.row
 	from := fmt.Sprintf("%s<sip:%s@sip.pstnhub.microsoft.com:5061;user=phone>;tag=%s", r.UserDisplayName, r.Caller, d.callID[:16])
