@@ -6,8 +6,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Limits of a $filter. They are kept while it is taken apart, so that what a
-// hostile one costs does not depend on what it means.
+// Limits of a $filter. The parser enforces them as it reads, so that the cost of a hostile filter
+// does not depend on its meaning.
 const (
 	maxFilter = 4 << 10 // bytes
 	maxTokens = 256     // words, values and signs
@@ -26,17 +26,16 @@ const (
 //	           | ("startswith"|"endswith"|"contains") "(" property "," string ")"
 //	literal    = string | number | "true" | "false" | "null" | date | date-time | GUID
 //
-// "not" takes in the whole comparison that follows. Words and properties may
-// be in any case. A comparison has a property on one side; null stands for the
-// zero value, which is how "not known" is kept. A date is its midnight in UTC,
-// a date-time without a zone is in UTC, and both may be quoted, as may GUIDs.
-// tolower(p) eq 's' compares in any case, whatever the case of s.
+// "not" takes in the whole comparison that follows. Words and properties may be in any case. A
+// comparison has a property on one side; null stands for the zero value, which means "not known" in
+// a row. A date is its midnight in UTC, a date-time without a zone is in UTC, and both may be
+// quoted, as may GUIDs. tolower(p) eq 's' compares in any case, whatever the case of s.
 //
-// A condition on callType holds for Graph's and the admin centre's names
-// alike: callType eq 'ByotIn' finds the rows with dr_in as well.
+// A condition on callType holds for Graph's and the admin centre's names alike: callType eq
+// 'ByotIn' finds the rows with dr_in as well.
 //
-// The error is an [*Error]. It gives places as Microsoft does: in characters,
-// the first of which is at position 0.
+// The error is an [*Error]. It gives places as Microsoft does: in characters, the first of which is
+// at position 0.
 func ParseFilter(s string) (call.Expr, error) {
 	if len(s) > maxFilter {
 		return nil, errorf("$filter", "Invalid filter clause: it has %d bytes, more than the %d that are possible.", len(s), maxFilter)
@@ -61,8 +60,8 @@ type parser struct {
 	tok token
 }
 
-// An operand is what can stand on either side of an operator: a property, a
-// literal, or a condition that is complete already.
+// An operand is what can stand on either side of an operator: a property, a literal, or a complete
+// condition.
 type operand struct {
 	pos   int
 	kind  operandKind
@@ -90,7 +89,7 @@ func (p *parser) is(word string) bool {
 	return p.tok.kind == nameToken && strings.EqualFold(p.tok.text, word)
 }
 
-// expect steps over a sign.
+// expect consumes a sign.
 func (p *parser) expect(kind tokenKind, what string) error {
 	if p.tok.kind != kind {
 		return p.unexpected(what)
@@ -255,8 +254,7 @@ func (p *parser) operand() (operand, error) {
 	return operand{}, p.unexpected("a property, a value, a function or '('")
 }
 
-// isKeyword reports whether a name is an operator, as which it is not the name
-// of anything else.
+// isKeyword reports whether a name is an operator, and so cannot name anything else.
 func isKeyword(name string) bool {
 	switch word := strings.ToLower(name); word {
 	case "and", "or", "not", "in":

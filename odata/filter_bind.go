@@ -4,7 +4,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// opNamed returns the relation that a word of the filter stands for.
+// opNamed returns the relation of an operator in a filter.
 func opNamed(word string) (call.Op, bool) {
 	for op, w := range opWords {
 		if w == word {
@@ -38,8 +38,7 @@ func mirror(op call.Op) call.Op {
 	return op
 }
 
-// functionNamed returns the relation that a function of two arguments stands
-// for.
+// functionNamed returns the relation of a function of two arguments.
 func functionNamed(name string) (call.TextOp, bool) {
 	for op, w := range functionWords {
 		if w == name {
@@ -59,7 +58,7 @@ func negate(x call.Expr) call.Expr {
 	return call.Not{X: x}
 }
 
-// condition returns o as something that holds for a row or does not.
+// condition returns o as a condition, or an error if it is none.
 func (p *parser) condition(o operand) (call.Expr, error) {
 	switch {
 	case o.kind == conditionOperand:
@@ -153,9 +152,8 @@ func (p *parser) incompatible(left operand, v literal, pos int, kind string) err
 		"Found operand types '%[2]s' and '%[3]s' for operator kind '%[4]s'. The operator is at position %[1]d.", left.edm(), v.edm, kind)
 }
 
-// widen returns m, or, if m is about callType, m for all names of the types
-// that it finds by one of their names. What is found by either family of names
-// is compared in any case, as [call.CallType.Graph] does.
+// widen returns m, or, if m is about callType, a condition on all names of the types that m finds
+// by one of their names. Names of either family compare in any case, as [call.CallType.Graph] does.
 func widen(m call.TextMatch) call.Expr {
 	if m.Field != call.FieldCallType || m.Part == "" {
 		return m

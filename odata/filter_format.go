@@ -11,15 +11,14 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// FormatFilter writes x as the value of $filter, not encoded for a URL. What
-// ParseFilter makes of it is x again if ParseFilter made x, and else a
-// condition that holds for the same rows, but for two things: a comparison
-// with one name of a callType becomes one with all its names, and times lose
-// what 100 ns cannot hold.
+// FormatFilter writes x as the value of $filter, not encoded for a URL. If ParseFilter made x, it
+// makes x of the text again; otherwise it makes a condition that holds for the same rows, with two
+// exceptions: a comparison with one name of a callType becomes one with all its names, and times
+// are cut to 100 ns.
 //
-// It fails if x cannot be said in OData, as is the case for [call.Digits],
-// [call.SeenBy] and fields that have no place on the wire, or if the text would
-// be longer than ParseFilter takes. The error names no values.
+// It fails if OData cannot express x, as is the case for [call.Digits], [call.SeenBy] and fields
+// that have no place on the wire, or if the text would be longer than ParseFilter accepts. The
+// error names no values.
 func FormatFilter(x call.Expr) (string, error) {
 	if x == nil {
 		x = call.And{}
@@ -36,7 +35,7 @@ func FormatFilter(x call.Expr) (string, error) {
 	return s, nil
 }
 
-// A level is how tightly the place binds where an expression is written.
+// A level is how tightly the surroundings of an expression bind.
 type level uint8
 
 const (
@@ -118,8 +117,8 @@ func (p *printer) chain(parts []call.Expr, empty, joint string, own, at level) {
 	})
 }
 
-// not writes a negation. In OData "not" binds tighter than "eq", so that a
-// comparison is put in parentheses for the sake of other readers.
+// not writes a negation. In OData "not" binds tighter than "eq", so it puts a comparison in
+// parentheses for other readers.
 func (p *printer) not(n call.Not) {
 	switch x := n.X.(type) {
 	case call.TextMatch:
@@ -137,8 +136,8 @@ func (p *printer) not(n call.Not) {
 	p.print(n.X, notLevel)
 }
 
-// in writes an Or whose parts all ask whether one field has some value, and
-// reports whether x is one.
+// in writes an Or as "in" if all its parts compare one field with a value. It reports whether it
+// has.
 func (p *printer) in(x call.Or, at level) bool {
 	if len(x) < 2 {
 		return false
@@ -166,7 +165,7 @@ func (p *printer) in(x call.Or, at level) bool {
 	return true
 }
 
-// equality returns field and value of a condition that is written with "eq".
+// equality returns field and value of a condition that "eq" expresses.
 func equality(x call.Expr) (call.Field, any, bool) {
 	switch x := x.(type) {
 	case call.Compare:
@@ -179,7 +178,7 @@ func equality(x call.Expr) (call.Field, any, bool) {
 	return 0, nil, false
 }
 
-// unwiden returns the condition of which widen made x.
+// unwiden returns the condition from which widen made x.
 func unwiden(x call.Or) (call.TextMatch, bool) {
 	if len(x) < 2 {
 		return call.TextMatch{}, false
@@ -226,9 +225,8 @@ func (p *printer) compare(c call.Compare) {
 	p.value(c.Field, c.Value, equality)
 }
 
-// match writes a TextMatch; word is used where it is written as a comparison.
-// A callType that has several names is compared without tolower, because it is
-// compared in any case anyway.
+// match writes a TextMatch; word is the operator if it becomes a comparison. A callType with
+// several names needs no tolower, because it compares in any case anyway.
 func (p *printer) match(m call.TextMatch, word string) {
 	if m.Field < call.NumFields && m.Field.Type() != call.Text {
 		p.fail(fmt.Errorf("field %s is not a text", m.Field))
@@ -257,8 +255,7 @@ func (p *printer) match(m call.TextMatch, word string) {
 	p.quote(m.Part)
 }
 
-// value writes a value of a field. Where null is possible, it stands for the
-// zero id, text and time.
+// value writes a value of a field. If null is true, null stands for the zero id, text and time.
 func (p *printer) value(f call.Field, v any, null bool) {
 	if p.err != nil {
 		return

@@ -27,7 +27,7 @@ const (
 	commaToken
 )
 
-// describe names a token for the client. The text of a string is left out.
+// describe names a token for the client. It does not show the text of a string.
 func (t token) describe() string {
 	switch t.kind {
 	case nameToken:
@@ -47,8 +47,8 @@ func (t token) describe() string {
 	return "the end"
 }
 
-// A lexer takes a filter apart and keeps its limits. Every call of next moves
-// on by at least one byte, reports the end, or fails.
+// A lexer splits a filter into tokens and enforces its limits. Every call of next moves on by at
+// least one byte, reports the end, or fails.
 type lexer struct {
 	src    string
 	pos    int
@@ -56,8 +56,8 @@ type lexer struct {
 	depth  int
 }
 
-// errorf returns an error about the place at byte pos, which is given to the
-// format as a number of characters, its first argument.
+// errorf returns an error about the place at byte pos. The first argument of the format is that
+// place as a number of characters.
 func (l *lexer) errorf(pos int, format string, args ...any) error {
 	args = append([]any{utf8.RuneCountInString(l.src[:pos])}, args...)
 	return &Error{"$filter", "Invalid filter clause: " + fmt.Sprintf(format, args...)}
@@ -150,8 +150,8 @@ func (l *lexer) bare(t token) (token, error) {
 		l.pos++
 	}
 	s := l.src[t.pos:l.pos]
-	// Clients forget to write the "+" of a zone as %2B, and a query turns it
-	// into a space. Nothing else can stand here, so it is put back.
+	// Clients forget to write the "+" of a zone as %2B, and query decoding turns it into a space.
+	// Nothing else can stand here, so the lexer reads it as a plus.
 	if zone := l.src[l.pos:]; len(zone) >= 6 && zone[0] == ' ' && zone[3] == ':' && strings.ContainsAny(s, "Tt") {
 		whole := s + "+" + zone[1:6]
 		if v, ok := parseBare(whole); ok && v.edm == edmDateTimeOffset && (len(zone) == 6 || !isBare(zone[6])) {
@@ -194,7 +194,7 @@ func startsGUID(s string) bool {
 	return err == nil
 }
 
-// isBare reports whether c can be in a value that is not quoted.
+// isBare reports whether c can be in an unquoted value.
 func isBare(c byte) bool {
 	return isDigit(c) || isLetter(c) || c == ':' || c == '.' || c == '-' || c == '+'
 }

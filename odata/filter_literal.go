@@ -39,8 +39,8 @@ func (e edm) String() string {
 	}[e]
 }
 
-// edmOf returns the type under which values of a field are compared. Graph's
-// schema calls ids strings; they are compared as GUIDs.
+// edmOf returns the type in which values of a field compare. Graph's schema calls ids strings; they
+// compare as GUIDs.
 func edmOf(f call.Field) edm {
 	switch f.Type() {
 	case call.ID:
@@ -55,16 +55,15 @@ func edmOf(f call.Field) edm {
 	return edmString
 }
 
-// A literal is a value as it stands in a filter: nil, bool, time.Time,
-// call.GUID, int32 or string. Numbers that are no int32 have no value; nothing
-// can be compared with them.
+// A literal is a value of a filter: nil, bool, time.Time, call.GUID, int32 or string. Numbers
+// outside of int32 have no value, and compare with nothing.
 type literal struct {
 	edm   edm
 	value any
 }
 
-// as returns the value in the type of a field, as [call.Compare] wants it. A
-// string that reads as a GUID or a date-time is taken for one.
+// as returns the value in the type of a field, as [call.Compare] wants it. It converts a string
+// that reads as a GUID or a date-time.
 func (v literal) as(f call.Field) (any, bool) {
 	if v.edm == edmNull {
 		return zero(f), true
@@ -85,7 +84,7 @@ func (v literal) as(f call.Field) (any, bool) {
 	return v.value, v.edm == edmOf(f)
 }
 
-// zero returns the value that a field has when it is not known.
+// zero returns the value of a field that is not known.
 func zero(f call.Field) any {
 	switch f.Type() {
 	case call.ID:
@@ -127,9 +126,8 @@ func parseBare(s string) (literal, bool) {
 	return literal{edmDecimal, nil}, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// parseTime reads a date, which is its midnight in UTC, or a date-time as in
-// RFC 3339 whose seconds and zone may be missing. Digits beyond 100 ns are cut
-// off, as they are when a row is kept.
+// parseTime reads a date, which is its midnight in UTC, or a date-time as in RFC 3339 whose seconds
+// and zone may be missing. It drops digits beyond 100 ns, as stores do.
 func parseTime(s string) (t time.Time, date, ok bool) {
 	r := reader{s: s}
 	year := r.digits(4)
@@ -167,7 +165,7 @@ func parseTime(s string) (t time.Time, date, ok bool) {
 	return t, date, t.Year() >= 1 && t.Year() <= 9999
 }
 
-// A reader takes a date-time apart. Once bad it stays so.
+// A reader reads the parts of a date-time. An error is final.
 type reader struct {
 	s   string
 	bad bool
@@ -182,7 +180,7 @@ func (r *reader) peek(set string) bool {
 	return false
 }
 
-// sign steps over one character of the set and returns it.
+// sign consumes one character of the set and returns it.
 func (r *reader) sign(set string) byte {
 	if !r.peek(set) {
 		r.bad = true
@@ -211,8 +209,7 @@ func (r *reader) digits(n int) int {
 	return v
 }
 
-// fraction reads one or more digits as nanoseconds without what 100 ns cannot
-// hold.
+// fraction reads one or more digits as nanoseconds, cut to 100 ns.
 func (r *reader) fraction() int {
 	v, unit, n := 0, 100_000_000, 0
 	for ; n < len(r.s) && isDigit(r.s[n]); n++ {

@@ -1,13 +1,12 @@
-// Package odata turns the system query options of an OData 4 request into the
-// parts of a [call.Query], and a [call.Expr] back into a $filter.
+// Package odata turns the system query options of an OData 4 request into the parts of a
+// [call.Query], and a [call.Expr] back into a $filter.
 //
-// It is made of pure functions. It does not know HTTP, paging or JSON, and it
-// does not know which version of the API was asked: whether a property belongs
-// to v1.0 or only to beta is decided by its caller.
+// It consists of pure functions. It does not know HTTP, paging or JSON, and not the version of the
+// API: the caller decides whether a property belongs to v1.0 or only to beta.
 //
-// The grammar is that of OData Version 4.01, Part 2: URL Conventions (OASIS
-// Standard, 23 April 2020), as far as it makes sense for rows of calls. The
-// words of the errors are those that Microsoft Graph uses where it has any.
+// The grammar is that of OData Version 4.01, Part 2: URL Conventions (OASIS Standard, 23 April
+// 2020), as far as it makes sense for rows of calls. The texts of the errors are those of Microsoft
+// Graph where it has any.
 package odata
 
 import (
@@ -16,8 +15,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Limits of what is looked at. A request beyond them is refused before any
-// other work is done.
+// Limits of a request. The package refuses a request beyond them before it does any other work.
 const (
 	maxQuery   = 32 << 10 // bytes of the raw query
 	maxOptions = 100      // options in it, those of others included
@@ -31,14 +29,14 @@ type Options struct {
 	HasTop  bool
 	Skip    int64 // $skip, not negative; only if HasSkip
 	HasSkip bool
-	// SkipToken is $skiptoken as it was written by whoever made the link.
+	// SkipToken is $skiptoken, unchanged.
 	SkipToken string
 	// Count is $count; nil if the request has none.
 	Count *bool
 	// Filter is the condition that $filter states; nil matches every row.
 	Filter call.Expr
-	// FilterText is $filter as the client wrote it, decoded. It may hold phone
-	// numbers and user names: it must not be logged.
+	// FilterText is $filter as the client wrote it, decoded. It may hold phone numbers and user
+	// names: never log it.
 	FilterText string
 	// Reverse is set if $orderby asks for the newest rows first.
 	Reverse bool
@@ -51,18 +49,16 @@ type Options struct {
 	Format string
 }
 
-// Parse reads the query of a URL, the part behind "?", as it was sent. Options
-// whose name does not begin with "$" or "@" belong to others and are left
-// alone.
+// Parse reads the query of a URL, the part behind "?", undecoded. It ignores options whose name
+// does not begin with "$" or "@", because they are not OData's.
 //
-// The error is an [*Error]; its text can be shown to the client.
+// The error is an [*Error]; its text is safe to show to the client.
 func Parse(rawQuery string) (Options, error) {
 	return parse(rawQuery, false)
 }
 
-// ParseStrict reads a query as Parse does, but gives $top, $filter, $orderby,
-// $select and $count no more attention than Microsoft's own log does: they are
-// accepted and have no effect, whatever their value is.
+// ParseStrict reads a query as Parse does, but ignores $top, $filter, $orderby, $select and $count,
+// whatever their values, as Microsoft's own log does.
 func ParseStrict(rawQuery string) (Options, error) {
 	return parse(rawQuery, true)
 }
@@ -90,7 +86,7 @@ func parse(rawQuery string, strict bool) (Options, error) {
 	return o, nil
 }
 
-// ignoredByGraph reports whether Microsoft's log takes no notice of an option.
+// ignoredByGraph reports whether Microsoft's log ignores an option.
 func ignoredByGraph(name string) bool {
 	switch name {
 	case "$top", "$filter", "$orderby", "$select", "$count":
@@ -99,7 +95,7 @@ func ignoredByGraph(name string) bool {
 	return false
 }
 
-// set takes over one option, whose name is in lower case.
+// set sets one option, whose name is in lower case.
 func (o *Options) set(name, value string) (err error) {
 	switch name {
 	case "$top":
@@ -129,8 +125,8 @@ func (o *Options) set(name, value string) (err error) {
 	return err
 }
 
-// foreign are the options that OData knows and this log does not offer, by the
-// names that Microsoft's servers give them in errors.
+// foreign are the options of OData that this log does not offer, by the names that Microsoft's
+// servers give them in errors.
 var foreign = map[string]string{
 	"$apply":      "Apply",
 	"$compute":    "Compute",

@@ -50,8 +50,8 @@ func parseCount(value string) (*bool, error) {
 	return &yes, nil
 }
 
-// parseOrderBy reports whether the rows are wanted newest first. The log has
-// one order, (startDateTime, id), which can be walked either way.
+// parseOrderBy reports whether the client asks for the newest rows first. The log has one order,
+// (startDateTime, id), which engines read either way.
 func parseOrderBy(value string) (reverse bool, err error) {
 	value, err = notEmpty("$orderby", value)
 	if err != nil {
@@ -118,7 +118,7 @@ func parseSelect(value string) ([]call.Field, error) {
 	return fields, nil
 }
 
-// rowType is the name of the type whose properties can be asked for.
+// rowType is the name of the type whose properties clients can name.
 const rowType = "microsoft.graph.callRecords.directRoutingLogRow"
 
 // property returns the field that an option names.
@@ -130,8 +130,8 @@ func property(option, name string) (call.Field, error) {
 	return f, nil
 }
 
-// wireField returns the field that is written under the given name, in any
-// case. Fields that have no place on the wire are not found.
+// wireField returns the field with the given wire name, in any case. It does not find fields that
+// have no place on the wire.
 func wireField(name string) (call.Field, bool) {
 	f, ok := call.FieldNamed(name)
 	return f, ok && f.OnWire()

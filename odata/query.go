@@ -11,8 +11,8 @@ import (
 // case with its "$", or a parameter alias, its name as written with its "@".
 type pair struct{ name, value string }
 
-// split takes a raw query apart and decodes it. It leaves out the options that
-// are neither system query options nor aliases.
+// split splits a raw query into options and decodes them. It drops options that are neither system
+// query options nor aliases.
 func split(raw string) ([]pair, error) {
 	if len(raw) > maxQuery {
 		return nil, errorf("", "The query of the URI has %d bytes, more than the %d that are possible.", len(raw), maxQuery)
@@ -47,9 +47,8 @@ func split(raw string) ([]pair, error) {
 	return pairs, nil
 }
 
-// unescape decodes a name or a value by the rules of queries, where "+" is a
-// space and "%2B" a plus. What comes out is UTF-8 without NUL, which no store
-// can look for.
+// unescape decodes a name or a value by the rules of queries, where "+" is a space and "%2B" a
+// plus. It returns UTF-8 without NUL, because no store can look for anything else.
 func unescape(option, s string) (string, error) {
 	if strings.ContainsAny(s, "%+") {
 		b := make([]byte, 0, len(s))
