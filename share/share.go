@@ -1,8 +1,7 @@
-// Package share divides what there is little of among many: those with one key,
-// such as a tenant, cannot have all of it, and whoever has to wait waits in the
-// order of asking.
+// Package share divides a scarce resource among keys, such as tenants: no key can have all of it,
+// and callers that wait get their share in the order of asking.
 //
-// It does not know what is shared. It keeps no clock and starts no goroutine.
+// It does not know what it divides. It keeps no clock and starts no goroutine.
 package share
 
 import (
@@ -12,10 +11,9 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Shares divide a number of units among holders, of which those with the same key
-// have no more than some at once. Whoever wants more waits, first for its key and
-// then for all, in the order of asking. So who waits behind all waits for no more
-// of each other key than that may have.
+// Shares divide a number of units among holders, and bound what the holders of one key have at
+// once. A caller that wants more waits, first for its key and then for all, in the order of asking.
+// So in the queue for all, it waits for no more of each other key than that key may have.
 type Shares[K comparable] struct {
 	all  *semaphore.Weighted // nil is no limit
 	each int64
@@ -26,11 +24,11 @@ type Shares[K comparable] struct {
 
 type keyShare struct {
 	*semaphore.Weighted
-	users int // who have it or wait for it; guarded by Shares.mu
+	users int // holders and waiting callers; guarded by Shares.mu
 }
 
-// New returns shares of so many units for all together, 0 being no limit, and
-// each for those with one key, which is 1 or more and no more than all.
+// New returns shares of all units in total, 0 meaning no limit, and each units for one key, from 1
+// to all.
 func New[K comparable](all, each int64) *Shares[K] {
 	s := &Shares[K]{each: each, keys: map[K]*keyShare{}}
 	if all > 0 {
@@ -39,13 +37,13 @@ func New[K comparable](all, each int64) *Shares[K] {
 	return s
 }
 
-// Take waits for a unit, and reports whether it had to. If ctx is done first its
-// error is returned, and there is nothing to give back.
+// Take waits for a unit, and reports whether it had to wait. If ctx is done first, it returns the
+// error of ctx, and there is nothing to give back.
 func (s *Shares[K]) Take(ctx context.Context, key K) (waited bool, err error) {
 	return s.TakeN(ctx, key, 1)
 }
 
-// Give gives back what Take has taken.
+// Give gives back the unit of Take.
 func (s *Shares[K]) Give(key K) { s.GiveN(key, 1) }
 
 // TakeN waits for n units, or for all that one key may have if they are fewer.
@@ -81,7 +79,7 @@ func acquire(ctx context.Context, w *semaphore.Weighted, n int64) (waited bool, 
 	return true, w.Acquire(ctx, n)
 }
 
-// GiveN gives back what TakeN has taken.
+// GiveN gives back the units of TakeN.
 func (s *Shares[K]) GiveN(key K, n int64) {
 	n = min(n, s.each)
 	if s.all != nil {
@@ -102,7 +100,7 @@ func (s *Shares[K]) forget(key K, own *keyShare) {
 	}
 }
 
-// Users returns how many have a share with this key, or wait for one.
+// Users returns how many callers have a share with this key, or wait for one.
 func (s *Shares[K]) Users(key K) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

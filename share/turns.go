@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// Turns divide what can be done at once among those with work to do. As long as
-// there is only one key, it has as many turns at once as one may have. When there
-// are others, each has fewer: so there is soon a turn for whoever has little to
-// do, whatever another has.
+// Turns divide the turns of a machine among keys, such as tenants. A single key has as many turns
+// at once as one may have. When there are others, each has fewer: so a key with little work soon
+// gets a turn, however much work another has.
 type Turns[K comparable] struct {
 	shares         *Shares[K]
-	alone, crowded int64 // units of a turn of one, without others and with them
+	alone, crowded int64 // units of one key, without others and with them
 
 	mu   sync.Mutex
-	seen [2]sighting[K] // the keys that came last, the latest one in front
+	seen [2]sighting[K] // the last two keys, the latest first
 }
 
 type sighting[K comparable] struct {
@@ -23,38 +22,37 @@ type sighting[K comparable] struct {
 	at  time.Time
 }
 
-// company is for how long a key counts as being there after it came.
+// company is for how long a key counts as present after it came.
 const company = time.Second
 
-// NewTurns returns turns of so many processors. A key has all of them, or half
-// where there are others, one at least.
+// NewTurns returns turns for a number of processors. A key has all of them, or half where there are
+// others, but at least one.
 func NewTurns[K comparable](processors int) *Turns[K] {
 	n := int64(max(processors, 1))
 	return &Turns[K]{shares: New[K](4*n, 2*n), alone: 2, crowded: 4}
 }
 
-// NewPortions returns turns of so many units in all, of which a key has no more
-// than each, and where there are others about a few.
+// NewPortions returns turns of all units in total. A key has at most each of them, and about few
+// where there are others.
 func NewPortions[K comparable](all, each, few int64) *Turns[K] {
 	each = max(each, 1)
 	return &Turns[K]{shares: New[K](max(all, each), each), alone: 1, crowded: each / min(max(few, 1), each)}
 }
 
-// A Turn is what was taken; the zero Turn is nothing.
+// A Turn is the units that Take took; the zero Turn is none.
 type Turn[K comparable] struct {
 	turns *Turns[K]
 	key   K
 	units int64
 }
 
-// Take waits for a turn of one, as TakeN does.
+// Take waits for a turn of one unit, as TakeN does.
 func (t *Turns[K]) Take(ctx context.Context, key K) (turn Turn[K], waited bool, err error) {
 	return t.TakeN(ctx, key, 1)
 }
 
-// TakeN waits for a turn of n, or of all that the key may have, and reports
-// whether it had to. If ctx is done first its error is returned, and nothing was
-// taken.
+// TakeN waits for n units, or for all that the key may have if those are fewer, and reports whether
+// it had to wait. If ctx is done first, it returns the error of ctx and takes nothing.
 func (t *Turns[K]) TakeN(ctx context.Context, key K, n int64) (turn Turn[K], waited bool, err error) {
 	if t.others(key, time.Now()) {
 		n *= t.crowded
@@ -67,7 +65,7 @@ func (t *Turns[K]) TakeN(ctx context.Context, key K, n int64) (turn Turn[K], wai
 	return Turn[K]{t, key, n}, waited, nil
 }
 
-// Give gives back what was taken. It may be called again, and on the zero Turn.
+// Give gives the units back. Callers may repeat it, and call it on the zero Turn.
 func (t *Turn[K]) Give() {
 	if t.turns != nil {
 		t.turns.shares.GiveN(t.key, t.units)
@@ -75,10 +73,10 @@ func (t *Turn[K]) Give() {
 	}
 }
 
-// Users returns how many have a turn with this key, or wait for one.
+// Users returns how many callers have a turn with this key, or wait for one.
 func (t *Turns[K]) Users(key K) int { return t.shares.Users(key) }
 
-// Crowded reports whether there was another key than this lately.
+// Crowded reports whether another key than this came lately.
 func (t *Turns[K]) Crowded(key K) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,7 +87,7 @@ func (t *Turns[K]) Crowded(key K) bool {
 	return other.lately(time.Now())
 }
 
-// others notes that key is there, and reports whether another one is.
+// others notes that key is present, and reports whether another one is.
 func (t *Turns[K]) others(key K, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
