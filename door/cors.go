@@ -7,27 +7,26 @@ import (
 
 // The answers to preflights.
 const (
-	// corsMethods are all that a page could want to use. A method that next does
-	// not know is then refused by next, in words, and not by the browser.
+	// corsMethods are all that a page may try. If next does not support one, next refuses it with a
+	// text, and the browser does not refuse it without one.
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-	// corsExposed are the headers of answers that a page may read, beside those
-	// that it always may.
+	// corsExposed are the headers of answers that a page may read, besides those that it always
+	// may.
 	corsExposed = "Allow, Content-Range, ETag, Location, OData-Version, Preference-Applied, Retry-After, WWW-Authenticate, " +
 		"client-request-id, request-id, x-ms-request-id"
 	// corsAge is how many seconds a browser may remember the answer.
 	corsAge = "3600"
 )
 
-// CORS lets web pages of any origin use next, and answers their preflights with
-// 204 (CORS protocol of the Fetch standard, fetch.spec.whatwg.org). What next
-// refuses can be read by the page, too.
+// CORS lets web pages of any origin use next, and answers their preflights with 204 (CORS protocol
+// of the Fetch standard, fetch.spec.whatwg.org). A page can also read refusals of next.
 //
-// It is for what asks for a token in each request, or for nothing at all. The
-// origin is "*", with which a browser sends no cookies and no certificate of its
-// own, so a page can do nothing here that it could not do from elsewhere.
+// It is for handlers that ask for a token in each request, or for nothing at all. The origin is
+// "*", with which a browser sends no cookies and no certificate of its own, so a page can do
+// nothing here that it could not do from elsewhere.
 //
-// The origin stands in each answer, also in those that no page has asked for: a
-// browser may keep them and give them to a page later.
+// Every answer names the origin, also those to requests that come from no page: a browser may cache
+// them and give them to a page later.
 func CORS(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -42,7 +41,7 @@ func CORS(next http.Handler) http.Handler {
 			return
 		}
 		h.Set("Access-Control-Allow-Methods", corsMethods)
-		// "*" would not stand for Authorization, so the names are repeated.
+		// "*" does not cover Authorization, so the answer repeats the names.
 		if asked := r.Header.Values("Access-Control-Request-Headers"); len(asked) > 0 {
 			h.Set("Access-Control-Allow-Headers", strings.Join(asked, ", "))
 		}

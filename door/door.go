@@ -1,13 +1,11 @@
-// Package door is where connections come in: how many there may be at once, from
-// one address and in all, whose they are behind proxies, and what the pages of
-// other sites may ask.
+// Package door accepts connections: how many at once, from one address and in total, which client
+// stands behind a proxy, and what the pages of other sites may ask.
 //
-// It does not know what is spoken on them. It keeps no clock and starts no
-// goroutine.
+// It does not know the protocols on them. It keeps no clock and starts no goroutine.
 //
-// A connection that does nothing that is of use has to make room for another
-// when there is none; see [Busy]. Clients and senders, who would not stop for each
-// other, have parts of all connections that the others cannot take.
+// When there is no room, an idle connection gives way to a new one; see [Busy]. Clients and
+// senders, who would not stop for each other, have parts of all connections that the others cannot
+// take.
 package door
 
 import (
@@ -21,54 +19,53 @@ import (
 
 // Limits are how many connections there may be.
 type Limits struct {
-	// All is how many there may be at once through all listeners of a [Door], of
-	// which a part is for clients and one for senders; 0 is no limit.
+	// All is how many there may be at once through all listeners of a [Door]. A part is for clients
+	// and one for senders; 0 is no limit.
 	All int
-	// Each is how many of them may come from one address; 0 is no limit. Of IPv6
-	// the first 64 bits are an address, because whoever has one has all of those.
+	// Each is how many of them may come from one address; 0 is no limit. For IPv6 the first 64 bits
+	// count as the address, because one subscriber has all addresses below them.
 	Each int
-	// Exempt reports whether an address may have any number, such as that of a
-	// proxy, behind which there are many; nil is none.
+	// Exempt reports whether an address may have any number, such as that of a proxy with many
+	// clients behind it; nil is none.
 	Exempt func(netip.Addr) bool
 }
 
 // Stats are counts since the [Door] was made.
 type Stats struct {
-	Open    int64  // connections that there are now
-	Address uint64 // connections that were refused: too many from one address
-	All     uint64 // connections that were refused: too many in all, or in their part
-	Evicted uint64 // connections that were not busy and were closed to make room
-	Mute    uint64 // connections of clients that ended otherwise, without a request
+	Open    int64  // open connections
+	Address uint64 // refused connections: too many from one address
+	All     uint64 // refused connections: too many in total, or in their part
+	Evicted uint64 // idle connections, closed to make room
+	Mute    uint64 // other connections of clients that ended without a request
 }
 
-// A Door counts the connections of the listeners that it was put in front of.
+// A Door counts the connections of its listeners.
 type Door struct {
 	limits Limits
 
 	mu   sync.Mutex
 	open int
-	held *list.List // of connections that were refused and are still open
+	held *list.List // refused connections that are still open
 	hold time.Duration
 	each map[netip.Addr]int
 
 	clients, senders part
-	turn             uint64 // of the connection that began to wait last
+	turn             uint64 // of the connection that was the last to become idle
 
 	address, all, evicted, mute atomic.Uint64
 }
 
-// A part is what the listeners of one kind have of all connections.
+// A part is the share of all connections for listeners of one kind.
 type part struct {
 	most, open int
-	// waiting are the connections that are not busy, the one that has waited
-	// longest in front.
+	// waiting are the idle connections, the one that has waited longest in front.
 	waiting list.List
 }
 
 // first returns the connection that has waited longest, or nil.
 func (p *part) first() *conn {
 	if front := p.waiting.Front(); front != nil {
-		return front.Value.(*conn) //nolint:forcetypeassert // nothing else is in the list
+		return front.Value.(*conn) //nolint:forcetypeassert // the list holds nothing else
 	}
 	return nil
 }
@@ -87,16 +84,16 @@ func (d *Door) Stats() Stats {
 	return Stats{Open: int64(d.open), Address: d.address.Load(), All: d.all.Load(), Evicted: d.evicted.Load(), Mute: d.mute.Load()}
 }
 
-// Clients returns a listener that accepts those connections of l for which there
-// is room, and closes all others. They are of clients, who connect when they ask.
+// Clients returns a listener that accepts connections of l while there is room, and closes all
+// others. They are those of clients, who connect when they ask.
 func (d *Door) Clients(l net.Listener) net.Listener { return &listener{l, d, &d.clients} }
 
-// Senders is [Door.Clients] for those who connect once and stay, as SBCs do.
+// Senders is [Door.Clients] for peers that connect once and stay, as SBCs do.
 //
-// They have no more than half of all connections: whoever is understood keeps its
-// own for good, and to be understood takes no secret. Where there are senders,
-// clients have no more than three quarters. It is the larger part, because clients
-// need a connection for each request at a time; an agent needs one for all calls.
+// They have at most half of all connections: a sender whose data is understood keeps its connection
+// for good, and that takes no secret. Where there are senders, clients have at most three quarters.
+// Theirs is the larger part, because a client needs a connection for each concurrent request; an
+// agent needs one for all calls.
 func (d *Door) Senders(l net.Listener) net.Listener {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -127,12 +124,12 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// holdFor is how long a connection that was refused because of its address is
-// left open, unread: who is closed at once comes back at once, and opening
-// connections costs the machine more than keeping them.
+// holdFor is how long the door leaves a connection open and unread that it refused because of its
+// address: a peer that is closed at once comes back at once, and accepting connections costs the
+// machine more than keeping them.
 const holdFor = time.Second
 
-// keep closes a connection after a while, if there is room for it so long.
+// keep closes a connection after holdFor, if there is room for it so long.
 func (d *Door) keep(nc net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -148,14 +145,14 @@ func (d *Door) keep(nc net.Conn) bool {
 	return true
 }
 
-// release closes a connection that is held. It is called with d.mu held.
+// release closes a held connection. The caller holds d.mu.
 func (d *Door) release(place *list.Element) {
 	d.held.Remove(place)
-	_ = place.Value.(net.Conn).Close() //nolint:forcetypeassert // nothing else is in the list
+	_ = place.Value.(net.Conn).Close() //nolint:forcetypeassert // the list holds nothing else
 }
 
-// admit counts a connection, or returns nil if there is no room for it; crowded
-// says that there are too many from its address.
+// admit counts a connection, or returns nil if there is no room for it; crowded says that its
+// address has too many.
 func (d *Door) admit(nc net.Conn, p *part) (_ *conn, crowded bool) {
 	c := &conn{Conn: nc, door: d, part: p, from: addressOf(nc.RemoteAddr())}
 	free := d.limits.Exempt != nil && d.limits.Exempt(addrOf(nc.RemoteAddr()))
@@ -189,11 +186,11 @@ func (d *Door) admit(nc net.Conn, p *part) (_ *conn, crowded bool) {
 	return c, false
 }
 
-// room returns the connection that has to make room for one of a part: nil if
-// there is room, and not ok if all are busy. It is called with d.mu held.
+// room returns the idle connection that must give way to a new one of a part: nil if there is room,
+// and not ok if all are busy. The caller holds d.mu.
 //
-// A full part makes room in itself. So when all is full each part has more than
-// the other could leave it, and the one that has waited longest goes of either.
+// A full part makes room in itself. If the total is full but the part is not, the idle connection
+// that has waited longest goes, of either part.
 func (d *Door) room(p *part) (other *conn, ok bool) {
 	switch a, b := d.clients.first(), d.senders.first(); {
 	case d.limits.All <= 0:
@@ -210,8 +207,7 @@ func (d *Door) room(p *part) (other *conn, ok bool) {
 	return other, other != nil
 }
 
-// wait puts a connection behind all that are not busy. It is called with d.mu
-// held.
+// wait puts a connection behind all idle ones. The caller holds d.mu.
 func (d *Door) wait(c *conn) {
 	d.turn++
 	c.turn = d.turn
@@ -222,7 +218,7 @@ func (d *Door) wait(c *conn) {
 	}
 }
 
-// busy takes a connection out of those that are not. It is called with d.mu held.
+// busy removes a connection from the idle ones. The caller holds d.mu.
 func (c *conn) busy() {
 	if c.place != nil {
 		c.part.waiting.Remove(c.place)
@@ -230,7 +226,7 @@ func (c *conn) busy() {
 	}
 }
 
-// leave takes a connection out of the counts, once. It is called with d.mu held.
+// leave removes a connection from the counts, once. The caller holds d.mu.
 func (d *Door) leave(c *conn) {
 	if c.gone {
 		return
@@ -244,16 +240,16 @@ func (d *Door) leave(c *conn) {
 	c.busy()
 }
 
-// Busy notes that something of use is going on on a connection, so that it is not
-// closed to make room for another. Until then a connection is not busy. Those that
-// did not come through a [Door] are ignored.
+// Busy notes that a connection does something useful, so that the door does not close it to make
+// room for another. A connection begins idle. Busy ignores connections that did not come through a
+// [Door].
 func Busy(nc net.Conn) { note(nc, (*conn).busy) }
 
-// Waiting notes that a connection is not busy, or not any more, and that it did
-// something: others that are not busy go first.
+// Waiting notes that a connection is idle, and that it has just done something: the door closes the
+// other idle ones first.
 func Waiting(nc net.Conn) { note(nc, func(c *conn) { c.door.wait(c) }) }
 
-// Asked notes that a request has come on a connection of a client.
+// Asked notes that a client has sent a request on a connection.
 func Asked(nc net.Conn) { note(nc, func(c *conn) { c.asked = true }) }
 
 func note(nc net.Conn, what func(*conn)) {
@@ -271,17 +267,17 @@ func note(nc net.Conn, what func(*conn)) {
 	}
 }
 
-// A conn is a connection that is counted until it is closed.
+// A conn is a connection that counts until it is closed.
 type conn struct {
 	net.Conn
 	door *Door
 	part *part
 	from netip.Addr
 
-	// The rest is of door.mu.
+	// door.mu guards the rest.
 	gone  bool
 	asked bool
-	place *list.Element // in part.waiting; nil is busy
+	place *list.Element // in part.waiting; nil if busy
 	turn  uint64        // of waiting
 }
 
@@ -296,7 +292,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// addrOf returns the address of the other end; it is not valid if it has none.
+// addrOf returns the address of the other end; it is not valid if there is none.
 func addrOf(a net.Addr) netip.Addr {
 	if t, ok := a.(*net.TCPAddr); ok {
 		return t.AddrPort().Addr().Unmap()
@@ -304,7 +300,7 @@ func addrOf(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// addressOf returns what counts as one address.
+// addressOf returns the part of an address that counts as one.
 func addressOf(a net.Addr) netip.Addr {
 	addr := addrOf(a).WithZone("")
 	if addr.Is6() {

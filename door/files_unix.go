@@ -4,8 +4,8 @@ package door
 
 import "syscall"
 
-// Files returns how many files the process may have open at once; 0 if nobody
-// knows. Go raises its own limit as far as it may.
+// Files returns how many files the process may have open at once; 0 if unknown. Go raises its own
+// limit as far as it may.
 func Files() int {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {

@@ -2,11 +2,11 @@ package door
 
 // The figures of a server's door; see docs/limits.md.
 const (
-	// mostConnections is how many connections there may be if the files that the
-	// process may open allow more. Each takes 30 to 60 kB.
+	// mostConnections is how many connections there may be if the file limit allows more. Each
+	// takes 30 to 60 kB.
 	mostConnections = 16_384
-	// storeFiles are the files that are left to the store: a thousand tables that
-	// it keeps open, its logs, and those of backups and compactions.
+	// storeFiles are the files reserved for the store: a thousand tables that it keeps open, its
+	// logs, and those of backups and compactions.
 	storeFiles = 1_200
 	// eachShare is the part of all connections that one address may have.
 	eachShare = 8
@@ -15,9 +15,8 @@ const (
 // GoodFiles is how many files a server should be allowed to have open.
 const GoodFiles = 4_096
 
-// ServerLimits returns the limits of a server that may have so many files open
-// (0 if nobody knows) and was told to take so many connections (0 if it was told
-// nothing). What it was told is never more than what leaves the store its files.
+// ServerLimits returns the limits of a server with a file limit (0 if unknown) and the operator's
+// number of connections (0 if not set). It never gives the connections files that the store needs.
 func ServerLimits(files, told int) Limits {
 	room := mostConnections
 	if files > 0 {

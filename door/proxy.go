@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Proxies are the networks of proxies whose word on where a request comes from
-// is taken.
+// Proxies are the networks of trusted proxies. They say where a request comes from.
 type Proxies []netip.Prefix
 
 // ParseProxies reads addresses and networks, such as 10.0.0.5 or 10.0.0.0/8.
@@ -39,12 +38,11 @@ func (p Proxies) Trusted(a netip.Addr) bool {
 	return false
 }
 
-// Client returns the address that a request comes from: the other end of the
-// connection, or if that is a proxy, the last one on the way that is none.
-// Proxies add to X-Forwarded-For, or to Forwarded (RFC 7239), at the end: what
-// stands in front of the last trusted entry is the word of strangers. A proxy
-// that writes one of the two may hand on the other as a stranger sent it, so that
-// with both of them nobody is believed.
+// Client returns the address that a request comes from: the other end of the connection, or if that
+// is a proxy, the last address on the way that is none. Proxies add to X-Forwarded-For, or to
+// Forwarded (RFC 7239), at the end: a stranger may have written what stands in front of the last
+// trusted entry. A proxy that writes one of the two may pass on the other from a stranger, so
+// Client trusts neither if both are there.
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	at, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero address if it is none
 	addr := at.Addr().Unmap()
@@ -62,7 +60,7 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 	for i := len(hops) - 1; i >= 0; i-- {
 		hop, ok := parse(strings.TrimSpace(hops[i]))
 		if !ok {
-			return addr // what the last proxy said is all that is known
+			return addr // nothing else is known
 		}
 		addr = hop
 		if !p.Trusted(addr) {
@@ -72,8 +70,8 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 	return addr
 }
 
-// parseForwarded returns the address in the "for" of one element of Forwarded
-// (RFC 7239, section 4).
+// parseForwarded returns the address in the "for" of one element of Forwarded (RFC 7239, section
+// 4).
 func parseForwarded(element string) (netip.Addr, bool) {
 	for pair := range strings.SplitSeq(element, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
