@@ -7,14 +7,12 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// scanAddress reads the first address in a header's value: a URI in angle
-// brackets with or without a name in front of it, or a URI alone (section 20.10).
-// It returns the URI and what follows it, which is the header's parameters, and
-// clears a if there is none.
+// scanAddress reads the first address in a header's value: a URI in angle brackets with or without
+// a name in front of it, or a URI alone (section 20.10). It returns the URI and the rest, which is
+// the header's parameters, and clears a if there is none.
 //
-// What stands in the name or between the brackets need not be well formed.
-// Teams puts no quotes around names, whatever is in them, SBCs put texts of all
-// kinds between the brackets, and Microsoft shows them as they are.
+// It accepts malformed names and brackets. Teams puts no quotes around names, whatever is in them,
+// SBCs put texts of all kinds between the brackets, and Microsoft shows them unchanged.
 func scanAddress(v []byte, a *call.Address) (uri, rest []byte, ok bool) {
 	open := 0
 	if len(v) == 0 || v[0] != '<' {
@@ -46,8 +44,8 @@ func scanAddress(v []byte, a *call.Address) (uri, rest []byte, ok bool) {
 	return uri, rest, true
 }
 
-// scanName reads the name in front of a URI in brackets, and returns the place of
-// the bracket. It is -1 if there is none, and v begins with the URI then.
+// scanName reads the name in front of a URI in brackets, and returns the place of the bracket. If
+// there is none, it returns -1, and v begins with the URI.
 func scanName(v []byte, a *call.Address) (open int, _ []byte) {
 	if len(v) > 0 && v[0] == '"' {
 		if end := EndOfString(v, 1); end >= 0 {
@@ -63,7 +61,7 @@ func scanName(v []byte, a *call.Address) (open int, _ []byte) {
 				return -1, v[next:]
 			}
 		}
-		// Quotes of which the last is not the name's end are part of it.
+		// Quotes stay in the name if its last quote is not its end.
 	}
 	open = bytes.IndexByte(v, '<')
 	if open < 0 || beginsWithURI(v[:open]) {
@@ -78,8 +76,8 @@ func scanName(v []byte, a *call.Address) (open int, _ []byte) {
 	return open, v
 }
 
-// findBracket returns the place of the first bracket at or behind from that a
-// URI follows which we know, or -1.
+// findBracket returns the place of the first bracket, at from or later, in front of a URI with a
+// known scheme, or -1.
 func findBracket(v []byte, from int) int {
 	for {
 		i := bytes.IndexByte(v[from:], '<')
@@ -92,8 +90,8 @@ func findBracket(v []byte, from int) int {
 	}
 }
 
-// beginsWithURI reports whether what stands in front of a bracket is a URI
-// without one, so that the bracket is the next address's, or a parameter's.
+// beginsWithURI reports whether the text in front of a bracket is a URI without one, so that the
+// bracket is the next address's, or a parameter's.
 func beginsWithURI(before []byte) bool {
 	end := bytes.IndexByte(before, ';')
 	if end < 0 {
@@ -102,8 +100,7 @@ func beginsWithURI(before []byte) bool {
 	return end >= 0 && hasScheme(before[:end])
 }
 
-// cutBrackets cuts a URI in brackets off v. Those that are not closed end in
-// front of the parameters.
+// cutBrackets cuts a URI in brackets off v. An unclosed one ends in front of the parameters.
 func cutBrackets(v []byte) (uri, rest []byte) {
 	if end := bytes.IndexByte(v, '>'); end >= 0 {
 		return trim(v[1:end]), v[end+1:]
@@ -113,8 +110,8 @@ func cutBrackets(v []byte) (uri, rest []byte) {
 	return trim(v[:end]), v[end:]
 }
 
-// bareEnd returns where a URI without brackets ends: in front of the parameters,
-// or of the next address. A comma may also stand in a user.
+// bareEnd returns where a URI without brackets ends: in front of the parameters, or of the next
+// address. A user may hold a comma.
 func bareEnd(v []byte) int {
 	end := bytes.IndexByte(v, ';')
 	if end < 0 {
@@ -127,7 +124,7 @@ func bareEnd(v []byte) int {
 	return comma
 }
 
-// cutAddress cuts what follows an address at the comma in front of the next one.
+// cutAddress cuts the text behind an address at the comma in front of the next one.
 func cutAddress(v []byte) (params, next []byte, more bool) {
 	for i := 0; i < len(v); i++ {
 		switch v[i] {
@@ -142,9 +139,9 @@ func cutAddress(v []byte) (params, next []byte, more bool) {
 	return v, nil, false
 }
 
-// bareName returns a name that is not a quoted string, as it stands. Quotes
-// around all of it are not part of it: what they enclose ended with a backslash.
-// Nor is a bracket at its end, where there were two in front of the URI.
+// bareName returns an unquoted name unchanged, except for two things that it removes: quotes around
+// all of it, whose inside ended with a backslash, and a bracket at its end, where there were two in
+// front of the URI.
 func bareName(v []byte) string {
 	v = trim(bytes.TrimRight(v, "<"))
 	if n := len(v); n > 1 && v[0] == '"' && v[n-1] == '"' && bytes.IndexByte(v[1:n-1], '"') < 0 {
@@ -153,8 +150,8 @@ func bareName(v []byte) string {
 	return nameText(trim(v))
 }
 
-// nameText returns a name, in which white space of any length, such as where a
-// header was folded, is one space (section 7.3.1).
+// nameText returns a name with single spaces for white space of any length, as where a header was
+// folded (section 7.3.1).
 func nameText(v []byte) string {
 	if bytes.IndexByte(v, '\t') < 0 && !bytes.Contains(v, []byte("  ")) {
 		return Text(v)
@@ -170,7 +167,7 @@ func nameText(v []byte) string {
 	return string(out)
 }
 
-// hasScheme reports whether b begins as a URI that we know.
+// hasScheme reports whether b begins with a known scheme.
 func hasScheme(b []byte) bool {
 	_, rest := cutScheme(trim(b))
 	return rest != nil
@@ -184,8 +181,7 @@ const (
 	schemeTel
 )
 
-// cutScheme takes the scheme off a URI of SIP or a telephone. The rest of any
-// other is nil.
+// cutScheme takes the scheme off a URI of SIP or a telephone. For any other, the rest is nil.
 func cutScheme(u []byte) (scheme, []byte) {
 	switch {
 	case len(u) < 4:
@@ -199,8 +195,8 @@ func cutScheme(u []byte) (scheme, []byte) {
 	return otherScheme, nil
 }
 
-// scanURI reads a URI (section 19.1.1, RFC 3966) and reports whether it is one.
-// Of schemes other than sip, sips and tel nothing is kept.
+// scanURI reads a URI (section 19.1.1, RFC 3966) and reports whether it is one. It keeps nothing of
+// schemes other than sip, sips and tel.
 func scanURI(u []byte, a *call.Address) bool {
 	if len(u) > 4 && string(u[:4]) == "sip:" { // as most are
 		return scanSIPURI(u[4:], a)
@@ -226,8 +222,8 @@ func scanURI(u []byte, a *call.Address) bool {
 	return true
 }
 
-// scanSIPURI reads user:password@host:port;parameters?headers. The password is
-// not kept, and a host that is an IPv6 address loses its brackets.
+// scanSIPURI reads user:password@host:port;parameters?headers. It drops the password, and the
+// brackets of an IPv6 address.
 func scanSIPURI(u []byte, a *call.Address) bool {
 	host, end := u, hostEnd(u)
 	at := end
@@ -237,7 +233,7 @@ func scanSIPURI(u []byte, a *call.Address) bool {
 	if 0 <= at && at < len(u) {
 		host = u[at+1:]
 		end = hostEnd(host)
-		for end < len(host) && host[end] == '@' { // someone forgot to escape it in the user
+		for end < len(host) && host[end] == '@' { // an unescaped @ in the user
 			at += 1 + end
 			host = u[at+1:]
 			end = hostEnd(host)
@@ -258,8 +254,8 @@ func scanSIPURI(u []byte, a *call.Address) bool {
 	return a.User != "" || a.Host != ""
 }
 
-// hostEnd returns where the host ends that b begins with: at the first ':', ';',
-// '?' or '@' that is not in brackets.
+// hostEnd returns the end of the host at the beginning of b: the first ':', ';', '?' or '@' that is
+// not in brackets.
 func hostEnd(b []byte) int {
 	i := 0
 	if len(b) > 0 && b[0] == '[' {
@@ -283,7 +279,7 @@ func hostEnd(b []byte) int {
 
 func endsHost(c byte) bool { return c-':' <= '@'-':' && (c == ':' || c == ';' || c == '?' || c == '@') }
 
-// uriParams returns the parameters in what follows a host.
+// uriParams returns the parameters in the text behind a host.
 func uriParams(rest []byte) string {
 	if query := bytes.IndexByte(rest, '?'); query >= 0 {
 		rest = rest[:query]
@@ -296,9 +292,9 @@ func uriParams(rest []byte) string {
 	return ""
 }
 
-// userText returns the user in front of an @, without a password. The parameters
-// that a telephone number may have there (section 19.1.6), such as those of
-// number portability, are no part of the number.
+// userText returns the user in front of an @, without a password. It drops the parameters of a
+// telephone number (section 19.1.6), such as those of number portability, because they are no part
+// of the number.
 func userText(b []byte) string {
 	if isPlain(b) {
 		return Text(trim(b))
@@ -352,8 +348,8 @@ func isPlain(user []byte) bool {
 	return found == 0
 }
 
-// param returns the value of the parameter with the given name, in lower case,
-// in what is ";name=value;name=value" from the first semicolon on.
+// param returns the value of the parameter with the given name, in lower case, in a list
+// ";name=value;name=value" that begins at the first semicolon.
 func param(p []byte, name string) []byte {
 	for {
 		i := bytes.IndexByte(p, ';')
@@ -399,12 +395,11 @@ func paramValue(p []byte) (value, rest []byte) {
 	return trim(p[:end]), p[end:]
 }
 
-// maxVerstat is the longest verstat that is kept.
+// maxVerstat is the longest verstat that a Signal keeps.
 const maxVerstat = 64
 
-// verstat returns the parameter of that name of a URI, where it stands behind the
-// number (3GPP TS 24.229, section 7.2A.20) or the host, or of what follows the
-// URI, where some carriers put it.
+// verstat returns the parameter of that name of a URI, behind the number (3GPP TS 24.229, section
+// 7.2A.20) or the host, or of the header, where some carriers put it.
 func verstat(uri, params []byte) string {
 	const name = "verstat"
 	for _, p := range [...][]byte{uri, params} {
@@ -414,7 +409,7 @@ func verstat(uri, params []byte) string {
 				break
 			}
 			if p = p[i+1:]; len(p) < len(name) || p[0]|0x20 != name[0] || !equalFold(p[:len(name)], name) {
-				continue // as nearly all are: the rest is slow
+				continue // as nearly all do: the rest is slow
 			}
 			_, v, _ := bytes.Cut(p, []byte{'='})
 			v, _ = paramValue(v)
@@ -426,7 +421,7 @@ func verstat(uri, params []byte) string {
 	return ""
 }
 
-// unquote returns what the inside of a quoted string stands for.
+// unquote returns the text of the inside of a quoted string.
 func unquote(b []byte) string {
 	i := bytes.IndexByte(b, '\\')
 	if i < 0 {
@@ -442,8 +437,8 @@ func unquote(b []byte) string {
 	return strings.TrimSpace(out.String())
 }
 
-// unescape undoes the escapes in a user that stand for printable ASCII, so that
-// %2B49 is +49. Others stay: they may be no text at all.
+// unescape decodes the escapes in a user that stand for printable ASCII, so that %2B49 is +49.
+// Others stay, because they may not be text.
 func unescape(b []byte) string {
 	var out strings.Builder
 	for i := 0; i < len(b); i++ {

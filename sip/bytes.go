@@ -7,10 +7,9 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// What ends the parts of a header is mostly a few bytes away. Looking at eight
-// bytes at once, as one number, finds it faster than a loop over bytes, and than
-// [bytes.IndexByte], whose call costs as much as the search. A byte that is found
-// is marked by its highest bit.
+// The end of a part of a header is mostly a few bytes away. Looking at eight bytes at once, as one
+// number, finds it faster than a loop over bytes, and than [bytes.IndexByte], whose call costs as
+// much as the search. The search marks a matching byte by its highest bit.
 const (
 	eachByte = 0x0101010101010101 // times a byte: that byte, eight times
 	highBits = 0x80 * eachByte
@@ -19,15 +18,15 @@ const (
 // eightBytes returns the first eight bytes of b, the first as the lowest.
 func eightBytes(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
-// firstMark returns which byte is the first that is marked.
+// firstMark returns the number of the first marked byte.
 func firstMark(marks uint64) int { return bits.TrailingZeros64(marks) / 8 }
 
-// zeroBytes marks the first byte of x that is 0. Of those behind it, others may
-// be marked too: the subtraction borrows from them.
+// zeroBytes marks the first byte of x that is 0. It may also mark later ones wrongly: the
+// subtraction borrows from them.
 func zeroBytes(x uint64) uint64 { return (x - eachByte) &^ x & highBits }
 
-// bytesBetween marks the bytes of x that are at least lo and at most hi, which
-// are ASCII. Its sums cannot reach the next byte, since it adds to seven bits.
+// bytesBetween marks the bytes of x that are at least lo and at most hi, which are ASCII. Its sums
+// cannot reach the next byte, since it adds to seven bits.
 func bytesBetween(x uint64, lo, hi byte) uint64 {
 	low := x &^ highBits
 	return (low + uint64(0x80-lo)*eachByte) &^ (low + uint64(0x7f-hi)*eachByte) &^ x & highBits
@@ -85,8 +84,8 @@ func equalFold(b []byte, lower string) bool {
 	return true
 }
 
-// EndOfString returns the place of the quote that ends the text in quotes whose
-// inside begins at i, or -1. A byte behind a backslash ends nothing.
+// EndOfString returns the place of the quote that ends a quoted text whose inside begins at i, or
+// -1. A byte behind a backslash ends nothing.
 func EndOfString(b []byte, i int) int {
 	for ; i < len(b); i++ {
 		switch b[i] {

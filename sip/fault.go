@@ -2,12 +2,11 @@ package sip
 
 import "strconv"
 
-// A Fault is what is wrong with a SIP message. The set is closed, so that each
-// can have a counter. As an error it says what is wrong without quoting the
-// message, in which there are phone numbers.
+// A Fault is what is wrong with a SIP message. The set is closed, so that each can have a counter.
+// Its error text does not quote the message, which holds phone numbers.
 type Fault uint8
 
-// What can be wrong with bytes so that they are no message.
+// Faults that make bytes no message at all.
 const (
 	FaultEmpty     Fault = iota + 1 // nothing but line breaks: a keep-alive
 	FaultFirstLine                  // neither a request nor a response
@@ -17,18 +16,17 @@ const (
 	FaultCSeq                       // CSeq missing, unreadable or another method's
 )
 
-// What can be wrong with a message that is one all the same, as FaultCut can.
+// Faults of a message that is still usable. FaultCut can be one of these too.
 const (
 	FaultFrom   Fault = iota + FaultCSeq + 1 // From missing or unreadable
 	FaultTo                                  // To missing or unreadable
 	FaultTwice                               // Call-ID, CSeq, From or To came again, and the first counts
-	FaultUnread                              // something of less weight is unreadable
+	FaultUnread                              // a less important part is unreadable
 
 	numFaults
 )
 
-// NumFaults is the length of a table that has a place for each fault. The place
-// 0 stands for none.
+// NumFaults is the length of a table with a place for each fault. Place 0 is for none.
 const NumFaults = int(numFaults)
 
 // err returns f as an error, and nil if there is no fault.

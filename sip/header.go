@@ -8,7 +8,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A header is one of those that we know by name.
+// A header is one of the headers that this package reads.
 type header uint8
 
 const (
@@ -35,29 +35,29 @@ const (
 	headerOrigination
 	headerRequire
 	headerContentType
-	// credentials are those that [Strip] leaves out.
+	// credentials are the headers that [Strip] leaves out.
 	credentials
 )
 
-// headers takes the headers of one message.
+// headers collects the headers of one message.
 type headers struct {
 	s       *call.Signal
 	seen    uint32 // a set of headers
-	unread  Fault  // what could not be read of it
+	unread  Fault  // the first unreadable part of it
 	cut     bool   // it breaks off within a header
 	server  []byte // the Server header
 	verstat string // of From
 }
 
-// odd notes what cannot be read. The first of it is told.
+// odd notes an unreadable part. Only the first one stays.
 func (h *headers) odd(f Fault) {
 	if h.unread == 0 {
 		h.unread = f
 	}
 }
 
-// take notes a header. Of several the first one counts, but of those that may
-// come once for each kind of URI, protocol or signature the one that we need.
+// take notes a header. The first of several counts, except for headers that may come once for each
+// kind of URI, protocol or signature: there the most useful one does.
 func (h *headers) take(n header, value []byte) Fault {
 	if h.seen&(1<<n) != 0 {
 		switch n {
@@ -92,8 +92,8 @@ func (h *headers) take(n header, value []byte) Fault {
 	return 0
 }
 
-// party reads From or To, and returns the URI and the parameters behind it. The
-// tag names the dialog even if there is no address.
+// party reads From or To, and returns the URI and the parameters behind it. The tag names the
+// dialog even if there is no address.
 func (h *headers) party(value []byte, a *call.Address, fault Fault) (uri, params []byte) {
 	uri, params, ok := scanAddress(value, a)
 	if !ok {
@@ -103,8 +103,7 @@ func (h *headers) party(value []byte, a *call.Address, fault Fault) (uri, params
 	return uri, params
 }
 
-// takeOther notes a header that a message may lack, and that it lacks for us if
-// we cannot read it.
+// takeOther notes an optional header. An unreadable one counts as missing.
 func (h *headers) takeOther(n header, value []byte) {
 	s := h.s
 	switch n {
@@ -173,8 +172,8 @@ func (h *headers) takeRare(n header, value []byte) {
 	}
 }
 
-// takeContact notes the first address of a Contact, or none if it is "*", which
-// stands for all (section 10.2.2). A recorder's says so (RFC 7866, section 11.1.2).
+// takeContact notes the first address of a Contact, or none if it is "*", which stands for all
+// (section 10.2.2). A parameter marks that of a recorder (RFC 7866, section 11.1.2).
 func (h *headers) takeContact(value []byte) {
 	s := h.s
 	_, params, ok := scanAddress(value, &s.Contact)
@@ -186,8 +185,8 @@ func (h *headers) takeContact(value []byte) {
 	}
 }
 
-// takeAsserted notes a SIP URI, or a tel URI if there is no other: there may be
-// one of each (RFC 3325, section 9.1).
+// takeAsserted notes a SIP URI, or a tel URI if there is no other: there may be one of each (RFC
+// 3325, section 9.1).
 func (h *headers) takeAsserted(value []byte) {
 	for {
 		var a call.Address
@@ -210,13 +209,13 @@ func (h *headers) takeAsserted(value []byte) {
 	}
 }
 
-// isQ850 reports whether a Reason is that of the telephone network, in which
-// Microsoft's have the call's id.
+// isQ850 reports whether a Reason is that of the telephone network; Microsoft puts the call's id
+// into these.
 func isQ850[T []byte | string](reason T) bool {
 	return len(reason) > 5 && strings.EqualFold(string(reason[:5]), "Q.850")
 }
 
-// finish is called behind the last header.
+// finish ends the reading of headers.
 func (h *headers) finish() Fault {
 	s := h.s
 	const known = 1<<headerCallID | 1<<headerCSeq
@@ -307,8 +306,8 @@ func sessionID(v []byte) string {
 	return Text(id)
 }
 
-// number reads a number that parameters may follow. What is no number, or larger
-// than any length or time of ours, is 0.
+// number reads a number that parameters may follow. It returns 0 for other texts, and for numbers
+// beyond any length or time here.
 func number(v []byte) int {
 	n := 0
 	for i, c := range v {

@@ -9,23 +9,22 @@ import (
 )
 
 const (
-	// maxPassport is the longest payload of a PASSporT that is read, in base64.
-	// Those of SHAKEN have some 300 bytes.
+	// maxPassport is the longest payload of a PASSporT that Scan reads, in base64. Those of SHAKEN
+	// have some 300 bytes.
 	maxPassport = 4 << 10
-	// maxPassports is how many are looked at in one header.
+	// maxPassports is how many Scan reads in one header.
 	maxPassports = 8
 )
 
-// An attestation is what a PASSporT says of how well the caller is known, as
-// [call.Signal] has it: nothing of the numbers, the certificate or the signature.
+// An attestation is how well the carrier knows the caller by a PASSporT, as in [call.Signal]: it
+// has nothing of the numbers, the certificate or the signature.
 type attestation struct{ level, origin string }
 
-// identityOf reads an Identity header (RFC 8224, section 4): a PASSporT in its
-// full form, header.payload.signature, and parameters behind it. Those with an
-// empty payload (the compact form, RFC 8225, section 7) say nothing by
-// themselves, and those without attest, such as div (RFC 8946), are not about
-// the caller's number. The header may come once for each; that several stand in
-// one, with commas between them, is against the grammar, but some proxies do so.
+// identityOf reads an Identity header (RFC 8224, section 4): a PASSporT in its full form,
+// header.payload.signature, and parameters behind it. Those with an empty payload (the compact
+// form, RFC 8225, section 7) say nothing by themselves, and those without attest, such as div (RFC
+// 8946), are not about the caller's number. There may be one header for each; some proxies put
+// several into one, with commas between them, against the grammar.
 func identityOf(value []byte) (a attestation, ok bool) {
 	for range maxPassports {
 		one, rest, more := bytes.Cut(value, []byte{','})
@@ -44,8 +43,8 @@ func identityOf(value []byte) (a attestation, ok bool) {
 	return attestation{}, false
 }
 
-// passport reads the claims of RFC 8588, section 4, in a payload. Spaces in it,
-// where the header was folded, are none of it.
+// passport reads the claims of RFC 8588, section 4, in a payload. It ignores spaces, which come
+// from a folded header.
 func passport(payload []byte) (a attestation, ok bool) {
 	if len(payload) > maxPassport {
 		return a, false
@@ -70,8 +69,8 @@ func passport(payload []byte) (a attestation, ok bool) {
 	return a, a.level != ""
 }
 
-// levelOf returns the level of an Attestation-Info header (3GPP TS 24.229,
-// section 7.2.18), or of a claim, or nothing if it is none.
+// levelOf returns the level of an Attestation-Info header (3GPP TS 24.229, section 7.2.18), or of a
+// claim, or nothing if v is no level.
 func levelOf(v []byte) string {
 	v, _, _ = bytes.Cut(v, []byte{';'})
 	if v = trim(v); len(v) == 1 && 'A' <= v[0] && v[0] <= 'C' {
@@ -80,9 +79,8 @@ func levelOf(v []byte) string {
 	return ""
 }
 
-// originOf returns the id of an Origination-Id header (3GPP TS 24.229, section
-// 7.2.19), or of a claim, or nothing if it is no UUID: what else stands there may
-// be anything.
+// originOf returns the id of an Origination-Id header (3GPP TS 24.229, section 7.2.19), or of a
+// claim, or nothing if it is no UUID, because any other text may hold anything.
 func originOf(v []byte) string {
 	v, _, _ = bytes.Cut(v, []byte{';'})
 	v = trim(v)
@@ -92,7 +90,7 @@ func originOf(v []byte) string {
 	return string(v)
 }
 
-// appendAttestation appends the headers that tell what a PASSporT said.
+// appendAttestation appends headers with the claims of a PASSporT.
 func appendAttestation(dst []byte, a attestation) []byte {
 	dst = append(append(append(dst, "Attestation-Info: "...), a.level...), "\r\n"...)
 	if a.origin != "" {

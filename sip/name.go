@@ -1,12 +1,12 @@
 package sip
 
-// A name is that of a header that we know, or its compact form (section 7.3.3
-// and the IANA registry of SIP header fields).
+// A name is the name of a known header, or its compact form (section 7.3.3 and the IANA registry of
+// SIP header fields).
 type name struct {
 	text   string // in lower case
 	header header
-	// word is the first eight bytes of the text, and mask what of a line is to be
-	// compared with it: neither the case of letters, nor what is behind the name.
+	// word is the first eight bytes of the text. mask selects what a line must share with it: not
+	// the case of letters, nor the bytes behind the name.
 	word, mask uint64
 }
 
@@ -54,9 +54,8 @@ var names = [...]name{
 
 const longestName = len("proxy-authentication-info")
 
-// nameByEnds is the one of the names that has a given length, and first and last
-// letters that give the same number. There are no two, so that one comparison
-// tells whether a line has a name that we know.
+// nameByEnds maps the length of a name, and the number of its first and last letters, to the name.
+// No two names share a place, so that one comparison tells whether a line has a known name.
 var nameByEnds = func() (table [longestName + 1][32]uint8) {
 	for i := 1; i < len(names); i++ {
 		n := &names[i]
@@ -78,13 +77,12 @@ var nameByEnds = func() (table [longestName + 1][32]uint8) {
 	return table
 }()
 
-// ends makes one number below 32 of the first and the last letter of a name, in
-// any case.
+// ends makes one number below 32 of the first and the last letter of a name, in any case.
 func ends(first, last byte) byte { return (2*first + last) & 31 }
 
-// cutName returns which header a line is, and its value. Nearly all lines are
-// long enough to be compared eight bytes at a time, and have no white space
-// around their names; the others take the longer way.
+// cutName returns the header of a line, and its value. Nearly all lines are long enough to compare
+// eight bytes at a time, and have no white space around their names; the others take the longer
+// way.
 func cutName(line []byte) (h header, value []byte) {
 	colon := indexColon(line)
 	if colon < 0 {

@@ -6,28 +6,24 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Scan reads into s what the SIP message msg (RFC 3261) says, and clears what
-// it does not say. At, Src, Dst, Agent, Correlation and Raw are not the message's
-// and are left alone. Transport is that of the topmost Via, if it is one of those that
-// a Signal knows, and is left alone otherwise.
+// Scan reads the SIP message msg (RFC 3261) into s, and clears the fields that the message lacks.
+// It leaves At, Src, Dst, Agent, Correlation and Raw alone, which are not the message's. It sets
+// Transport from the topmost Via, if that is one of those that a Signal knows.
 //
-// It is generous in what is of no consequence: lines may end with LF alone,
-// header names may be of any case or in their compact form, unknown headers may
-// hold anything, and there may be no body, or another than Content-Length says.
-// It insists on what a call is known by: a first line, Call-ID and CSeq. Without
-// one of these there is no message, err is a [Fault], and s is of no use.
+// It is lenient where that does no harm: lines may end with LF alone, header names may be of any
+// case or in their compact form, unknown headers may hold anything, and there may be no body, or
+// another than Content-Length says. It requires what identifies a call: a first line, Call-ID and
+// CSeq. Without one of these there is no message, err is a [Fault], and s is of no use.
 //
-// What else cannot be read is not known, and costs nothing but itself. unread
-// says what that was, the first of it, or 0: an address that is none, a header
-// that must not come twice, a message that breaks off. What stands in the header
-// that it breaks off in is not read.
+// Any other unreadable part stays zero in s and harms nothing else: an address that is none, a
+// header that must not come twice, a message that breaks off. unread is the first such fault, or 0.
+// Scan ignores the header in which a message breaks off.
 //
-// The texts of s are UTF-8. They lie in msg, to which Scan writes: the line breaks
-// of folded headers become spaces, which changes nothing of what it says (section
-// 7.3.1). It allocates nothing, with these exceptions: escapes in a display name or
-// a user are undone, so that the same number is always the same text; wide white
-// space in a display name becomes one space; bytes that are not UTF-8 are read as
-// Windows-1252, as [UTF8] does; and the PASSporT in Identity is unpacked.
+// The texts of s are UTF-8. They lie in msg, to which Scan writes: it makes spaces of the line
+// breaks of folded headers, which changes no meaning (section 7.3.1). It allocates nothing, with
+// these exceptions: it decodes escapes in a display name or a user, so that the same number is
+// always the same text; it makes one space of wide white space in a display name; it reads bytes
+// that are not UTF-8 as Windows-1252, as [UTF8] does; and it unpacks the PASSporT in Identity.
 func Scan(msg []byte, s *call.Signal) (unread Fault, err error) {
 	unread, fault := scan(msg, s)
 	return unread, fault.err()
@@ -35,7 +31,7 @@ func Scan(msg []byte, s *call.Signal) (unread Fault, err error) {
 
 func scan(msg []byte, s *call.Signal) (unread, fault Fault) {
 	clearMessage(s)
-	from := SkipSpace(msg, 0) // line breaks may precede it: section 7.5
+	from := SkipSpace(msg, 0) // line breaks may precede the message: section 7.5
 	if from == len(msg) {
 		return 0, FaultEmpty
 	}
@@ -80,15 +76,14 @@ func scan(msg []byte, s *call.Signal) (unread, fault Fault) {
 	return h.unread, 0
 }
 
-// clearMessage clears what is the message's.
+// clearMessage clears the fields that come from the message.
 func clearMessage(s *call.Signal) {
 	at, src, dst, transport, agent, correlation, raw := s.At, s.Src, s.Dst, s.Transport, s.Agent, s.Correlation, s.Raw
 	*s = call.Signal{}
 	s.At, s.Src, s.Dst, s.Transport, s.Agent, s.Correlation, s.Raw = at, src, dst, transport, agent, correlation, raw
 }
 
-// atEnd reports whether the headers end at i: with an empty line, or with the
-// message.
+// atEnd reports whether the headers end at i: with an empty line, or with the message.
 func atEnd(msg []byte, i int) bool {
 	return i >= len(msg) || msg[i] == '\n' || msg[i] == '\r' && (i+1 == len(msg) || msg[i+1] == '\n')
 }
@@ -100,10 +95,10 @@ func Starts(b []byte) bool {
 	return isSIPVersion(firstWord(line)) || isSIPVersion(lastWord(line))
 }
 
-// Next returns what follows the message that msg begins with, if that is another
-// message, and nil otherwise. Some agents take what was read from a connection at
-// once for one message, in which there may be several (section 18.3). Only
-// Content-Length tells where a message ends that is not the last.
+// Next returns the bytes behind the first message in msg if they begin another message, and nil
+// otherwise. Some agents send the result of one read from a connection as one message, although it
+// may hold several (section 18.3). Only Content-Length tells where a message ends that is not the
+// last.
 func Next(msg []byte) []byte {
 	_, i, ended := cutLine(msg, SkipSpace(msg, 0))
 	length := -1
@@ -130,8 +125,7 @@ func isContentLength(name []byte) bool {
 	return len(name) == 1 && name[0]|0x20 == 'l' || len(name) > 1 && name[0]|0x20 == 'c' && equalFold(name, "content-length")
 }
 
-// cutLine returns the line that begins at i, what begins behind it, and whether
-// it was ended at all.
+// cutLine returns the line that begins at i, the place behind it, and whether the line had an end.
 func cutLine(msg []byte, i int) (line []byte, next int, ended bool) {
 	n := bytes.IndexByte(msg[i:], '\n')
 	if n < 0 {
@@ -140,14 +134,13 @@ func cutLine(msg []byte, i int) (line []byte, next int, ended bool) {
 	return msg[i : i+n], i + n + 1, true
 }
 
-// goesOn reports whether the line that begins at next is part of the header in
-// front of it, as one that begins with white space is.
+// goesOn reports whether the line that begins at next continues the header in front of it, because
+// it begins with white space.
 func goesOn(msg []byte, next int) bool {
 	return next < len(msg) && (msg[next] == ' ' || msg[next] == '\t')
 }
 
-// unfold is cutLine for a header that begins at i and goes on at next. It makes
-// one line of its lines.
+// unfold is cutLine for a header that begins at i and goes on at next. It joins its lines into one.
 func unfold(msg []byte, i, next int) (line []byte, _ int, ended bool) {
 	for ended = true; ended && goesOn(msg, next); {
 		msg[next-1] = ' '
@@ -159,8 +152,7 @@ func unfold(msg []byte, i, next int) (line []byte, _ int, ended bool) {
 	return msg[i:next], next, ended
 }
 
-// firstLine reads the line that says what kind of message it is (sections 7.1
-// and 7.2).
+// firstLine reads the request or status line (sections 7.1 and 7.2).
 func (h *headers) firstLine(line []byte) Fault {
 	if first := firstWord(line); isSIP(first) {
 		if !isSIPVersion(first) {
@@ -176,7 +168,7 @@ func (h *headers) firstLine(line []byte) Fault {
 	case !isSIPVersion(version):
 		return FaultVersion
 	}
-	// A space within the URI is none of ours to forbid, nor are brackets around it.
+	// Scan accepts a space within the URI, and brackets around it.
 	uri := trim(line[len(method) : len(line)-len(version)])
 	if !scanURI(uri, &h.s.URI) {
 		h.s.URI = call.Address{}
@@ -211,7 +203,7 @@ func isSIP(word []byte) bool {
 	return len(word) > 4 && (word[0]|0x20) == 's' && (word[1]|0x20) == 'i' && (word[2]|0x20) == 'p' && word[3] == '/'
 }
 
-// isSIPVersion reports whether a word is the version that we know.
+// isSIPVersion reports whether a word is SIP version 2.0.
 func isSIPVersion(word []byte) bool { return isSIP(word) && string(word[4:]) == "2.0" }
 
 func firstWord(line []byte) []byte {
@@ -254,7 +246,7 @@ func SkipSpace(b []byte, i int) int {
 	return i
 }
 
-// trim takes white space off both ends of b.
+// trim removes white space at both ends of b.
 func trim(b []byte) []byte {
 	for len(b) > 0 && isSpace(b[0]) {
 		b = b[1:]

@@ -2,26 +2,24 @@ package sip
 
 import "bytes"
 
-// Strip appends the SIP message msg to dst without what nobody needs to see a
-// call and nobody may keep: its body, in which SDP has the keys of the media
-// (RFC 4568), and the headers with credentials, challenges and signatures, which
-// are Authorization, Proxy-Authorization, WWW-Authenticate, Proxy-Authenticate,
-// Authentication-Info, Proxy-Authentication-Info and Identity. Lines that are no
-// header go too, since they may be a body without an empty line before it, and
-// what stands behind a CR that ends no line, and a header that breaks off. What remains is as it was,
-// Content-Length too. msg need not be a message that [Scan] accepts.
+// Strip appends to dst the part of the SIP message msg that a store may keep. It removes the body,
+// in which SDP has the keys of the media (RFC 4568), and the headers with credentials, challenges
+// and signatures, which are Authorization, Proxy-Authorization, WWW-Authenticate,
+// Proxy-Authenticate, Authentication-Info, Proxy-Authentication-Info and Identity. It also removes
+// lines that are no header, since they may be a body without an empty line before it, bytes behind
+// a CR that ends no line, and a header that breaks off. The rest stays unchanged, Content-Length
+// too. msg need not be a message that [Scan] accepts.
 //
-// In the place of the first Identity that says how well the caller is known
-// stands what it says, as Attestation-Info and Origination-Id (3GPP TS 24.229,
-// sections 7.2.18 and 7.2.19), unless an Attestation-Info stands in front of it.
-// So what is kept reads as the message did.
+// Strip replaces the first Identity with an attestation by the headers Attestation-Info and
+// Origination-Id (3GPP TS 24.229, sections 7.2.18 and 7.2.19), unless an Attestation-Info stands in
+// front of it. So Scan reads the result as it reads msg.
 func Strip(dst, msg []byte) []byte {
 	before := len(dst)
 	i := SkipSpace(msg, 0)
 	_, next, ended := cutLine(msg, i)
 	dst = appendLine(dst, msg[i:next], 0)
 	if n := len(dst); n > before && dst[n-1] != '\n' {
-		dst = append(dst, "\r\n"...) // of a message that is cut
+		dst = append(dst, "\r\n"...) // of a message that breaks off
 	}
 	attested := false
 	for ended && !atEnd(msg, next) {
@@ -37,8 +35,8 @@ func Strip(dst, msg []byte) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// stripLine appends what may be kept of a header. attested says that one in front
-// of it has told how well the caller is known, or that this one has.
+// stripLine appends the part of a header that a store may keep. attested says that an earlier
+// header has had the attestation; the result says the same including this one.
 func stripLine(dst, line []byte, attested bool) ([]byte, bool) {
 	name, value, isHeader := bytes.Cut(line, []byte{':'})
 	if name = trim(name); !isHeader || !isToken(name) {
@@ -62,8 +60,7 @@ func stripLine(dst, line []byte, attested bool) ([]byte, bool) {
 	return appendLine(dst, line, bytes.IndexByte(line, ':')), attested
 }
 
-// appendLine appends a line, or as much of it as stands in front of a CR behind
-// from that ends no line.
+// appendLine appends a line, up to a CR at from or later that ends no line.
 func appendLine(dst, line []byte, from int) []byte {
 	for i := from; i < len(line); i++ {
 		if line[i] == '\r' && (i+1 == len(line) || line[i+1] != '\n') {

@@ -10,19 +10,17 @@ import (
 
 // Text returns b as a text without copying it.
 //
-// The law of messages: their bytes are written to by nobody but [Scan], which
-// makes spaces of the line breaks of folded lines before it takes a text of
-// them, until whoever was given the texts is done with them. For a source that
-// is when [call.Sink.Put] has returned; what a decoder yields has memory of its
-// own, which is never written to again.
+// The law of messages: only [Scan] writes to their bytes. It makes spaces of the line breaks of
+// folded lines before it takes a text of them, until the receiver has finished with the texts. For
+// a source that is when [call.Sink.Put] has returned; the events of a decoder have memory of their
+// own, which stays unchanged.
 func Text(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // see above
 }
 
-// UTF8 returns s as UTF-8. The standard's texts are (RFC 3261, section 7.3.1),
-// but many devices send those of their own 8-bit alphabet: a byte that is no part
-// of a character is one of Windows-1252, which is Latin-1 with letters in the
-// place of its second set of control characters.
+// UTF8 returns s as UTF-8. The standard's texts are (RFC 3261, section 7.3.1), but many devices
+// send their own 8-bit alphabet. UTF8 reads a byte that is no part of a UTF-8 character as
+// Windows-1252, which is Latin-1 with letters in the place of its second set of control characters.
 func UTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -48,7 +46,7 @@ var windows1252 = [...]rune{
 	'\ufffd', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\ufffd', 'ž', 'Ÿ',
 }
 
-// textsToUTF8 makes UTF-8 of all texts of s that are a message's.
+// textsToUTF8 converts all texts of s that come from the message to UTF-8.
 func textsToUTF8(s *call.Signal) {
 	for _, t := range [...]*string{
 		&s.Method, &s.Phrase, &s.CallID, &s.FromTag, &s.ToTag, &s.CSeqMethod, &s.SessionID, &s.UserAgent, &s.Reason,

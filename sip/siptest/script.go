@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Script is what was signalled, as text, and the rows that are right:
+// A Script is a text with the messages of a call, and the rows that must come of them:
 //
 //	# a comment
 //	@ SECONDS SRC > DST proto=tls
@@ -18,8 +18,7 @@ import (
 //	----
 //	{"callType":"ByotOut","startDateTime":2.5}
 //
-// Times are seconds behind when it began. Of a row only what is named matters;
-// null is no time.
+// Times are seconds since the beginning. Only the named fields of a row matter; null is no time.
 type Script struct {
 	Packets []Packet
 	Rows    []map[string]any
@@ -84,8 +83,8 @@ func Seconds(n float64) time.Duration {
 	return time.Duration(n*1e6+0.5) * time.Microsecond
 }
 
-// WrongIn returns what in a row, as a client of Graph's gets it, is not as a script
-// says that began at the given time.
+// WrongIn returns the fields of a row, in the form for a client of Graph, that differ from a script
+// whose times count from began.
 func WrongIn(got, want map[string]any, began time.Time) (wrong []string) {
 	for name, w := range want {
 		g := got[name]

@@ -1,5 +1,5 @@
-// Package siptest has what the tests of several packages share: SIP messages as
-// they come, and what is known of one, as text.
+// Package siptest has what the tests of several packages share: SIP messages in their raw form, and
+// the fields of a Signal as text.
 package siptest
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Files are the names of the files of messages that lie here: X.want in a file
-// is what comes of message X.
+// Files are the names of the message files in this folder: X.want in a file is the expected Signal
+// of message X.
 var Files = []string{"torture.txtar", "teams.txtar", "odd.txtar", "wild.txtar"}
 
 //go:embed *.txtar
@@ -33,8 +33,7 @@ func Archive(t testing.TB, file string) *txtar.Archive {
 	return txtar.Parse(b)
 }
 
-// Messages returns the messages of a file as they come, and their names in
-// order.
+// Messages returns the messages of a file in their raw form, and their names in order.
 func Messages(t testing.TB, file string) (names []string, msgs map[string][]byte) {
 	t.Helper()
 	msgs = map[string][]byte{}
@@ -73,8 +72,8 @@ var (
 	repeatMark = regexp.MustCompile(`<repeat count=(\d+)>(.*?)</repeat>`)
 )
 
-// Wire returns the message that a text in the notation of RFC 4475, section 2,
-// stands for. Lines end with CRLF; <cut> ends the message.
+// Wire returns the message of a text in the notation of RFC 4475, section 2. Lines end with CRLF;
+// <cut> ends the message.
 func Wire(t testing.TB, s string) []byte {
 	t.Helper()
 	s = repeatMark.ReplaceAllStringFunc(s, func(m string) string {
@@ -96,7 +95,7 @@ func Wire(t testing.TB, s string) []byte {
 	}))
 }
 
-// Dump writes what is known of s, a field a line.
+// Dump writes the known fields of s, one a line.
 func Dump(s *call.Signal) string {
 	var out strings.Builder
 	line := func(name, value string) {
@@ -163,7 +162,7 @@ func Texts(s *call.Signal) []string {
 	return out
 }
 
-// Check checks what must be true of whatever [sip.Scan] reads.
+// Check checks what must be true of every Signal that [sip.Scan] returns.
 func Check(t testing.TB, s *call.Signal) {
 	t.Helper()
 	switch {
