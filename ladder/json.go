@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// The JSON form. Its names do not change; there may be more of them later.
-// What is not known is left out.
+// The JSON form. Its names do not change; later versions may add some. It leaves out unknown
+// values.
 type jsonCall struct {
 	Start    string        `json:"start,omitempty"` // of the first message
 	Legs     []jsonLeg     `json:"legs"`
@@ -37,14 +37,14 @@ type jsonMessage struct {
 	CallID     string `json:"callId,omitempty"`
 	CSeq       uint64 `json:"cseq,omitempty"`
 	CSeqMethod string `json:"cseqMethod,omitempty"`
-	// The message as it is kept. One that is not UTF-8 is in base 64 instead.
+	// The stored message, in base 64 if it is not UTF-8.
 	Raw       string `json:"raw,omitempty"`
 	RawBase64 []byte `json:"rawBase64,omitempty"`
 }
 
-// JSON writes the call as one JSON object: start, legs and messages. Of a
-// message it has at, ms, leg, src, dst, transport, method or code and phrase,
-// callId, cseq, cseqMethod and raw.
+// JSON writes the call as one JSON object: start, legs and messages. A message has at, ms, leg,
+// src, dst, transport, method or code and phrase, callId, cseq, cseqMethod and raw. The error is
+// that of w.
 func (c *Call) JSON(w io.Writer) error {
 	rungs := c.rungs()
 	out := jsonCall{Legs: make([]jsonLeg, len(c.Legs)), Messages: make([]jsonMessage, len(rungs))}

@@ -1,9 +1,8 @@
-// Package ladder shows the SIP messages of one call: as a ladder for people, as
-// JSON for programs, and as a capture for the tools that read those.
+// Package ladder shows the SIP messages of one call: as a ladder for people, as JSON for programs,
+// and as a capture for network tools.
 //
-// It knows the messages that a [call.MessageReader] gives, and of SIP the first
-// line and a few headers. It does not know where messages come from, and
-// writes nowhere but to what it is given.
+// It reads messages through a [call.MessageReader], and of SIP the first line and a few headers. It
+// does not know where messages come from, and writes only to the caller's writer.
 package ladder
 
 import (
@@ -16,7 +15,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Call is what is kept of the SIP of one call.
+// A Call is the stored SIP of one call.
 type Call struct {
 	// Legs are the call's legs, the one that faces Microsoft first.
 	Legs []call.Leg
@@ -24,8 +23,8 @@ type Call struct {
 	Messages []call.Message
 }
 
-// Read returns what is kept of a row's call. A call of which nothing is kept is
-// no error, and has no messages.
+// Read returns the stored SIP of a row's call. A call without any is no error, and has no messages.
+// Errors are those of r.
 func Read(ctx context.Context, r call.MessageReader, tenant call.GUID, row call.Cursor) (*Call, error) {
 	legs, err := r.Legs(ctx, tenant, row)
 	if err != nil {
@@ -42,8 +41,8 @@ func Read(ctx context.Context, r call.MessageReader, tenant call.GUID, row call.
 			c.Messages = append(c.Messages, m.Clone())
 		}
 	}
-	// Where the clock cannot tell, the leg that faces Microsoft comes first, and
-	// of one leg what must have been said before the other.
+	// At equal times the leg that faces Microsoft comes first, and within one leg the message that
+	// must have come before the other.
 	slices.SortStableFunc(c.Messages, func(a, b call.Message) int {
 		if d := cmp.Or(a.At.Compare(b.At), cmp.Compare(place[a.Leg], place[b.Leg])); d != 0 {
 			return d
@@ -54,7 +53,7 @@ func Read(ctx context.Context, r call.MessageReader, tenant call.GUID, row call.
 	return c, nil
 }
 
-// A rung is one message of the ladder, and what it says.
+// A rung is one message of the ladder, with its head.
 type rung struct {
 	*call.Message
 	head
@@ -63,7 +62,7 @@ type rung struct {
 	from, to int    // the parties
 }
 
-// rungs reads all messages.
+// rungs reads the heads of all messages.
 func (c *Call) rungs() []rung {
 	rungs := make([]rung, len(c.Messages))
 	for i := range c.Messages {
@@ -88,5 +87,5 @@ func (c *Call) callIDs(rungs []rung) []string {
 	return ids
 }
 
-// stamp writes a time as JSON and the ladder's first line have it.
+// stamp formats a time for JSON and the ladder's first line.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

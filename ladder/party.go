@@ -6,18 +6,16 @@ import (
 	"strings"
 )
 
-// A party is one side of the ladder: an address, and what is known of it.
+// A party is one side of the ladder: an address and its label.
 type party struct {
 	name  string // the address
 	label string // "Microsoft", the name of the SBC, or nothing
 }
 
-// parties gives each rung its two sides and returns all of them, in the order
-// in which they appear.
+// parties gives each rung its two sides and returns all of them, in the order of appearance.
 //
-// A party is an IP address whatever the port, because who connects by TCP does
-// so from any port. Only where an address talks to itself its ports tell its
-// programs apart.
+// A party is an IP address whatever the port, because TCP connections come from any port. Only
+// where an address talks to itself do ports tell its programs apart.
 func (c *Call) parties(rungs []rung, sbc string) []party {
 	byPort := map[netip.Addr]bool{}
 	for _, r := range rungs {
@@ -65,8 +63,7 @@ func plainAddr(a netip.AddrPort) netip.AddrPort {
 // microsoftName is the label of Microsoft's side.
 const microsoftName = "Microsoft"
 
-// mark labels Microsoft's side of the leg that faces it, and the party that
-// talks to it there.
+// mark labels Microsoft's side of the leg that faces it, and the party that talks to it there.
 func (c *Call) mark(rungs []rung, all []party, sbc string) {
 	var main []*rung
 	for i := range rungs {
@@ -87,10 +84,9 @@ func (c *Call) mark(rungs []rung, all []party, sbc string) {
 	}
 }
 
-// microsoftSides returns which parties are Microsoft's: those in its networks.
-// If there are none, as where a proxy stands in between or in a laboratory, it
-// is who first sent what Microsoft writes, or else the one to whom the calls to
-// Microsoft's hosts went last.
+// microsoftSides returns which parties are Microsoft's: those in its networks. If there are none,
+// as behind a proxy or in a laboratory, it is the first sender of a message in Microsoft's style,
+// or else the last target of calls to Microsoft's hosts.
 func microsoftSides(main []*rung) (sides []int) {
 	for _, r := range main {
 		for _, side := range [...]struct {
@@ -118,12 +114,12 @@ func microsoftSides(main []*rung) (sides []int) {
 	return nil
 }
 
-// microsoftHost is what the names of Microsoft's SIP proxies have in common, in
-// every cloud: sip.pstnhub.microsoft.com, sip.pstnhub.dod.teams.microsoft.us.
+// microsoftHost is the common part of the names of Microsoft's SIP proxies in every cloud:
+// sip.pstnhub.microsoft.com, sip.pstnhub.dod.teams.microsoft.us.
 const microsoftHost = ".pstnhub."
 
-// inMicrosoftNetworks reports whether Microsoft's SIP proxies are in the
-// network of a (Microsoft, "Plan Direct Routing", ports and IP ranges).
+// inMicrosoftNetworks reports whether Microsoft's SIP proxies are in the network of a (Microsoft,
+// "Plan Direct Routing", ports and IP ranges).
 func inMicrosoftNetworks(a netip.Addr) bool {
 	for _, n := range [...]netip.Prefix{
 		netip.PrefixFrom(netip.AddrFrom4([4]byte{52, 112}), 14),

@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// A Loss says what of a call a capture cannot hold.
+// A Loss counts what a capture cannot hold of a call.
 type Loss struct {
-	// Cut is how many messages were longer than a datagram can be, and lost
-	// their last headers.
+	// Cut is how many messages were longer than a datagram can be, and lost their last headers.
 	Cut int
-	// Times is how many were seen before 1970 or after 2106, and are shown at
-	// the end of that time.
+	// Times is how many messages are from before 1970 or after 2106, and have the end of that range
+	// as their time.
 	Times int
 }
 
@@ -30,12 +29,11 @@ const (
 	seconds32 = 1<<32 - 1 // the last second of a capture's clock
 )
 
-// PCAP writes the messages as a capture in libpcap's format, with times in
-// microseconds. Each message is one UDP datagram between its addresses and
-// ports, whatever it was sent by: of TCP and TLS only the messages are known.
+// PCAP writes the messages as a capture in libpcap's format, with times in microseconds. Each
+// message is one UDP datagram between its addresses and ports, whatever its transport was: for TCP
+// and TLS only the messages are known. The error is that of w.
 //
-// The datagram is one of IPv4 if both addresses are, else one of IPv6, in which
-// an IPv4 address is written as ::ffff:a.b.c.d.
+// The datagram is IPv4 if both addresses are, else IPv6 with IPv4 addresses as ::ffff:a.b.c.d.
 func (c *Call) PCAP(w io.Writer) (Loss, error) {
 	var loss Loss
 	b := bufio.NewWriter(w)
@@ -43,10 +41,10 @@ func (c *Call) PCAP(w io.Writer) (Loss, error) {
 	head := le.AppendUint32(nil, 0xa1b2c3d4) // times in microseconds
 	head = le.AppendUint16(head, 2)          // version 2.4
 	head = le.AppendUint16(head, 4)
-	head = le.AppendUint64(head, 0) // zone and accuracy, which nobody uses
+	head = le.AppendUint64(head, 0) // zone and accuracy, which readers ignore
 	head = le.AppendUint32(head, maxPacket)
 	head = le.AppendUint32(head, linkRaw)
-	_, _ = b.Write(head) // Flush tells
+	_, _ = b.Write(head) // Flush returns the error
 	var packet []byte
 	for i := range c.Messages {
 		m := &c.Messages[i]
@@ -72,7 +70,7 @@ func (c *Call) PCAP(w io.Writer) (Loss, error) {
 	return loss, nil
 }
 
-// captureTime returns t as a capture has it; far says that it cannot.
+// captureTime returns t in the form of a capture; far says that t is out of its range.
 func captureTime(t time.Time) (seconds, micros uint32, far bool) {
 	switch s := t.Unix(); {
 	case s < 0:
@@ -88,7 +86,7 @@ func captureTime(t time.Time) (seconds, micros uint32, far bool) {
 // RFC 768).
 func appendPacket(b []byte, src, dst netip.AddrPort, id uint16, payload []byte) (packet []byte, cut bool) {
 	from, to := src.Addr().Unmap(), dst.Addr().Unmap()
-	four := !from.Is6() && !to.Is6() // one that is not known can be either
+	four := !from.Is6() && !to.Is6() // an unknown address can be either
 	limit := maxUDP6
 	if four {
 		limit = maxUDP4
@@ -121,7 +119,7 @@ func appendPacket(b []byte, src, dst netip.AddrPort, id uint16, payload []byte) 
 	b = be.AppendUint16(b, size)
 	b = append(b, 0, 0)
 	b = append(b, payload...)
-	// The checksum covers a header that is not sent: addresses, protocol, size.
+	// The checksum covers a header that no packet has: addresses, protocol, size.
 	check := ^sum(uint32(sum(protoUDP+uint32(size), ends)), b[at:])
 	if check == 0 {
 		check = 0xffff // 0 would say that there is none
@@ -130,8 +128,7 @@ func appendPacket(b []byte, src, dst netip.AddrPort, id uint16, payload []byte) 
 	return b, cut
 }
 
-// shorten returns the headers of a message that fit into limit bytes, and an
-// empty line.
+// shorten returns the first headers of a message that fit into limit bytes, and an empty line.
 func shorten(msg []byte, limit int) []byte {
 	end := bytes.LastIndexByte(msg[:limit-2], '\n') + 1
 	if end == 0 {

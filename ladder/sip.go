@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A head is what is shown of a SIP message (RFC 3261, section 7). What the
-// message does not say is zero.
+// A head is the part of a SIP message that the ladder shows (RFC 3261, section 7). Fields that the
+// message lacks are zero.
 type head struct {
 	method     string // of a request
 	code       int    // of a response: 100 to 699
@@ -55,8 +55,8 @@ func (h *head) turn() int {
 	return h.code
 }
 
-// nextLine returns a line without its end, with the lines behind it that go on
-// with it: those that begin with a space (section 7.3.1).
+// nextLine returns a line without its end, joined with its continuation lines: those that begin
+// with a space (section 7.3.1).
 func nextLine(b []byte) (line string, rest []byte) {
 	cut := func() string {
 		l, after, _ := bytes.Cut(b, []byte{'\n'})
@@ -98,7 +98,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// header takes in a header, of which the first one counts.
+// header notes a header. The first of several counts.
 func (h *head) header(name, value string) {
 	set := func(to *string) {
 		if *to == "" {
@@ -120,7 +120,7 @@ func (h *head) header(name, value string) {
 	}
 }
 
-// label returns what stands on the rung of a message.
+// label returns the text on the rung of a message.
 func (h *head) label() string {
 	switch {
 	case h.method != "":

@@ -9,22 +9,20 @@ import (
 	"unicode"
 )
 
-// TextOptions say how a ladder is drawn. The zero value is good for a file.
+// TextOptions say how to draw a ladder. The zero value is good for a file.
 type TextOptions struct {
 	// Width is how many columns a line may have; 0 is no limit.
 	Width int
-	// SBC is the name of the session border controller that talks to
-	// Microsoft; empty if it is not known.
+	// SBC is the name of the session border controller that talks to Microsoft; empty if unknown.
 	SBC string
 }
 
-// Text draws the call as a ladder: a column for each party, in the order in
-// which they appear, and a line for each message, with the milliseconds since
-// the first one. Where there is no room for that, or too many parties, it is a
-// list.
+// Text draws the call as a ladder: a column for each party, in the order of appearance, and a line
+// for each message, with the milliseconds since the first one. If that does not fit, or there are
+// too many parties, it writes a list. The error is that of w.
 //
-// Characters that would move the cursor of a terminal, turn its direction or
-// cannot be seen are shown as �.
+// It writes � for characters that would move the cursor of a terminal, turn its direction or are
+// invisible.
 func (c *Call) Text(w io.Writer, o TextOptions) error {
 	b := bufio.NewWriter(w)
 	rungs := c.rungs()
@@ -43,7 +41,7 @@ func (c *Call) Text(w io.Writer, o TextOptions) error {
 	return nil
 }
 
-// title writes when the call began, and what its legs are.
+// title writes when the call began, and its legs.
 func (c *Call) title(b *bufio.Writer, rungs []rung, o TextOptions) {
 	last := &rungs[len(rungs)-1]
 	fmt.Fprintf(b, "%s  %s, %s, %s ms\n", stamp(rungs[0].At), count(len(rungs), "message"), count(len(c.Legs), "leg"), millis(last))
@@ -70,7 +68,7 @@ func count(n int, what string) string {
 
 func millis(r *rung) string { return strconv.FormatFloat(r.ms(), 'f', 1, 64) }
 
-// list writes the messages one by one, what each says over who said it.
+// list writes the messages one by one, each in a line over the line of its sender.
 func (c *Call) list(b *bufio.Writer, rungs []rung, parties []party, columns int) {
 	width := len(millis(&rungs[len(rungs)-1]))
 	name := func(i int) string {
@@ -102,8 +100,8 @@ func (c *Call) legName(r *rung) string {
 	return strconv.Itoa(r.leg)
 }
 
-// visible returns s with � for what cannot be seen or does more than be seen,
-// and for what takes no column of its own.
+// visible returns s with � for characters that are invisible, control a terminal, or take no column
+// of their own.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || unicode.Is(unicode.M, r) {

@@ -14,17 +14,17 @@ const (
 	maxCSeq    = 24
 )
 
-// A layout is where everything stands in a ladder.
+// A layout holds the columns of a ladder.
 type layout struct {
 	call    *Call
 	parties []party
 	ms      int   // width of the column of times
-	legs    bool  // there is a column of legs
+	legs    bool  // the ladder has a column of legs
 	x       []int // columns of the parties
 	end     int   // where the ladder ends
 	cseq    int   // where the CSeq stands
-	short   bool  // parties are numbered, because their names do not fit
-	behind  int   // what the last party says to itself takes so much room behind it
+	short   bool  // parties have numbers, because their names do not fit
+	behind  int   // room behind the last party for messages to itself
 }
 
 // newLayout returns nil if the ladder does not fit into width columns.
@@ -60,8 +60,8 @@ func newLayout(c *Call, rungs []rung, parties []party, width int) *layout {
 	return l
 }
 
-// gap returns how far apart parties are, if there is room: as far as the
-// longest text between neighbours needs.
+// gap returns how far apart parties are if there is room: as far as the longest text between
+// neighbours needs.
 func (l *layout) gap(rungs []rung) int {
 	gap := minGap
 	for i := range rungs {
@@ -90,7 +90,7 @@ func (l *layout) place(left, gap int) {
 	l.cseq = l.end + 2
 }
 
-// heads returns what stands over the columns.
+// heads returns the two lines over the columns.
 func (l *layout) heads() [2][]string {
 	var h [2][]string
 	for i, p := range l.parties {
@@ -129,7 +129,7 @@ func (l *layout) draw(b *bufio.Writer, rungs []rung) {
 	}
 }
 
-// line returns a line with what stands beside the ladder.
+// line returns a line with the texts beside the ladder.
 func (l *layout) line(ms, leg, cseq string) []rune {
 	line := []rune(strings.Repeat(" ", l.cseq))
 	copy(line[l.ms-len(ms):], []rune(ms))
