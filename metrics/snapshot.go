@@ -6,7 +6,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A family is a metric whose value somebody else counts.
+// A family is a metric whose value comes from a function of [Config].
 type family struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
@@ -20,7 +20,7 @@ func gauge(name, help string, labels ...string) family {
 	return family{prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue}
 }
 
-// families are the metrics that snapshots shows.
+// families are the metrics that snapshots collects.
 type families struct {
 	authIssued, authRefused, authRequests, authKeys, authFailed family
 	limited, injected, connections                              family
@@ -70,7 +70,7 @@ func (f *families) all() []family {
 	}
 }
 
-// snapshots asks for the counts each time when the metrics are looked at.
+// snapshots calls the functions of [Config] at each scrape.
 type snapshots struct {
 	c Config
 	f families
@@ -146,14 +146,14 @@ func (s *snapshots) folding(out output, x Folding) {
 	}
 }
 
-// output is where the values of one look go.
+// output receives the values of one scrape.
 type output chan<- prometheus.Metric
 
 func (o output) add(f family, value float64, labels ...string) {
 	o <- prometheus.MustNewConstMetric(f.desc, f.kind, value, labels...)
 }
 
-// by adds what is counted by one label.
+// by adds the counts of a metric with one label.
 func (o output) by(f family, values map[string]uint64) {
 	for label, n := range values {
 		o.add(f, float64(n), label)

@@ -6,21 +6,21 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Source is what one source counts, and its name.
+// A Source is the name of a source, and its counter.
 type Source struct {
 	Name string
 	call.Counter
 }
 
-// sourceCounts shows what sources count, as they say themselves.
+// sourceCounts shows the counts of sources, by their own measures.
 type sourceCounts struct{ sources func() []Source }
 
-// Describe implements [prometheus.Collector]. It tells of nothing: which sources
-// there are is known later.
+// Describe implements [prometheus.Collector]. It describes nothing, because the sources are not
+// known yet.
 func (c sourceCounts) Describe(chan<- *prometheus.Desc) {}
 
-// Collect implements [prometheus.Collector]. A count of a name that is not among the
-// measures of its source has no metric.
+// Collect implements [prometheus.Collector]. It ignores a count whose name is not among the
+// measures of its source.
 func (c sourceCounts) Collect(to chan<- prometheus.Metric) {
 	for _, s := range c.sources() {
 		measures := map[string]measure{}

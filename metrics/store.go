@@ -10,14 +10,14 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Writes are the times that writes to a store have taken, and the causes of those that
-// were not done. A store is watched before there is anything else to be shown.
+// Writes are the durations of writes to a store, and the causes of failed ones. It is created
+// before the store, and so before the other metrics.
 type Writes struct {
 	commit   prometheus.Histogram
 	failures *prometheus.CounterVec
 }
 
-// NewWrites returns the times of no writes.
+// NewWrites returns empty Writes.
 func NewWrites() *Writes {
 	w := &Writes{
 		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -31,13 +31,12 @@ func NewWrites() *Writes {
 		}, []string{"cause"}),
 	}
 	for _, cause := range failureCauses() {
-		w.failures.WithLabelValues(cause) // a count that is not there cannot rise from 0
+		w.failures.WithLabelValues(cause) // Prometheus cannot see a new series rise from 0
 	}
 	return w
 }
 
-// Store returns st, with the time that its writes take being watched. If st is
-// a [call.Keeper] so is what is returned.
+// Store returns st with its writes measured. If st is a [call.Keeper], so is the result.
 func (ws *Writes) Store(st call.Store) call.Store {
 	w := watched{st, ws}
 	if k, ok := st.(call.Keeper); ok {
@@ -46,7 +45,7 @@ func (ws *Writes) Store(st call.Store) call.Store {
 	return w
 }
 
-// A watched store is one whose writes are timed.
+// A watched store measures its writes.
 type watched struct {
 	call.Store
 	writes *Writes
@@ -65,7 +64,7 @@ var (
 
 // Write implements [call.Store].
 func (w watched) Write(ctx context.Context, b call.Batch) (call.Result, error) {
-	began := time.Now() // the clock that only goes forward
+	began := time.Now() // the monotonic clock
 	res, err := w.Store.Write(ctx, b)
 	if err != nil {
 		w.writes.failures.WithLabelValues(failureCause(err)).Inc()
@@ -75,7 +74,7 @@ func (w watched) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	return res, nil
 }
 
-// failures pairs errors of a store with the names of their causes.
+// failures maps errors of a store to the names of their causes.
 func failures() []failure {
 	return []failure{
 		{call.ErrFull, "full"},
