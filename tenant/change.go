@@ -12,13 +12,13 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// turnName is the name of a value of the state that each change of the directory
-// changes: so what one checks of all tenants still holds when it is written.
+// turnName names a value of the state that each change of the directory changes. A change is
+// written only if no other came between, so its checks against all tenants still hold.
 const turnName = "tenants/turn"
 
-// change reads the tenants and writes what f makes of that with the given id, or
-// removes it if that is nil and there is no error. If another caller or process has
-// changed the directory meanwhile, it begins anew.
+// change reads the tenants and writes the result of f for the given id, or removes that tenant if
+// the result is nil without an error. If another caller or process has changed the directory
+// meanwhile, it begins anew.
 func (d *Directory) change(ctx context.Context, id call.GUID, f func(*index) ([]byte, error)) error {
 	const tries = 1000 // each that fails is another's success
 	key := prefix + id.String()
@@ -49,13 +49,13 @@ func (d *Directory) change(ctx context.Context, id call.GUID, f func(*index) ([]
 	return err
 }
 
-// errDry says that nothing is to be written.
+// errDry says that a change writes nothing.
 var errDry = errors.New("nothing is written")
 
-// Set lets change change the tenant with the given id, and writes it. Its id stays. It
-// may be called several times. The error wraps [call.ErrInvalid] if the tenant would
-// then have a name or a trunk that is taken, or that cannot be one, and
-// [call.ErrNotFound] if there is no such tenant. With dry nothing is written.
+// Set calls change for the tenant with the given id, perhaps several times, and writes the result.
+// The id stays. The error wraps [call.ErrInvalid] if the tenant would then have a name or a trunk
+// that is taken or impossible, and [call.ErrNotFound] if there is no such tenant. With dry it
+// writes nothing.
 func (d *Directory) Set(ctx context.Context, id call.GUID, dry bool, change func(*Tenant) error) (t Tenant, err error) {
 	err = d.change(ctx, id, func(x *index) ([]byte, error) {
 		i, ok := x.byID[id]
@@ -93,8 +93,8 @@ func (d *Directory) Remove(ctx context.Context, id call.GUID) error {
 	})
 }
 
-// Rename gives t another name. The old one stays as a further name, so that what is
-// told it goes on working.
+// Rename gives t another name. The old one stays as a further name, so that scripts which use it go
+// on working.
 func (t *Tenant) Rename(name string) {
 	if strings.EqualFold(name, t.Name) {
 		return
@@ -110,7 +110,7 @@ func (t *Tenant) AddName(name string) {
 	}
 }
 
-// RemoveName takes a further name from t, and reports whether it had it.
+// RemoveName removes a further name from t, and reports whether it had it.
 func (t *Tenant) RemoveName(name string) bool {
 	had := contains(t.Names, name)
 	t.Names = slices.DeleteFunc(t.Names, func(s string) bool { return strings.EqualFold(s, name) })
@@ -124,7 +124,7 @@ func (t *Tenant) AddTrunk(host string) {
 	}
 }
 
-// RemoveTrunk takes a trunk from t, with its dial plan, and reports whether it had it.
+// RemoveTrunk removes a trunk from t, with its dial plan, and reports whether it had it.
 func (t *Tenant) RemoveTrunk(host string) bool {
 	host = hostOf(host)
 	had := contains(t.Trunks, host)

@@ -9,17 +9,15 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Period is a length of time as people give it: in days, weeks, months and
-// years of the calendar, or for ever. The zero Period is one that nobody has
-// given, which is for ever too where nothing else is said.
+// A Period is a length of time in units of the calendar: days, weeks, months and years, or for
+// ever. The zero Period is an unset one, which means for ever where there is no default.
 type Period struct {
 	n    int
 	unit byte // 'd', 'w', 'm' or 'y'; 'f' is for ever
 }
 
-// ParsePeriod reads "30d", "8w", "6mo", "10y" or "forever"; "" is the zero Period.
-// "6m" is six months too: periods were written so before there was "mo", and are
-// kept so. Errors wrap [call.ErrInvalid].
+// ParsePeriod reads "30d", "8w", "6mo", "10y" or "forever"; "" is the zero Period. "6m" is six
+// months too, because stores keep periods in that older form. Errors wrap [call.ErrInvalid].
 func ParsePeriod(s string) (Period, error) {
 	switch s {
 	case "":
@@ -43,14 +41,13 @@ func ParsePeriod(s string) (Period, error) {
 	return Period{}, bad
 }
 
-// IsZero reports whether nobody has given p.
+// IsZero reports whether p is unset.
 func (p Period) IsZero() bool { return p == Period{} }
 
 // Forever reports whether p has no end.
 func (p Period) Forever() bool { return p.n == 0 }
 
-// Before returns the time that lies p before now; the zero time if p is for
-// ever.
+// Before returns the time that lies p before now; the zero time if p is for ever.
 func (p Period) Before(now time.Time) time.Time {
 	switch p.unit {
 	case 'd':
@@ -65,7 +62,7 @@ func (p Period) Before(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// String returns p as people write it, with "mo" for months.
+// String returns p in the form for people, with "mo" for months.
 func (p Period) String() string {
 	if p.unit == 'm' {
 		return p.text() + "o"
@@ -80,8 +77,8 @@ func (p Period) text() string {
 	return strconv.Itoa(p.n) + string(p.unit)
 }
 
-// MarshalText implements [encoding.TextMarshaler]. A month is "m", as it always
-// was in stores and in JSON.
+// MarshalText implements [encoding.TextMarshaler]. A month is "m", which stores and JSON have
+// always had.
 func (p Period) MarshalText() ([]byte, error) { return []byte(p.text()), nil }
 
 // UnmarshalText implements [encoding.TextUnmarshaler].

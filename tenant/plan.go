@@ -8,8 +8,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Plan is a dial plan: how numbers are dialled and shown on a trunk that does
-// not write them as E.164. The zero Plan leaves every number as it is.
+// A Plan is a dial plan: how people dial and devices show numbers on a trunk that does not use
+// E.164. The zero Plan leaves every number unchanged.
 type Plan struct {
 	Country       string `json:"country,omitempty"`       // the country code: digits such as "49"
 	National      string `json:"national,omitempty"`      // in front of a number of the country, such as "0"; empty if there is nothing
@@ -36,16 +36,16 @@ func (p Plan) String() string {
 	return "+" + p.Country + "/" + p.National + "/" + p.International
 }
 
-// The least and the most digits of a number with its area code. What is shorter
-// is an extension or a service, what is longer is none (E.164, section 6.1).
+// The least and the most digits of a number with its area code. A shorter number is an extension or
+// a service, a longer one is none (E.164, section 6.1).
 const (
 	fewestDigits = 7
 	mostDigits   = 15
 )
 
-// E164 returns number as E.164 writes it, or as it is if the plan does not tell
-// how: an extension, a name, a prefix with nothing behind it. One that has a + loses
-// what parts its digits for the eye.
+// E164 returns number in the form of E.164, or unchanged if the plan does not say how: an
+// extension, a name, a prefix with nothing behind it. It removes the separators of a number that
+// begins with +.
 func (p Plan) E164(number string) string {
 	if p == (Plan{}) {
 		return number

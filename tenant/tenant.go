@@ -1,8 +1,8 @@
-// Package tenant keeps the directory of tenants: their names, the trunks by
-// which their calls are recognised, and how long their rows are kept.
+// Package tenant keeps the directory of tenants: their names, the trunks that identify their calls,
+// and how long to keep their rows.
 //
-// The directory lives in the store's state under "tenant/". The package knows
-// neither calls nor clients.
+// The directory lives in the store's state under "tenant/". The package knows neither calls nor
+// clients.
 package tenant
 
 import (
@@ -31,45 +31,41 @@ type Tenant struct {
 	Name string `json:"name"`
 	// Names are further names, such as those that it had before.
 	Names []string `json:"names,omitempty"`
-	// Trunks are host names of SBCs. One that begins with "*." stands for every
-	// host below it.
+	// Trunks are host names of SBCs. One that begins with "*." stands for every host below it.
 	Trunks []string `json:"trunks,omitempty"`
-	// Plans are dial plans by the trunk that they hold for, as Trunks has it; that
-	// of "" holds for all others.
+	// Plans are dial plans by trunk, named as in Trunks; that of "" holds for all others.
 	Plans map[string]Plan `json:"plans,omitempty"`
-	// Keep is how long rows are kept; zero is as the server is told for all.
+	// Keep is how long to keep rows; zero means the server's default.
 	Keep Period `json:"keep,omitzero"`
 }
 
 const prefix = "tenant/"
 
-// What a Directory knows may be this old when somebody asks for what it does not
-// know. A change of which it is told by Changed is seen at once, one that another
-// process has made behind its back after as long.
+// The greatest age of a Directory's memory when a caller asks for something that it does not have.
+// It sees a change at once if Changed reports it, and a change by another process after this time.
 const (
 	fresh      = time.Second
-	freshTrunk = 100 * time.Millisecond // a call whose trunk is new is kept for nobody
+	freshTrunk = 100 * time.Millisecond // until then the calls of a new trunk have no tenant
 )
 
-// A Directory finds tenants. It may be used by many goroutines, and answers from
-// memory. Whatever is asked, and however often, one of the callers reads the store,
-// every now and then. The others wait for it only if a change was told, and no longer
-// than their context lives: nothing is locked while the store is read or written.
+// A Directory finds tenants. Many goroutines may use it. It answers from memory: however many
+// callers ask, at most one of them reads the store now and then. The others wait for it only after
+// Changed, and no longer than their contexts live: nothing is locked during a read or a write.
 type Directory struct {
 	store call.Store
 	now   func() time.Time
 
 	known atomic.Pointer[index]
-	told  atomic.Int64 // how often Changed was called, or something was added
+	told  atomic.Int64 // counts calls of Changed, and additions
 
 	reads   singleflight.Group // by told
 	reading atomic.Bool        // because what is known is old
 }
 
-// An index is what is known of the tenants. It does not change.
+// An index is a snapshot of the tenants. It does not change.
 type index struct {
 	read   time.Time
-	told   int64 // what Directory.told was before it was read
+	told   int64 // Directory.told before the read
 	raw    map[string][]byte
 	all    []Tenant // sorted by name
 	byName map[string]int
@@ -89,8 +85,8 @@ func Open(ctx context.Context, store call.Store, now func() time.Time) (*Directo
 	return d, nil
 }
 
-// Changed says that the value of a name in the store's state was changed past
-// d. The next look at the tenants is then a fresh one.
+// Changed tells d that the value of a name in the store's state may have changed. The next look-up
+// then reads the tenants again.
 func (d *Directory) Changed(name string) {
 	if strings.HasPrefix(name, prefix) {
 		d.told.Add(1)
@@ -136,8 +132,8 @@ func (x *index) old(now time.Time, age time.Duration) bool {
 	return since >= age || since < 0
 }
 
-// Find returns the tenant with the given name or GUID, or call.ErrNotFound
-// with a text that lists those there are.
+// Find returns the tenant with the given name or GUID, or call.ErrNotFound with a text that lists
+// the existing ones.
 func (d *Directory) Find(ctx context.Context, nameOrID string) (Tenant, error) {
 	x := d.known.Load()
 	if t, ok := x.find(nameOrID); ok && x.told == d.told.Load() {
@@ -165,8 +161,8 @@ func (x *index) find(nameOrID string) (Tenant, bool) {
 	return Tenant{}, false
 }
 
-// An unknownError says that there is no such tenant, and which there are. Its
-// text is only made if somebody reads it.
+// An unknownError says that there is no such tenant, and which there are. It makes its text only on
+// demand.
 type unknownError struct {
 	name string
 	x    *index
@@ -178,7 +174,7 @@ func (e *unknownError) Error() string {
 
 func (e *unknownError) Unwrap() error { return call.ErrNotFound }
 
-// known says in words which tenants there are.
+// known describes the existing tenants.
 func (x *index) known() string {
 	if len(x.all) == 0 {
 		return "there are none yet: add one with 'trunklog tenant add NAME --id GUID'"
@@ -193,30 +189,30 @@ func (x *index) known() string {
 	return "known are " + strings.Join(names, ", ")
 }
 
-// ByTrunk returns the tenant that the given host name of an SBC belongs to.
-// Of several that match, the most exact is taken.
+// ByTrunk returns the tenant of an SBC's host name. If several trunks match, the most exact one
+// wins.
 func (d *Directory) ByTrunk(ctx context.Context, host string) (call.GUID, bool) {
 	_, id, ok := d.owner(ctx, hostOf(host))
 	return id, ok
 }
 
-// hostOf returns a host name in the form in which trunks are known.
+// hostOf returns a host name in the form of the index.
 func hostOf(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
 
-// owner returns the tenant of a trunk, and the index that knows it.
+// owner returns the tenant of a trunk, and the index that has it.
 func (d *Directory) owner(ctx context.Context, host string) (*index, call.GUID, bool) {
 	x := d.known.Load()
 	if id, ok := x.byTrunk(host); ok && x.told == d.told.Load() {
 		return x, id, true
 	}
 	if fresh, err := d.look(ctx, freshTrunk); err == nil {
-		x = fresh // else what is known still holds
+		x = fresh // otherwise the old index still holds
 	}
 	id, ok := x.byTrunk(host)
 	return x, id, ok
 }
 
-// Number writes a number as the dial plan of a trunk says; see [Plan.E164].
+// Number rewrites a number by the dial plan of a trunk; see [Plan.E164].
 func (d *Directory) Number(ctx context.Context, trunk, number string) string {
 	trunk = hostOf(trunk)
 	x, id, ok := d.owner(ctx, trunk)
@@ -256,15 +252,13 @@ func (x *index) byTrunk(host string) (call.GUID, bool) {
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
-// Unassigned names the tenant of rows whose tenant cannot be told: no trunk of a tenant
-// is theirs.
+// Unassigned names the tenant of rows whose trunk belongs to no tenant.
 const Unassigned = "unassigned"
 
-// reserved are names that already mean something as the first part of a path
-// of the server.
+// reserved are names that have a meaning as the first part of a path of the server.
 var reserved = []string{"common", "organizations", "consumers", "adfs", "dstsv2", "v1.0", "beta", Unassigned}
 
-// Add writes a new tenant. It is an error if its name, its id or one of its
+// Add writes a new tenant. The error wraps [call.ErrInvalid] if its name, its id or one of its
 // trunks is taken.
 func (d *Directory) Add(ctx context.Context, t Tenant) error {
 	return d.change(ctx, t.ID, func(x *index) ([]byte, error) {
@@ -275,7 +269,7 @@ func (d *Directory) Add(ctx context.Context, t Tenant) error {
 	})
 }
 
-// check brings t into its normal form and says what is wrong with it.
+// check normalises t and returns what is wrong with it.
 func (x *index) check(t *Tenant) error {
 	t.Name = strings.ToLower(t.Name)
 	for i, name := range t.Names {
@@ -319,7 +313,7 @@ func isGUID(name string) bool {
 	return err == nil
 }
 
-// checkName says what is wrong with a name of a new tenant.
+// checkName returns what is wrong with a name of a new tenant.
 func (x *index) checkName(name string) error {
 	switch _, taken := x.byName[name]; {
 	case !nameForm.MatchString(name):
