@@ -1,7 +1,9 @@
 package node
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/trunklog/trunklog/auth"
@@ -16,13 +18,9 @@ import (
 // requests returns what sources need that are asked on the server's own ports: they
 // take calls for the tenant of each token.
 func requests(c *Config, st call.Store, authority *auth.Authority, api *graph.Handler) source.Requests {
-	verify := authorize(authority, auth.RoleIngest)
 	return source.Requests{
-		Decode: graphjson.Decode,
-		Authorize: func(r *http.Request) (push.Caller, error) {
-			by, err := verify(r)
-			return push.Caller{Tenant: by.Tenant, Client: by.Client}, pushRefusal(err)
-		},
+		Decode:    graphjson.Decode,
+		Authorize: func(r *http.Request, kind call.Kind) (push.Admission, error) { return admit(authority, r, kind) },
 		Fail: func(w http.ResponseWriter, r *http.Request, by push.Caller, err error) {
 			api.Fail(w, r, graph.Caller{Tenant: by.Tenant, Client: by.Client}, err)
 		},
@@ -32,14 +30,44 @@ func requests(c *Config, st call.Store, authority *auth.Authority, api *graph.Ha
 	}
 }
 
-// pushRefusal tells who has a good token without the role how to get it. To
-// clients of the API such a refusal says nothing, because Graph's does not.
-func pushRefusal(err error) error {
+// ingestRoles returns the roles of which one is needed to deliver records of a
+// kind; of an unknown one, all with which any can be.
+func ingestRoles(kind call.Kind) []string {
+	switch kind {
+	case 0:
+		return []string{auth.RoleIngest, auth.RoleIngestGraph}
+	case call.Graph:
+		return []string{auth.RoleIngestGraph}
+	}
+	return []string{auth.RoleIngest}
+}
+
+// admit lets in who may deliver records of that kind, as long as it may.
+func admit(a *auth.Authority, r *http.Request, kind call.Kind) (push.Admission, error) {
+	roles := ingestRoles(kind)
+	id, err := a.Verify(r.Context(), r, roles...)
+	if err != nil {
+		return push.Admission{}, pushRefusal(err, roles)
+	}
+	by, err := callerOf(r, id)
+	return push.Admission{
+		Caller: push.Caller{Tenant: by.Tenant, Client: by.Client},
+		Still:  func(ctx context.Context) error { return pushRefusal(a.Still(ctx, id, roles...), roles) },
+	}, err
+}
+
+// pushRefusal tells who has a good token without one of the roles how to get the
+// first of them. To clients of the API such a refusal says nothing, because Graph's
+// does not.
+func pushRefusal(err error, roles []string) error {
 	var e *refuse.Error
 	if !errors.As(err, &e) || e.Status != http.StatusForbidden || e.Text() != "" {
 		return err
 	}
 	told := *e
-	told.Message = "The token does not grant the role " + auth.RoleIngest + ": give it to a client with 'trunklog client create NAME --role " + auth.RoleIngest + "', or to the application in Entra."
+	told.Message = fmt.Sprintf("The token does not grant the role %s: give it to the application in Entra.", roles[0])
+	if e.Client != "" {
+		told.Message = fmt.Sprintf("The token does not grant the role %[1]s: give it to the client with 'trunklog client set %[2]s --tenant %[3]s --role %[1]s', then get a new token.", roles[0], e.Client, e.Tenant)
+	}
 	return &told
 }

@@ -7,19 +7,27 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/trunklog/trunklog/auth"
+	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/refuse"
 )
 
 // TestPushRefusal: who may not deliver is told how to, and all other refusals stay as
 // they are.
 func TestPushRefusal(t *testing.T) {
-	var e *refuse.Error
-	if err := pushRefusal(&refuse.Error{Status: http.StatusForbidden}); !errors.As(err, &e) || !strings.Contains(e.Message, auth.RoleIngest) {
-		t.Errorf("forbidden: %v", err)
+	const tenant, client = "c0471050-0000-4000-8000-000000000001", "c0471050-0000-4000-8000-000000000002"
+	for _, roles := range [][]string{ingestRoles(call.CDR), ingestRoles(call.Graph)} {
+		var e *refuse.Error
+		forbidden := refuse.Error{Status: http.StatusForbidden, Challenge: "x"}
+		if err := pushRefusal(&forbidden, roles); !errors.As(err, &e) || !strings.Contains(e.Message, roles[0]+": give it to the application in Entra") || e.Challenge != "x" {
+			t.Errorf("forbidden, of Entra: %v", err)
+		}
+		forbidden.Tenant, forbidden.Client = tenant, client
+		if err := pushRefusal(&forbidden, roles); !errors.As(err, &e) || !strings.Contains(e.Message, "'trunklog client set "+client+" --tenant "+tenant+" --role "+roles[0]+"'") {
+			t.Errorf("forbidden, of ours: %v", err)
+		}
 	}
 	for _, err := range []error{nil, io.EOF, &refuse.Error{Status: http.StatusForbidden, Message: "x"}, &refuse.Error{Status: http.StatusServiceUnavailable}} {
-		if got := pushRefusal(err); got != err { //nolint:errorlint // the very same
+		if got := pushRefusal(err, ingestRoles(call.CDR)); got != err { //nolint:errorlint // the very same
 			t.Errorf("%v became %v", err, got)
 		}
 	}

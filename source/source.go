@@ -52,8 +52,9 @@ type Options struct {
 
 // Requests are what a [Served] source needs to answer requests.
 type Requests struct {
-	// Authorize says who sends a request; Fail answers with an error, Authorize's too.
-	Authorize func(r *http.Request) (push.Caller, error)
+	// Authorize says who sends a request with records of that kind; Fail answers with
+	// an error, Authorize's too.
+	Authorize func(r *http.Request, kind call.Kind) (push.Admission, error)
 	Fail      func(w http.ResponseWriter, r *http.Request, c push.Caller, err error)
 	Decode    call.Decoder // of rows in Graph's form
 	State     push.State

@@ -57,7 +57,7 @@ func opened(t *testing.T) map[string]Source {
 			TLS: func(string, string) (*tls.Config, error) { return &tls.Config{MinVersion: tls.VersionTLS13}, nil },
 			Of:  func(string, call.GUID) call.Sink { return nowhere{} },
 			Requests: Requests{
-				Authorize: func(*http.Request) (push.Caller, error) { return push.Caller{}, errors.New("nobody") },
+				Authorize: func(*http.Request, call.Kind) (push.Admission, error) { return push.Admission{}, errors.New("nobody") },
 				Fail:      func(http.ResponseWriter, *http.Request, push.Caller, error) {},
 				Decode:    func(io.Reader) iter.Seq2[call.Event, error] { return func(func(call.Event, error) bool) {} },
 				State:     nothing{},

@@ -139,6 +139,15 @@ func storeFailed(err error) *refusal {
 	}}
 }
 
+// notLetIn returns the refusal of a caller. That nobody can tell now who may deliver
+// is nothing that the sender did.
+func notLetIn(told refuse.Error) *refusal {
+	if told.Status >= http.StatusInternalServerError {
+		return &refusal{Failed, told}
+	}
+	return &refusal{Unauthorized, told}
+}
+
 // details say of each record that was not taken where it stands and why.
 func details(problems []Problem) (list []refuse.Detail) {
 	for _, p := range problems {

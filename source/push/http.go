@@ -55,6 +55,15 @@ type Caller struct {
 	Client string    // id of the application
 }
 
+// An Admission lets a caller in.
+type Admission struct {
+	Caller
+	// Still returns a [*refuse.Error] once the caller may deliver nothing more,
+	// which is counted as Authorize's. It is asked before each batch, for a body may
+	// come for minutes; nil is never.
+	Still func(ctx context.Context) error
+}
+
 // A State keeps what belongs to the Idempotency-Keys. It is a part of
 // [call.Store].
 type State interface {
@@ -78,10 +87,11 @@ type Config struct {
 	Decode call.Decoder
 	// Sink returns where the calls of a client go. It is asked once a request.
 	Sink func(Caller) call.Sink
-	// Authorize says who sends a request. Its error goes to Fail, and is counted
-	// as [Unauthorized], or as [Failed] if it is a [*refuse.Error] with a status
-	// of 500 or more.
-	Authorize func(r *http.Request) (Caller, error)
+	// Authorize says who sends a request with records of that kind, which is 0 if
+	// the request does not say a kind that there is, and is refused in any case. Its
+	// error goes to Fail, and is counted as [Unauthorized], or as [Failed] if it is
+	// a [*refuse.Error] with a status of 500 or more.
+	Authorize func(r *http.Request, kind call.Kind) (Admission, error)
 	// Fail answers a request with an error in which there is a [*refuse.Error], or
 	// with Authorize's. The caller is zero if nobody knows who it is.
 	Fail  func(w http.ResponseWriter, r *http.Request, c Caller, err error)
@@ -207,6 +217,7 @@ type exchange struct {
 	began time.Time
 
 	caller  Caller
+	still   func(ctx context.Context) error // see Admission
 	head    head
 	body    *body
 	answer  Answer
@@ -220,9 +231,12 @@ func (x *exchange) serve() (err error) {
 	if r.Method != http.MethodPost {
 		return methodNotAllowed()
 	}
-	if x.caller, err = h.c.Authorize(r); err != nil {
+	kind, _ := parseQuery(r.URL.RawQuery) // parseHead says what is wrong with it, once the caller is known
+	admitted, err := h.c.Authorize(r, kind)
+	if err != nil {
 		return err
 	}
+	x.caller, x.still = admitted.Caller, admitted.Still
 	if x.head, err = parseHead(r); err != nil {
 		return err
 	}
@@ -282,10 +296,10 @@ func (x *exchange) intake(slot *slot) error {
 
 // fail answers with an error and counts it.
 func (x *exchange) fail(err error) {
-	e, r := &refuse.Error{}, &refusal{cause: Unauthorized}
+	e, r := &refuse.Error{}, &refusal{}
 	errors.As(err, &e)
-	if !errors.As(err, &r) && e.Status >= http.StatusInternalServerError {
-		r.cause = Failed // Authorize cannot tell: that is nothing that the sender did
+	if !errors.As(err, &r) {
+		r = notLetIn(*e)
 	}
 	x.h.count.refused[r.cause].Add(1)
 	if x.answer.Accepted > 0 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/refuse"
 )
 
 const (
@@ -172,6 +173,9 @@ func (in *intake) put() error {
 	if len(in.batch) == 0 {
 		return nil
 	}
+	if err := in.still(); err != nil {
+		return err
+	}
 	out, err := in.wait()
 	if err != nil {
 		return in.putError(err)
@@ -193,6 +197,19 @@ func (in *intake) put() error {
 	clear(in.batch) // lets go of the texts
 	in.batch, in.at = in.batch[:0], in.at[:0]
 	return nil
+}
+
+// still returns why the caller may deliver nothing more, if that is so: what was
+// taken before stays.
+func (in *intake) still() error {
+	if in.x.still == nil {
+		return nil
+	}
+	err := in.x.still(in.ctx)
+	if e := (*refuse.Error)(nil); errors.As(err, &e) {
+		return notLetIn(*e).soFar(in.answer)
+	}
+	return err
 }
 
 // wait puts the batch and waits for it as long as the sender shall wait. A

@@ -154,6 +154,8 @@ type bench struct {
 	samples []Sample
 	now     time.Time
 	client  string
+	kinds   []call.Kind // that Authorize was asked for
+	still   func(context.Context) error
 	mu      sync.Mutex
 }
 
@@ -163,20 +165,23 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 	c := Config{
 		Decode: graphjson.Decode,
 		Sink:   func(Caller) call.Sink { return b.mem },
-		Authorize: func(r *http.Request) (Caller, error) {
+		Authorize: func(r *http.Request, kind call.Kind) (Admission, error) {
 			switch r.Header.Get("Authorization") {
 			case "no":
-				return Caller{}, errors.New("no")
+				return Admission{}, errors.New("no")
 			case "later":
-				return Caller{}, &refuse.Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", RetryAfter: time.Second}
+				return Admission{}, &refuse.Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", RetryAfter: time.Second}
 			}
+			in := Admission{Caller: Caller{testTenant, b.client}, Still: b.still}
+			b.mu.Lock()
+			b.kinds = append(b.kinds, kind)
+			b.mu.Unlock()
 			if name := r.Header.Get("Tenant"); name != "" {
-				return Caller{call.NameGUID(name), b.client}, nil
+				in.Tenant = call.NameGUID(name)
+			} else if name := r.Header.Get("Client"); name != "" {
+				in.Client = name
 			}
-			if name := r.Header.Get("Client"); name != "" {
-				return Caller{testTenant, name}, nil
-			}
-			return Caller{testTenant, b.client}, nil
+			return in, nil
 		},
 		Fail:  fail,
 		State: b.mem,

@@ -66,26 +66,27 @@ func parseEncoding(values []string) (gzip bool, err error) {
 }
 
 // parseQuery reads kind=…: who has made the records, which decides what they
-// are worth beside what others say of the same call.
+// are worth beside what others say of the same call, and who may deliver them. It
+// is 0 if there is an error.
 func parseQuery(query string) (call.Kind, error) {
 	kind := call.CDR
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return kind, badQuery("The query cannot be read.")
+		return 0, badQuery("The query cannot be read.")
 	}
 	for name, v := range values {
 		if name != "kind" {
-			return kind, badQuery("There is an unknown parameter in the query: only kind is possible.")
+			return 0, badQuery("There is an unknown parameter in the query: only kind is possible.")
 		}
 		if len(v) > 1 {
-			return kind, badQuery("The parameter kind is there more than once.")
+			return 0, badQuery("The parameter kind is there more than once.")
 		}
 		switch v[0] {
 		case "cdr":
 		case "graph":
 			kind = call.Graph
 		default:
-			return kind, badQuery("The parameter kind is cdr, for records that the SBC made, or graph, for what Microsoft Graph has answered.")
+			return 0, badQuery("The parameter kind is cdr, for records that the SBC made, or graph, for what Microsoft Graph has answered.")
 		}
 	}
 	return kind, nil
