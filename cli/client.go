@@ -19,7 +19,8 @@ import (
 )
 
 func (p *program) clientCommand() *cobra.Command {
-	return group("client", "The programs that may sign in", p.clientCreateCommand(), p.clientListCommand(), p.clientRotateCommand(), p.clientDisableCommand(), p.clientEnableCommand())
+	return group("client", "The programs that may sign in", p.clientCreateCommand(), p.clientListCommand(), p.clientSetCommand(), p.clientRotateCommand(),
+		p.clientKeyCommand(), p.clientDisableCommand(), p.clientEnableCommand(), p.clientDeleteCommand())
 }
 
 // A desk is where clients are looked after: the house and what signs for it.
@@ -91,6 +92,21 @@ func (d *desk) find(ctx context.Context, nameOrID string) (string, error) {
 		return "", usage("tenant %s has no client %q (it has %s)", d.tenant.Name, nameOrID, orNone(names))
 	}
 	return "", usage("tenant %s has %d clients %q: name one by its id: %s", d.tenant.Name, len(found), nameOrID, list(found))
+}
+
+// client returns the client with the given name or id.
+func (d *desk) client(ctx context.Context, nameOrID string) (auth.Client, error) {
+	id, err := d.find(ctx, nameOrID)
+	if err != nil {
+		return auth.Client{}, err
+	}
+	all, err := d.authority.Clients(ctx, d.tenant.ID.String())
+	for _, c := range all {
+		if c.ID == id {
+			return c, nil
+		}
+	}
+	return auth.Client{}, errors.Join(err, usage("tenant %s has no client %s", d.tenant.Name, id))
 }
 
 // free fails if a client has the name already: neither could be called by it.
@@ -211,7 +227,7 @@ func (p *program) clientCreateCommand() *cobra.Command {
 		},
 	}
 	clientFlags(cmd, &tenantName, &form)
-	cmd.Flags().StringArrayVar(&roles, "role", nil, "what it may do: CallRecords.Read.All (the default), CallRecords.Ingest (may be repeated)")
+	cmd.Flags().StringArrayVar(&roles, "role", nil, "what it may do, a `ROLE`: CallRecords.Read.All (the default), CallRecords.Ingest, CallRecords.Ingest.Graph (may be repeated)")
 	cmd.Flags().StringVar(&certificate, "cert", "", "it signs in with the certificate or public key in `FILE` (PEM) instead of a secret")
 	secretOutFlag(cmd, &out)
 	cmd.Flags().StringVar(&expires, "expires", "2y", "its secret is good for `PERIOD`, such as 90d, 2y or forever")
@@ -301,7 +317,13 @@ func (p *program) clientRotateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate CLIENT",
 		Short: "Give a client a new secret; the one before stays good until the next time",
-		Args:  exactly("CLIENT"),
+		Long: `Give a client a new secret; the one before stays good until the next time, and so
+do the tokens that it has got.
+
+With --leaked all that the client has ends now: secrets, certificates and tokens.
+A client that signs in with certificates alone is given no secret, then or ever:
+give it another certificate with 'trunklog client key add'.`,
+		Args: exactly("CLIENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkForm(form); err != nil {
 				return err
@@ -322,6 +344,10 @@ func (p *program) clientRotateCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if leaked {
+					fmt.Fprintf(p.stderr, "client %s: its older secrets, certificates and tokens are no good any more\n", c.Name)
+				}
+				p.sayNoWayIn(c)
 				return p.printSecret(form, out, c, s)
 			})
 		},
@@ -329,7 +355,7 @@ func (p *program) clientRotateCommand() *cobra.Command {
 	clientFlags(cmd, &tenantName, &form)
 	secretOutFlag(cmd, &out)
 	cmd.Flags().StringVar(&expires, "expires", "2y", "the new secret is good for `PERIOD`, such as 90d, 2y or forever")
-	cmd.Flags().BoolVar(&leaked, "leaked", false, "the older secrets and all tokens end now")
+	cmd.Flags().BoolVar(&leaked, "leaked", false, "the older secrets, all certificates and all tokens end now")
 	return cmd
 }
 

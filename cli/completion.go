@@ -40,6 +40,8 @@ func (p *program) completion(root *cobra.Command) {
 			cmd.Args, cmd.RunE = like.Args, like.RunE
 		case "trunklog import":
 			cmd.ValidArgsFunction = completeImport
+		case "trunklog client key add":
+			cmd.ValidArgsFunction = completeKey
 		case "trunklog db backup", "trunklog db restore":
 			cmd.ValidArgsFunction = folders
 		default:
@@ -86,16 +88,17 @@ func (p *program) completions() map[string]cobra.CompletionFunc {
 		"map": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 		},
-		"number": words(),
-		"output": words(outputForms...),
-		"result": words("ok", "failed"),
-		"role":   words(auth.RoleRead, auth.RoleIngest),
-		"tenant": p.completeTenants,
-		"to":     times,
-		"trunk":  words(),
-		"type":   words(types...),
-		"user":   words(),
-		"zone":   words("local", "UTC", "Europe/Berlin", "Europe/London", "America/New_York"),
+		"number":      words(),
+		"output":      words(outputForms...),
+		"remove-role": words(auth.RoleRead, auth.RoleIngest, auth.RoleIngestGraph),
+		"result":      words("ok", "failed"),
+		"role":        words(auth.RoleRead, auth.RoleIngest, auth.RoleIngestGraph),
+		"tenant":      p.completeTenants,
+		"to":          times,
+		"trunk":       words(),
+		"type":        words(types...),
+		"user":        words(),
+		"zone":        words("local", "UTC", "Europe/Berlin", "Europe/London", "America/New_York"),
 	}
 }
 
@@ -105,6 +108,14 @@ func completeImport(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	return importFormats(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeKey completes the file behind the client.
+func completeKey(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveDefault
 }
 
 func folders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -162,9 +162,10 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage("which of %s? (see 'trunklog %s --help')", strings.Join(commandNames(cmd), ", "), use)
+				return usage("which of %s? (see '%s --help')", strings.Join(commandNames(cmd), ", "), cmd.CommandPath())
 			}
-			return usage("unknown command %q%s", use+" "+args[0], suggestion(args[0], commandNames(cmd)))
+			_, path, _ := strings.Cut(cmd.CommandPath(), " ")
+			return usage("unknown command %q%s", path+" "+args[0], suggestion(args[0], commandNames(cmd)))
 		},
 	}
 	cmd.AddCommand(commands...)

@@ -196,8 +196,9 @@ func (p *program) tenantRemoveCommand() *cobra.Command {
 		Use:   "remove NAME",
 		Short: "Remove a tenant",
 		Long: `Remove a tenant: its names and trunks are free again, its clients cannot sign
-in any more, and its calls are kept as unassigned from now on. A token that it
-has got already is good until it expires.
+in any more, and its calls are kept as unassigned from now on. The tokens of its
+clients are refused at once. A tenant of the same id that is added again has its
+clients again.
 
 A tenant that has rows is not removed: delete them first, or say --keep-rows.
 Then they stay, for ever, until a tenant of the same id is added again.`,

@@ -22,8 +22,17 @@ func TestAskedFor(t *testing.T) {
 		kind   call.Kind
 		status int
 	}{
-		{"", call.CDR, 200}, {"?kind=cdr", call.CDR, 200}, {"?kind=graph", call.Graph, 200}, {"?kind=gr%61ph", call.Graph, 200},
-		{"?kind=Graph", 0, 400}, {"?kind=", 0, 400}, {"?kind=graph&kind=cdr", 0, 400}, {"?kind=cdr&x=1", 0, 400}, {"?Kind=graph", 0, 400}, {"?kind=graph;", 0, 400}, {"?%", 0, 400},
+		{"", call.CDR, 200},
+		{"?kind=cdr", call.CDR, 200},
+		{"?kind=graph", call.Graph, 200},
+		{"?kind=gr%61ph", call.Graph, 200},
+		{"?kind=Graph", 0, 400},
+		{"?kind=", 0, 400},
+		{"?kind=graph&kind=cdr", 0, 400},
+		{"?kind=cdr&x=1", 0, 400},
+		{"?Kind=graph", 0, 400},
+		{"?kind=graph;", 0, 400},
+		{"?%", 0, 400},
 	} {
 		for _, token := range []string{"yes", "no"} {
 			b.kinds = nil

@@ -2,9 +2,15 @@ package e2e
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/trunklog/trunklog/source/push"
 )
 
 // TestAtOnce: what a command changes while the server runs holds for the next
@@ -59,4 +65,68 @@ func TestAtOnce(t *testing.T) {
 	}
 	change("enable")
 	want("the secret of an enabled client", mint(second.ClientSecret), http.StatusOK)
+}
+
+// TestTakenBackMeanwhile: a client loses its right while its body comes, in every way
+// there is. What was written before stays and is told, the rest is refused, and one
+// that may goes on where it ended.
+func TestTakenBackMeanwhile(t *testing.T) {
+	data := t.TempDir()
+	newTenant(t, data, "contoso", contosoID)
+	s := start(t, data)
+	rows := strings.SplitAfter(canaryRows("meanwhile", 6000), "\n")
+	stored := func() string {
+		return strings.TrimSpace(must(t, "", "calls", "count", "--data", data, "--tenant", "contoso"))
+	}
+	for i, c := range []struct {
+		args   string
+		status int
+	}{
+		{"client delete pusher --yes", http.StatusUnauthorized},
+		{"client disable pusher", http.StatusUnauthorized},
+		{"client rotate pusher --leaked", http.StatusUnauthorized},
+		{"client set pusher --role CallRecords.Read.All --remove-role CallRecords.Ingest", http.StatusForbidden},
+	} {
+		must(t, "", "calls", "delete", "--all", "--data", data, "--tenant", "contoso", "--yes")
+		secret := filepath.Join(t.TempDir(), "secret")
+		must(t, "", "client", "create", "pusher", "--data", data, "--tenant", "contoso", "--role", "CallRecords.Ingest", "--secret-out", secret)
+		token := strings.TrimSpace(must(t, "", "token", "--data", data, "--tenant", "contoso", "--client", "pusher", "--secret-file", secret))
+		body, send := io.Pipe()
+		go func() {
+			defer send.Close()
+			_, _ = io.WriteString(send, strings.Join(rows[:5500], ""))
+			for deadline := time.Now().Add(patience); stored() != "5000" && time.Now().Before(deadline); {
+				time.Sleep(20 * time.Millisecond) // between two looks; the deadline decides
+			}
+			if _, errs, code := command(t, "", append(strings.Fields(c.args), "--data", data, "--tenant", "contoso")...); code != 0 {
+				t.Errorf("%s: %s", c.args, errs)
+			}
+			_, _ = io.WriteString(send, strings.Join(rows[5500:], ""))
+		}()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.addr+push.Path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/x-ndjson")
+		res, err := s.http.Do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", c.args, err)
+		}
+		answer, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != c.status || !strings.Contains(string(answer), "5000 records of this body were accepted before and are kept") || stored() != "5000" {
+			t.Errorf("%s: status %d, %s rows: %s, %v", c.args, res.StatusCode, stored(), answer, err)
+		}
+		if i > 0 {
+			must(t, "", "client", "delete", "pusher", "--data", data, "--tenant", "contoso", "--yes")
+		}
+		if status, _, _, err := s.deliver(t.Context(), token, rows[0]); err != nil || status != http.StatusUnauthorized {
+			t.Errorf("%s: the token again: status %d, %v", c.args, status, err)
+		}
+		status, said, _, err := s.deliver(t.Context(), newPusher(t, data, "contoso"), strings.Join(rows, ""))
+		if err != nil || status != http.StatusOK || !strings.Contains(said, `{"accepted":6000,"new":1000,`) {
+			t.Errorf("%s: sent again by another: status %d: %s, %v", c.args, status, said, err)
+		}
+	}
 }
