@@ -59,8 +59,10 @@ type leaf struct {
 // certificate for localhost, 127.0.0.1, ::1, the names of this machine and the
 // given hosts: names or IP addresses without a port.
 //
-// The authority lives for ten years and never changes by itself. One that
-// cannot be read, does not fit together or has expired is an error that says
+// The authority lives for ten years and never changes by itself. A new one may
+// sign for the names and addresses that it is made for, and what is below them,
+// and for no others: a host that is given later is an error, and a name of this
+// machine that has changed is left out and reported. One that cannot be read, does not fit together or has expired is an error that says
 // what to do. The server's certificate lives for 397 days and is replaced by a
 // new one when a third of that is left, and when the hosts or the authority
 // are others.
@@ -74,13 +76,17 @@ func Own(dir string, hosts []string, now func() time.Time, report func(error)) (
 	if err != nil {
 		hostname = "" // then it is known by the names that were given
 	}
-	if a.names, err = newNames(hosts, hostname); err != nil {
+	wanted, err := newNames(hosts, hostname)
+	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
-	if a.ca, err = openCA(dir, hostname, a.now()); err != nil {
+	if a.ca, err = openCA(dir, hostname, wanted, a.now()); err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	if a.names, err = a.permitted(wanted, hostname); err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
 	if warning := exposed(filepath.Join(dir, caKeyFile)); warning != nil {

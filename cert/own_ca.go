@@ -22,6 +22,8 @@ const (
 	caFile    = "ca.pem"
 	caKeyFile = "ca.key"
 	caYears   = 10
+
+	organization = "trunklog" // of the authorities that are made here
 )
 
 // A ca is an authority's certificate and private key.
@@ -37,7 +39,7 @@ func (c ca) valid(now time.Time) error {
 		return fmt.Errorf("%s is not valid before %s, and the clock says %s: set the clock",
 			caFile, c.cert.NotBefore.Format(time.RFC3339), now.Format(time.RFC3339))
 	case now.After(c.cert.NotAfter):
-		return fmt.Errorf("%s has expired on %s: move %s and %s away, start again, and hand the new %s to the clients",
+		return fmt.Errorf("%s has expired on %s: move %s and %s away, start again with --new-ca, and hand the new %s to the clients",
 			caFile, c.cert.NotAfter.Format(time.DateOnly), caFile, caKeyFile, caFile)
 	}
 	return nil
@@ -48,21 +50,21 @@ func (c ca) valid(now time.Time) error {
 //
 // The key's file is written first and has the certificate, too. So a crash
 // between the two leaves nothing half done, and ca.pem can be restored.
-func openCA(dir, hostname string, now time.Time) (ca, error) {
+func openCA(dir, hostname string, n names, now time.Time) (ca, error) {
 	pemFile, keyFile := filepath.Join(dir, caFile), filepath.Join(dir, caKeyFile)
 	keyPEM, keyErr := os.ReadFile(keyFile)
 	certPEM, certErr := os.ReadFile(pemFile)
 	switch {
 	case errors.Is(keyErr, fs.ErrNotExist) && errors.Is(certErr, fs.ErrNotExist):
 		var err error
-		if keyPEM, err = newCA(hostname, now); err != nil {
+		if keyPEM, err = newCA(hostname, n, now); err != nil {
 			return ca{}, err
 		}
 		if err := replace(keyFile, keyPEM); err != nil {
 			return ca{}, err
 		}
 	case errors.Is(keyErr, fs.ErrNotExist):
-		return ca{}, fmt.Errorf("there is %s without its private key: restore %s from a backup, or move %s away to make a new authority, whose %s all clients need",
+		return ca{}, fmt.Errorf("there is %s without its private key: put %s back from where it is kept, or move %s away and start with --new-ca to make a new authority, whose %s all clients need",
 			pemFile, keyFile, pemFile, caFile)
 	case keyErr != nil:
 		return ca{}, keyErr
@@ -81,7 +83,7 @@ func openCA(dir, hostname string, now time.Time) (ca, error) {
 	}
 	c, err := parseCA(certPEM, keyPEM)
 	if err != nil {
-		return ca{}, fmt.Errorf("%s and %s: %w: restore both from a backup, or move both away to make a new authority, whose %s all clients need",
+		return ca{}, fmt.Errorf("%s and %s: %w: put both back from where they are kept, or move both away and start with --new-ca to make a new authority, whose %s all clients need",
 			pemFile, keyFile, err, caFile)
 	}
 	return c, c.valid(now)
@@ -145,10 +147,13 @@ func parseKey(der []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// newCA makes an authority and returns its key and certificate as PEM. It has
-// no name constraints: many clients ignore them, and some refuse what has
-// them.
-func newCA(hostname string, now time.Time) ([]byte, error) {
+// newCA makes an authority and returns its key and certificate as PEM. Its name
+// constraints (RFC 5280, section 4.2.1.10) let it sign for n alone, so that who
+// steals its key cannot be any host to those who trust it. Go, OpenSSL with all
+// that stands on it (curl, Python, Node), NSS, Java, Windows and macOS since 10.13
+// heed them, also those of a root; a client that does not know them refuses it,
+// because they are critical.
+func newCA(hostname string, n names, now time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -161,13 +166,17 @@ func newCA(hostname string, now time.Time) ([]byte, error) {
 		name += " " + hostname // RFC 5280, appendix A: a common name has at most 64 characters
 	}
 	t := x509.Certificate{
-		Subject:               pkix.Name{CommonName: name, Organization: []string{"trunklog"}},
+		Subject:               pkix.Name{CommonName: name, Organization: []string{organization}},
 		NotBefore:             now.Add(-early),
 		NotAfter:              now.AddDate(caYears, 0, 0),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 		BasicConstraintsValid: true,
+
+		PermittedDNSDomainsCritical: true,
+		PermittedDNSDomains:         n.domains(),
+		PermittedIPRanges:           n.ranges(),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &t, &t, key.Public(), key)
 	if err != nil {
