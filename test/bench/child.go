@@ -3,19 +3,26 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store"
 )
 
 // childMark is the first argument of this program when it is to play a role in
 // a measurement rather than to measure.
 const childMark = "-as"
 
-// A role reads a question and writes an answer, both in JSON.
-type role func(ctx context.Context, question []byte, out io.Writer) error
+// A role answers a question, both in JSON.
+type role func(ctx context.Context, question []byte) (answer any, err error)
 
 // roles returns what this program can be in a process of its own.
 func roles() map[string]role {
@@ -33,13 +40,13 @@ func roles() map[string]role {
 }
 
 // playing makes a role of a function.
-func playing[Q any](f func(ctx context.Context, q Q, out *json.Encoder) error) role {
-	return func(ctx context.Context, question []byte, out io.Writer) error {
+func playing[Q, A any](f func(ctx context.Context, q Q) (A, error)) role {
+	return func(ctx context.Context, question []byte) (any, error) {
 		var q Q
 		if err := json.Unmarshal(question, &q); err != nil {
-			return err
+			return nil, err
 		}
-		return f(ctx, q, json.NewEncoder(out))
+		return f(ctx, q)
 	}
 }
 
@@ -66,5 +73,53 @@ func playRole(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return r(ctx, question, os.Stdout)
+	answer, err := r(ctx, question)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(answer)
+}
+
+// withStore opens a store, lets f use it and closes it.
+func withStore(ctx context.Context, name string, f func(call.Store) error) (err error) {
+	st, err := store.Open(ctx, name, store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return f(st)
+}
+
+// ahead yields what all yields, which is made meanwhile, up to some in advance.
+func ahead[T any](ctx context.Context, all iter.Seq2[T, error]) iter.Seq2[T, error] {
+	type made struct {
+		thing T
+		err   error
+	}
+	return func(yield func(T, error) bool) {
+		ctx, stop := context.WithCancel(ctx)
+		next := make(chan made, 4)
+		var maker sync.WaitGroup
+		defer maker.Wait()
+		defer stop()
+		maker.Go(func() {
+			defer close(next)
+			for thing, err := range all {
+				select {
+				case next <- made{thing, err}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+		for m := range next {
+			if !yield(m.thing, m.err) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			var none T
+			yield(none, err)
+		}
+	}
 }

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/store"
 )
 
 // tidying says which store to put in order, and whether to forget what has
@@ -22,21 +19,18 @@ type tidying struct {
 
 // tidy gives back what a store needs no more. All files are as they stay when the
 // store is closed.
-func tidy(ctx context.Context, q tidying, out *json.Encoder) (err error) {
-	st, err := store.Open(ctx, q.Store, store.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	if q.Forget {
-		if err := st.TrimChanges(ctx, time.Now().Add(time.Hour)); err != nil {
-			return err
+func tidy(ctx context.Context, q tidying) (none struct{}, _ error) {
+	return none, withStore(ctx, q.Store, func(st call.Store) error {
+		if q.Forget {
+			if err := st.TrimChanges(ctx, time.Now().Add(time.Hour)); err != nil {
+				return err
+			}
 		}
-	}
-	if k, ok := st.(call.Keeper); ok {
-		err = k.Compact(ctx)
-	}
-	return errors.Join(err, out.Encode(q))
+		if k, ok := st.(call.Keeper); ok {
+			return k.Compact(ctx)
+		}
+		return nil
+	})
 }
 
 // history returns how many bytes a row the changes and moves of a store take, all
@@ -44,8 +38,7 @@ func tidy(ctx context.Context, q tidying, out *json.Encoder) (err error) {
 func history(ctx context.Context, dir string, rows int) (perRow float64, err error) {
 	var tables [2]int64
 	for i := range tables {
-		q := tidying{Store: "pebble:" + dir, Forget: i == 1}
-		if _, err := child(ctx, "tidy", q, &q); err != nil {
+		if _, err := child(ctx, "tidy", tidying{Store: "pebble:" + dir, Forget: i == 1}, &struct{}{}); err != nil {
 			return 0, err
 		}
 		_, by, err := sizeOf(dir)

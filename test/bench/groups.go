@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
-	"log/slog"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/store"
 )
 
 // groupDays is how many days are added up, from the end of the log.
@@ -39,25 +36,20 @@ type groupsOf struct {
 }
 
 // addUp asks for groups that cells answer and for some that none does.
-func addUp(ctx context.Context, q adding, out *json.Encoder) (err error) {
-	st, err := store.Open(ctx, q.Store, store.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
+func addUp(ctx context.Context, q adding) (a added, err error) {
 	of := call.Query{Tenant: tenantID(), From: q.From, To: q.To}
-	var a added
-	if a.Calls, err = st.Count(ctx, of); err != nil {
+	err = withStore(ctx, q.Store, func(st call.Store) (err error) {
+		if a.Calls, err = st.Count(ctx, of); err != nil {
+			return err
+		}
+		if a.Cells, err = askGroups(ctx, st, of, q.Rounds); err != nil {
+			return err
+		}
+		of.Where = call.Compare{Field: call.FieldMediaBypass, Value: true}
+		a.Scan, err = askGroups(ctx, st, of, q.Rounds)
 		return err
-	}
-	if a.Cells, err = askGroups(ctx, st, of, q.Rounds); err != nil {
-		return err
-	}
-	of.Where = call.Compare{Field: call.FieldMediaBypass, Value: true}
-	if a.Scan, err = askGroups(ctx, st, of, q.Rounds); err != nil {
-		return err
-	}
-	return out.Encode(a)
+	})
+	return a, err
 }
 
 // askGroups adds up the rows itself, twice, because the first time they come from

@@ -11,13 +11,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/source/hep"
+	"github.com/trunklog/trunklog/store/socket"
 )
 
 // perCall is how many messages an answered call has, on the two hops of a proxy.
@@ -81,30 +80,31 @@ func packets(r *call.Row, wanted func(call.Message) bool) []byte {
 // A hearing is a server that hears calls.
 type hearing struct {
 	*server
-	store *admin.Store
+	store *socket.Store
 	conn  net.Conn
 }
 
 func (b *bench) hear(ctx context.Context, name string, args ...string) (h *hearing, err error) {
-	house := &house{program: b.program, dir: filepath.Join(b.dir, name)}
+	house := b.newHouse(name)
 	if err := house.settle(ctx); err != nil {
 		return nil, err
 	}
-	token, err := house.token(ctx)
+	c, err := house.newClient(ctx, "bench", tenantName)
 	if err != nil {
 		return nil, err
 	}
-	addr, err := freeAddr()
+	addrs, release, err := reserve(1)
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	h = &hearing{}
-	if h.server, err = house.serve(ctx, token, append(args, "--source", "lab=hep+tcp://"+addr+"?tenant="+tenantName)...); err != nil {
+	if h.server, err = house.serve(ctx, c.Token, append(args, "--source", "lab=hep+tcp://"+addrs[0]+"?tenant="+tenantName)...); err != nil {
 		return nil, err
 	}
 	if h.store, err = house.dial(ctx); err == nil {
 		var d net.Dialer
-		h.conn, err = d.DialContext(ctx, "tcp", addr)
+		h.conn, err = d.DialContext(ctx, "tcp", addrs[0])
 	}
 	if err != nil {
 		h.close()
@@ -114,8 +114,8 @@ func (b *bench) hear(ctx context.Context, name string, args ...string) (h *heari
 }
 
 // dial opens the store of the server that runs in the house.
-func (h *house) dial(ctx context.Context) (*admin.Store, error) {
-	out, err := h.do(ctx, "version")
+func (h *house) dial(ctx context.Context) (*socket.Store, error) {
+	out, err := h.Do(ctx, "version")
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (h *house) dial(ctx context.Context) (*admin.Store, error) {
 	if len(words) < 2 {
 		return nil, fmt.Errorf("the version is %q", out)
 	}
-	return admin.Dial(ctx, filepath.Join(h.dir, "admin.sock"), words[1])
+	return socket.Dial(ctx, filepath.Join(h.Data, "admin.sock"), words[1])
 }
 
 func (h *hearing) close() {
@@ -133,12 +133,12 @@ func (h *hearing) close() {
 	if h.store != nil {
 		_ = h.store.Close()
 	}
-	h.proc.stop(syscall.SIGTERM)
+	_ = h.Stop()
 }
 
 // rows waits until there are n rows and returns how many there are.
 func (h *hearing) rows(ctx context.Context, n int64) error {
-	return h.proc.poll(ctx, longest, func() error {
+	return poll(ctx, h.Process, longest, "all calls are rows", func() error {
 		have, err := h.store.Count(ctx, call.Query{Tenant: tenantID()})
 		if err == nil && have < n {
 			err = fmt.Errorf("%d of %d calls have become rows", have, n)
@@ -159,7 +159,7 @@ func (b *bench) measureTCP(ctx context.Context, file, keep string) error {
 		return err
 	}
 	defer f.Close()
-	before, _ := processorTime(h.proc.pid())
+	before, _ := processorTime(h.PID())
 	began := time.Now()
 	if _, err := io.Copy(h.conn, f); err != nil {
 		return err
@@ -168,7 +168,7 @@ func (b *bench) measureTCP(ctx context.Context, file, keep string) error {
 		return err
 	}
 	rate := perSecond(int64(b.calls), time.Since(began))
-	after, _ := processorTime(h.proc.pid())
+	after, _ := processorTime(h.PID())
 	work, least := "HEP through one TCP connection to durable rows, "+fmt.Sprint(perCall)+" messages a call", 3000.0
 	if keep != "off" {
 		work, least = work+", with the messages kept", 2000
@@ -232,7 +232,7 @@ func (b *bench) measureOpenCalls(ctx context.Context) error {
 	if err := errors.Join(w.Flush(), h.rows(ctx, 1)); err != nil {
 		return err
 	}
-	peak, err := peakMemory(h.proc.pid())
+	peak, err := peakMemory(h.PID())
 	if err != nil {
 		return err
 	}

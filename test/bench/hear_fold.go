@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/ingest"
@@ -30,20 +27,19 @@ type folded struct {
 
 // fold takes packets apart, reads the messages in them and makes rows of their
 // calls, which nobody keeps.
-func fold(ctx context.Context, q folding, out *json.Encoder) error {
-	var answer folded
+func fold(ctx context.Context, q folding) (answer folded, err error) {
 	for range q.Rounds {
 		began := time.Now()
-		n, err := foldFile(ctx, q.File)
-		if err != nil {
-			return err
+		if answer.Calls, err = foldFile(ctx, q.File); err != nil {
+			return answer, err
 		}
-		answer.Calls = n
-		answer.Rates = append(answer.Rates, perSecond(int64(n), time.Since(began)))
+		answer.Rates = append(answer.Rates, perSecond(int64(answer.Calls), time.Since(began)))
 	}
-	return out.Encode(answer)
+	return answer, nil
 }
 
+// foldFile folds the messages in a file, as in an import: one goroutine decodes and
+// the other folds.
 func foldFile(ctx context.Context, name string) (calls int, err error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -52,44 +48,33 @@ func foldFile(ctx context.Context, name string) (calls int, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	in := ingest.New(ingest.Config{Store: noStore{}, Tenant: func(string) (call.GUID, bool) { return tenantID(), true }})
 	sink := in.SinkOf(ingest.Input{Source: "bench", Recorded: true})
-	// One goroutine decodes and the other folds, as in an import.
-	const some = 512
-	batches := make(chan []call.Event, 4)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer close(batches)
-		var batch []call.Event
-		for e, err := range hep.Decoder(nil)(f) {
-			if err != nil {
-				return err
-			}
-			if batch = append(batch, e); len(batch) == some {
-				select {
-				case batches <- batch:
-					batch = make([]call.Event, 0, some)
-				case <-ctx.Done():
-					return nil
-				}
-			}
+	for batch, err := range ahead(ctx, batchesOf(hep.Decoder(nil)(f), 512)) {
+		if err == nil {
+			_, err = sink.Put(ctx, batch...)
 		}
-		select {
-		case batches <- batch:
-		case <-ctx.Done():
+		if err != nil {
+			return 0, err
 		}
-		return nil
-	})
-	g.Go(func() error {
-		for batch := range batches {
-			if _, err := sink.Put(ctx, batch...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err := errors.Join(g.Wait(), sink.Flush(context.WithoutCancel(ctx))); err != nil {
-		return 0, err
 	}
-	return int(in.HearStats().Rows), nil
+	err = sink.Flush(context.WithoutCancel(ctx))
+	return int(in.HearStats().Rows), err
+}
+
+// batchesOf yields events in batches of some, which belong to the receiver.
+func batchesOf(events iter.Seq2[call.Event, error], some int) iter.Seq2[[]call.Event, error] {
+	return func(yield func([]call.Event, error) bool) {
+		batch := make([]call.Event, 0, some)
+		for e, err := range events {
+			if batch = append(batch, e); err == nil && len(batch) < some {
+				continue
+			}
+			if !yield(batch, err) || err != nil {
+				return
+			}
+			batch = make([]call.Event, 0, some)
+		}
+		yield(batch, nil)
+	}
 }
 
 // measureFold measures folding without a socket and without a disk.
@@ -126,12 +111,6 @@ func (noStore) Row(context.Context, call.GUID, call.GUID) (call.Row, error) {
 	return call.Row{}, call.ErrNotFound
 }
 
-func (noStore) Count(context.Context, call.Query) (int64, error) { return 0, nil }
-
-func (noStore) Groups(context.Context, call.Query, call.Grouping) iter.Seq2[*call.Group, error] {
-	return func(func(*call.Group, error) bool) {}
-}
-
 func (noStore) Write(_ context.Context, b call.Batch) (call.Result, error) {
 	res := call.Result{Rows: make([]call.Written, len(b.Rows))}
 	for i := range b.Rows {
@@ -145,11 +124,3 @@ func (noStore) State(context.Context, string) iter.Seq2[call.Named, error] {
 }
 
 func (noStore) Legs(context.Context, call.GUID, call.Cursor) ([]call.Leg, error) { return nil, nil }
-
-func (noStore) Messages(context.Context, call.Leg) iter.Seq2[*call.Message, error] {
-	return func(func(*call.Message, error) bool) {}
-}
-
-func (noStore) Trim(context.Context, call.GUID, time.Time) (int64, error) { return 0, nil }
-func (noStore) TrimMessages(context.Context, time.Time) error             { return nil }
-func (noStore) Close() error                                              { return nil }

@@ -1,41 +1,43 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // measureTable imports rows as the Teams admin centre exports them: a CSV whose
 // records have no ids, so that each may be a call that is there already.
 func (b *bench) measureTable(ctx context.Context, graph float64) error {
-	h := &house{program: b.program, dir: filepath.Join(b.dir, "import-table")}
+	h := b.newHouse("import-table")
 	if err := h.settle(ctx); err != nil {
 		return err
 	}
 	name := filepath.Join(b.dir, "export.csv")
-	if err := b.exportTo(ctx, name); err != nil {
+	if err := b.exportTo(name); err != nil {
 		return fmt.Errorf("make the table: %w", err)
 	}
-	importing := exec.CommandContext(ctx, h.program, "import", "teams", "--tenant", tenantName, "--data", h.dir, name) //nolint:gosec // what was built before
-	gentle(importing)
+	importing := kit.Command(ctx, h.Program, "import", "teams", "--tenant", tenantName, "--data", h.Data, name)
 	began := time.Now()
-	if out, err := importing.CombinedOutput(); err != nil {
-		return fmt.Errorf("import teams: %w: %s", err, out)
+	if _, err := kit.Output(importing); err != nil {
+		return err
 	}
-	rate, c := perSecond(int64(b.importRows), time.Since(began)), costOf(importing)
+	rate := perSecond(int64(b.importRows), time.Since(began))
 	b.report.add(result{
 		work:      "`import teams` of a CSV of " + commas(int64(b.importRows)) + " lines, from start to end",
-		measured:  number(rate) + " rows/s; " + c.CPU.Round(100*time.Millisecond).String() + " of processor time and " + mebibytes(c.Peak) + " at most",
+		measured:  number(rate) + " rows/s; " + costOf(importing).String(),
 		yardstick: "`gen | import graph -`: " + number(graph) + " rows/s",
 		share:     percent(rate / graph),
 		met:       noClaim,
@@ -44,85 +46,80 @@ func (b *bench) measureTable(ctx context.Context, graph float64) error {
 }
 
 // exportTo makes rows up and writes them to a file as the admin centre does.
-func (b *bench) exportTo(ctx context.Context, name string) (err error) {
+func (b *bench) exportTo(name string) (err error) {
 	f, err := os.Create(name) //nolint:gosec // a name of our own
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	making := b.generate(ctx, b.importRows)
-	from, err := making.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := making.Start(); err != nil {
-		return err
-	}
-	if err := writeExport(f, from); err != nil {
-		return errors.Join(err, from.Close(), making.Wait())
-	}
-	return making.Wait()
+	w := bufio.NewWriterSize(f, 1<<20)
+	return errors.Join(writeExport(w, crowd{Rows: b.importRows, Users: b.users, Seed: b.seed}.all()), w.Flush())
 }
 
-// writeExport writes rows in JSON as the admin centre exports them.
-func writeExport(to io.Writer, from io.Reader) error {
-	columns := [...]struct{ title, property string }{
-		{"Correlation Id", "correlationId"},
-		{"AAD Object Id", "userId"},
-		{"UPN", "userPrincipalName"},
-		{"Display Name", "userDisplayName"},
-		{"Invite time", "inviteDateTime"},
-		{"Start time", "startDateTime"},
-		{"Failure time", "failureDateTime"},
-		{"End time", "endDateTime"},
-		{"Duration (seconds)", "duration"},
-		{"Success", "successfulCall"},
-		{"Caller Number", "callerNumber"},
-		{"Callee Number", "calleeNumber"},
-		{"Call type", "callType"},
-		{"Final SIP code", "finalSipCode"},
-		{"Final Microsoft subcode", "callEndSubReason"},
-		{"Final SIP Phrase", "finalSipCodePhrase"},
-		{"SBC FQDN", "trunkFullyQualifiedDomainName"},
-		{"Media bypass", "mediaBypassEnabled"},
+// writeExport writes rows as the admin centre exports them.
+func writeExport(to io.Writer, rows iter.Seq[*call.Row]) error {
+	columns := [...]struct {
+		title string
+		field call.Field
+	}{
+		{"Correlation Id", call.FieldCorrelationID},
+		{"AAD Object Id", call.FieldUserID},
+		{"UPN", call.FieldUserPrincipalName},
+		{"Display Name", call.FieldUserDisplayName},
+		{"Invite time", call.FieldInvite},
+		{"Start time", call.FieldStart},
+		{"Failure time", call.FieldFailure},
+		{"End time", call.FieldEnd},
+		{"Duration (seconds)", call.FieldDuration},
+		{"Success", call.FieldSuccessful},
+		{"Caller Number", call.FieldCaller},
+		{"Callee Number", call.FieldCallee},
+		{"Call type", call.FieldCallType},
+		{"Final SIP code", call.FieldFinalSIPCode},
+		{"Final Microsoft subcode", call.FieldCallEndSubReason},
+		{"Final SIP Phrase", call.FieldFinalSIPPhrase},
+		{"SBC FQDN", call.FieldTrunk},
+		{"Media bypass", call.FieldMediaBypass},
 	}
 	var record [len(columns)]string
 	for i, c := range columns {
 		record[i] = c.title
 	}
-	w, rows := csv.NewWriter(to), json.NewDecoder(from)
-	for {
-		if err := w.Write(record[:]); err != nil {
-			return err
-		}
-		var row map[string]any
-		switch err := rows.Decode(&row); {
-		case errors.Is(err, io.EOF):
-			w.Flush()
-			return w.Error()
-		case err != nil:
-			return err
-		}
+	w := csv.NewWriter(to)
+	err := w.Write(record[:])
+	for r := range rows {
 		for i, c := range columns {
-			record[i] = cellOf(row[c.property])
+			record[i] = cell(r, c.field)
+			if c.field.Type() == call.Bool {
+				record[i] = map[string]string{"true": "Yes", "false": "No"}[record[i]]
+			}
 		}
+		err = errors.Join(err, w.Write(record[:]))
 	}
+	w.Flush()
+	return errors.Join(err, w.Error())
 }
 
-// cellOf returns how the admin centre writes a value.
-func cellOf(v any) string {
-	switch v := v.(type) {
-	case string:
-		if !strings.HasPrefix(v, "0001-") { // never
-			return v
-		}
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	case bool:
-		if v {
-			return "Yes"
-		}
-		return "No"
+// cell returns a value of a row as PostgreSQL reads it, and nearly all that reads a
+// CSV; nothing if it is not known.
+func cell(r *call.Row, f call.Field) string {
+	switch t := f.Type(); {
+	case t == call.Number:
+		return strconv.Itoa(int(r.Number(f)))
+	case t == call.Bool:
+		return strconv.FormatBool(r.Bool(f))
+	case !r.Known(f):
+		return ""
+	case t == call.ID:
+		return r.GUID(f).String()
+	case t == call.Text:
+		return r.Text(f)
+	case t == call.Time:
+		return stamp(r.Time(f))
 	}
-	return ""
+	ids := make([]string, len(r.AdministrativeUnits))
+	for i, id := range r.AdministrativeUnits {
+		ids[i] = id.String()
+	}
+	return "{" + strings.Join(ids, ",") + "}"
 }

@@ -3,21 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/store"
 )
 
 // filling says what to write to which store.
@@ -46,52 +40,34 @@ const sampled = 4096
 
 // fill writes rows to a new store in durable batches, one after the other,
 // while the next one is being made.
-func fill(ctx context.Context, q filling, out *json.Encoder) (err error) {
-	st, err := store.Open(ctx, q.Store, store.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
+func fill(ctx context.Context, q filling) (f filled, err error) {
+	var closing time.Time
+	err = withStore(ctx, q.Store, func(st call.Store) error {
+		err := f.write(ctx, st, q)
+		closing = time.Now()
 		return err
-	}
-	closed := false
-	defer func() {
-		if !closed {
-			err = errors.Join(err, st.Close())
-		}
-	}()
-	var f filled
-	g, ctx := errgroup.WithContext(ctx)
-	batches := make(chan []call.Row, 4)
-	g.Go(func() error {
-		defer close(batches)
-		n := 0
-		for batch := range q.Crowd.batches() {
-			f.sample(batch, n, q.Crowd.Rows)
-			n += len(batch)
-			select {
-			case batches <- batch:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		return nil
 	})
-	g.Go(func() error { return f.write(ctx, st, batches, q.Slice) })
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	began := time.Now()
-	closed = true
-	if err := st.Close(); err != nil {
-		return err
-	}
-	f.Close = time.Since(began)
-	return out.Encode(f)
+	f.Close = time.Since(closing)
+	return f, err
 }
 
 // write writes batches and reads the clock.
-func (f *filled) write(ctx context.Context, st call.Store, batches <-chan []call.Row, slice int) error {
+func (f *filled) write(ctx context.Context, st call.Store, q filling) error {
+	n := 0
+	made := func(yield func([]call.Row, error) bool) {
+		for batch := range q.Crowd.batches() {
+			f.sample(batch, n, q.Crowd.Rows)
+			if n += len(batch); !yield(batch, nil) {
+				return
+			}
+		}
+	}
 	began := time.Now()
 	mark, since := began, 0
-	for batch := range batches {
+	for batch, err := range ahead(ctx, made) {
+		if err != nil {
+			return err
+		}
 		at := time.Now()
 		res, err := st.Write(ctx, call.Batch{Rows: batch})
 		if err != nil {
@@ -100,7 +76,7 @@ func (f *filled) write(ctx context.Context, st call.Store, batches <-chan []call
 		now := time.Now()
 		f.Acks = append(f.Acks, milliseconds(now.Sub(at)))
 		f.New += res.Counts().New
-		if since += len(batch); since >= slice {
+		if since += len(batch); since >= q.Slice {
 			f.Rates = append(f.Rates, perSecond(int64(since), now.Sub(mark)))
 			mark, since = now, 0
 		}

@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/ingest"
-	"github.com/trunklog/trunklog/store"
 )
 
 // sending says who sends events where.
@@ -40,40 +37,45 @@ const mostEvents = 150_000
 
 // sendEvents lets senders put one event each, again and again, into a store
 // that holds calls already, and measures the disk alone in between.
-func sendEvents(ctx context.Context, q sending, out *json.Encoder) (err error) {
-	st, err := store.Open(ctx, q.Store, store.Options{Log: slog.New(slog.DiscardHandler)})
+func sendEvents(ctx context.Context, q sending) (s sent, err error) {
+	err = withStore(ctx, q.Store, func(st call.Store) error {
+		sink := ingest.New(ingest.Config{Store: st, Tenant: func(string) (call.GUID, bool) { return call.GUID{}, false }, Now: time.Now}).Sink("bench", tenantID())
+		for round := range q.Rounds {
+			if err := s.round(ctx, sink, q, uint64(round)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s, err
+}
+
+// round measures the disk, makes events and lets them be sent.
+func (s *sent) round(ctx context.Context, sink *ingest.Sink, q sending, round uint64) error {
+	took, err := syncs(q.Dir, q.Length/2)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	sink := ingest.New(ingest.Config{Store: st, Tenant: func(string) (call.GUID, bool) { return call.GUID{}, false }, Now: time.Now}).Sink("bench", tenantID())
-	var s sent
-	for round := range q.Rounds {
-		took, err := syncs(q.Dir, q.Length/2)
-		if err != nil {
-			return err
-		}
-		s.Sync = append(s.Sync, took...)
-		s.Syncs = append(s.Syncs, perSecond(int64(len(took)), q.Length/2))
+	s.Sync = append(s.Sync, took...)
+	s.Syncs = append(s.Syncs, perSecond(int64(len(took)), q.Length/2))
 
-		events := make(chan call.Event, mostEvents)
-		for r := range (crowd{Rows: mostEvents, Users: q.Users, Seed: q.Seed + uint64(round) + 1}).all() {
-			e := call.Event{Kind: call.RecordEvent, Row: r.Clone()}
-			if err := sink.Prepare(&e); err != nil {
-				return err
-			}
-			events <- e
-		}
-		close(events)
-		began := time.Now()
-		all, err := put(ctx, sink, events, q.Senders, began.Add(q.Length))
-		if err != nil {
+	events := make(chan call.Event, mostEvents)
+	for r := range (crowd{Rows: mostEvents, Users: q.Users, Seed: q.Seed + round + 1}).all() {
+		e := call.Event{Kind: call.RecordEvent, Row: r.Clone()}
+		if err := sink.Prepare(&e); err != nil {
 			return err
 		}
-		s.Rates = append(s.Rates, perSecond(int64(len(all)), time.Since(began)))
-		s.Took = append(s.Took, all...)
+		events <- e
 	}
-	return out.Encode(s)
+	close(events)
+	began := time.Now()
+	all, err := put(ctx, sink, events, q.Senders, began.Add(q.Length))
+	if err != nil {
+		return err
+	}
+	s.Rates = append(s.Rates, perSecond(int64(len(all)), time.Since(began)))
+	s.Took = append(s.Took, all...)
+	return nil
 }
 
 // put lets senders put events one by one until end, and returns the
@@ -97,7 +99,7 @@ func put(ctx context.Context, sink call.Sink, events <-chan call.Event, senders 
 		})
 	}
 	err := g.Wait()
-	return flat(took...), err
+	return slices.Concat(took...), err
 }
 
 // measureEvents measures single events.
@@ -127,7 +129,7 @@ func (b *bench) measureEvents(ctx context.Context) error {
 			{"events", list(s.Rates), number(median(s.Took)) + " ms", number(p99) + " ms", number(percentile(s.Took, 100)) + " ms"},
 			{"fdatasync of 4 KiB appended", list(s.Syncs), number(median(s.Sync)) + " ms", number(percentile(s.Sync, 99)) + " ms", number(percentile(s.Sync, 100)) + " ms"},
 		},
-		note: "Processor time of the whole process: " + c.CPU.Round(100*time.Millisecond).String() + ", with making the events up. Peak memory: " + mebibytes(c.Peak) + ".",
+		note: c.note("making the events up"),
 	})
 	return nil
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,8 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"slices"
-	"strconv"
+	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,42 +48,26 @@ func (t *tally) size() float64 { return float64(t.bytes) / float64(max(t.pages, 
 // its next request when the answer to the one before has arrived. The first
 // answers of each connection are not counted.
 func (l load) run(ctx context.Context, t target) (*tally, error) {
-	parts := make([]tally, l.clients)
-	ready := make(chan struct{}, l.clients)
-	begin := make(chan struct{})
-	var start time.Time
+	parts, ask := make([]tally, l.clients), make([]func(end time.Time) error, l.clients)
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range l.clients {
-		g.Go(func() error {
-			c, err := dial(ctx, t)
-			if err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
-			}
-			defer func() { _ = c.conn.Close() }()
-			r := rand.New(rand.NewPCG(l.seed, uint64(i))) //nolint:gosec // nothing here is a secret
-			for range 2 {
-				if _, err := c.do(r); err != nil {
-					return fmt.Errorf("%s: %w", t.name, err)
-				}
-			}
-			ready <- struct{}{}
-			select {
-			case <-begin:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			return c.ask(ctx, r, start.Add(l.length), &parts[i])
-		})
-	}
-	for range l.clients {
-		select {
-		case <-ready:
-		case <-ctx.Done():
-			return nil, errors.Join(g.Wait(), context.Cause(ctx))
+		c, err := dial(ctx, t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
+		defer func() { _ = c.conn.Close() }()
+		r := rand.New(rand.NewPCG(l.seed, uint64(i))) //nolint:gosec // nothing here is a secret
+		for range 2 {
+			if _, err := c.do(r); err != nil {
+				return nil, fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
+		ask[i] = func(end time.Time) error { return c.ask(ctx, r, end, &parts[i]) }
 	}
-	start = time.Now()
-	close(begin)
+	start := time.Now()
+	for _, f := range ask {
+		g.Go(func() error { return f(start.Add(l.length)) })
+	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
@@ -102,7 +85,7 @@ type client struct {
 	target
 	conn net.Conn
 	out  []byte
-	in   answers
+	in   *bufio.Reader
 }
 
 func dial(ctx context.Context, t target) (*client, error) {
@@ -118,7 +101,7 @@ func dial(ctx context.Context, t target) (*client, error) {
 		}
 		conn = secure
 	}
-	return &client{target: t, conn: conn, in: answers{r: conn, buf: make([]byte, 256<<10)}}, nil
+	return &client{target: t, conn: conn, in: bufio.NewReaderSize(conn, 256<<10)}, nil
 }
 
 // ask sends requests until end.
@@ -149,115 +132,28 @@ func (c *client) do(r *rand.Rand) (int64, error) {
 	if _, err := c.conn.Write(c.out); err != nil {
 		return 0, err
 	}
-	return c.in.next()
+	return c.next()
 }
 
-// Answers reads answers of HTTP/1.1 from a connection and forgets them. It does
-// as little as can be done, because the load shares the processor with the
-// server that is measured.
-type answers struct {
-	r    io.Reader
-	buf  []byte
-	have []byte // the part of buf that is not yet used
-}
-
-var (
-	errStatus  = errors.New("the answer is not 200")
-	errFraming = errors.New("the answer has neither a Content-Length nor chunks")
-)
-
-// next reads one answer and returns the length of its body.
-func (a *answers) next() (int64, error) {
-	head, err := a.until("\r\n\r\n")
+// next reads one answer, forgets it and returns the length of its body. What is as
+// long as it says is thrown away where it has been read to: the load shares the
+// processor with the server that is measured.
+func (c *client) next() (int64, error) {
+	res, err := http.ReadResponse(c.in, nil) //nolint:bodyclose // closing it would read on, into the next answer
 	if err != nil {
 		return 0, err
 	}
-	if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
-		line, _, _ := bytes.Cut(head, []byte("\r\n"))
-		return 0, fmt.Errorf("%w: %s", errStatus, line)
+	if res.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%w: %s", errStatus, res.Status)
 	}
-	if n, ok := header(head, "content-length"); ok {
-		length, err := strconv.ParseInt(n, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		return length, a.skip(length)
+	if n := res.ContentLength; n >= 0 {
+		_, err = c.in.Discard(int(n))
+		return n, err
 	}
-	if v, _ := header(head, "transfer-encoding"); v != "chunked" {
-		return 0, errFraming
-	}
-	var total int64
-	for {
-		line, err := a.until("\r\n")
-		if err != nil {
-			return 0, err
-		}
-		n, err := strconv.ParseInt(string(bytes.TrimSuffix(line, []byte("\r\n"))), 16, 64)
-		if err != nil {
-			return 0, err
-		}
-		if err := a.skip(n + 2); err != nil {
-			return 0, err
-		}
-		if n == 0 {
-			return total, nil
-		}
-		total += n
-	}
+	return io.Copy(io.Discard, res.Body)
 }
 
-// until returns what comes up to and with mark. It is valid until the next
-// read.
-func (a *answers) until(mark string) ([]byte, error) {
-	for {
-		if i := bytes.Index(a.have, []byte(mark)); i >= 0 {
-			head := a.have[:i+len(mark)]
-			a.have = a.have[len(head):]
-			return head, nil
-		}
-		n := copy(a.buf, a.have)
-		if n == len(a.buf) {
-			return nil, io.ErrShortBuffer
-		}
-		m, err := a.r.Read(a.buf[n:])
-		if m == 0 && err != nil {
-			return nil, err
-		}
-		a.have = a.buf[:n+m]
-	}
-}
-
-// skip reads n bytes.
-func (a *answers) skip(n int64) error {
-	k := min(n, int64(len(a.have)))
-	a.have = a.have[k:]
-	n -= k
-	for n > 0 {
-		m, err := a.r.Read(a.buf)
-		if m == 0 && err != nil {
-			return err
-		}
-		a.have = a.buf[:m]
-		k := min(n, int64(m))
-		a.have = a.have[k:]
-		n -= k
-	}
-	return nil
-}
-
-// header returns a field of a head, whose name is given in lower case.
-func header(head []byte, name string) (string, bool) {
-	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
-		k, v, ok := bytes.Cut(line, []byte(":"))
-		if ok && len(k) == len(name) && bytes.EqualFold(k, []byte(name)) {
-			return string(bytes.TrimSpace(v)), true
-		}
-	}
-	return "", false
-}
+var errStatus = errors.New("the answer is not 200")
 
 // choose returns an element of list.
 func choose[T any](list []T, r *rand.Rand) T { return list[r.IntN(len(list))] }
-
-// flat returns the elements of all lists.
-func flat(lists ...[]float64) []float64 { return slices.Concat(lists...) }

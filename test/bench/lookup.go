@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/store"
 )
 
 // asking says which numbers to look for in which store.
@@ -54,40 +50,43 @@ type asked struct {
 	Rows  []int     // of each page
 }
 
-// lookUp opens a store and looks for every call of each number.
-func lookUp(ctx context.Context, q asking, out *json.Encoder) (err error) {
+// lookUp opens a store and looks for every call of each number, and for the first
+// page of each question, every other time of the newest; all of it twice.
+func lookUp(ctx context.Context, q asking) (a asked, err error) {
 	began := time.Now()
-	st, err := store.Open(ctx, q.Store, store.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
+	var all, first []call.Query
+	for _, phone := range q.Numbers {
+		all = append(all, call.Query{Tenant: tenantID(), Where: call.Digits(phone)})
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	a := asked{Open: time.Since(began)}
-	if a.Took, a.Hits, err = callsOf(ctx, st, q.Numbers); err != nil {
-		return err
+	for i, x := range q.Questions {
+		first = append(first, call.Query{Tenant: tenantID(), Where: x.where(), Limit: pageRows, Reverse: i%2 == 1})
 	}
-	if a.Anew, _, err = callsOf(ctx, st, q.Numbers); err != nil {
-		return err
-	}
-	if a.First, a.Rows, err = firstPages(ctx, st, q.Questions); err != nil {
-		return err
-	}
-	if a.Page, _, err = firstPages(ctx, st, q.Questions); err != nil {
-		return err
-	}
-	return out.Encode(a)
+	err = withStore(ctx, q.Store, func(st call.Store) (err error) {
+		a.Open = time.Since(began)
+		for _, x := range []struct {
+			queries []call.Query
+			took    *[]float64
+			rows    *[]int
+		}{{all, &a.Took, &a.Hits}, {all, &a.Anew, &a.Hits}, {first, &a.First, &a.Rows}, {first, &a.Page, &a.Rows}} {
+			if *x.took, *x.rows, err = read(ctx, st, x.queries); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return a, err
 }
 
 // pageRows is how many rows a first page has.
 const pageRows = 1000
 
-// firstPages reads the first page of each question, every other time of the
-// newest, and returns the milliseconds that it took, and how many rows it had.
-func firstPages(ctx context.Context, st call.Reader, questions []question) (took []float64, rows []int, err error) {
-	for i, q := range questions {
+// read reads the rows of each query and returns the milliseconds that it took, and
+// how many there were.
+func read(ctx context.Context, st call.Reader, queries []call.Query) (took []float64, rows []int, err error) {
+	for _, q := range queries {
 		began := time.Now()
 		n := 0
-		for _, err := range st.Rows(ctx, call.Query{Tenant: tenantID(), Where: q.where(), Limit: pageRows, Reverse: i%2 == 1}) {
+		for _, err := range st.Rows(ctx, q) {
 			if err != nil {
 				return nil, nil, err
 			}
@@ -97,24 +96,6 @@ func firstPages(ctx context.Context, st call.Reader, questions []question) (took
 		rows = append(rows, n)
 	}
 	return took, rows, nil
-}
-
-// callsOf reads all calls of each number and returns the milliseconds that it
-// took, and how many there were.
-func callsOf(ctx context.Context, st call.Reader, numbers []string) (took []float64, hits []int, err error) {
-	for _, phone := range numbers {
-		began := time.Now()
-		n := 0
-		for _, err := range st.Rows(ctx, call.Query{Tenant: tenantID(), Where: call.Digits(phone)}) {
-			if err != nil {
-				return nil, nil, err
-			}
-			n++
-		}
-		took = append(took, milliseconds(time.Since(began)))
-		hits = append(hits, n)
-	}
-	return took, hits, nil
 }
 
 // numbers returns some of the numbers that were noted, and one that nobody has.

@@ -28,6 +28,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 func main() {
@@ -138,7 +140,7 @@ func (b *bench) end() time.Time {
 	return to
 }
 
-func (b *bench) house() *house { return &house{program: b.program, dir: b.dir + "/data"} }
+func (b *bench) house() *house { return b.newHouse("data") }
 
 func (b *bench) storeDir() string { return b.dir + "/data/store" }
 
@@ -156,7 +158,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	b.facts(ctx, began)
 	if b.program == "" {
 		b.program = b.dir + "/trunklog"
-		if err := b.step(ctx, "build", func(ctx context.Context) error { return build(ctx, "", b.program) }); err != nil {
+		if err := b.step(ctx, "build", func(ctx context.Context) error { return kit.Build(ctx, "", ".", b.program) }); err != nil {
 			return err
 		}
 	}
@@ -187,7 +189,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 
 // prepare makes the house and fills its store.
 func (b *bench) prepare(ctx context.Context) error {
-	if err := os.Mkdir(b.house().dir, 0o700); err != nil {
+	if err := os.Mkdir(b.house().Data, 0o700); err != nil {
 		return err
 	}
 	return b.step(ctx, "fill", b.measureFill)
@@ -199,15 +201,15 @@ func (b *bench) serve(ctx context.Context) error {
 	if err := h.settle(ctx); err != nil {
 		return err
 	}
-	token, err := h.token(ctx)
+	c, err := h.newClient(ctx, "bench", tenantName)
 	if err != nil {
 		return err
 	}
-	s, err := h.serve(ctx, token)
+	s, err := h.serve(ctx, c.Token)
 	if err != nil {
 		return err
 	}
-	defer s.proc.stop(syscall.SIGTERM)
+	defer func() { _ = s.Stop() }() // it may have been stopped
 	if rested, err := s.rest(ctx, 30*time.Second); err == nil {
 		b.report.note("After the rows had been written and the server was started again, it was let alone for %s, until it had nothing to do any more.", rested.Round(time.Second))
 	}
@@ -245,7 +247,13 @@ func (b *bench) step(ctx context.Context, name string, f func(context.Context) e
 	fmt.Fprintf(b.log, "%-10s %s\n", name, time.Since(began).Round(100*time.Millisecond))
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
-		b.report.note("Failed: %s.", strings.ReplaceAll(err.Error(), b.dir, "DIR"))
+		b.report.note("Failed: %s.", b.shown(err))
 	}
 	return err
 }
+
+// missing notes why something was not measured.
+func (b *bench) missing(work string, err error) { b.report.missing(work, b.shown(err)) }
+
+// shown is what an error says, without the name of a folder of this machine.
+func (b *bench) shown(err error) string { return strings.ReplaceAll(err.Error(), b.dir, "DIR") }

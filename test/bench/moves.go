@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/store"
 )
 
 // moveBy is by how much the second witness has a call begin later than the first.
@@ -33,39 +29,33 @@ type moved struct {
 }
 
 // move writes calls as an SBC tells them, then as Graph does, and walks over them.
-func move(ctx context.Context, q moving, out *json.Encoder) (err error) {
-	st, err := store.Open(ctx, q.Store, store.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	var m moved
-	if m.New, err = tell(ctx, st, q.Crowd, call.New, asSBC, nil); err != nil {
-		return err
-	}
-	var since call.Version
-	var from time.Time // behind all rows that have moved before the walk began
-	n := 0
-	begin := func() (err error) {
-		if m.Since == 0 && n >= q.Crowd.Rows-q.Since {
-			m.Since = q.Crowd.Rows - n
-			since, err = st.Latest(ctx, tenantID())
+func move(ctx context.Context, q moving) (m moved, err error) {
+	err = withStore(ctx, q.Store, func(st call.Store) (err error) {
+		if m.New, err = tell(ctx, st, q.Crowd, call.New, asSBC, nil); err != nil {
+			return err
 		}
-		return err
-	}
-	later := func(r *call.Row) {
-		asGraph(r)
-		if n++; m.Since == 0 && r.Start.After(from) {
-			from = r.Start
+		var since call.Version
+		var from time.Time // behind all rows that have moved before the walk began
+		n := 0
+		begin := func() (err error) {
+			if m.Since == 0 && n >= q.Crowd.Rows-q.Since {
+				m.Since = q.Crowd.Rows - n
+				since, err = st.Latest(ctx, tenantID())
+			}
+			return err
 		}
-	}
-	if m.Moved, err = tell(ctx, st, q.Crowd, call.Moved, later, begin); err != nil {
-		return err
-	}
-	if err := m.walk(ctx, st, since, from.Add(time.Microsecond), q.Rounds); err != nil {
-		return err
-	}
-	return out.Encode(m)
+		later := func(r *call.Row) {
+			asGraph(r)
+			if n++; m.Since == 0 && r.Start.After(from) {
+				from = r.Start
+			}
+		}
+		if m.Moved, err = tell(ctx, st, q.Crowd, call.Moved, later, begin); err != nil {
+			return err
+		}
+		return m.walk(ctx, st, since, from.Add(time.Microsecond), q.Rounds)
+	})
+	return m, err
 }
 
 // asSBC makes of a row what the record of an SBC says, which knows no users.

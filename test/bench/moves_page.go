@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"time"
 )
 
 // movedSince is how many rows have moved since a walk began.
@@ -39,21 +38,14 @@ func (b *bench) measureMoves(ctx context.Context) error {
 			{"page of 1,000, all on it moved since", number(median(m.With)), number(percentile(m.With, 99)), number(percentile(m.With, 100)), "–"},
 		},
 		note: "The SBC knows no users, and Graph has each call begin and end " + moveBy.String() + " later. Pages were read in turn by both walks, " + commas(int64(len(m.With))) + " each. That a row was new and has moved takes " +
-			number(perRow) + " bytes for as long as changes are kept. Processor time of the whole process: " + c.CPU.Round(100*time.Millisecond).String() + ", with making the rows up twice. Peak memory: " + mebibytes(c.Peak) + ".",
+			number(perRow) + " bytes for as long as changes are kept. " + c.note("making the rows up twice"),
 	})
 	return nil
 }
 
 // writeResult judges how many rows a second are moved.
 func (m *moved) writeResult(rows int) result {
-	perSec := func(took []float64) float64 {
-		var sum float64
-		for _, ms := range took {
-			sum += ms
-		}
-		return float64(rows) / sum * 1000
-	}
-	rate, fresh := perSec(m.Moved), perSec(m.New)
+	rate, fresh := float64(rows)/sum(m.Moved)*1000, float64(rows)/sum(m.New)*1000
 	return result{
 		work:      "a second witness moves every row by " + moveBy.String() + ", batches of 5,000, " + commas(int64(rows)) + " rows",
 		target:    "≥ 20,000 rows/s",

@@ -3,25 +3,20 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/gen"
-	"github.com/trunklog/trunklog/store"
+	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -56,7 +51,7 @@ type quarter struct {
 	secret string
 	pages  []string // paths of the good tenant's pages
 
-	store *admin.Store
+	store *socket.Store
 	hep   net.Conn   // over which the good tenant's calls are heard
 	calls []call.Row // that it makes, one after the other
 
@@ -66,7 +61,7 @@ type quarter struct {
 
 // measureNeighbours measures every abuse and writes the table.
 func (b *bench) measureNeighbours(ctx context.Context) error {
-	lines, err := b.neighbours(ctx, neighbourly{rows: min(b.rows, 500_000), tenants: 500, slice: 4 * b.slice}, nil)
+	lines, err := b.neighbours(ctx, neighbourly{rows: min(b.rows, 500_000), tenants: 500, slice: 4 * b.slice})
 	b.report.figures(figures{
 		title:   "Neighbours: what a good tenant gets while another, or a stranger, does the worst",
 		columns: []string{"abuse", "page p50", "page p99", "times calm", "POST p99", "times calm", "hear to row p99", "times calm", "token p99", "refused", "attempts"},
@@ -76,8 +71,8 @@ func (b *bench) measureNeighbours(ctx context.Context) error {
 	return err
 }
 
-// neighbours measures the abuses that are wanted, all if only is nil.
-func (b *bench) neighbours(ctx context.Context, n neighbourly, only func(name string) bool) (lines [][]string, err error) {
+// neighbours measures the abuses and returns the lines of their table.
+func (b *bench) neighbours(ctx context.Context, n neighbourly) (lines [][]string, err error) {
 	q, err := b.newQuarter(ctx, n)
 	if err != nil {
 		return nil, err
@@ -87,9 +82,6 @@ func (b *bench) neighbours(ctx context.Context, n neighbourly, only func(name st
 		return nil, err
 	}
 	for _, a := range abuses {
-		if only != nil && !only(a.name) {
-			continue
-		}
 		calm, err := q.measure(ctx, n.slice)
 		if err != nil {
 			return lines, err
@@ -166,8 +158,8 @@ func (q *quarter) judge(name string, all ...good) error {
 		}
 	}
 	select {
-	case <-q.server.proc.ended:
-		return fmt.Errorf("%s: the server has stopped: %w", name, q.server.proc.wait())
+	case <-q.server.Gone:
+		return fmt.Errorf("%s: the server has stopped: %w", name, q.server.Wait(context.Background()))
 	default:
 		return nil
 	}
@@ -175,42 +167,30 @@ func (q *quarter) judge(name string, all ...good) error {
 
 // newQuarter fills a store for the neighbours and starts a server on it.
 func (b *bench) newQuarter(ctx context.Context, n neighbourly) (*quarter, error) {
-	q := &quarter{house: &house{program: b.program, dir: filepath.Join(b.dir, "neighbours")}}
-	if err := os.Mkdir(q.house.dir, 0o700); err != nil {
+	q := &quarter{house: b.newHouse("neighbours")}
+	if err := os.Mkdir(q.house.Data, 0o700); err != nil {
 		return nil, err
 	}
 	if err := q.fill(ctx, n); err != nil {
 		return nil, err
 	}
-	type newClient struct{ TenantID, ClientID, ClientSecret string }
-	tokens := map[string]string{}
-	for _, c := range []struct{ name, tenant, role string }{
-		{"reader", "good", "CallRecords.Read.All"},
-		{"pusher", "good", "CallRecords.Ingest"},
-		{"bad-reader", "bad", "CallRecords.Read.All"},
-		{"bad-pusher", "bad", "CallRecords.Ingest"},
+	for _, c := range []struct {
+		name, tenant, role string
+		token              *string
+	}{
+		{"reader", "good", "CallRecords.Read.All", &q.reader},
+		{"pusher", "good", "CallRecords.Ingest", &q.pusher},
+		{"bad-reader", "bad", "CallRecords.Read.All", &q.street.Reader},
+		{"bad-pusher", "bad", "CallRecords.Ingest", &q.street.Pusher},
 	} {
-		out, err := q.house.do(ctx, "client", "create", c.name, "--tenant", c.tenant, "--role", c.role, "-o", "json")
+		made, err := q.house.newClient(ctx, c.name, c.tenant, "--role", c.role)
 		if err != nil {
 			return nil, err
 		}
-		var made newClient
-		if err := json.Unmarshal(out, &made); err != nil {
-			return nil, err
-		}
-		file := filepath.Join(q.house.dir, c.name)
-		if err := os.WriteFile(file, []byte(made.ClientSecret), 0o600); err != nil {
-			return nil, err
-		}
-		if out, err = q.house.do(ctx, "token", "--tenant", c.tenant, "--client", made.ClientID, "--secret-file", file); err != nil {
-			return nil, err
-		}
-		tokens[c.name] = string(bytes.TrimSpace(out))
-		if c.name == "reader" {
+		if *c.token = made.Token; c.name == "reader" {
 			q.street.Tenant, q.street.Client, q.secret = made.TenantID, made.ClientID, made.ClientSecret
 		}
 	}
-	q.reader, q.pusher = tokens["reader"], tokens["pusher"]
 	if err := q.open(ctx, b); err != nil {
 		return nil, err
 	}
@@ -219,7 +199,6 @@ func (b *bench) newQuarter(ctx context.Context, n neighbourly) (*quarter, error)
 		q.pages = append(q.pages, pagePath(from.Add(to.Sub(from)/48*time.Duration(i)), to, 0))
 	}
 	q.street.HTTP, q.street.HTTPS = q.server.http, q.server.https
-	q.street.Reader, q.street.Pusher = tokens["bad-reader"], tokens["bad-pusher"]
 	q.street.Page, q.street.Rows = pagePath(from, to, 0), string(rowsOf(0, 5_000))
 	_, err := q.server.rest(ctx, 30*time.Second)
 	return q, err
@@ -227,13 +206,13 @@ func (b *bench) newQuarter(ctx context.Context, n neighbourly) (*quarter, error)
 
 // open starts the server, which hears calls of both tenants.
 func (q *quarter) open(ctx context.Context, b *bench) (err error) {
-	good, err := freeAddr()
+	addrs, release, err := reserve(2)
 	if err != nil {
 		return err
 	}
-	if q.street.HEP, err = freeAddr(); err != nil {
-		return err
-	}
+	defer release()
+	good := addrs[0]
+	q.street.HEP = addrs[1]
 	if q.server, err = q.house.serve(ctx, q.reader, "--rate-limit", "0",
 		"--source", "good=hep+tcp://"+good+"?tenant=good", "--source", "bad=hep+tcp://"+q.street.HEP+"?tenant=bad"); err != nil {
 		return err
@@ -257,7 +236,7 @@ func (q *quarter) close() {
 	if q.store != nil {
 		_ = q.store.Close()
 	}
-	q.server.proc.stop(syscall.SIGTERM)
+	_ = q.server.Stop()
 }
 
 // hear lets a call be heard and waits for its row; it returns why there is none.
@@ -289,44 +268,36 @@ func (q *quarter) hear(ctx context.Context) string {
 }
 
 // fill writes the tenants and their rows.
-func (q *quarter) fill(ctx context.Context, n neighbourly) (err error) {
-	st, err := store.Open(ctx, "pebble:"+filepath.Join(q.house.dir, "store"), store.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	all, err := tenant.Open(ctx, st, time.Now)
-	if err != nil {
-		return err
-	}
-	for i := range n.tenants + 2 {
-		t := tenant.Tenant{ID: call.NameGUID("neighbour", fmt.Sprint(i)), Name: fmt.Sprintf("tenant-%d", i), Trunks: []string{fmt.Sprintf("sbc%d.neighbours.test", i)}}
-		switch i {
-		case 0:
-			t.ID, t.Name = tenantID(), "good"
-		case 1:
-			t.ID, t.Name = badTenant, "bad"
-		}
-		if err := all.Add(ctx, t); err != nil {
+func (q *quarter) fill(ctx context.Context, n neighbourly) error {
+	return withStore(ctx, "pebble:"+filepath.Join(q.house.Data, "store"), func(st call.Store) error {
+		all, err := tenant.Open(ctx, st, time.Now)
+		if err != nil {
 			return err
 		}
-	}
-	from, to := (crowd{Rows: n.rows}).span()
-	for _, id := range []call.GUID{tenantID(), badTenant} {
-		var batch []call.Row
-		for r := range gen.Rows(gen.Config{Rows: n.rows, Seed: 1, From: from, To: to, Tenant: id, Users: 100}) {
-			if batch = append(batch, r.Clone()); len(batch) == batchRows {
+		for i := range n.tenants + 2 {
+			t := tenant.Tenant{ID: call.NameGUID("neighbour", fmt.Sprint(i)), Name: fmt.Sprintf("tenant-%d", i), Trunks: []string{fmt.Sprintf("sbc%d.neighbours.test", i)}}
+			switch i {
+			case 0:
+				t.ID, t.Name = tenantID(), "good"
+			case 1:
+				t.ID, t.Name = badTenant, "bad"
+			}
+			if err := all.Add(ctx, t); err != nil {
+				return err
+			}
+		}
+		for batch := range (crowd{Rows: n.rows, Users: 100, Seed: 1}).batches() {
+			for _, id := range []call.GUID{tenantID(), badTenant} {
+				for i := range batch {
+					batch[i].Tenant = id
+				}
 				if _, err := st.Write(ctx, call.Batch{Rows: batch}); err != nil {
 					return err
 				}
-				batch = batch[:0]
 			}
 		}
-		if _, err := st.Write(ctx, call.Batch{Rows: batch}); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // rowsOf returns calls as JSON lines: count of them from the n-th on.
@@ -341,23 +312,15 @@ func rowsOf(n, count int) []byte {
 }
 
 // measure lets the good tenant do what it does for a while.
-func (q *quarter) measure(ctx context.Context, d time.Duration) (good, error) {
-	var g good
+func (q *quarter) measure(ctx context.Context, d time.Duration) (g good, _ error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	client := func() *http.Client {
-		t := &http.Transport{TLSClientConfig: q.server.tls, DisableCompression: true}
-		context.AfterFunc(ctx, t.CloseIdleConnections)
-		return &http.Client{Transport: t, Timeout: 30 * time.Second}
-	}
 	var all sync.WaitGroup
-	every := func(pause time.Duration, took *[]float64, name string, request func(n int) *http.Request) {
+	every := func(pause time.Duration, took *[]float64, name string, do func(n int) (why string)) {
 		all.Go(func() {
-			c := client()
-			defer c.CloseIdleConnections()
 			for n := 0; ctx.Err() == nil; n++ {
 				began := time.Now()
-				why := ask(c, request(n))
+				why := do(n)
 				ms := milliseconds(time.Since(began))
 				q.mu.Lock()
 				if *took = append(*took, ms); why != "" {
@@ -371,41 +334,31 @@ func (q *quarter) measure(ctx context.Context, d time.Duration) (good, error) {
 			}
 		})
 	}
-	all.Go(func() {
-		for ctx.Err() == nil {
-			began := time.Now()
-			why := q.hear(context.WithoutCancel(ctx))
-			ms := milliseconds(time.Since(began))
-			q.mu.Lock()
-			if g.heard = append(g.heard, ms); why != "" {
-				g.refused = append(g.refused, "a call: "+why)
-			}
-			q.mu.Unlock()
-			select {
-			case <-time.After(20 * time.Millisecond):
-			case <-ctx.Done():
-			}
-		}
-	})
+	client := func() *http.Client { // of its own, as its connections are
+		t := &http.Transport{TLSClientConfig: q.server.tls, DisableCompression: true}
+		return &http.Client{Transport: t, Timeout: 30 * time.Second}
+	}
+	reading, posting, asking := client(), client(), client()
+	for _, c := range []*http.Client{reading, posting, asking} {
+		defer c.CloseIdleConnections()
+	}
 	root := "https://" + q.server.https
-	every(5*time.Millisecond, &g.page, "a page", func(n int) *http.Request {
+	every(20*time.Millisecond, &g.heard, "a call", func(int) string { return q.hear(context.WithoutCancel(ctx)) })
+	every(5*time.Millisecond, &g.page, "a page", func(n int) string {
 		r, _ := http.NewRequest(http.MethodGet, root+q.pages[n%len(q.pages)], http.NoBody) //nolint:noctx // it has a time limit
 		r.Header.Set("Authorization", "Bearer "+q.reader)
 		r.Header.Set("Accept-Encoding", "gzip")
-		return r
+		return ask(reading, r)
 	})
-	every(20*time.Millisecond, &g.post, "a POST", func(int) *http.Request {
-		q.mu.Lock()
-		q.rows += 100
-		n := 1_000_000 + q.rows
-		q.mu.Unlock()
-		r, _ := http.NewRequest(http.MethodPost, root+"/ingest/v1/calls", bytes.NewReader(rowsOf(n, 100))) //nolint:noctx // it has a time limit
+	every(20*time.Millisecond, &g.post, "a POST", func(int) string {
+		q.rows += 100                                                                                                     // nobody else counts them
+		r, _ := http.NewRequest(http.MethodPost, root+"/ingest/v1/calls", bytes.NewReader(rowsOf(1_000_000+q.rows, 100))) //nolint:noctx // it has a time limit
 		r.Header.Set("Authorization", "Bearer "+q.pusher)
 		r.Header.Set("Content-Type", "application/x-ndjson")
-		return r
+		return ask(posting, r)
 	})
-	every(200*time.Millisecond, &g.token, "a token", func(int) *http.Request {
-		return tokenRequest(root, q.street.Tenant, q.street.Client, q.secret)
+	every(200*time.Millisecond, &g.token, "a token", func(int) string {
+		return ask(asking, tokenRequest(root, q.street.Tenant, q.street.Client, q.secret))
 	})
 	all.Wait()
 	return g, nil

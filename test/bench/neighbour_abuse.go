@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -77,7 +76,7 @@ type abuser struct {
 }
 
 // abuseNow does it, in a process of its own that gives way to all others.
-func abuseNow(ctx context.Context, q abuse, out *json.Encoder) error {
+func abuseNow(ctx context.Context, q abuse) (attempts, error) {
 	giveWay()
 	ctx, cancel := context.WithTimeout(ctx, q.For)
 	defer cancel()
@@ -110,9 +109,9 @@ func abuseNow(ctx context.Context, q abuse, out *json.Encoder) error {
 	}
 	all.Wait()
 	if made.Load() == 0 {
-		return fmt.Errorf("there is no abuse %q", q.Name)
+		return attempts{}, fmt.Errorf("there is no abuse %q", q.Name)
 	}
-	return out.Encode(attempts{made.Load(), failed.Load()})
+	return attempts{made.Load(), failed.Load()}, nil
 }
 
 func (a *abuser) send(ctx context.Context, method, path, token string, body io.Reader, header ...string) bool {

@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"io"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestNeighbours does every abuse for a short while to the real server: the good
@@ -14,15 +15,11 @@ import (
 // stops. How long all takes is printed, and judged by limits that are generous:
 // the machine may have other things to do. 'make bench' measures it.
 func TestNeighbours(t *testing.T) {
-	tmp := t.TempDir()
-	b := &bench{config: config{tmp: tmp}, report: &report{}, log: io.Discard, dir: tmp}
-	b.program = filepath.Join(tmp, "trunklog")
+	notInAHurry(t, "17 abuses take a minute")
+	b := &bench{config: config{program: kit.Program(t)}, report: &report{}, log: io.Discard, dir: t.TempDir()}
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
-	if err := build(ctx, "", b.program); err != nil {
-		t.Fatal(err)
-	}
-	lines, err := b.neighbours(ctx, neighbourly{rows: 100_000, tenants: 100, slice: time.Second}, nil)
+	lines, err := b.neighbours(ctx, neighbourly{rows: 100_000, tenants: 100, slice: time.Second})
 	for _, l := range lines {
 		t.Log(strings.Join(l, " | "))
 	}

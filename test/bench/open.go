@@ -1,6 +1,9 @@
 package main
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // measureOpen stops the server cleanly and starts it again, several times, and
 // once with nothing of the store in memory. It leaves it stopped.
@@ -10,18 +13,19 @@ func (b *bench) measureOpen(ctx context.Context, h *house, s *server) error {
 	raw := figures{title: "From the start of the process to its first page, after a clean stop", columns: []string{"", "by round, ms"}}
 	var coldly string
 	for round := range b.rounds + 1 {
-		took, err := s.stop()
-		if err != nil {
+		began := time.Now()
+		if err := s.Stop(); err != nil {
 			return err
 		}
-		stops = append(stops, milliseconds(took))
+		stops = append(stops, milliseconds(time.Since(began)))
 		last := round == b.rounds
 		if last {
 			if err := forget(b.storeDir()); err != nil {
-				b.report.missing("opening with nothing of the store in memory", err.Error())
+				b.missing("opening with nothing of the store in memory", err)
 				break
 			}
 		}
+		var err error
 		if s, err = h.serve(ctx, token); err != nil {
 			return err
 		}
@@ -29,7 +33,7 @@ func (b *bench) measureOpen(ctx context.Context, h *house, s *server) error {
 		if last {
 			raw.lines = append(raw.lines, []string{"nothing of the store in memory", number(ready)})
 			coldly = "; " + number(ready) + " ms with nothing of it in memory"
-			if _, err := s.stop(); err != nil {
+			if err := s.Stop(); err != nil {
 				return err
 			}
 			break

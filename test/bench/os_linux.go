@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -110,7 +111,7 @@ func giveWay() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19) }
 
 // machine describes the machine that dir is on.
 func machine(dir string) [][2]string {
-	facts := [][2]string{{"processor", processor()}, {"memory", memory()}, {"disk", disk(dir)}}
+	facts := [][2]string{{"processor", fmt.Sprintf("%d ×%s", runtime.NumCPU(), strings.TrimPrefix(valueOf("/proc/cpuinfo", "model name"), ":"))}, {"memory", memory()}, {"disk", disk(dir)}}
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	// What distributions and clouds append to the version may name a machine.
 	version, _, _ := strings.Cut(strings.TrimSpace(string(release)), "-")
@@ -127,21 +128,6 @@ func valueOf(file, key string) string {
 		}
 	}
 	return ""
-}
-
-func processor() string {
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	n, model := 0, ""
-	for line := range strings.Lines(string(b)) {
-		k, v, _ := strings.Cut(line, ":")
-		switch strings.TrimSpace(k) {
-		case "processor":
-			n++
-		case "model name":
-			model = strings.TrimSpace(v)
-		}
-	}
-	return fmt.Sprintf("%d × %s", n, model)
 }
 
 func memory() string {

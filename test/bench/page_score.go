@@ -6,20 +6,12 @@ import (
 	"time"
 )
 
-// An asker is a client: it asks a target for pages and says how many it got a second, what the
-// two percentiles of the milliseconds are, and how many bytes a page has, if it
-// knows.
-type asker struct {
-	name string
-	ask  func(ctx context.Context, l load, t target) (score, error)
-}
-
 // A score is what a target has achieved in one round.
 type score struct {
 	rate     float64 // pages a second
 	p50, p99 float64 // milliseconds
 	cpu      float64 // milliseconds of the server's processor time for a page
-	size     float64 // bytes of a page; 0 if not known
+	size     float64 // bytes of a page
 }
 
 func (s score) pages() float64     { return s.rate }
@@ -27,75 +19,43 @@ func (s score) middle() float64    { return s.p50 }
 func (s score) tail() float64      { return s.p99 }
 func (s score) processor() float64 { return s.cpu }
 
-// own is the client of this harness.
-func own(ctx context.Context, l load, t target) (score, error) {
-	tally, err := l.run(ctx, t)
-	if err != nil {
-		return score{}, err
-	}
-	return score{rate: tally.rate(), p50: median(tally.took), p99: percentile(tally.took, 99), size: tally.size()}, nil
-}
-
-// askers returns the clients for a mode.
-func (b *bench) askers(m mode) []asker {
-	all := []asker{{"this harness's client", own}}
-	path, err := installed("wrk")
-	switch {
-	case m.secure:
-	case err != nil:
-		b.report.missing("what wrk sees of pages, "+m.name, err.Error())
-	default:
-		all = append(all, asker{"wrk", func(ctx context.Context, l load, t target) (s score, err error) {
-			s.rate, s.p50, s.p99, err = l.runWrk(ctx, path, b.dir, t)
-			return s, err
-		}})
-	}
-	return all
-}
-
-// measureMode puts the targets under load in turn, round by round, by each
-// client.
+// measureMode puts the targets under load in turn, round by round.
 func (b *bench) measureMode(ctx context.Context, m mode, targets []target) error {
 	rounds := b.rounds
 	if m.goal == "" {
 		rounds = rounds/2 + 1
 	}
-	for _, client := range b.askers(m) {
-		scores := make(map[string][]score)
-		for round := range rounds {
-			for _, t := range targets {
-				s, err := b.score(ctx, client, uint64(round), t)
-				if err != nil {
-					return fmt.Errorf("pages, %s: %w", m.name, err)
-				}
-				scores[t.name] = append(scores[t.name], s)
-			}
-		}
-		raw := figures{title: "Pages of 1,000 rows, " + m.name + ", by " + client.name, columns: []string{"", "pages/s by round", "p50 by round, ms", "p99 by round, ms", "server's processor time for a page, ms", "body, bytes"}}
+	scores := make(map[string][]score)
+	for round := range rounds {
 		for _, t := range targets {
-			list := func(f func(score) float64) string { return list(each(scores[t.name], f)) }
-			size := ""
-			if n := scores[t.name][0].size; n > 0 {
-				size = commas(int64(n))
+			s, err := b.score(ctx, uint64(round), t)
+			if err != nil {
+				return fmt.Errorf("pages, %s: %w", m.name, err)
 			}
-			raw.lines = append(raw.lines, []string{t.name, list(score.pages), list(score.middle), list(score.tail), list(score.processor), dash(size)})
+			scores[t.name] = append(scores[t.name], s)
 		}
-		b.report.figures(raw)
-		b.report.add(pageResult(m, b.clients, client.name, scores))
 	}
+	raw := figures{title: "Pages of 1,000 rows, " + m.name + ", by this harness's client", columns: []string{"", "pages/s by round", "p50 by round, ms", "p99 by round, ms", "server's processor time for a page, ms", "body, bytes"}}
+	for _, t := range targets {
+		list := func(f func(score) float64) string { return list(each(scores[t.name], f)) }
+		raw.lines = append(raw.lines, []string{t.name, list(score.pages), list(score.middle), list(score.tail), list(score.processor), commas(int64(scores[t.name][0].size))})
+	}
+	b.report.figures(raw)
+	b.report.add(pageResult(m, b.clients, scores))
 	return nil
 }
 
 // score puts one target under load once.
-func (b *bench) score(ctx context.Context, client asker, round uint64, t target) (score, error) {
+func (b *bench) score(ctx context.Context, round uint64, t target) (score, error) {
 	before, _ := processorTime(t.pid) // 0 where it cannot be told
 	began := time.Now()
-	s, err := client.ask(ctx, load{b.clients, b.slice, b.seed + round}, t)
+	all, err := load{b.clients, b.slice, b.seed + round}.run(ctx, t)
 	if err != nil {
 		return score{}, err
 	}
 	seconds := time.Since(began).Seconds()
 	after, _ := processorTime(t.pid)
+	s := score{rate: all.rate(), p50: median(all.took), p99: percentile(all.took, 99), size: all.size()}
 	s.cpu = max((after-before).Seconds(), 0) * 1000 / (s.rate * seconds)
 	return s, nil
 }
@@ -110,10 +70,10 @@ func each[T any](list []T, f func(T) float64) []float64 {
 }
 
 // pageResult compares trunklog with each yardstick.
-func pageResult(m mode, clients int, by string, scores map[string][]score) result {
+func pageResult(m mode, clients int, scores map[string][]score) result {
 	mine := each(scores["trunklog"], score.pages)
 	r := result{
-		work:     fmt.Sprintf("1,000-row page, random start, %d connections of %s, %s", clients, by, m.name),
+		work:     fmt.Sprintf("1,000-row page, random start, %d connections of this harness's client, %s", clients, m.name),
 		target:   m.goal,
 		measured: span(mine, "pages/s") + "; p50 " + number(median(each(scores["trunklog"], score.middle))) + " ms, p99 " + number(median(each(scores["trunklog"], score.tail))) + " ms",
 		met:      noClaim,

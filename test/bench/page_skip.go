@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -23,7 +24,7 @@ func (b *bench) measureSkip(ctx context.Context, s *server) error {
 			return err
 		}
 		f, d, err := b.skipRound(c, s, from, to, skip)
-		if err = closing(err, c.conn.Close()); err != nil {
+		if err = errors.Join(err, c.conn.Close()); err != nil {
 			return fmt.Errorf("$skip=%d: %w", skip, err)
 		}
 		first = append(first, median(f))

@@ -36,13 +36,13 @@ func (b *bench) measurePostgres(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		b.report.missing("PostgreSQL", err.Error())
+		b.missing("PostgreSQL", err)
 		return nil
 	}
 	defer p.stop()
 	out := besides{version: p.version(ctx), rows: min(b.postgresRows, b.rows)}
 	c := crowd{Rows: out.rows, Users: b.users, Seed: b.seed}
-	filled, err := p.copyRows(ctx, c, max(out.rows/20/batchRows*batchRows, batchRows))
+	filled, err := p.copyRows(ctx, c, max(out.rows/20/batchRows, 1))
 	if err != nil {
 		return err
 	}
@@ -53,11 +53,9 @@ func (b *bench) measurePostgres(ctx context.Context) error {
 	out.rates, out.perRow = filled.rates, float64(bytes)/float64(out.rows)
 	out.skip = int64(min(deep, out.rows*5/6))
 	from, _ := c.span()
-	took, err := p.offsets(ctx, from, []int64{0, out.skip}, 9)
-	if err != nil {
+	if out.first, out.far, err = p.offsets(ctx, from, out.skip, 9); err != nil {
 		return err
 	}
-	out.first, out.far = took[0], took[out.skip]
 	length := max(2*b.slice.Truncate(time.Second), time.Second)
 	if out.singles, err = p.inserts(ctx, 64, length); err != nil {
 		return err

@@ -19,11 +19,11 @@ func (b *bench) facts(ctx context.Context, now time.Time) {
 	b.report.fact("load of the machine before the run", busy())
 	b.report.fact("trunklog", commit(ctx)+", "+runtime.Version())
 	b.report.fact("nginx", nginxVersion(ctx)+", a worker per core, sendfile, gzip_static")
-	b.report.fact("command", "`"+strings.Join(append([]string{"go run ./test/bench"}, b.shown()...), " ")+"`")
+	b.report.fact("command", "`"+strings.Join(append([]string{"go run ./test/bench"}, b.arguments()...), " ")+"`")
 }
 
-// shown returns the arguments without what only names places on this machine.
-func (b *bench) shown() []string {
+// arguments returns those of the command without what only names places on this machine.
+func (b *bench) arguments() []string {
 	var out []string
 	for _, a := range b.args {
 		if strings.Contains(a, "/") {
@@ -69,6 +69,3 @@ func (b *bench) writePage() (err error) {
 	}
 	return errors.Join(b.report.write(f), f.Close())
 }
-
-// closing returns what failed first.
-func closing(err, closeErr error) error { return errors.Join(err, closeErr) }

@@ -2,12 +2,10 @@ package main
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"github.com/trunklog/trunklog/test/kit"
+)
 
 func TestReport(t *testing.T) {
 	var r report
@@ -22,19 +20,7 @@ func TestReport(t *testing.T) {
 	if err := r.write(&got); err != nil {
 		t.Fatal(err)
 	}
-	const golden = "testdata/report.md"
-	if *update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("got\n%s\nwant\n%s", &got, want)
-	}
+	kit.Golden(t, "testdata/report.md", got.Bytes())
 }
 
 func TestPageResult(t *testing.T) {
@@ -45,14 +31,14 @@ func TestPageResult(t *testing.T) {
 		}
 		return s
 	}
-	r := pageResult(m, 8, "wrk", map[string][]score{"trunklog": of(50, 60, 70), netHTTP: of(100, 100, 100), nginxName: of(200, 200, 100)})
+	r := pageResult(m, 8, map[string][]score{"trunklog": of(50, 60, 70), netHTTP: of(100, 100, 100), nginxName: of(200, 200, 100)})
 	if want := "60.0 % of net/http; 30.0 % of nginx"; r.share != want {
 		t.Errorf("the share is %q, want %q", r.share, want)
 	}
 	if want := verdict("first yes, then **no**"); r.met != want {
 		t.Errorf("met: %q, want %q", r.met, want)
 	}
-	if r := pageResult(m, 8, "wrk", map[string][]score{"trunklog": of(50)}); r.met != noClaim || r.yardstick != "" {
+	if r := pageResult(m, 8, map[string][]score{"trunklog": of(50)}); r.met != noClaim || r.yardstick != "" {
 		t.Errorf("without a yardstick: met %q by %q", r.met, r.yardstick)
 	}
 }

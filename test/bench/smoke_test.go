@@ -4,22 +4,26 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestSmoke makes a whole run with few rows and little time, so that the
-// harness does not rot. Its figures mean nothing.
+// harness does not rot. Its figures mean nothing. TestNeighbours has the rest.
 func TestSmoke(t *testing.T) {
+	notInAHurry(t, "a whole run takes a minute")
 	tmp := t.TempDir()
 	out := filepath.Join(tmp, "benchmarks.md")
 	c, err := parse([]string{
 		"-rows", "12000", "-postgres-rows", "10000", "-import-rows", "5000", "-move-rows", "20000", "-upgrade-rows", "5000", "-calls", "300", "-users", "50",
+		"-only", strings.Join(slices.DeleteFunc(steps(), func(s string) bool { return s == "neighbours" }), ","), "-program", kit.Program(t),
 		"-rounds", "1", "-slice", "100ms", "-tmp", tmp, "-out", out, "-timeout", "8m",
 	}, os.Stderr)
 	if err != nil {
@@ -57,7 +61,15 @@ func TestSmoke(t *testing.T) {
 		t.Errorf("%v was left behind, %v", left, err)
 	}
 	if !strings.Contains(string(page), "`db upgrade` of a store of the first release, 5,000 rows") {
-		missing(t, fmt.Errorf("the upgrade is left out: %v", b.report.notes))
+		kit.Missing(t, "the upgrade is left out: %v", b.report.notes)
+	}
+}
+
+// notInAHurry leaves a test out under -short.
+func notInAHurry(t *testing.T, why string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("short: " + why)
 	}
 }
 

@@ -55,32 +55,24 @@ func perSecond(n int64, d time.Duration) float64 {
 // number writes v with three significant digits or as a whole number with
 // commas, whichever has more digits.
 func number(v float64) string {
-	switch a := math.Abs(v); {
-	case a >= 99.95:
-		return commas(int64(math.Round(v)))
-	case a >= 9.995:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	case a >= 0.9995:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	default:
-		return strconv.FormatFloat(v, 'f', 3, 64)
+	digits := 3
+	for _, edge := range []float64{0.9995, 9.995, 99.95} {
+		if math.Abs(v) >= edge {
+			digits--
+		}
 	}
+	if digits == 0 {
+		return commas(int64(math.Round(v)))
+	}
+	return strconv.FormatFloat(v, 'f', digits, 64)
 }
 
 func commas(n int64) string {
 	s := strconv.FormatInt(n, 10)
-	sign := ""
-	if n < 0 {
-		sign, s = "-", s[1:]
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
 	}
-	var parts []string
-	for len(s) > 3 {
-		parts = append(parts, s[len(s)-3:])
-		s = s[:len(s)-3]
-	}
-	parts = append(parts, s)
-	slices.Reverse(parts)
-	return sign + strings.Join(parts, ",")
+	return s
 }
 
 // span writes the median of v with its least and greatest value.
@@ -99,6 +91,14 @@ func percent(share float64) string {
 		return "–"
 	}
 	return number(share*100) + " %"
+}
+
+// sum adds v up.
+func sum(v []float64) (all float64) {
+	for _, x := range v {
+		all += x
+	}
+	return all
 }
 
 // floats returns the numbers of v.

@@ -10,70 +10,53 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
-// A house is a data folder with one tenant, and a client that may read.
-type house struct {
-	program string // path of trunklog
-	dir     string
-	client  struct {
-		TenantID     string `json:"tenantId"`
-		ClientID     string `json:"clientId"`
-		ClientSecret string `json:"clientSecret"`
-	}
+// A house is a data folder with one tenant.
+type house struct{ kit.House }
+
+// newHouse is one in a folder below the run's own.
+func (b *bench) newHouse(name string) *house {
+	return &house{kit.House{Program: b.program, Data: filepath.Join(b.dir, name)}}
 }
 
 const tenantName = "contoso"
 
-// build compiles the trunklog whose source is in dir, or here if that is empty, as
-// it is released.
-func build(ctx context.Context, dir, path string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "github.com/trunklog/trunklog") //nolint:gosec // what to run is ours
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building trunklog: %w: %s", err, out)
-	}
-	return nil
-}
-
-// settle makes what is needed in a data folder.
+// settle makes the tenant.
 func (h *house) settle(ctx context.Context) error {
-	_, err := h.do(ctx, "tenant", "add", tenantName, "--id", tenantID().String(), "--trunk", "*.contoso.com")
-	if err != nil {
-		return err
-	}
-	out, err := h.do(ctx, "client", "create", "bench", "--tenant", tenantName, "-o", "json")
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(out, &h.client); err != nil {
-		return fmt.Errorf("client create: %w", err)
-	}
-	return nil
+	_, err := h.Do(ctx, "tenant", "add", tenantName, "--id", tenantID().String(), "--trunk", "*.contoso.com")
+	return err
 }
 
-// do runs a command in the house.
-func (h *house) do(ctx context.Context, args ...string) ([]byte, error) {
-	return output(ctx, h.program, append(args, "--data", h.dir)...)
-}
+// A credential is a new client's, with a token that it got.
+type credential struct{ TenantID, ClientID, ClientSecret, Token string }
 
-func (h *house) token(ctx context.Context) (string, error) {
-	secret := filepath.Join(h.dir, "bench-secret")
-	if err := os.WriteFile(secret, []byte(h.client.ClientSecret), 0o600); err != nil {
-		return "", err
+// newClient makes a client of a tenant.
+func (h *house) newClient(ctx context.Context, name, tenant string, flags ...string) (c credential, err error) {
+	out, err := h.Do(ctx, append([]string{"client", "create", name, "--tenant", tenant, "-o", "json"}, flags...)...)
+	if err != nil {
+		return c, err
 	}
-	out, err := h.do(ctx, "token", "--tenant", tenantName, "--client", h.client.ClientID, "--secret-file", secret)
-	return strings.TrimSpace(string(out)), err
+	if err := json.Unmarshal(out, &c); err != nil {
+		return c, fmt.Errorf("client create: %w", err)
+	}
+	secret := filepath.Join(h.Data, name)
+	if err := os.WriteFile(secret, []byte(c.ClientSecret), 0o600); err != nil {
+		return c, err
+	}
+	out, err = h.Do(ctx, "token", "--tenant", tenant, "--client", c.ClientID, "--secret-file", secret)
+	c.Token = strings.TrimSpace(string(out))
+	return c, err
 }
 
 // A server is a running trunklog.
 type server struct {
-	proc        *process
+	*kit.Server
 	http, https string // addresses
 	token       string
 	tls         *tls.Config
@@ -81,35 +64,35 @@ type server struct {
 }
 
 // serve starts the house's server and waits for its first page.
-func (h *house) serve(ctx context.Context, token string, more ...string) (*server, error) {
-	s := &server{token: token}
-	var err error
-	if s.http, err = freeAddr(); err != nil {
+func (h *house) serve(ctx context.Context, token string, more ...string) (_ *server, err error) {
+	addrs, release, err := reserve(1)
+	if err != nil {
 		return nil, err
 	}
-	if s.https, err = freeAddr(); err != nil {
-		return nil, err
-	}
+	defer release() // the server has it then
+	s := &server{token: token, http: addrs[0]}
 	began := time.Now()
-	args := append([]string{"serve", "--data", h.dir, "--listen", s.https, "--listen-http", s.http, "--keep", "forever", "--log-format", "json"}, more...)
-	s.proc, err = startProcess(ctx, h.program, args...)
-	if err != nil {
+	if s.Server, err = h.Serve(ctx, "", append([]string{"--listen-http", s.http, "--keep", "forever", "--log-format", "json"}, more...)...); err != nil {
 		return nil, err
 	}
+	s.https = s.Address
 	from, to := (crowd{Rows: 1}).span()
-	err = s.proc.poll(ctx, 2*time.Minute, func() error {
-		_, err := s.get(ctx, pagePath(from, to, 0), false)
-		return err
-	})
-	if err == nil {
+	if _, err = s.get(ctx, pagePath(from, to, 0), false); err == nil {
 		s.ready = time.Since(began)
-		s.tls, err = trusting(filepath.Join(h.dir, "tls", "ca.pem"))
+		s.tls, err = trusting(h.CA())
 	}
 	if err != nil {
-		s.proc.stop(syscall.SIGTERM)
+		_ = s.Stop()
 		return nil, err
 	}
 	return s, nil
+}
+
+// trusting returns a configuration for clients that trust the certificate in a file
+// and speak HTTP/1.1.
+func trusting(file string) (*tls.Config, error) {
+	roots, err := kit.Roots(file)
+	return &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}, err
 }
 
 // rest waits until the server does nothing any more: after many rows have been
@@ -120,7 +103,7 @@ func (s *server) rest(ctx context.Context, most time.Duration) (time.Duration, e
 	began := time.Now()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	last, err := processorTime(s.proc.pid())
+	last, err := processorTime(s.PID())
 	if err != nil {
 		return 0, err
 	}
@@ -130,7 +113,7 @@ func (s *server) rest(ctx context.Context, most time.Duration) (time.Duration, e
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		}
-		now, err := processorTime(s.proc.pid())
+		now, err := processorTime(s.PID())
 		if err != nil {
 			return 0, err
 		}
@@ -140,13 +123,6 @@ func (s *server) rest(ctx context.Context, most time.Duration) (time.Duration, e
 		last = now
 	}
 	return time.Since(began), nil
-}
-
-// stop stops the server cleanly and returns how long that took.
-func (s *server) stop() (time.Duration, error) {
-	began := time.Now()
-	s.proc.stop(syscall.SIGTERM)
-	return time.Since(began), s.proc.wait()
 }
 
 // pagePath is the path of the page of the calls that start from from to to,
@@ -172,7 +148,7 @@ func appendRequest(b []byte, path, host, token, encoding string) []byte {
 
 // pages returns a load of pages that start anywhere.
 func (s *server) pages(starts []time.Time, to time.Time, encoding string, secure bool) target {
-	t := target{name: "trunklog", addr: s.http, pid: s.proc.pid()}
+	t := target{name: "trunklog", addr: s.http, pid: s.PID()}
 	if secure {
 		t.addr, t.tls = s.https, s.tls
 	}

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"archive/zip"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // firstRelease is the commit of the first release, whose stores have format 1.
@@ -19,12 +18,13 @@ const firstRelease = "4ff96b0"
 // measureUpgrade has the program of the first release import rows, and today's
 // upgrade its store. That the first release cannot be built here is no failure.
 func (b *bench) measureUpgrade(ctx context.Context) error {
-	old := &house{program: filepath.Join(b.dir, "first-release"), dir: filepath.Join(b.dir, "upgrade")}
-	if err := buildCommit(ctx, ".", firstRelease, old.program); err != nil {
+	old := b.newHouse("upgrade")
+	old.Program = filepath.Join(b.dir, "first-release")
+	if err := buildCommit(ctx, ".", firstRelease, old.Program); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		b.report.missing("the upgrade of a store of the first release", strings.ReplaceAll(err.Error(), b.dir, "DIR"))
+		b.missing("the upgrade of a store of the first release", err)
 		return nil
 	}
 	if err := old.settle(ctx); err != nil {
@@ -38,11 +38,13 @@ func (b *bench) measureUpgrade(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := &house{program: b.program, dir: old.dir}
-	took, c, err := now.timed(ctx, "db", "upgrade")
-	if err != nil {
+	now := b.newHouse("upgrade")
+	upgrading := kit.Command(ctx, now.Program, "db", "upgrade", "--data", now.Data)
+	began := time.Now()
+	if _, err := kit.Output(upgrading); err != nil {
 		return err
 	}
+	took, c := time.Since(began), costOf(upgrading)
 	after, err := now.stats(ctx)
 	if err != nil {
 		return err
@@ -53,7 +55,7 @@ func (b *bench) measureUpgrade(ctx context.Context) error {
 	rate, first := perSecond(int64(b.upgradeRows), took), perSecond(int64(b.upgradeRows), imported)
 	b.report.add(result{
 		work: "`db upgrade` of a store of the first release, " + commas(int64(b.upgradeRows)) + " rows, from start to end",
-		measured: number(rate) + " rows/s: " + took.Round(10*time.Millisecond).String() + ", " + c.CPU.Round(100*time.Millisecond).String() + " of processor time and " + mebibytes(c.Peak) + " at most; " +
+		measured: number(rate) + " rows/s: " + took.Round(10*time.Millisecond).String() + ", " + c.String() + "; " +
 			commas(before.PerRow) + " bytes a row before, " + commas(after.PerRow) + " just after",
 		yardstick: "`gen | import graph -` by the first release: " + number(first) + " rows/s",
 		share:     percent(rate / first),
@@ -66,30 +68,21 @@ func (b *bench) measureUpgrade(ctx context.Context) error {
 // dir is. The source is unpacked beside the program, so that nothing is left in the
 // repository if the run is interrupted.
 func buildCommit(ctx context.Context, dir, commit, path string) error {
-	root, err := output(ctx, "git", "-C", dir, "rev-parse", "--show-toplevel")
+	root, err := kit.Output(kit.Command(ctx, "git", "-C", dir, "rev-parse", "--show-toplevel"))
 	if err != nil {
 		return fmt.Errorf("its source is not under version control here: %w", err)
 	}
-	archive, tree := path+".zip", path+".tree"
-	if _, err := output(ctx, "git", "-C", strings.TrimSpace(string(root)), "archive", "--format=zip", "-o", archive, commit); err != nil {
+	tree := path + ".tree"
+	if err := os.Mkdir(tree, 0o700); err != nil {
+		return err
+	}
+	if err := pipe(ctx, kit.Command(ctx, "git", "-C", strings.TrimSpace(string(root)), "archive", commit), kit.Command(ctx, "tar", "-x", "-C", tree)); err != nil {
 		return fmt.Errorf("its commit, %s, is not here; if this is a shallow clone, run 'git fetch --unshallow': %w", commit, err)
 	}
-	if err := unzip(tree, archive); err != nil {
+	if err := kit.Build(ctx, tree, ".", path); err != nil {
 		return err
 	}
-	if err := build(ctx, tree, path); err != nil {
-		return err
-	}
-	return errors.Join(os.RemoveAll(tree), os.Remove(archive))
-}
-
-// unzip unpacks an archive to a new folder.
-func unzip(dir, archive string) error {
-	z, err := zip.OpenReader(archive)
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.CopyFS(dir, z), z.Close())
+	return os.RemoveAll(tree)
 }
 
 // storeStats are what db stats says of a store with one tenant.
@@ -100,7 +93,7 @@ type storeStats struct {
 }
 
 func (h *house) stats(ctx context.Context) (storeStats, error) {
-	out, err := h.do(ctx, "db", "stats", "-o", "json")
+	out, err := h.Do(ctx, "db", "stats", "-o", "json")
 	if err != nil {
 		return storeStats{}, err
 	}
@@ -112,18 +105,4 @@ func (h *house) stats(ctx context.Context) (storeStats, error) {
 		return storeStats{}, fmt.Errorf("db stats: %d tenants have rows where one should", len(per))
 	}
 	return per[0], nil
-}
-
-// timed runs a command in the house and returns how long it took, and what it used
-// up.
-func (h *house) timed(ctx context.Context, args ...string) (time.Duration, cost, error) {
-	cmd := exec.CommandContext(ctx, h.program, append(args, "--data", h.dir)...) //nolint:gosec // what was built before
-	gentle(cmd)
-	var log tail
-	cmd.Stderr = &log
-	began := time.Now()
-	if err := cmd.Run(); err != nil {
-		return 0, cost{}, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, &log)
-	}
-	return time.Since(began), costOf(cmd), nil
 }

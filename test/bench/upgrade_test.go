@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // What cannot be built is left out of the page with the reason, and is no failure.
@@ -17,8 +19,8 @@ func TestBuildCommit(t *testing.T) {
 		}
 	}
 	fails("not under version control")
-	if _, err := output(t.Context(), "git", "init", dir); err != nil {
-		missing(t, err)
+	if _, err := kit.Output(kit.Command(t.Context(), "git", "init", dir)); err != nil {
+		kit.Missing(t, "%v", err)
 	}
 	fails("run 'git fetch --unshallow'")
 	t.Setenv("PATH", t.TempDir())

@@ -3,14 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
-	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // The second yardstick is nginx, which hands out the same pages as files: by
@@ -49,67 +48,27 @@ http {
 }
 `
 
-// installed returns the path of a program, which Debian may keep where only
-// root looks.
-func installed(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s is not installed", name)
-}
-
-// startNginx serves the files of dir.
-func startNginx(ctx context.Context, dir string) (*process, staticAddrs, error) {
-	var addrs staticAddrs
-	nginx, err := installed("nginx")
+// nginxCommand returns the yardstick.
+func nginxCommand(ctx context.Context, site staticSite) (*exec.Cmd, error) {
+	nginx, err := kit.Installed("nginx")
 	if err != nil {
-		return nil, addrs, err
-	}
-	if addrs.HTTP, err = freeAddr(); err != nil {
-		return nil, addrs, err
-	}
-	if addrs.HTTPS, err = freeAddr(); err != nil {
-		return nil, addrs, err
+		return nil, err
 	}
 	user := ""
 	if os.Geteuid() == 0 {
 		user = "user root;" // else its workers could not read the folder
 	}
-	config := filepath.Join(dir, "nginx.conf")
-	text := fmt.Sprintf(nginxConfig, user, runtime.NumCPU(), dir, addrs.HTTP, addrs.HTTPS)
+	config := filepath.Join(site.Dir, "nginx.conf")
+	text := fmt.Sprintf(nginxConfig, user, runtime.NumCPU(), site.Dir, site.HTTP, site.HTTPS)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return nil, addrs, err
+		return nil, err
 	}
-	p, err := startProcess(ctx, nginx, "-e", "stderr", "-p", dir, "-c", config)
-	if err != nil {
-		return nil, addrs, err
-	}
-	if err := p.poll(ctx, 10*time.Second, func() error { return answersAt(ctx, addrs.HTTP) }); err != nil {
-		p.stop(syscall.SIGTERM)
-		return nil, addrs, err
-	}
-	return p, addrs, nil
-}
-
-// answersAt reports whether somebody listens at addr.
-func answersAt(ctx context.Context, addr string) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
+	return kit.Command(ctx, nginx, "-e", "stderr", "-p", site.Dir, "-c", config), nil
 }
 
 // nginxVersion returns the version of the installed nginx.
 func nginxVersion(ctx context.Context) string {
-	nginx, err := installed("nginx")
+	nginx, err := kit.Installed("nginx")
 	if err != nil {
 		return err.Error()
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // The third yardstick is PostgreSQL with the same rows in a table that has the
@@ -24,7 +25,7 @@ type postgres struct {
 	bin  string // folder of its programs
 	dir  string // its folder: data, socket and scripts
 	user *user.User
-	proc *process
+	proc *kit.Process
 }
 
 // postgresConfig gives it more room than it takes by default, so that it need
@@ -79,7 +80,7 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 		}
 	}
 	data := filepath.Join(p.dir, "data")
-	if err := p.run(ctx, nil, "initdb", "--auth=trust", "--username=bench", "--encoding=UTF8", "--locale=C", "-D", data); err != nil {
+	if err := p.run(ctx, "initdb", "--auth=trust", "--username=bench", "--encoding=UTF8", "--locale=C", "-D", data); err != nil {
 		return nil, err
 	}
 	conf, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
@@ -90,11 +91,10 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 	if err = errors.Join(err, conf.Close()); err != nil {
 		return nil, err
 	}
-	if p.proc, err = startCommand(p.command(ctx, "postgres", "-D", data)); err != nil {
+	if p.proc, err = kit.Start(p.command(ctx, "postgres", "-D", data)); err != nil {
 		return nil, err
 	}
-	err = p.proc.poll(ctx, 20*time.Second, func() error { return p.run(ctx, nil, "pg_isready", "-q", "-h", p.dir) })
-	if err != nil {
+	if err = poll(ctx, p.proc, 20*time.Second, "it answers", func() error { return p.run(ctx, "pg_isready", "-q", "-h", p.dir) }); err != nil {
 		p.stop()
 		return nil, err
 	}
@@ -102,14 +102,12 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 }
 
 // stop ends the server at once but cleanly.
-func (p *postgres) stop() { p.proc.stop(syscall.SIGINT) }
+func (p *postgres) stop() { _ = p.proc.StopBy(syscall.SIGINT) }
 
 // command returns one of PostgreSQL's programs as its own user.
 func (p *postgres) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, name), args...) //nolint:gosec // the path was looked up
-	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGTZ=UTC")
-	gentle(cmd)
+	cmd := kit.Command(ctx, filepath.Join(p.bin, name), args...)
+	cmd.Dir, cmd.Env = p.dir, append(cmd.Env, "LC_ALL=C", "PGTZ=UTC")
 	if p.user != nil {
 		uid, _ := strconv.ParseUint(p.user.Uid, 10, 32)
 		gid, _ := strconv.ParseUint(p.user.Gid, 10, 32)
@@ -118,14 +116,9 @@ func (p *postgres) command(ctx context.Context, name string, args ...string) *ex
 	return cmd
 }
 
-func (p *postgres) run(ctx context.Context, stdin []byte, name string, args ...string) error {
-	cmd := p.command(ctx, name, args...)
-	var log tail
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &log, &log
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, &log)
-	}
-	return nil
+func (p *postgres) run(ctx context.Context, name string, args ...string) error {
+	_, err := kit.Output(p.command(ctx, name, args...))
+	return err
 }
 
 // psql returns a command that reads SQL from its stdin.
@@ -136,13 +129,9 @@ func (p *postgres) psql(ctx context.Context) *exec.Cmd {
 // query runs SQL and returns what it prints.
 func (p *postgres) query(ctx context.Context, sql string) (string, error) {
 	cmd := p.psql(ctx)
-	var log tail
-	cmd.Stdin, cmd.Stderr = strings.NewReader(sql), &log
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("psql: %w: %s", err, &log)
-	}
-	return strings.TrimSpace(string(out)), nil
+	cmd.Stdin = strings.NewReader(sql)
+	out, err := kit.Output(cmd)
+	return strings.TrimSpace(string(out)), err
 }
 
 // version returns the server's version.

@@ -3,14 +3,17 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // postgresTable is the table of calls: what trunklog keeps of a row, but for
@@ -33,73 +36,13 @@ CREATE INDEX ON calls (tenant, caller, started);
 CREATE INDEX ON calls (tenant, callee, started);
 `
 
-// postgresFields are the fields of a row in the order of the table's columns,
-// behind the tenant.
-func postgresFields() []call.Field {
-	return []call.Field{
-		call.FieldID, call.FieldCorrelationID, call.FieldUserID, call.FieldUserPrincipalName, call.FieldUserDisplayName,
-		call.FieldStart, call.FieldInvite, call.FieldFailure, call.FieldEnd, call.FieldDuration, call.FieldCallType,
-		call.FieldSuccessful, call.FieldCaller, call.FieldCallee, call.FieldMediaLocation, call.FieldSignalLocation,
-		call.FieldFinalSIPCode, call.FieldCallEndSubReason, call.FieldFinalSIPPhrase, call.FieldTrunk, call.FieldMediaBypass,
-		call.FieldUserCountry, call.FieldOtherCountry, call.FieldTransferorID, call.FieldAdministrativeUnits,
+// record returns a row as the table has it: the tenant, and each field that Graph has.
+func record(r *call.Row) []string {
+	out := []string{r.Tenant.String()}
+	for f := range call.FieldSharedID {
+		out = append(out, cell(r, f))
 	}
-}
-
-// appendCopy appends a row as COPY reads it.
-func appendCopy(b []byte, r *call.Row, fields []call.Field) []byte {
-	b = r.Tenant.Append(b)
-	for _, f := range fields {
-		b = append(b, '\t')
-		known := r.Known(f)
-		switch f.Type() {
-		case call.Number:
-			b = strconv.AppendInt(b, int64(r.Number(f)), 10)
-			continue
-		case call.Bool:
-			b = strconv.AppendBool(b, r.Bool(f))
-			continue
-		}
-		if !known {
-			b = append(b, `\N`...)
-			continue
-		}
-		switch f.Type() {
-		case call.ID:
-			b = r.GUID(f).Append(b)
-		case call.Text:
-			b = appendCopyText(b, r.Text(f))
-		case call.Time:
-			b = r.Time(f).AppendFormat(b, "2006-01-02 15:04:05.999999Z07:00")
-		case call.List:
-			b = append(b, '{')
-			for i, u := range r.AdministrativeUnits {
-				if i > 0 {
-					b = append(b, ',')
-				}
-				b = u.Append(b)
-			}
-			b = append(b, '}')
-		}
-	}
-	return append(b, '\n')
-}
-
-func appendCopyText(b []byte, s string) []byte {
-	for i := range len(s) {
-		switch c := s[i]; c {
-		case '\\':
-			b = append(b, `\\`...)
-		case '\t':
-			b = append(b, `\t`...)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\r':
-			b = append(b, `\r`...)
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
+	return out
 }
 
 // copied is what came of filling PostgreSQL.
@@ -110,41 +53,24 @@ type copied struct {
 }
 
 // copyRows fills the table by one connection with one COPY, which is one
-// transaction, for each batch. The next batch is being made meanwhile.
-func (p *postgres) copyRows(ctx context.Context, c crowd, slice int) (copied, error) {
-	var out copied
+// transaction, for each batch. The next batch is being made meanwhile. A slice is a
+// number of batches.
+func (p *postgres) copyRows(ctx context.Context, c crowd, slice int) (out copied, err error) {
 	if _, err := p.query(ctx, postgresTable); err != nil {
 		return out, err
 	}
-	cmd := p.psql(ctx)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return out, err
-	}
-	marks, err := cmd.StdoutPipe()
-	if err != nil {
-		return out, err
-	}
+	r, w := io.Pipe()
+	go func() { _ = w.CloseWithError(writeCopies(w, c)) }() // the reader is told
 	began := time.Now()
-	proc, err := startCommand(cmd)
-	if err != nil {
+	took, err := p.timed(ctx, r)
+	out.elapsed = time.Since(began)
+	if err = errors.Join(err, r.Close()); err != nil {
 		return out, err
 	}
-	written := make(chan error, 1)
-	go func() { written <- errors.Join(writeCopies(in, c, slice), in.Close()) }()
-	mark := began
-	for lines := bufio.NewScanner(marks); lines.Scan(); {
-		n, err := strconv.ParseInt(lines.Text(), 10, 64)
-		if err != nil {
-			continue
+	for some := range slices.Chunk(took[:c.Rows/batchRows], slice) {
+		if len(some) == slice {
+			out.rates = append(out.rates, float64(slice*batchRows*1000)/sum(some))
 		}
-		now := time.Now()
-		out.rates = append(out.rates, perSecond(n, now.Sub(mark)))
-		mark = now
-	}
-	out.elapsed = time.Since(began)
-	if err := errors.Join(proc.wait(), <-written); err != nil {
-		return out, fmt.Errorf("psql: %w", err)
 	}
 	began = time.Now()
 	_, err = p.query(ctx, "CHECKPOINT;")
@@ -152,27 +78,22 @@ func (p *postgres) copyRows(ctx context.Context, c crowd, slice int) (copied, er
 	return out, err
 }
 
-// writeCopies writes a script for psql that fills the table, and says after
-// each slice how many rows it had.
-func writeCopies(w io.Writer, c crowd, slice int) error {
-	fields := postgresFields()
-	var b []byte
-	since := 0
+// writeCopies writes a script for psql that fills the table. What is not known is
+// empty, and so NULL.
+func writeCopies(to io.Writer, c crowd) error {
+	w := bufio.NewWriterSize(to, 1<<20)
 	for batch := range c.batches() {
-		b = append(b[:0], "COPY calls FROM STDIN;\n"...)
+		fmt.Fprintln(w, "COPY calls FROM STDIN WITH (FORMAT csv);")
+		table := csv.NewWriter(w)
 		for i := range batch {
-			b = appendCopy(b, &batch[i], fields)
+			if err := table.Write(record(&batch[i])); err != nil {
+				return err
+			}
 		}
-		b = append(b, "\\.\n"...)
-		if since += len(batch); since >= slice {
-			b = fmt.Appendf(b, "\\echo %d\n", since)
-			since = 0
-		}
-		if _, err := w.Write(b); err != nil {
-			return err
-		}
+		table.Flush()
+		fmt.Fprintln(w, `\.`)
 	}
-	return nil
+	return w.Flush()
 }
 
 // bytes returns what the table takes on disk with its indexes.
@@ -184,35 +105,34 @@ func (p *postgres) bytes(ctx context.Context) (int64, error) {
 	return strconv.ParseInt(s, 10, 64)
 }
 
-// offsets asks for a page behind each of the given numbers of rows, in turn,
-// and returns the milliseconds that each took, by number.
-func (p *postgres) offsets(ctx context.Context, from time.Time, skips []int64, rounds int) (map[int64][]float64, error) {
+// offsets asks for the first page and for one behind a number of rows, in turn, and
+// returns the milliseconds that each took.
+func (p *postgres) offsets(ctx context.Context, from time.Time, skip int64, rounds int) (first, far []float64, err error) {
+	if _, err := p.query(ctx, "VACUUM ANALYZE calls;"); err != nil {
+		return nil, nil, err
+	}
 	var sql strings.Builder
-	sql.WriteString("VACUUM ANALYZE calls;\n\\timing on\n")
-	for range rounds {
-		for _, n := range skips {
-			fmt.Fprintf(&sql, "SELECT * FROM calls WHERE tenant = '%s' AND started >= '%s' ORDER BY tenant, started, id OFFSET %d LIMIT 1000 \\g /dev/null\n", tenantID(), from.Format(time.RFC3339), n)
+	for i := range 2 * rounds {
+		fmt.Fprintf(&sql, "SELECT * FROM calls WHERE tenant = '%s' AND started >= '%s' ORDER BY tenant, started, id OFFSET %d LIMIT 1000 \\g /dev/null\n", tenantID(), from.Format(time.RFC3339), int64(i%2)*skip)
+	}
+	took, err := p.timed(ctx, strings.NewReader(sql.String()))
+	for pair := range slices.Chunk(took, 2) {
+		first, far = append(first, pair[0]), append(far, pair[len(pair)-1])
+	}
+	return first, far, err
+}
+
+// timed runs SQL and returns how many milliseconds each statement took, as psql says.
+func (p *postgres) timed(ctx context.Context, sql io.Reader) (took []float64, err error) {
+	cmd := p.psql(ctx)
+	cmd.Stdin = io.MultiReader(strings.NewReader("\\timing on\n"), sql)
+	out, err := kit.Output(cmd)
+	for line := range strings.Lines(string(out)) {
+		if v, ok := strings.CutPrefix(line, "Time: "); ok {
+			v, _, _ = strings.Cut(v, " ms")
+			ms, bad := strconv.ParseFloat(v, 64)
+			took, err = append(took, ms), errors.Join(err, bad)
 		}
 	}
-	out, err := p.query(ctx, sql.String())
-	if err != nil {
-		return nil, err
-	}
-	took := make(map[int64][]float64)
-	i := 0
-	for line := range strings.Lines(out) {
-		v, ok := strings.CutPrefix(line, "Time: ")
-		if !ok {
-			continue
-		}
-		v, _, _ = strings.Cut(v, " ms")
-		ms, err := strconv.ParseFloat(v, 64)
-		if err != nil {
-			return nil, err
-		}
-		n := skips[i%len(skips)]
-		took[n] = append(took[n], ms)
-		i++
-	}
-	return took, nil
+	return took, err
 }

@@ -24,7 +24,7 @@ func (p *postgres) inserts(ctx context.Context, clients int, length time.Duratio
 	if err := os.WriteFile(script, []byte(strings.ReplaceAll(postgresInsert, "TENANT", tenantID().String())), 0o644); err != nil { //nolint:gosec // PostgreSQL's user reads it
 		return nil, err
 	}
-	err = p.run(ctx, nil, "pgbench", "-n", "-h", p.dir, "-U", "bench", "-c", strconv.Itoa(clients), "-j", "2",
+	err = p.run(ctx, "pgbench", "-n", "-h", p.dir, "-U", "bench", "-c", strconv.Itoa(clients), "-j", "2",
 		"-T", strconv.Itoa(max(int(length.Seconds()), 1)), "-f", script, "-l", "--log-prefix="+filepath.Join(p.dir, "inserts"), "postgres")
 	if err != nil {
 		return nil, err

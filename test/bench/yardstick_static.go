@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,74 +19,52 @@ import (
 // process of its own: what a server in this language can do at best that has
 // its answers ready.
 
-// A staticSite says what to serve: the files page-N.json and page-N.json.gz of
-// a folder, and cert.pem and key.pem in it.
-type staticSite struct {
-	Dir   string
-	Pages int
-}
-
-// staticAddrs are where a static site is served.
-type staticAddrs struct{ HTTP, HTTPS string }
-
 type staticPage struct {
 	body   []byte
 	length []string // the header's value
 }
 
 // serveStatic serves a site until ctx is done.
-func serveStatic(ctx context.Context, site staticSite, out *json.Encoder) error {
-	plain, packed, err := loadPages(site)
-	if err != nil {
-		return err
+func serveStatic(ctx context.Context, site staticSite) (none struct{}, err error) {
+	pages := map[string]staticPage{} // by their path, with .gz behind it if packed
+	for i := range site.Pages {
+		for _, name := range []string{pageName(i), pageName(i) + ".gz"} {
+			b, err := os.ReadFile(filepath.Join(site.Dir, name))
+			if err != nil {
+				return none, err
+			}
+			pages["/"+name] = staticPage{b, []string{strconv.Itoa(len(b))}}
+		}
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		pages := plain
-		h := w.Header()
+		path, h := r.URL.Path, w.Header()
 		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-			pages = packed
+			path += ".gz"
 			h["Content-Encoding"] = gzipValue
 		}
-		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/page-"), ".json"))
-		if err != nil || n < 0 || n >= len(pages) {
+		page, ok := pages[path]
+		if !ok {
 			http.NotFound(w, r)
 			return
 		}
-		h["Content-Type"] = jsonValue
-		h["Content-Length"] = pages[n].length
-		_, _ = w.Write(pages[n].body)
+		h["Content-Type"], h["Content-Length"] = jsonValue, page.length
+		_, _ = w.Write(page.body)
 	})
-	cert, err := tls.LoadX509KeyPair(filepath.Join(site.Dir, "cert.pem"), filepath.Join(site.Dir, "key.pem"))
-	if err != nil {
-		return err
-	}
-	var addrs staticAddrs
-	listeners := make([]net.Listener, 2)
-	for i, at := range []*string{&addrs.HTTP, &addrs.HTTPS} {
-		if listeners[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			return err
-		}
-		*at = listeners[i].Addr().String()
-	}
-	srv := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
-	}
+	plain := &http.Server{Addr: site.HTTP, Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	secure := &http.Server{Addr: site.HTTPS, Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return srv.Serve(listeners[0]) })
-	g.Go(func() error { return srv.ServeTLS(listeners[1], "", "") })
+	g.Go(plain.ListenAndServe)
+	g.Go(func() error {
+		return secure.ListenAndServeTLS(filepath.Join(site.Dir, "cert.pem"), filepath.Join(site.Dir, "key.pem"))
+	})
 	g.Go(func() error {
 		<-ctx.Done()
-		return srv.Close()
+		return errors.Join(plain.Close(), secure.Close())
 	})
-	if err := out.Encode(addrs); err != nil {
-		return err
-	}
 	if err := g.Wait(); !errors.Is(err, http.ErrServerClosed) {
-		return err
+		return none, err
 	}
-	return nil
+	return none, nil
 }
 
 // The values of headers that are always the same.
@@ -98,40 +73,10 @@ var (
 	jsonValue = []string{"application/json"}
 )
 
-func loadPages(site staticSite) (plain, packed []staticPage, err error) {
-	for i := range site.Pages {
-		for suffix, list := range map[string]*[]staticPage{"": &plain, ".gz": &packed} {
-			b, err := os.ReadFile(filepath.Join(site.Dir, pageName(i)+suffix))
-			if err != nil {
-				return nil, nil, err
-			}
-			*list = append(*list, staticPage{b, []string{strconv.Itoa(len(b))}})
-		}
-	}
-	return plain, packed, nil
-}
-
 // pageName is the name of a page's file, and its path.
 func pageName(n int) string { return fmt.Sprintf("page-%d.json", n) }
 
-// startStatic starts the yardstick.
-func startStatic(ctx context.Context, site staticSite) (*process, staticAddrs, error) {
-	var addrs staticAddrs
-	cmd, err := childCommand(ctx, "static", site)
-	if err != nil {
-		return nil, addrs, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, addrs, err
-	}
-	p, err := startCommand(cmd)
-	if err != nil {
-		return nil, addrs, err
-	}
-	if err := json.NewDecoder(out).Decode(&addrs); err != nil {
-		p.stop(syscall.SIGTERM)
-		return nil, addrs, fmt.Errorf("net/http: %w: %s", err, p.log)
-	}
-	return p, addrs, nil
+// staticCommand returns the yardstick.
+func staticCommand(ctx context.Context, site staticSite) (*exec.Cmd, error) {
+	return childCommand(ctx, "static", site)
 }

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // The yardsticks serve the right bytes: as they are, and packed.
@@ -24,7 +23,11 @@ func TestYardsticksServe(t *testing.T) {
 			}
 		}
 	}
-	if err := writeCert(site.Dir); err != nil {
+	cert, err := kit.NewKeyPair("127.0.0.1", nil)
+	if err == nil {
+		err = cert.Write(filepath.Join(site.Dir, "cert.pem"), filepath.Join(site.Dir, "key.pem"))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	b := &bench{report: &report{}, dir: t.TempDir()}
@@ -47,30 +50,20 @@ func TestYardsticksServe(t *testing.T) {
 			}
 		}
 	}
-	for _, a := range b.askers(modes()[0]) {
-		s, err := a.ask(t.Context(), load{clients: 2, length: 200 * time.Millisecond}, yards[0].target(modes()[0], "token"))
-		if err != nil || s.rate < 10 || s.p50 <= 0 || s.p99 < s.p50 {
-			t.Errorf("%s: %+v, %v", a.name, s, err)
-		}
+	b.clients, b.slice = 2, 200*time.Millisecond
+	s, err := b.score(t.Context(), 0, yards[0].target(modes()[0], "token"))
+	if err != nil || s.rate < 10 || s.p50 <= 0 || s.p99 < s.p50 || s.size != 1000 {
+		t.Errorf("%+v, %v", s, err)
 	}
 	if len(yards) < 2 {
-		missing(t, fmt.Errorf("nginx is left out: %v", b.report.notes))
+		kit.Missing(t, "nginx is left out: %v", b.report.notes)
 	}
-}
-
-// missing fails the test where every yardstick has to be there, and skips the
-// rest of it elsewhere.
-func missing(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	t.Skip(err)
 }
 
 func TestPostgres(t *testing.T) {
+	notInAHurry(t, "PostgreSQL takes ten seconds")
 	if _, err := postgresBin(); err != nil {
-		missing(t, err)
+		kit.Missing(t, "%v", err)
 	}
 	// Its user must be able to reach the folder, and a socket's path is short.
 	dir, err := os.MkdirTemp("", "trunklog-bench-")
@@ -91,45 +84,21 @@ func TestPostgres(t *testing.T) {
 	}
 }
 
-func TestCopyText(t *testing.T) {
+func TestRecord(t *testing.T) {
 	r := call.Row{
 		Tenant: call.GUID{1}, ID: call.GUID{2}, Start: time.Date(2026, 1, 5, 1, 2, 3, 123456700, time.UTC),
 		UserDisplayName: "a\tb\\c\nd", Duration: 7, Successful: true, AdministrativeUnits: []call.GUID{{3}, {4}},
 	}
-	got := strings.Split(string(appendCopy(nil, &r, postgresFields())), "\t")
+	got := record(&r)
 	if len(got) != 26 || strings.Count(postgresTable[:strings.Index(postgresTable, "PRIMARY")], ",") != 26 {
 		t.Fatalf("a row has %d columns: %q", len(got), got)
 	}
 	for i, want := range map[int]string{
-		0: "01000000-0000-0000-0000-000000000000", 2: `\N`, 5: `a\tb\\c\nd`, 6: "2026-01-05 01:02:03.123456Z", 10: "7", 12: "true",
-		25: "{03000000-0000-0000-0000-000000000000,04000000-0000-0000-0000-000000000000}\n",
+		0: "01000000-0000-0000-0000-000000000000", 2: "", 5: "a\tb\\c\nd", 6: "2026-01-05T01:02:03.1234567Z", 10: "7", 12: "true",
+		25: "{03000000-0000-0000-0000-000000000000,04000000-0000-0000-0000-000000000000}",
 	} {
 		if got[i] != want {
 			t.Errorf("column %d is %q, want %q", i, got[i], want)
 		}
-	}
-}
-
-// A process that does not end on its own is ended, and one that cannot be
-// started is an error.
-func TestProcess(t *testing.T) {
-	p, err := startProcess(t.Context(), "sleep", "1000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.stop(syscall.SIGTERM)
-	if p.wait() == nil {
-		t.Error("a process that was ended has ended well")
-	}
-	if _, err := startProcess(t.Context(), "/nowhere/at/all"); err == nil {
-		t.Error("a program that is not there was started")
-	}
-	p, err = startProcess(t.Context(), "false")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = p.poll(t.Context(), time.Minute, func() error { return os.ErrNotExist })
-	if err == nil || !strings.Contains(err.Error(), "has ended") {
-		t.Errorf("waiting for a process that has ended: %v", err)
 	}
 }
