@@ -84,33 +84,39 @@ type hearing struct {
 	conn  net.Conn
 }
 
-func (b *bench) hear(ctx context.Context, name string, args ...string) (h *hearing, err error) {
-	house := b.newHouse(name)
-	if err := house.settle(ctx); err != nil {
+// hear starts a server in a new house that hears calls.
+func (b *bench) hear(ctx context.Context, name string, args ...string) (*hearing, error) {
+	h := b.newHouse(name)
+	if err := h.settle(ctx); err != nil {
 		return nil, err
 	}
-	c, err := house.newClient(ctx, "bench", tenantName)
+	c, err := h.newClient(ctx, "bench", tenantName)
 	if err != nil {
 		return nil, err
 	}
+	return h.hear(ctx, c.Token, tenantName, args...)
+}
+
+// hear starts the house's server, which hears calls of a tenant over one connection.
+func (h *house) hear(ctx context.Context, token, tenant string, args ...string) (_ *hearing, err error) {
 	addrs, release, err := reserve(1)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	h = &hearing{}
-	if h.server, err = house.serve(ctx, c.Token, append(args, "--source", "lab=hep+tcp://"+addrs[0]+"?tenant="+tenantName)...); err != nil {
+	defer release() // the server has it then
+	x := &hearing{}
+	if x.server, err = h.serve(ctx, token, append(args, "--source", "lab=hep+tcp://"+addrs[0]+"?tenant="+tenant)...); err != nil {
 		return nil, err
 	}
-	if h.store, err = house.dial(ctx); err == nil {
+	if x.store, err = h.dial(ctx); err == nil {
 		var d net.Dialer
-		h.conn, err = d.DialContext(ctx, "tcp", addrs[0])
+		x.conn, err = d.DialContext(ctx, "tcp", addrs[0])
 	}
 	if err != nil {
-		h.close()
+		x.close()
 		return nil, err
 	}
-	return h, nil
+	return x, nil
 }
 
 // dial opens the store of the server that runs in the house.

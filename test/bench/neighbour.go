@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/trunklog/trunklog/call"
-	"github.com/trunklog/trunklog/store/socket"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -43,20 +41,17 @@ type good struct {
 
 // A quarter is where the neighbours live.
 type quarter struct {
-	house  *house
-	server *server
-	street street
-	reader string // the good tenant's token that reads
-	pusher string // and the one that delivers
-	secret string
-	pages  []string // paths of the good tenant's pages
+	*hearing // of the good tenant's calls
+	house    *house
+	street   street
+	reader   string // the good tenant's token that reads
+	pusher   string // and the one that delivers
+	secret   string
+	pages    []string // paths of the good tenant's pages
 
-	store *socket.Store
-	hep   net.Conn   // over which the good tenant's calls are heard
-	calls []call.Row // that it makes, one after the other
-
-	mu   sync.Mutex
-	rows int // that the good tenant has delivered
+	calls  []call.Row // that it makes, one after the other
+	posted int        // rows that it has delivered
+	mu     sync.Mutex // of what it got
 }
 
 // measureNeighbours measures every abuse and writes the table.
@@ -191,7 +186,13 @@ func (b *bench) newQuarter(ctx context.Context, n neighbourly) (*quarter, error)
 			q.street.Tenant, q.street.Client, q.secret = made.TenantID, made.ClientID, made.ClientSecret
 		}
 	}
-	if err := q.open(ctx, b); err != nil {
+	addrs, release, err := reserve(1)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	q.street.HEP, q.calls = addrs[0], b.answered(5_000, b.seed+2)
+	if q.hearing, err = q.house.hear(ctx, q.reader, "good", "--rate-limit", "0", "--source", "bad=hep+tcp://"+q.street.HEP+"?tenant=bad"); err != nil {
 		return nil, err
 	}
 	from, to := (crowd{Rows: n.rows}).span()
@@ -200,43 +201,11 @@ func (b *bench) newQuarter(ctx context.Context, n neighbourly) (*quarter, error)
 	}
 	q.street.HTTP, q.street.HTTPS = q.server.http, q.server.https
 	q.street.Page, q.street.Rows = pagePath(from, to, 0), string(rowsOf(0, 5_000))
-	_, err := q.server.rest(ctx, 30*time.Second)
-	return q, err
-}
-
-// open starts the server, which hears calls of both tenants.
-func (q *quarter) open(ctx context.Context, b *bench) (err error) {
-	addrs, release, err := reserve(2)
-	if err != nil {
-		return err
-	}
-	defer release()
-	good := addrs[0]
-	q.street.HEP = addrs[1]
-	if q.server, err = q.house.serve(ctx, q.reader, "--rate-limit", "0",
-		"--source", "good=hep+tcp://"+good+"?tenant=good", "--source", "bad=hep+tcp://"+q.street.HEP+"?tenant=bad"); err != nil {
-		return err
-	}
-	if q.store, err = q.house.dial(ctx); err == nil {
-		var d net.Dialer
-		q.hep, err = d.DialContext(ctx, "tcp", good)
-	}
-	if err != nil {
+	if _, err = q.rest(ctx, 30*time.Second); err != nil {
 		q.close()
-		return err
+		return nil, err
 	}
-	q.calls = b.answered(5_000, b.seed+2)
-	return nil
-}
-
-func (q *quarter) close() {
-	if q.hep != nil {
-		_ = q.hep.Close()
-	}
-	if q.store != nil {
-		_ = q.store.Close()
-	}
-	_ = q.server.Stop()
+	return q, nil
 }
 
 // hear lets a call be heard and waits for its row; it returns why there is none.
@@ -246,7 +215,7 @@ func (q *quarter) hear(ctx context.Context) string {
 	}
 	r := &q.calls[0]
 	q.calls = q.calls[1:]
-	if _, err := q.hep.Write(packets(r, func(call.Message) bool { return true })); err != nil {
+	if _, err := q.conn.Write(packets(r, func(call.Message) bool { return true })); err != nil {
 		return err.Error()
 	}
 	ctx, cancel := context.WithTimeout(ctx, longestRow)
@@ -351,8 +320,8 @@ func (q *quarter) measure(ctx context.Context, d time.Duration) (g good, _ error
 		return ask(reading, r)
 	})
 	every(20*time.Millisecond, &g.post, "a POST", func(int) string {
-		q.rows += 100                                                                                                     // nobody else counts them
-		r, _ := http.NewRequest(http.MethodPost, root+"/ingest/v1/calls", bytes.NewReader(rowsOf(1_000_000+q.rows, 100))) //nolint:noctx // it has a time limit
+		q.posted += 100                                                                                                     // nobody else does
+		r, _ := http.NewRequest(http.MethodPost, root+"/ingest/v1/calls", bytes.NewReader(rowsOf(1_000_000+q.posted, 100))) //nolint:noctx // it has a time limit
 		r.Header.Set("Authorization", "Bearer "+q.pusher)
 		r.Header.Set("Content-Type", "application/x-ndjson")
 		return ask(posting, r)
