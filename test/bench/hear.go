@@ -13,10 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/gen"
 	"github.com/trunklog/trunklog/source/hep"
-	"github.com/trunklog/trunklog/store/socket"
 )
 
 // perCall is how many messages an answered call has, on the two hops of a proxy.
@@ -80,7 +80,7 @@ func packets(r *call.Row, wanted func(call.Message) bool) []byte {
 // A hearing is a server that hears calls.
 type hearing struct {
 	*server
-	store *socket.Store
+	store *admin.Store
 	conn  net.Conn
 }
 
@@ -120,7 +120,7 @@ func (h *house) hear(ctx context.Context, token, tenant string, args ...string) 
 }
 
 // dial opens the store of the server that runs in the house.
-func (h *house) dial(ctx context.Context) (*socket.Store, error) {
+func (h *house) dial(ctx context.Context) (*admin.Store, error) {
 	out, err := h.Do(ctx, "version")
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (h *house) dial(ctx context.Context) (*socket.Store, error) {
 	if len(words) < 2 {
 		return nil, fmt.Errorf("the version is %q", out)
 	}
-	return socket.Dial(ctx, filepath.Join(h.Data, "admin.sock"), words[1])
+	return admin.Dial(ctx, filepath.Join(h.Data, "admin.sock"), words[1])
 }
 
 func (h *hearing) close() {
