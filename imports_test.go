@@ -44,7 +44,7 @@ var law = map[string][]string{
 	"graph/pack":       {},
 	"ingest":           {"call", "ingest/leg", "share", "golang.org/x/sync"},
 	"ingest/leg":       {"call"},
-	"ladder":           {"call"},
+	"ladder":           {"call", "sip"},
 	"format":           {"call", "format/archive", "format/graphjson", "format/teams", "format/csv", "format/xlsx", "golang.org/x/text"},
 	"format/archive":   {"call", "github.com/klauspost/compress"},
 	"format/xlsx":      {"call"},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"strconv"
 	"unicode/utf8"
 )
 
@@ -70,9 +69,9 @@ func (c *Call) JSON(w io.Writer) error {
 func (r *rung) json() jsonMessage {
 	m := jsonMessage{
 		At: stamp(r.At), MS: r.ms(), Leg: r.Leg.String(), Src: address(r.Src), Dst: address(r.Dst), Transport: r.Transport,
-		Method: r.method, Code: r.code, Phrase: r.phrase, CallID: r.callID, CSeqMethod: r.cseqMethod,
+		Method: r.Method, Code: r.Code, Phrase: r.Phrase, CallID: r.CallID, CSeqMethod: r.CSeqMethod,
 	}
-	m.CSeq, _ = strconv.ParseUint(r.cseq, 10, 32) // 0 if it is no number
+	m.CSeq = uint64(r.CSeq)
 	if utf8.Valid(r.Raw) {
 		m.Raw = string(r.Raw)
 	} else {

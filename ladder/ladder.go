@@ -81,7 +81,7 @@ func (c *Call) callIDs(rungs []rung) []string {
 	ids := make([]string, len(c.Legs))
 	for _, r := range rungs {
 		if r.leg > 0 {
-			ids[r.leg-1] = cmp.Or(ids[r.leg-1], r.callID)
+			ids[r.leg-1] = cmp.Or(ids[r.leg-1], r.CallID)
 		}
 	}
 	return ids

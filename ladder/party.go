@@ -102,12 +102,12 @@ func microsoftSides(main []*rung) (sides []int) {
 		return sides
 	}
 	for _, r := range main {
-		if strings.HasPrefix(r.agent, "Microsoft.PSTNHub") || strings.Contains(r.contact, microsoftHost) {
+		if strings.HasPrefix(r.UserAgent, "Microsoft.PSTNHub") || strings.Contains(r.Contact.Host, microsoftHost) {
 			return []int{r.from}
 		}
 	}
 	for _, r := range slices.Backward(main) {
-		if strings.Contains(r.uri, microsoftHost) {
+		if strings.Contains(r.URI.Host, microsoftHost) {
 			return []int{r.to}
 		}
 	}
