@@ -113,7 +113,7 @@ func (s *serving) config(p *program) (c node.Config, err error) {
 		Version: version(), Now: p.now, Kinds: p.kinds(),
 		MasterKeyFile: s.masterKeyFile, CacheBytes: s.cacheMiB << 20,
 		Listen: s.listen, ListenHTTP: s.listenHTTP, AdminListen: s.adminListen, PublicURL: s.publicURL,
-		TLSCert: s.tlsCert, TLSKey: s.tlsKey, TLSHosts: s.tlsHosts, MaxConnections: s.maxConnections,
+		TLSCert: s.tlsCert, TLSKey: s.tlsKey, TLSHosts: s.tlsHosts, NewCA: s.newCA, MaxConnections: s.maxConnections,
 		SIP: keepsSIP(s.keepSIP), Strict: s.strict, PlainLinks: s.plainLinks,
 		PageTimeout: s.pageTimeout, PushTimeout: s.pushTimeout, Limits: s.limits(), Sources: s.sources, Demo: s.demo,
 	}

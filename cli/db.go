@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -148,18 +149,22 @@ func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<2
 
 func (p *program) dbBackupCommand() *cobra.Command {
 	var apart string
+	var tlsKeys bool
 	cmd := &cobra.Command{
 		Use:   "backup DIR",
 		Short: "Write a consistent copy of everything, also while the server runs",
 		Long: `Write a consistent copy of the store, with the master key and the certificates
 that belong to it, to a new or an empty folder. The copy can sign in to everything that the
 original can: keep it as safe as the data folder itself. A key that is kept apart
-with --master-key-file is checked, but not copied.`,
+with --master-key-file is checked, but not copied.
+
+The private keys of the certificates, in DATA/tls, are not copied: who has that of
+the authority can be this server to its clients. Keep them apart, or say --tls-keys.`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// A store of an older format is copied as it is.
 			return p.keeperOf(cmd, store.Options{Existing: true, AsItIs: true}, func(ctx context.Context, h *house, k call.Keeper) error {
-				if err := p.backup(ctx, h, k, args[0], apart); err != nil {
+				if err := p.backup(ctx, h, k, args[0], apart, tlsKeys); err != nil {
 					return fmt.Errorf("backup: %w", err)
 				}
 				return nil
@@ -167,6 +172,7 @@ with --master-key-file is checked, but not copied.`,
 		},
 	}
 	keyFlag(cmd, &apart)
+	cmd.Flags().BoolVar(&tlsKeys, "tls-keys", false, "copy the private keys of the certificates, too")
 	return cmd
 }
 
@@ -174,7 +180,7 @@ func keyFlag(cmd *cobra.Command, apart *string) {
 	cmd.Flags().StringVar(apart, "master-key-file", "", "the `FILE` with the server's master key, if it is kept apart")
 }
 
-func (p *program) backup(ctx context.Context, h *house, k call.Keeper, dir, apart string) error {
+func (p *program) backup(ctx context.Context, h *house, k call.Keeper, dir, apart string, tlsKeys bool) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -189,10 +195,14 @@ func (p *program) backup(ctx context.Context, h *house, k call.Keeper, dir, apar
 	if err := k.Backup(ctx, datadir.Store(dir)); err != nil {
 		return errors.Join(err, undo())
 	}
-	if err := copyKeys(h.dir, dir); err != nil {
+	left, err := copyKeys(h.dir, dir, tlsKeys)
+	if err != nil {
 		return errors.Join(err, undo())
 	}
 	fmt.Fprintf(p.stderr, "backup written to %s\n", dir)
+	if len(left) > 0 {
+		fmt.Fprintf(p.stderr, "the private keys in %s (%s) are not part of it: keep them apart, or say --tls-keys\n", datadir.TLS(h.dir), list(left))
+	}
 	for _, warning := range datadir.OpenToOthers(dir) {
 		fmt.Fprintf(p.stderr, "warning: %s\n", warning)
 	}
@@ -243,6 +253,11 @@ is checked before the command is done.`,
 				return fmt.Errorf("restore: %w", err)
 			}
 			fmt.Fprintf(p.stderr, "restored to %s\n", data)
+			if _, err := os.Stat(datadir.CA(data)); err == nil {
+				if _, err := os.Stat(datadir.CAKey(data)); errors.Is(err, fs.ErrNotExist) {
+					fmt.Fprintf(p.stderr, "the backup has no private key of the certificate authority: put it back as %s or, for a new authority, which all clients need, remove %s and start once with 'trunklog serve --new-ca'\n", datadir.CAKey(data), datadir.CA(data))
+				}
+			}
 			p.noteKey(apart)
 			return nil
 		},
@@ -298,7 +313,7 @@ func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) e
 	if err := os.CopyFS(datadir.Store(dir), os.DirFS(datadir.Store(backup))); err != nil {
 		return err
 	}
-	if err := copyKeys(backup, dir); err != nil {
+	if _, err := copyKeys(backup, dir, true); err != nil {
 		return err
 	}
 	st, err := store.Open(ctx, "pebble:"+datadir.Store(dir), store.Options{Upgrade: p.upgrading().Report(ctx)})
@@ -321,30 +336,36 @@ func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) e
 	return err
 }
 
-// copyKeys copies what belongs to a store but lies beside it.
-func copyKeys(from, to string) error {
+// copyKeys copies what belongs to a store but lies beside it. Of the folder of the
+// certificates, only those that hold no private key are copied unless all is set; it
+// returns the names of the others.
+func copyKeys(from, to string, all bool) (left []string, err error) {
 	key, err := os.ReadFile(datadir.Key(from))
 	if err == nil {
 		err = datadir.WriteNew(datadir.Key(to), key)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	if err := os.Mkdir(datadir.TLS(to), 0o700); err != nil {
-		return err
+		return nil, err
 	}
 	entries, err := os.ReadDir(datadir.TLS(from))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	for _, e := range entries {
 		b, err := os.ReadFile(filepath.Join(datadir.TLS(from), e.Name()))
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if !all && (!bytes.Contains(b, []byte("BEGIN CERTIFICATE")) || bytes.Contains(b, []byte("PRIVATE KEY"))) {
+			left = append(left, e.Name())
+			continue
 		}
 		if err := datadir.WriteNew(filepath.Join(datadir.TLS(to), e.Name()), b); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return left, nil
 }

@@ -32,7 +32,7 @@ type serving struct {
 	sources                       []string
 	maxConnections                int
 	trustedProxies                []string
-	demo, printCA                 bool
+	demo, printCA, newCA          bool
 }
 
 func (s *serving) flags(f *pflag.FlagSet) {
@@ -63,6 +63,7 @@ func (s *serving) flags(f *pflag.FlagSet) {
 	f.IntVar(&s.maxConnections, "max-connections", 0, "take `N` connections at once, of clients and of SBCs; 0 is as many as the files that may be open allow, and 16,384 at most")
 	f.StringArrayVar(&s.trustedProxies, "trusted-proxy", nil, "believe the proxies in `CIDR`, such as 10.0.0.0/8, where a request comes from: X-Forwarded-For or Forwarded (may be repeated)")
 	f.BoolVar(&s.demo, "demo", false, "begin with a tenant, a client and 20,000 generated calls if there is none")
+	f.BoolVar(&s.newCA, "new-ca", false, "make our own CA if it is missing, although the store was served before; one that is there stays")
 	f.BoolVar(&s.printCA, "print-ca", false, "print the certificate of our own CA to stdout and exit")
 }
 
@@ -93,7 +94,7 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) erro
 	}
 	c.Data, c.Store = data, spec
 	if s.printCA {
-		pem, err := node.CA(c)
+		pem, err := node.CA(ctx, c)
 		if err == nil {
 			_, err = p.stdout.Write(pem)
 		}

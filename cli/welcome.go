@@ -64,8 +64,9 @@ There is no tenant yet. Add one, with a client that may read its calls:
 	curlCA, goCA, psCA := "", "", ""
 	if w.own {
 		curlCA = "--cacert " + w.ca + " "
-		goCA = fmt.Sprintf("  // run with SSL_CERT_FILE=%s\n", w.ca)
-		psCA = fmt.Sprintf("  # on Windows first: Import-Certificate -FilePath %s -CertStoreLocation Cert:\\CurrentUser\\Root\n", w.ca)
+		goCA = fmt.Sprintf("  // run with SSL_CERT_FILE=%s; on Windows and macOS see above\n", w.ca)
+		psCA = fmt.Sprintf("  # on Linux run with SSL_CERT_FILE=%s; on Windows and macOS see above\n", w.ca)
+		b.WriteString(w.trust())
 	}
 	token := fmt.Sprintf("%s token --data %s --tenant %s --client %s --secret-file %s", w.program, w.data, w.tenant, w.client, quoted(w.secretFile))
 	calls := fmt.Sprintf("%s/v1.0/communications/callRecords/getDirectRoutingCalls(fromDateTime=%s,toDateTime=%s)", w.root, w.from, w.to)
@@ -99,6 +100,24 @@ PowerShell:
 
 `, psCA, token, calls)
 	return b.String()
+}
+
+// trust says how programs come to trust our own CA, the narrowest way first: one
+// command, one process, one user, and last all of a machine.
+func (w *welcome) trust() string {
+	return fmt.Sprintf(`
+Its certificate is of its own authority, %[1]s. Let one program trust it:
+
+  curl                                     curl --cacert %[1]s …
+  Go, .NET, PowerShell on Linux; Python    SSL_CERT_FILE=%[1]s
+    with requests or MSAL                  REQUESTS_CA_BUNDLE=%[1]s
+  Node                                     NODE_EXTRA_CA_CERTS=%[1]s
+  Java                                     -Djavax.net.ssl.trustStore=FILE, see docs/clients.md
+  Go, .NET, PowerShell on Windows          for one user: Import-Certificate -FilePath %[1]s -CertStoreLocation Cert:\CurrentUser\Root
+  the same on macOS                        for one user: security add-trusted-cert -r trustRoot -k ~/Library/Keychains/login.keychain-db %[1]s
+
+Only if that is not enough, let all programs of a machine trust it: docs/hosts.md.
+`, w.ca)
 }
 
 // executable returns how this program can be called again.

@@ -142,3 +142,6 @@ func OpenToOthers(dirs ...string) []string {
 
 // CA is where clients find the certificate of our own CA.
 func CA(data string) string { return filepath.Join(TLS(data), "ca.pem") }
+
+// CAKey is where its private key lies.
+func CAKey(data string) string { return filepath.Join(TLS(data), "ca.key") }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
 	"github.com/trunklog/trunklog/source"
@@ -33,6 +34,7 @@ type Config struct {
 	PublicURL                       string   // by which clients know the node, if not by this machine's name
 	TLSCert, TLSKey                 string   // files; empty is a certificate of our own CA
 	TLSHosts                        []string // further names of ours in that
+	NewCA                           bool     // make our own CA if it is missing, although the store was served before
 	MaxConnections                  int      // 0 is as many as files may be open
 	TrustedProxies                  door.Proxies
 
@@ -68,6 +70,14 @@ func wrongIfInvalid(err error) error {
 		return &SettingError{err}
 	}
 	return err
+}
+
+// storeURL says where the rows are.
+func (c *Config) storeURL() string {
+	if c.Store != "" {
+		return c.Store
+	}
+	return "pebble:" + datadir.Store(c.Data)
 }
 
 // Check checks what can be checked before anything is opened: the public URL, and the

@@ -106,8 +106,8 @@ func (n *Node) openFolder(context.Context) (err error) {
 	return err
 }
 
-func (n *Node) openCertificates(context.Context) (err error) {
-	n.certs, err = openCertificates(&n.c, n.roots)
+func (n *Node) openCertificates(ctx context.Context) (err error) {
+	n.certs, err = openCertificates(ctx, &n.c, n.roots)
 	return err
 }
 
@@ -119,11 +119,7 @@ func (n *Node) openStore(ctx context.Context, stop context.CancelCauseFunc) erro
 		// may take half as much again: in measurements that cost no throughput.
 		debug.SetGCPercent(60)
 	}
-	spec := n.c.Store
-	if spec == "" {
-		spec = "pebble:" + datadir.Store(n.c.Data)
-	}
-	st, err := store.Open(ctx, spec, store.Options{
+	st, err := store.Open(ctx, n.c.storeURL(), store.Options{
 		Log:        n.c.Log,
 		CacheBytes: n.c.CacheBytes,
 		Upgrade:    upgradeLog(n.c.Log).Report(ctx),

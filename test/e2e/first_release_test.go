@@ -44,7 +44,7 @@ func TestFirstReleaseFolder(t *testing.T) {
 			}
 
 			address := kit.FreeAddress(t)
-			s := start(t, data, "--keep", "forever", "--keep-sip", "forever", "--source", "lab=hep+tcp://"+address+"?tenant=contoso")
+			s := start(t, data, "--new-ca", "--keep", "forever", "--keep-sip", "forever", "--source", "lab=hep+tcp://"+address+"?tenant=contoso")
 			goOn(t, s, address, told("rest.hep"), told("client.json"))
 			var now string
 			for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
