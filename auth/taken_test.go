@@ -292,3 +292,39 @@ func TestStill(t *testing.T) {
 		t.Error("of Entra, of a tenant that is gone")
 	}
 }
+
+// TestEndClients: who was let in before a tenant was removed is not let in when it
+// is added again, until the operator says so. Other tenants are left alone.
+func TestEndClients(t *testing.T) {
+	w := newWorld(t)
+	c, s := w.create(contoso, ClientOptions{})
+	w.create(contoso, ClientOptions{})
+	_, otherToken := w.token(fabrikam)
+	token := w.mint(c, s)
+	w.kv.hook = func() { // somebody changes it meanwhile
+		if _, _, err := w.another().RotateSecret(t.Context(), contoso, c.ID, RotateOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if n, err := EndClients(t.Context(), w.kv, contoso, w.clock.Now()); n != 2 || err != nil {
+		t.Fatalf("%d clients, %v", n, err)
+	}
+	w.Changed(nameClient(contoso, c.ID))
+	w.want("of before", token, 401)
+	w.want("of another tenant", otherToken, 200)
+	all, err := w.Clients(t.Context(), contoso)
+	if err != nil || len(all) != 2 || !all[0].Disabled || !all[1].Disabled {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if _, _, err := w.Mint(t.Context(), contoso, c.ID, s); err == nil {
+		t.Error("its secret is good")
+	}
+	if _, err := w.Enable(t.Context(), contoso, c.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.want("of before, enabled again", token, 401)
+	w.want("of after", w.mint(c, s), 200)
+	if n, err := EndClients(t.Context(), w.kv, nobody, w.clock.Now()); n != 0 || err != nil {
+		t.Errorf("of no tenant: %d, %v", n, err)
+	}
+}

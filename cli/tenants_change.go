@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/node"
 	"github.com/trunklog/trunklog/tenant"
 )
 
@@ -197,8 +198,8 @@ func (p *program) tenantRemoveCommand() *cobra.Command {
 		Short: "Remove a tenant",
 		Long: `Remove a tenant: its names and trunks are free again, its clients cannot sign
 in any more, and its calls are kept as unassigned from now on. The tokens of its
-clients are refused at once. A tenant of the same id that is added again has its
-clients again.
+clients end now. If a tenant of the same id is added again, its clients are there
+again, disabled.
 
 A tenant that has rows is not removed: delete them first, or say --keep-rows.
 Then they stay, for ever, until a tenant of the same id is added again.`,
@@ -222,7 +223,9 @@ Then they stay, for ever, until a tenant of the same id is added again.`,
 				return fmt.Errorf("tenant %s has %s: delete them with 'trunklog calls delete --tenant %s --all', or say --keep-rows", t.Name, count(n, "row", "rows"), t.Name)
 			}
 			if yes {
-				err = h.tenants.Remove(ctx, t.ID)
+				if err = node.EndClients(ctx, h.store, t.ID, p.now()); err == nil {
+					err = h.tenants.Remove(ctx, t.ID)
+				}
 			}
 			if err != nil {
 				return err

@@ -125,6 +125,12 @@ func CommandAuthority(ctx context.Context, st call.Store, tenants *tenant.Direct
 	return newAuthority(ctx, st, tenants, auth.Config{Key: key, Now: now, Log: slog.New(slog.DiscardHandler), Issuer: r.of, Known: r.known})
 }
 
+// EndClients disables the clients of a tenant that is removed, and voids their tokens.
+func EndClients(ctx context.Context, st call.Store, id call.GUID, now time.Time) error {
+	_, err := auth.EndClients(ctx, stateKV{st}, id.String(), now)
+	return err
+}
+
 // derive returns the key for one purpose that belongs to the master key.
 func derive(master []byte, purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, master, nil, "trunklog "+purpose, 32)
