@@ -120,7 +120,7 @@ func TestOwnFurtherHost(t *testing.T) {
 	c, l, dir := newClock(), &log{}, t.TempDir()
 	own(t, dir, c, l, "calls.example.com")
 	kept := files(t, dir)
-	for _, h := range []string{"example.com", "other.example.com", "192.0.2.7", "2001:db8::1", "*.example.com"} {
+	for _, h := range []string{"example.com", "other.example.com", "notcalls.example.com", "192.0.2.7", "2001:db8::1", "*.example.com"} {
 		_, err := cert.Own(dir, []string{"localhost", "calls.example.com", h}, c.now, l.report)
 		if !contains(err, "may not sign for "+h+" (but for ") || !contains(err, "--new-ca") || !contains(err, "calls.example.com, ") {
 			t.Errorf("%s: %v", h, err)
@@ -162,6 +162,20 @@ func TestOwnOtherNames(t *testing.T) {
 			t.Errorf("%s: %v", h, err)
 		}
 	}
+}
+
+// TestOwnEmptyConstraint: an empty constraint permits all names (RFC 5280, section
+// 4.2.1.10: whatever is made by adding labels to it).
+func TestOwnEmptyConstraint(t *testing.T) {
+	c, l, dir := newClock(), &log{}, t.TempDir()
+	authority(t, dir, &x509.Certificate{NotBefore: c.now().Add(-day), NotAfter: c.now().Add(4000 * day), PermittedDNSDomains: []string{""}})
+	a := own(t, dir, c, l, "calls.example.com", "192.0.2.7")
+	for _, host := range []string{"calls.example.com", "192.0.2.7"} {
+		if _, err := shake(t, a.TLS(), clientOf(t, a.File(), c, host)); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	l.none(t)
 }
 
 // TestOwnEarlierAuthority: one that may sign for any host, as earlier releases made
