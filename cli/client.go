@@ -321,7 +321,7 @@ func (p *program) clientRotateCommand() *cobra.Command {
 do the tokens that it has got.
 
 With --leaked all that the client has ends now: secrets, certificates and tokens.
-A client that signs in with certificates alone is given no secret, then or ever:
+A client that signs in with certificates alone is given no secret in their place:
 give it another certificate with 'trunklog client key add'.`,
 		Args: exactly("CLIENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {

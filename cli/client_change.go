@@ -167,7 +167,7 @@ certificate by SHA-256 or SHA-1.`,
 // sayNoWayIn says that a client has nothing left to sign in with, if that is so.
 func (p *program) sayNoWayIn(c auth.Client) {
 	if len(c.Secrets)+len(c.Keys) == 0 {
-		fmt.Fprintf(p.stderr, "client %[1]s has nothing to sign in with now: give it a certificate with 'trunklog client key add %[2]s FILE'\n", c.Name, c.ID)
+		fmt.Fprintf(p.stderr, "client %[1]s has nothing to sign in with now: give it a certificate with 'trunklog client key add %[2]s FILE', or a secret with 'trunklog client rotate %[2]s'\n", c.Name, c.ID)
 	}
 }
 
