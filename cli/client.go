@@ -94,21 +94,6 @@ func (d *desk) find(ctx context.Context, nameOrID string) (string, error) {
 	return "", usage("tenant %s has %d clients %q: name one by its id: %s", d.tenant.Name, len(found), nameOrID, list(found))
 }
 
-// client returns the client with the given name or id.
-func (d *desk) client(ctx context.Context, nameOrID string) (auth.Client, error) {
-	id, err := d.find(ctx, nameOrID)
-	if err != nil {
-		return auth.Client{}, err
-	}
-	all, err := d.authority.Clients(ctx, d.tenant.ID.String())
-	for _, c := range all {
-		if c.ID == id {
-			return c, nil
-		}
-	}
-	return auth.Client{}, errors.Join(err, usage("tenant %s has no client %s", d.tenant.Name, id))
-}
-
 // free fails if a client has the name already: neither could be called by it.
 func (d *desk) free(ctx context.Context, name string) error {
 	all, err := d.authority.Clients(ctx, d.tenant.ID.String())

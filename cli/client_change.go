@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -10,6 +11,21 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 )
+
+// client returns the client with the given name or id.
+func (d *desk) client(ctx context.Context, nameOrID string) (auth.Client, error) {
+	id, err := d.find(ctx, nameOrID)
+	if err != nil {
+		return auth.Client{}, err
+	}
+	all, err := d.authority.Clients(ctx, d.tenant.ID.String())
+	for _, c := range all {
+		if c.ID == id {
+			return c, nil
+		}
+	}
+	return auth.Client{}, errors.Join(err, usage("tenant %s has no client %s", d.tenant.Name, id))
+}
 
 func (p *program) clientSetCommand() *cobra.Command {
 	var tenantName string
