@@ -87,8 +87,8 @@ type Sink interface {
 // yields. The event belongs to the receiver.
 type Decoder func(r io.Reader) iter.Seq2[Event, error]
 
-// A Reader is the read half of a [Store]: all that the API, the pages and the exports need.
-type Reader interface {
+// A RowReader finds rows, one by one.
+type RowReader interface {
 	// Rows yields the rows that match q, ordered by (Start, ID), from one snapshot of the store: it
 	// does not see later writes. The row and its strings are valid until the next step; keep one
 	// with [Row.Clone]. It yields nothing after a non-nil error.
@@ -103,6 +103,11 @@ type Reader interface {
 	// Latest returns the tenant's last durable change: a walk that begins now
 	// has it as its [Query.Walk].
 	Latest(ctx context.Context, tenant GUID) (Version, error)
+}
+
+// A Reader is the read half of a [Store]: all that the API, the pages and the exports need.
+type Reader interface {
+	RowReader
 	// Groups yields what adding up Rows(q) gives, in the order of [Group.Compare]; an engine may
 	// have the sums already. It uses the present places of rows, whatever q.Walk says. The group is
 	// valid until the next step; a caller may keep a copy. It yields nothing after a non-nil error.
@@ -126,13 +131,8 @@ type MessageReader interface {
 	Messages(ctx context.Context, leg Leg) iter.Seq2[*Message, error]
 }
 
-// A Store keeps rows, and the small state that must change together with them. Any number of
-// goroutines may call its methods at once.
-type Store interface {
-	Reader
-	MessageReader
-	ChangeReader
-	StateReader
+// A Writer changes what a [Store] keeps.
+type Writer interface {
 	// Write applies b in full or not at all, and durably, before it returns nil: first the
 	// removals, then the aliases, then the rows and replacements. If the store has a row of the
 	// same (Tenant, ID), [Row.Fold] folds the new one into it; if that changes its start, the row
@@ -147,6 +147,22 @@ type Store interface {
 	// case the caller may try the same Write again later; ErrClosed after Close, or after a failed
 	// sync, which the store never retries.
 	Write(ctx context.Context, b Batch) (Result, error)
+}
+
+// A Log is the part of a [Store] on which ingest and commands work: they find rows, messages and
+// state, and write batches. A command may have that of a running node.
+type Log interface {
+	RowReader
+	MessageReader
+	StateStore
+}
+
+// A Store keeps rows, and the small state that must change together with them. Any number of
+// goroutines may call its methods at once.
+type Store interface {
+	Log
+	Reader
+	ChangeReader
 	// Trim deletes the tenant's rows that started before t, with all that the store derived from
 	// them, their legs and the messages of these. It returns how many rows it deleted. It is one
 	// change, however many rows go.

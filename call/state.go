@@ -13,6 +13,12 @@ type StateReader interface {
 	State(ctx context.Context, prefix string) iter.Seq2[Named, error]
 }
 
+// A StateStore keeps small named values: it is for those who need no rows.
+type StateStore interface {
+	StateReader
+	Writer
+}
+
 // A Named is a value of the state and its name.
 type Named struct {
 	Name  string

@@ -41,7 +41,7 @@ type Import struct {
 }
 
 // Save writes what is known of an import.
-func (i *Import) Save(ctx context.Context, store call.Store) error {
+func (i *Import) Save(ctx context.Context, store call.StateStore) error {
 	value, err := json.Marshal(i)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (i *Import) Save(ctx context.Context, store call.Store) error {
 }
 
 // change changes what is known of an import, as it is now.
-func change(ctx context.Context, store call.Store, id string, f func(*Import)) error {
+func change(ctx context.Context, store call.StateStore, id string, f func(*Import)) error {
 	const tries = 10
 	name := importsPrefix + id
 	var err error
@@ -82,7 +82,7 @@ func change(ctx context.Context, store call.Store, id string, f func(*Import)) e
 }
 
 // End notes how an import went that was saved when it began.
-func (i *Import) End(ctx context.Context, store call.Store) error {
+func (i *Import) End(ctx context.Context, store call.StateStore) error {
 	return change(ctx, store, i.ID, func(is *Import) {
 		undone, left := is.Undone, is.Left
 		*is = *i
@@ -122,7 +122,7 @@ func (in *Ingest) keep(b *call.Batch) {
 
 // ForgetImports forgets what imports told that began before t: they cannot be undone
 // any more.
-func ForgetImports(ctx context.Context, store call.Store, t time.Time) error {
+func ForgetImports(ctx context.Context, store call.StateStore, t time.Time) error {
 	all, err := Imports(ctx, store)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ import (
 
 // A Config says what an [Ingest] works on.
 type Config struct {
-	Store call.Store
+	Store call.Log
 	// Tenant returns the tenant that owns the trunk with the given host name.
 	// It is asked for sinks that are not bound to a tenant. If it is nil no
 	// tenant is found.
@@ -49,7 +49,7 @@ type Config struct {
 // An Ingest makes rows of events. All that writes rows to a store in one
 // process must share one Ingest, or sinks may make two rows of one call.
 type Ingest struct {
-	store  call.Store
+	store  call.Log
 	tenant func(trunk string) (call.GUID, bool)
 	number func(trunk, number string) string
 	now    func() time.Time

@@ -53,7 +53,7 @@ type sourceParts struct {
 }
 
 // load reads what the store has, the first time.
-func (o *openParts) load(ctx context.Context, store call.Store) error {
+func (o *openParts) load(ctx context.Context, store call.StateReader) error {
 	o.mu.Lock()
 	known := o.known
 	o.mu.Unlock()

@@ -152,7 +152,7 @@ func (s *script) command(words, input []string) string {
 		mark, err := s.in.Mark(ctx, words[1])
 		return fmt.Sprintf("%q %v", mark, err)
 	case "trim":
-		n, err := s.in.Trim(ctx, s.guid(words[1]), s.time(words[2]))
+		n, err := s.in.Trim(ctx, s.store, s.guid(words[1]), s.time(words[2]))
 		return fmt.Sprint(n, " ", err)
 	case "restart":
 		s.store = s.store.Reopen()

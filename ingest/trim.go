@@ -10,11 +10,11 @@ import (
 )
 
 // Trim deletes the tenant's rows that started before t, and what was noted of
-// links between them. It reports how many rows there were. The links of the
-// day of t stay until a later Trim; one that is made meanwhile may stay for
-// good, and does no harm.
-func (in *Ingest) Trim(ctx context.Context, tenant call.GUID, t time.Time) (int64, error) {
-	n, err := in.store.Trim(ctx, tenant, t)
+// links between them, from the store whose log in works on: who has the log alone
+// cannot. It reports how many rows there were. The links of the day of t stay until a
+// later Trim; one that is made meanwhile may stay for good, and does no harm.
+func (in *Ingest) Trim(ctx context.Context, store call.Store, tenant call.GUID, t time.Time) (int64, error) {
+	n, err := store.Trim(ctx, tenant, t)
 	if err != nil {
 		return n, err
 	}

@@ -46,7 +46,7 @@ type UndoOptions struct {
 // An undoing takes an import back.
 type undoing struct {
 	UndoOptions
-	store call.Store
+	store call.Log
 	it    Import
 	since []*Import             // the other imports that may have told of the same rows since
 	later map[call.RowID]voices // who has told there of the rows that are taken back just now
@@ -99,7 +99,7 @@ func (u *undoing) counts() Undone {
 // later import has told with the same voice are left. What was left may be taken back
 // by another Undo, once the later import is undone. It may be broken off and done
 // again.
-func Undo(ctx context.Context, store call.Store, id string, o UndoOptions) (n Undone, err error) {
+func Undo(ctx context.Context, store call.Log, id string, o UndoOptions) (n Undone, err error) {
 	all, err := Imports(ctx, store)
 	if err != nil {
 		return n, err

@@ -175,7 +175,7 @@ func TestLinksOfTheGone(t *testing.T) {
 		if r.ID != call.NameGUID("g") || r.Seen != call.Graph.Set()|call.CDR.Set() {
 			t.Fatalf("the row is %v, seen by %v", r.ID, r.Seen)
 		}
-		if n, err := s.in.Trim(t.Context(), r.Tenant, at.Add(time.Hour)); n != 1 || err != nil {
+		if n, err := s.in.Trim(t.Context(), s.store, r.Tenant, at.Add(time.Hour)); n != 1 || err != nil {
 			t.Fatalf("%d rows were trimmed, %v", n, err)
 		}
 	}

@@ -22,7 +22,7 @@ import (
 // lie in a file of their own, so that who has the store alone can neither sign
 // nor check anything. It must be the one under which the store, st, has sealed
 // what it has. A key is made if there is none and st holds nothing of that kind.
-func MasterKey(ctx context.Context, place datadir.KeyPlace, st call.Store) ([]byte, error) {
+func MasterKey(ctx context.Context, place datadir.KeyPlace, st call.StateStore) ([]byte, error) {
 	key, err := place.Read()
 	if err == nil {
 		return key, fits(ctx, st, place.String(), key)
@@ -54,7 +54,7 @@ func MasterKey(ctx context.Context, place datadir.KeyPlace, st call.Store) ([]by
 
 // CheckKey fails if st holds what was sealed under another master key than that
 // in the folder dir or, if it is not empty, in the file apart.
-func CheckKey(ctx context.Context, st call.Store, what, dir, apart string) error {
+func CheckKey(ctx context.Context, st call.StateStore, what, dir, apart string) error {
 	needed, err := auth.NeedsKey(ctx, stateKV{st})
 	if err != nil || !needed {
 		return err
@@ -75,7 +75,7 @@ func CheckKey(ctx context.Context, st call.Store, what, dir, apart string) error
 
 // fits fails if st holds what was sealed under another master key than this one,
 // which is in the file path. That may be another installation's, or damaged.
-func fits(ctx context.Context, st call.Store, path string, key []byte) error {
+func fits(ctx context.Context, st call.StateStore, path string, key []byte) error {
 	if err := auth.CheckKey(ctx, stateKV{st}, key); err != nil {
 		return fmt.Errorf("master key: %s: %w", path, err)
 	}
@@ -83,7 +83,7 @@ func fits(ctx context.Context, st call.Store, path string, key []byte) error {
 }
 
 // stateKV lets auth keep its state beside the rows.
-type stateKV struct{ store call.Store }
+type stateKV struct{ store call.StateStore }
 
 func (s stateKV) Load(ctx context.Context, prefix string) (map[string][]byte, error) {
 	return call.Values(ctx, s.store, prefix)
@@ -98,7 +98,7 @@ func (s stateKV) Save(ctx context.Context, set, cond map[string][]byte) error {
 }
 
 // newAuthority makes what issues and checks tokens for the tenants in a store.
-func newAuthority(ctx context.Context, st call.Store, tenants *tenant.Directory, c auth.Config) (*auth.Authority, error) {
+func newAuthority(ctx context.Context, st call.StateStore, tenants *tenant.Directory, c auth.Config) (*auth.Authority, error) {
 	c.KV = stateKV{st}
 	c.Tenant = func(ctx context.Context, nameOrID string) (string, bool, error) {
 		t, err := tenants.Find(ctx, nameOrID)
@@ -112,7 +112,7 @@ func newAuthority(ctx context.Context, st call.Store, tenants *tenant.Directory,
 
 // CommandAuthority makes what a command looks after clients with. Its tokens are taken
 // by the server that was last run on the store.
-func CommandAuthority(ctx context.Context, st call.Store, tenants *tenant.Directory, key []byte, now func() time.Time) (*auth.Authority, error) {
+func CommandAuthority(ctx context.Context, st call.StateStore, tenants *tenant.Directory, key []byte, now func() time.Time) (*auth.Authority, error) {
 	root := defaultRoot
 	b, err := call.Value(ctx, st, rootState)
 	if err != nil {

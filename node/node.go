@@ -261,7 +261,7 @@ func (n *Node) run(ctx context.Context, ready func(*Node)) error {
 		able.run,
 		n.authority.Run,
 		n.in.Run,
-		func(ctx context.Context) error { return trim(ctx, n.in, n.tenants, n.c.Keep, n.c.Now, log) },
+		func(ctx context.Context) error { return trim(ctx, n.in, n.store, n.tenants, n.c.Keep, n.c.Now, log) },
 		func(ctx context.Context) error { return trimMessages(ctx, n.store, n.c.KeepSIP, n.c.Now, log) },
 		func(ctx context.Context) error { return trimRejects(ctx, n.folder, n.c.Now, log) },
 		func(ctx context.Context) error { return trimChanges(ctx, n.store, n.c.KeepChanges, n.c.Now, log) },

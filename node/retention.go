@@ -39,14 +39,14 @@ func trimChanges(ctx context.Context, st call.Store, keep tenant.Period, now fun
 const trimEvery = time.Hour
 
 // trim deletes the rows that need not be kept any longer, until ctx is done.
-func trim(ctx context.Context, in *ingest.Ingest, tenants *tenant.Directory, keep tenant.Period, now func() time.Time, log *slog.Logger) error {
+func trim(ctx context.Context, in *ingest.Ingest, st call.Store, tenants *tenant.Directory, keep tenant.Period, now func() time.Time, log *slog.Logger) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
 	for {
 		all, err := tenants.List(ctx)
 		if err == nil {
 			for _, t := range append(all, tenant.Tenant{Name: tenant.Unassigned}) {
-				err = errors.Join(err, trimTenant(ctx, in, t, keep, now(), log))
+				err = errors.Join(err, trimTenant(ctx, in, st, t, keep, now(), log))
 			}
 		}
 		// A round that failed is made up for by the next one.
@@ -61,14 +61,14 @@ func trim(ctx context.Context, in *ingest.Ingest, tenants *tenant.Directory, kee
 	}
 }
 
-func trimTenant(ctx context.Context, in *ingest.Ingest, t tenant.Tenant, keep tenant.Period, now time.Time, log *slog.Logger) error {
+func trimTenant(ctx context.Context, in *ingest.Ingest, st call.Store, t tenant.Tenant, keep tenant.Period, now time.Time, log *slog.Logger) error {
 	if !t.Keep.IsZero() {
 		keep = t.Keep
 	}
 	if keep.Forever() {
 		return nil
 	}
-	n, err := in.Trim(ctx, t.ID, keep.Before(now))
+	n, err := in.Trim(ctx, st, t.ID, keep.Before(now))
 	if n > 0 {
 		log.Info("deleted old rows", "tenant", t.Name, "rows", n, "keep", keep.String())
 	}

@@ -52,7 +52,7 @@ const (
 // callers ask, at most one of them reads the store now and then. The others wait for it only after
 // Changed, and no longer than their contexts live: nothing is locked during a read or a write.
 type Directory struct {
-	store call.Store
+	store call.StateStore
 	now   func() time.Time
 
 	known atomic.Pointer[index]
@@ -75,7 +75,7 @@ type index struct {
 }
 
 // Open reads the directory from the store.
-func Open(ctx context.Context, store call.Store, now func() time.Time) (*Directory, error) {
+func Open(ctx context.Context, store call.StateStore, now func() time.Time) (*Directory, error) {
 	d := &Directory{store: store, now: now}
 	d.told.Add(1)
 	d.known.Store(&index{})
