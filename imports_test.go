@@ -30,7 +30,7 @@ import (
 // know that there are calls, leaves do not know each other, and a heavy library
 // lives in one folder.
 var law = map[string][]string{
-	"admin":            {"call", "datadir", "golang.org/x/sys"},
+	"admin":            {"call", "golang.org/x/sys"},
 	"call":             {},
 	"tenant":           {"call", "golang.org/x/sync"},
 	"odata":            {"call"},

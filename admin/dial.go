@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"net"
 	"net/http"
 	"strings"
@@ -17,45 +18,43 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Store is the store of a running server. It is a [call.Store] and a
-// [call.Keeper]; if the server's store is no keeper those methods fail with
-// [errors.ErrUnsupported].
+// A Client is what a running node lets commands do. If its store is no keeper, those
+// methods fail with [errors.ErrUnsupported].
 //
-// Errors are those of the server's store. Beyond these, ErrClosed says that
-// the server does not answer any more: whether a Write or Trim that was under
-// way has been applied is then not known.
-type Store struct {
+// Errors are those of the node's store. Beyond these, ErrClosed says that the node
+// does not answer any more: whether a Write that was under way has been applied is
+// then not known.
+type Client struct {
 	path    string
 	stamp   string
-	client  http.Client
+	http    http.Client
 	limit   int       // of a request, in bytes
 	readers sync.Pool // of *bufio.Reader
 
 	mu     sync.RWMutex
 	closed bool
 	busy   sync.WaitGroup // what is under way
-	over   chan struct{}  // closed by Close: what may be awaited without an end is given up
 }
 
 var (
-	_ call.Store  = (*Store)(nil)
-	_ call.Keeper = (*Store)(nil)
+	_ call.Log = (*Client)(nil)
+	_ Keeper   = (*Client)(nil)
 )
 
-// Dial returns the store of the server that listens at path. Both must be of
+// Dial returns a client of the node that listens at path. Both must be of
 // the same version.
 //
 // If no server is there the error wraps [fs.ErrNotExist], or
 // [syscall.ECONNREFUSED] if one has been: the caller may then open the folder
 // itself. Any other error says that there is a server which cannot be used.
-func Dial(ctx context.Context, path, version string) (*Store, error) {
+func Dial(ctx context.Context, path, version string) (*Client, error) {
 	if err := tooLong(path); err != nil {
 		return nil, fmt.Errorf("admin socket: %w: %w", err, fs.ErrNotExist) // so that no server can be there
 	}
-	s := &Store{path: path, stamp: stamp(version), limit: maxRequest, over: make(chan struct{})}
-	s.readers.New = func() any { return bufio.NewReaderSize(nil, 2*chunk) }
+	c := &Client{path: path, stamp: stamp(version), limit: maxRequest}
+	c.readers.New = func() any { return bufio.NewReaderSize(nil, 2*chunk) }
 	var d net.Dialer
-	s.client.Transport = &http.Transport{
+	c.http.Transport = &http.Transport{
 		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 64,
@@ -65,11 +64,11 @@ func Dial(ctx context.Context, path, version string) (*Store, error) {
 		ReadBufferSize:  chunk,
 		WriteBufferSize: chunk,
 	}
-	if err := s.finish(ctx, pathHello, nil); err != nil {
-		_ = s.Close()
+	if err := c.finish(ctx, pathHello, nil); err != nil {
+		_ = c.Close()
 		return nil, notDialled(err)
 	}
-	return s, nil
+	return c, nil
 }
 
 // notDialled returns err in the words of who has not been connected yet.
@@ -84,64 +83,64 @@ func notDialled(err error) error {
 	return err
 }
 
-// enter begins an operation that Close waits for; s.busy.Done ends it.
-func (s *Store) enter(ctx context.Context) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
+// enter begins an operation that Close waits for; c.busy.Done ends it.
+func (c *Client) enter(ctx context.Context) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.closed {
 		return fmt.Errorf("admin socket: %w", call.ErrClosed)
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("admin socket: %w", err)
 	}
-	s.busy.Add(1)
+	c.busy.Add(1)
 	return nil
 }
 
-// Close implements [call.Store]. The server's store stays open.
-func (s *Store) Close() error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+// Close waits for what is under way. Later calls return [call.ErrClosed]; the node's
+// store stays open.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
 		return fmt.Errorf("admin socket: %w", call.ErrClosed)
 	}
-	s.closed = true
-	s.mu.Unlock()
-	close(s.over)
-	s.busy.Wait()
-	s.client.CloseIdleConnections()
+	c.closed = true
+	c.mu.Unlock()
+	c.busy.Wait()
+	c.http.CloseIdleConnections()
 	return nil
 }
 
-// ask sends a request and returns the answer, which the caller closes.
-func (s *Store) ask(ctx context.Context, path string, body []byte) (*frames, error) {
-	if len(body) > s.limit {
-		return nil, fmt.Errorf("admin socket: %w: %d bytes in one batch; there can be %d: write smaller ones", call.ErrInvalid, len(body), s.limit)
+// post sends a request and returns the answer, which the caller closes.
+func (c *Client) post(ctx context.Context, path string, body []byte) (*frames, error) {
+	if len(body) > c.limit {
+		return nil, fmt.Errorf("admin socket: %w: %d bytes in one batch; there can be %d: write smaller ones", call.ErrInvalid, len(body), c.limit)
 	}
-	if err := s.enter(ctx); err != nil {
+	if err := c.enter(ctx); err != nil {
 		return nil, err
 	}
-	resp, err := s.send(ctx, path, body) //nolint:bodyclose // the frames close it
+	resp, err := c.send(ctx, path, body) //nolint:bodyclose // the frames close it
 	if err != nil {
-		s.busy.Done()
+		c.busy.Done()
 		return nil, err
 	}
-	r, _ := s.readers.Get().(*bufio.Reader)
+	r, _ := c.readers.Get().(*bufio.Reader)
 	r.Reset(resp.Body)
-	return &frames{store: s, body: resp.Body, r: r}, nil
+	return &frames{client: c, body: resp.Body, r: r}, nil
 }
 
-func (s *Store) send(ctx context.Context, path string, body []byte) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://trunklog"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
-	req.Header.Set(header, s.stamp)
-	resp, err := s.client.Do(req)
+	req.Header.Set(header, c.stamp)
+	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, s.lost(ctx, err)
+		return nil, c.lost(ctx, err)
 	}
-	if err := s.refused(resp); err != nil {
+	if err := c.refused(resp); err != nil {
 		_ = resp.Body.Close()
 		return nil, err
 	}
@@ -149,20 +148,20 @@ func (s *Store) send(ctx context.Context, path string, body []byte) (*http.Respo
 }
 
 // refused returns why there is no answer that could be read.
-func (s *Store) refused(resp *http.Response) error {
+func (c *Client) refused(resp *http.Response) error {
 	theirs := resp.Header.Get(header)
 	switch {
 	case resp.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("admin socket: the server at %s runs as another user: %w", s.path, fs.ErrPermission)
+		return fmt.Errorf("admin socket: the server at %s runs as another user: %w", c.path, fs.ErrPermission)
 	case theirs == "":
-		return fmt.Errorf("admin socket: what answers at %s is not trunklog (HTTP status %d)", s.path, resp.StatusCode)
-	case theirs != s.stamp:
+		return fmt.Errorf("admin socket: what answers at %s is not trunklog (HTTP status %d)", c.path, resp.StatusCode)
+	case theirs != c.stamp:
 		return fmt.Errorf("admin socket: the server at %s is trunklog %s, and this is trunklog %s: run the server's program, or restart the server with this one",
-			s.path, version(theirs), version(s.stamp))
+			c.path, version(theirs), version(c.stamp))
 	case resp.StatusCode == http.StatusRequestEntityTooLarge:
 		return fmt.Errorf("admin socket: %w: too much in one batch: write smaller ones", call.ErrInvalid)
 	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("admin socket: the server at %s answers with HTTP status %d", s.path, resp.StatusCode)
+		return fmt.Errorf("admin socket: the server at %s answers with HTTP status %d", c.path, resp.StatusCode)
 	}
 	return nil
 }
@@ -174,29 +173,29 @@ func version(stamp string) string {
 }
 
 // lost returns the error of a connection that was not made or has broken.
-func (s *Store) lost(ctx context.Context, err error) error {
+func (c *Client) lost(ctx context.Context, err error) error {
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return fmt.Errorf("admin socket: %w", ctxErr)
 	}
-	return fmt.Errorf("admin socket: the server at %s does not answer any more: %w: %w", s.path, call.ErrClosed, err)
+	return fmt.Errorf("admin socket: the server at %s does not answer any more: %w: %w", c.path, call.ErrClosed, err)
 }
 
 // frames reads an answer.
 type frames struct {
-	store *Store
-	body  io.Closer
-	r     *bufio.Reader
-	last  int    // length of the frame that was returned last
-	long  []byte // a frame that is longer than the buffer
-	ended bool
+	client *Client
+	body   io.Closer
+	r      *bufio.Reader
+	last   int    // length of the frame that was returned last
+	long   []byte // a frame that is longer than the buffer
+	ended  bool
 }
 
 // close ends the request, whether all was read or not.
 func (f *frames) close() {
 	_ = f.body.Close()
 	f.r.Reset(nil)
-	f.store.readers.Put(f.r)
-	f.store.busy.Done()
+	f.client.readers.Put(f.r)
+	f.client.busy.Done()
 }
 
 // next returns the next frame, whose payload is valid until the next call. At
@@ -209,7 +208,7 @@ func (f *frames) next(ctx context.Context) (kind byte, payload []byte, err error
 	kind, payload, err = f.frame()
 	switch {
 	case err != nil:
-		return 0, nil, f.store.lost(ctx, err)
+		return 0, nil, f.client.lost(ctx, err)
 	case kind == frameEnd && len(payload) == 0:
 		f.ended = true
 		return 0, nil, f.rest(ctx, io.EOF)
@@ -236,7 +235,7 @@ func (f *frames) rest(ctx context.Context, err error) error {
 		if readErr == nil {
 			return malformed()
 		}
-		return f.store.lost(ctx, readErr)
+		return f.client.lost(ctx, readErr)
 	}
 	return err
 }
@@ -284,31 +283,65 @@ func cutOff(err error) error {
 	return err
 }
 
-// nextOf returns the next frame of an answer that has frames of one kind only, until
-// ctx is done; behind the last one the error is [io.EOF].
-func (f *frames) nextOf(ctx context.Context, want byte) ([]byte, error) {
-	kind, payload, err := f.next(ctx)
-	switch {
-	case err != nil:
-		return nil, err
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("admin socket: %w", ctx.Err())
-	case kind != want:
-		return nil, malformed()
+// stream sends a request, and yields what parse makes of each frame of the answer.
+func stream[T any](ctx context.Context, c *Client, path string, body []byte, parse func(kind byte, payload []byte) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		f, err := c.post(ctx, path, body)
+		if err != nil {
+			var none T
+			yield(none, err)
+			return
+		}
+		defer f.close()
+		walk(ctx, f, parse, yield)
 	}
-	return payload, nil
+}
+
+// walk yields what parse makes of each frame of an answer, until ctx is done.
+func walk[T any](ctx context.Context, f *frames, parse func(kind byte, payload []byte) (T, error), yield func(T, error) bool) {
+	for {
+		kind, payload, err := f.next(ctx)
+		var v T
+		switch {
+		case errors.Is(err, io.EOF):
+			return
+		case err == nil && ctx.Err() != nil:
+			err = fmt.Errorf("admin socket: %w", ctx.Err())
+		case err == nil:
+			v, err = parse(kind, payload)
+		}
+		if err != nil {
+			var none T
+			yield(none, err)
+			return
+		}
+		if !yield(v, nil) {
+			return
+		}
+	}
+}
+
+// valueOf returns what takes values apart.
+func valueOf[T any](take func(*parser) T) func(kind byte, payload []byte) (T, error) {
+	return func(kind byte, payload []byte) (v T, err error) {
+		p := parser{s: string(payload)}
+		if v = take(&p); kind != frameValue || p.end() != nil {
+			return v, malformed()
+		}
+		return v, nil
+	}
 }
 
 // finish sends a request whose answer has nothing but an end.
-func (s *Store) finish(ctx context.Context, path string, body []byte) error {
-	return s.each(ctx, path, body, func(byte, []byte) error { return malformed() })
+func (c *Client) finish(ctx context.Context, path string, body []byte) error {
+	return c.each(ctx, path, body, func(byte, []byte) error { return malformed() })
 }
 
 // one sends a request whose answer has at most one frame, and hands that to
 // take.
-func (s *Store) one(ctx context.Context, path string, body []byte, take func(*parser)) error {
+func (c *Client) one(ctx context.Context, path string, body []byte, take func(*parser)) error {
 	n := 0
-	err := s.each(ctx, path, body, func(_ byte, payload []byte) error {
+	err := c.each(ctx, path, body, func(_ byte, payload []byte) error {
 		p := parser{s: string(payload)}
 		take(&p)
 		if n++; n > 1 || p.end() != nil {
@@ -323,8 +356,8 @@ func (s *Store) one(ctx context.Context, path string, body []byte, take func(*pa
 }
 
 // each sends a request and hands each frame of the answer to take.
-func (s *Store) each(ctx context.Context, path string, body []byte, take func(kind byte, payload []byte) error) error {
-	f, err := s.ask(ctx, path, body)
+func (c *Client) each(ctx context.Context, path string, body []byte, take func(kind byte, payload []byte) error) error {
+	f, err := c.post(ctx, path, body)
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func TestInvalidQueries(t *testing.T) {
 // Too much is refused by the client, and by the server if the client does not
 // care.
 func TestTooMuch(t *testing.T) {
-	h := &handler{store: storetest.NewModel(), stamp: stamp(testVersion), limit: 1000, patience: patience}
+	h := &handler{node: nodeOf(storetest.NewModel()), stamp: stamp(testVersion), limit: 1000, patience: patience}
 	srv := start(t, h.routes())
 	s := srv.dial(t)
 	small := call.Batch{State: map[string][]byte{"a": make([]byte, 500)}}

@@ -216,28 +216,30 @@ func FuzzBatch(f *testing.F) {
 // Whatever is asked, the answer is one that a client can read.
 func FuzzRequest(f *testing.F) {
 	for _, q := range queries() {
-		b, _ := appendQuery(nil, q)
-		f.Add(pathRows, string(b))
-		f.Add(pathCount, string(b))
-		for _, by := range groupings() {
-			whole, _ := appendGrouping(b, by)
-			f.Add(pathGroups, string(whole))
+		for _, kind := range []byte{askRows, askCount} {
+			b, _ := appendQuery([]byte{kind}, q)
+			f.Add(pathAsk, string(b))
 		}
 	}
 	for _, batch := range batches() {
 		b, _ := appendBatch(nil, &batch)
 		f.Add(pathWrite, string(b))
 	}
-	f.Add(pathState, "\x01a")
-	f.Add(pathTrim, string(appendMoment(make([]byte, 16), at)))
-	f.Add(pathRow, strings.Repeat("x", 32))
-	f.Add(pathLegs, string(appendCursor(make([]byte, 16), legs()[0].Row)))
-	f.Add(pathMessages, string(appendLeg(nil, &legs()[0])))
-	f.Add(pathTrimMessages, string(appendMoment(nil, at)))
+	f.Add(pathAsk, "s\x01a")
+	f.Add(pathAsk, "i"+strings.Repeat("x", 32))
+	f.Add(pathAsk, "v"+strings.Repeat("x", 16))
+	f.Add(pathAsk, string(appendCursor(append([]byte{askLegs}, make([]byte, 16)...), legs()[0].Row)))
+	f.Add(pathAsk, string(appendLeg([]byte{askMessages}, &legs()[0])))
+	f.Add(pathAsk, "x")
 	f.Add(pathHello, "")
-	f.Add(pathCheck, "")
-	f.Add(pathBackup, "\x02/x")
-	h := &handler{store: &kept{Model: storetest.NewModel()}, stamp: stamp(testVersion), limit: 1 << 20, patience: patience}
+	for _, job := range []string{"?", "#", "b\x02/x", "z", "x"} {
+		f.Add(pathKeep, job)
+	}
+	f.Add(pathTail, strings.Repeat("x", 16)+"\x01")
+	f.Add(pathSources, "")
+	n := nodeOf(&kept{Model: storetest.NewModel()})
+	n.Tail, n.Sources = oneUpdate, twoSources
+	h := &handler{node: n, stamp: stamp(testVersion), limit: 1 << 20, patience: patience}
 	routes := h.routes()
 	f.Fuzz(func(t *testing.T, path, body string) {
 		if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " ?#%") || path != strings.ToValidUTF8(path, "") {
@@ -268,7 +270,7 @@ func FuzzRequest(f *testing.F) {
 
 // read returns the frames of an answer.
 func read(b []byte) *frames {
-	return &frames{store: &Store{path: "x"}, body: io.NopCloser(nil), r: bufio.NewReaderSize(bytes.NewReader(b), 2*chunk)}
+	return &frames{client: &Client{path: "x"}, body: io.NopCloser(nil), r: bufio.NewReaderSize(bytes.NewReader(b), 2*chunk)}
 }
 
 func frame(kind byte, payload string) []byte {
@@ -287,49 +289,41 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(slices.Concat(one, frame(frameError, string(appendError(nil, &call.CorruptError{File: "x", Err: errTest})))))
 	f.Add(slices.Concat(frame(frameValue, "1"), frame(frameProblem, "2"), end))
 	f.Add(slices.Concat(frame(frameMessage, string(appendMessage(nil, &messages()[0]))), end))
-	f.Add(slices.Concat(frame(frameValue, string(appendGroup(nil, &call.Group{At: at, Sums: call.Sums{Calls: 5}}))), end))
+	f.Add(slices.Concat(frame(frameValue, string(appendUpdate(nil, &Update{Progress: "ended", Missed: 5, Row: rows[0]}))), end))
 	f.Add(frame(frameRow, strings.Repeat("x", 3*chunk)))
 	f.Add([]byte{frameValue, 255, 255, 255, 255, 1})
 	f.Add([]byte("r"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		ended := false
-		n := 0
-		read(b).walk(t.Context(), func(r *call.Row, err error) bool {
-			if ended || (r == nil) == (err == nil) {
-				t.Fatalf("after the end: %v, %v, %v", ended, r, err)
-			}
-			if ended = err != nil; r != nil {
-				n++
+		walkWhole(t, b, parseRows(), func(r *call.Row) bool {
+			if r != nil {
 				_ = r.Clone()
 			}
-			return true
+			return r != nil
 		})
-		if !ended && (len(b) < 5 || !bytes.HasSuffix(b, end)) {
-			t.Fatalf("%d rows without an end", n)
-		}
-		ended = false
-		read(b).walkGroups(t.Context(), call.Grouping{}, func(g *call.Group, err error) bool {
-			if ended || (g == nil) == (err == nil) {
-				t.Fatalf("after the end: %v, %v, %v", ended, g, err)
-			}
-			ended = err != nil
-			return true
-		})
-		if !ended && (len(b) < 5 || !bytes.HasSuffix(b, end)) {
-			t.Fatal("groups without an end")
-		}
-		ended = false
-		read(b).walkMessages(t.Context(), func(m *call.Message, err error) bool {
-			if ended || (m == nil) == (err == nil) {
-				t.Fatalf("after the end: %v, %v, %v", ended, m, err)
-			}
-			if ended = err != nil; m != nil {
+		walkWhole(t, b, parseMessages(), func(m *call.Message) bool {
+			if m != nil {
 				_ = m.Clone()
 			}
-			return true
+			return m != nil
 		})
-		if !ended && (len(b) < 5 || !bytes.HasSuffix(b, end)) {
-			t.Fatal("messages without an end")
-		}
+		walkWhole(t, b, valueOf((*parser).update), func(u *Update) bool { return u != nil })
 	})
+}
+
+// walkWhole walks an answer, of which there reports whether it is something: it ends
+// once, with an end or an error.
+func walkWhole[T any](t *testing.T, b []byte, parse func(byte, []byte) (T, error), there func(T) bool) {
+	t.Helper()
+	ended, n := false, 0
+	walk(t.Context(), read(b), parse, func(v T, err error) bool {
+		if ended || there(v) == (err != nil) {
+			t.Fatalf("after the end: %v, %v, %v", ended, v, err)
+		}
+		ended = err != nil
+		n++
+		return true
+	})
+	if !ended && (len(b) < 5 || !bytes.HasSuffix(b, frame(frameEnd, ""))) {
+		t.Fatalf("%d without an end", n)
+	}
 }

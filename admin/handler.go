@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -13,50 +13,34 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Handler answers the requests of stores that [Dial] has made, by asking
-// store. If store is a [call.Keeper] it answers those of a keeper, too.
+// Handler answers what clients ask that [Dial] has made.
 //
 // A request ends when its client goes away, and when its client takes nothing
 // for a quarter of an hour: a walk holds a snapshot of the store.
-func Handler(store call.Store, version string) http.Handler {
-	h := &handler{store: store, stamp: stamp(version), limit: maxRequest, patience: 15 * time.Minute}
+func Handler(n Node) http.Handler {
+	h := &handler{node: n, stamp: stamp(n.Version), limit: maxRequest, patience: 15 * time.Minute}
 	return h.routes()
 }
 
 type handler struct {
-	store    call.Store
+	node     Node
 	stamp    string
 	limit    int64         // of a request, in bytes
 	patience time.Duration // how long a client may neither send nor take anything
 }
 
-// An action answers one kind of request. What it returns, if not nil, is told
-// to the client.
+// An action answers one verb. What it returns, if not nil, is told to the client.
 type action func(ctx context.Context, p *parser, a *answer) error
 
 func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, do := range map[string]action{
-		pathHello:        func(_ context.Context, p *parser, _ *answer) error { return p.end() },
-		pathRows:         h.rows,
-		pathRow:          h.row,
-		pathCount:        h.count,
-		pathGroups:       h.groups,
-		pathWrite:        h.write,
-		pathState:        h.state,
-		pathTrim:         h.trim,
-		pathLegs:         h.legs,
-		pathMessages:     h.messages,
-		pathTrimMessages: h.trimMessages,
-		pathCheck:        h.check,
-		pathStats:        h.stats,
-		pathBackup:       h.backup,
-		pathCompact:      h.compact,
-		pathLatest:       h.latest,
-		pathAwait:        h.await,
-		pathChanges:      h.changes,
-		pathTrimChanges:  h.trimChanges,
-		pathNewEpoch:     h.newEpoch,
+		pathHello:   func(_ context.Context, p *parser, _ *answer) error { return p.end() },
+		pathAsk:     h.ask,
+		pathWrite:   h.write,
+		pathKeep:    h.keep,
+		pathTail:    h.tail,
+		pathSources: h.sources,
 	} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, do) })
 	}
@@ -107,7 +91,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (string, error) {
 type answer struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
-	patience time.Duration
+	patience time.Duration // 0 has no end
 	buf      []byte
 	err      error
 }
@@ -141,6 +125,12 @@ func (a *answer) row(r *call.Row) {
 	a.close(at)
 }
 
+func (a *answer) message(m *call.Message) {
+	at := a.open(frameMessage)
+	a.buf = appendMessage(a.buf, m)
+	a.close(at)
+}
+
 // value adds a frame that says what add appends.
 func (a *answer) value(add func([]byte) []byte) {
 	at := a.open(frameValue)
@@ -151,7 +141,11 @@ func (a *answer) value(add func([]byte) []byte) {
 // write writes out what was gathered. It blocks while the client is slow.
 func (a *answer) write() {
 	if a.err == nil {
-		_ = a.control.SetWriteDeadline(time.Now().Add(a.patience))
+		var deadline time.Time
+		if a.patience > 0 {
+			deadline = time.Now().Add(a.patience)
+		}
+		_ = a.control.SetWriteDeadline(deadline)
 		_, a.err = a.w.Write(a.buf)
 	}
 	a.buf = a.buf[:0]
@@ -177,125 +171,15 @@ func (a *answer) end(err error) {
 	a.write()
 }
 
-func (h *handler) rows(ctx context.Context, p *parser, a *answer) error {
-	q, err := parseQuery(p.s)
-	if err != nil {
-		return err
-	}
-	for r, err := range h.store.Rows(ctx, q) {
+// send adds what seq yields.
+func send[T any](a *answer, seq iter.Seq2[T, error], add func(T)) error {
+	for v, err := range seq {
 		if err != nil {
 			return err
 		}
-		if a.row(r); a.err != nil {
+		if add(v); a.err != nil {
 			return a.err
 		}
 	}
 	return nil
-}
-
-func (h *handler) row(ctx context.Context, p *parser, a *answer) error {
-	tenant, id := p.guid(), p.guid()
-	if err := p.end(); err != nil {
-		return err
-	}
-	r, err := h.store.Row(ctx, tenant, id)
-	if err == nil {
-		a.row(&r)
-	}
-	return err
-}
-
-func (h *handler) count(ctx context.Context, p *parser, a *answer) error {
-	q, err := parseQuery(p.s)
-	if err != nil {
-		return err
-	}
-	n, err := h.store.Count(ctx, q)
-	a.value(func(b []byte) []byte { return binary.AppendVarint(b, n) })
-	return err
-}
-
-func (h *handler) write(ctx context.Context, p *parser, a *answer) error {
-	b, err := parseBatch(p.s)
-	if err != nil {
-		return err
-	}
-	res, err := h.store.Write(ctx, b)
-	a.value(func(b []byte) []byte { return appendResult(b, res) })
-	return err
-}
-
-func (h *handler) state(ctx context.Context, p *parser, a *answer) error {
-	prefix := p.text()
-	if err := p.end(); err != nil {
-		return err
-	}
-	for v, err := range h.store.State(ctx, prefix) {
-		if err != nil {
-			return err
-		}
-		if a.value(func(b []byte) []byte { return appendValue(b, v.Name, v.Value) }); a.err != nil {
-			return a.err
-		}
-	}
-	return nil
-}
-
-func (h *handler) trim(ctx context.Context, p *parser, a *answer) error {
-	tenant, t := p.guid(), p.moment()
-	if err := p.end(); err != nil {
-		return err
-	}
-	n, err := h.store.Trim(ctx, tenant, t)
-	a.value(func(b []byte) []byte { return binary.AppendVarint(b, n) })
-	return err
-}
-
-// keeper returns the store as a keeper.
-func (h *handler) keeper() (call.Keeper, error) {
-	k, ok := h.store.(call.Keeper)
-	if !ok {
-		return nil, fmt.Errorf("this store is looked after by the tools of its own server: %w", errors.ErrUnsupported)
-	}
-	return k, nil
-}
-
-func (h *handler) check(ctx context.Context, p *parser, a *answer) error {
-	k, err := h.keeper()
-	if err = errors.Join(err, p.end()); err != nil {
-		return err
-	}
-	return k.Check(ctx, func(problem string) {
-		at := a.open(frameProblem)
-		a.buf = append(a.buf, problem...)
-		a.close(at)
-		a.flush() // the next one may take long
-	})
-}
-
-func (h *handler) stats(ctx context.Context, p *parser, a *answer) error {
-	k, err := h.keeper()
-	if err = errors.Join(err, p.end()); err != nil {
-		return err
-	}
-	s, err := k.Stats(ctx)
-	a.value(func(b []byte) []byte { return appendStats(b, s) })
-	return err
-}
-
-func (h *handler) backup(ctx context.Context, p *parser, _ *answer) error {
-	dir := p.text()
-	k, err := h.keeper()
-	if err = errors.Join(err, p.end()); err != nil {
-		return err
-	}
-	return k.Backup(ctx, dir)
-}
-
-func (h *handler) compact(ctx context.Context, p *parser, _ *answer) error {
-	k, err := h.keeper()
-	if err = errors.Join(err, p.end()); err != nil {
-		return err
-	}
-	return k.Compact(ctx)
 }

@@ -134,7 +134,7 @@ func TestNoKeeper(t *testing.T) {
 // another's.
 func TestManyClients(t *testing.T) {
 	const clients, batches, each = 64, 5, 20
-	srv := start(t, Handler(storetest.NewModel(), testVersion))
+	srv := start(t, Handler(nodeOf(storetest.NewModel())))
 	rows := storetest.Rows(3, clients*batches*each)
 	var wg sync.WaitGroup
 	for c := range clients {

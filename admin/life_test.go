@@ -60,22 +60,22 @@ func TestWalkEndsWithItsClient(t *testing.T) {
 			}
 		},
 		"death": func(t *testing.T, s *server) {
-			body, _ := appendQuery(nil, call.Query{})
+			body, _ := appendQuery([]byte{askRows}, call.Query{})
 			conn := connect(t, s.path)
-			_, _ = conn.Write(request(pathRows, body))
+			_, _ = conn.Write(request(pathAsk, body))
 			_, _ = io.ReadFull(conn, make([]byte, 10_000))
 			_ = conn.Close()
 		},
 		"death before the answer": func(t *testing.T, s *server) {
-			body, _ := appendQuery(nil, call.Query{})
+			body, _ := appendQuery([]byte{askRows}, call.Query{})
 			conn := connect(t, s.path)
-			_, _ = conn.Write(request(pathRows, body))
+			_, _ = conn.Write(request(pathAsk, body))
 			_ = conn.Close()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ended := make(chan error, 1)
-			s := start(t, Handler(endless(ended), testVersion))
+			s := start(t, Handler(nodeOf(endless(ended))))
 			leave(t, s)
 			_ = wait(t, ended, "the walk has not ended")
 		})
@@ -85,11 +85,11 @@ func TestWalkEndsWithItsClient(t *testing.T) {
 // A client that neither reads nor leaves does not hold a walk for ever.
 func TestWalkEndsWithoutReader(t *testing.T) {
 	ended := make(chan error, 1)
-	h := &handler{store: endless(ended), stamp: stamp(testVersion), limit: maxRequest, patience: 100 * time.Millisecond}
+	h := &handler{node: nodeOf(endless(ended)), stamp: stamp(testVersion), limit: maxRequest, patience: 100 * time.Millisecond}
 	s := start(t, h.routes())
-	body, _ := appendQuery(nil, call.Query{})
+	body, _ := appendQuery([]byte{askRows}, call.Query{})
 	conn := connect(t, s.path)
-	_, _ = conn.Write(request(pathRows, body))
+	_, _ = conn.Write(request(pathAsk, body))
 	_ = wait(t, ended, "the walk has not ended")
 	// A client that begins a request and does not go on is given up, too.
 	conn = connect(t, s.path)
@@ -105,7 +105,7 @@ func TestPatience(t *testing.T) {
 	const patience = 500 * time.Millisecond
 	rows := oneTenant(1000)
 	pause := func() { <-time.After(patience / 4) }
-	h := &handler{stamp: stamp(testVersion), limit: maxRequest, patience: patience, store: &altered{
+	h := &handler{stamp: stamp(testVersion), limit: maxRequest, patience: patience, node: nodeOf(&altered{
 		Store: storetest.NewModel(),
 		write: func(ctx context.Context, b call.Batch) (call.Result, error) {
 			for range 6 {
@@ -125,7 +125,7 @@ func TestPatience(t *testing.T) {
 				}
 			}
 		},
-	}}
+	})}
 	s := start(t, h.routes()).dial(t)
 	for range 2 {
 		if got, err := collect(t.Context(), s, call.Query{}); err != nil || len(got) != 6000 {
@@ -136,11 +136,11 @@ func TestPatience(t *testing.T) {
 		}
 	}
 	// A request without a body is told apart from one whose body does not come.
-	h = &handler{stamp: stamp(testVersion), limit: maxRequest, patience: patience, store: &slowKeeper{pause: func() {
+	h = &handler{stamp: stamp(testVersion), limit: maxRequest, patience: patience, node: nodeOf(&slowKeeper{pause: func() {
 		for range 6 {
 			pause()
 		}
-	}}}
+	}})}
 	if err := start(t, h.routes()).dial(t).Compact(t.Context()); err != nil {
 		t.Errorf("a slow compaction: %v", err)
 	}
@@ -160,7 +160,7 @@ func (k *slowKeeper) Compact(ctx context.Context) error {
 // Close leaves no connection behind.
 func TestCloseEndsConnections(t *testing.T) {
 	var open atomic.Int64
-	srv := startWith(t, Handler(storetest.NewModel(), testVersion), func(_ net.Conn, state http.ConnState) {
+	srv := startWith(t, Handler(nodeOf(storetest.NewModel())), func(_ net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
 			open.Add(1)
@@ -212,7 +212,7 @@ func TestBackPressure(t *testing.T) {
 // A server that dies in the middle of an answer is an error, not the end.
 func TestServerDies(t *testing.T) {
 	ended := make(chan error, 1)
-	srv := start(t, Handler(endless(ended), testVersion))
+	srv := start(t, Handler(nodeOf(endless(ended))))
 	s := srv.dial(t)
 	n, last := 0, error(nil)
 	for r, err := range s.Rows(t.Context(), call.Query{}) {

@@ -54,7 +54,7 @@ func TestListenReplacesStaleSocket(t *testing.T) {
 }
 
 func TestListenLeavesOthersAlone(t *testing.T) {
-	s := start(t, Handler(storetest.NewModel(), testVersion))
+	s := start(t, Handler(nodeOf(storetest.NewModel())))
 	if _, err := Listen(s.path); !errors.Is(err, call.ErrInUse) {
 		t.Errorf("a server answers: %v", err)
 	}
@@ -114,7 +114,7 @@ func TestDialWithoutServer(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	s := start(t, Handler(storetest.NewModel(), "2.0.0"))
+	s := start(t, Handler(Node{Version: "2.0.0", Log: storetest.NewModel()}))
 	_, err := Dial(t.Context(), s.path, testVersion)
 	for _, part := range []string{"2.0.0", testVersion, "restart"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
@@ -124,9 +124,17 @@ func TestVersions(t *testing.T) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("another version looks like no server: %v", err)
 	}
+	// So does one whose program has the same version, and other words.
+	h := &handler{stamp: "5 " + testVersion, limit: maxRequest, patience: patience}
+	_, err = Dial(t.Context(), start(t, h.routes()).path, testVersion)
+	for _, part := range []string{"admin protocol 5", "admin protocol " + protocol, "restart"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("another protocol: %v, want %q", err, part)
+		}
+	}
 	// The server does nothing for who does not say the right one.
 	conn := connect(t, s.path)
-	_, _ = conn.Write(request(pathState, appendText(nil, "")))
+	_, _ = conn.Write(request(pathAsk, appendText([]byte{askState}, "")))
 	b := make([]byte, 12)
 	if _, err := io.ReadFull(conn, b); err != nil || string(b) != "HTTP/1.1 409" {
 		t.Errorf("answer %q, %v", b, err)

@@ -70,7 +70,7 @@ func (s *server) kill() {
 	}
 }
 
-func (s *server) dial(t testing.TB) *Store {
+func (s *server) dial(t testing.TB) *Client {
 	t.Helper()
 	st, err := Dial(t.Context(), s.path, testVersion)
 	if err != nil {
@@ -80,10 +80,16 @@ func (s *server) dial(t testing.TB) *Store {
 	return st
 }
 
+// nodeOf returns a node of the given store.
+func nodeOf(store call.Log) Node {
+	keeper, _ := store.(Keeper)
+	return Node{Version: testVersion, Log: store, Keeper: keeper}
+}
+
 // served returns a client of a server of the given store.
-func served(t testing.TB, store call.Store) *Store {
+func served(t testing.TB, store call.Log) *Client {
 	t.Helper()
-	return start(t, Handler(store, testVersion)).dial(t)
+	return start(t, Handler(nodeOf(store))).dial(t)
 }
 
 // A store whose methods can be replaced one by one.
@@ -136,7 +142,7 @@ func wait[T any](t testing.TB, c <-chan T, what string) (v T) {
 }
 
 // collect returns copies of the rows that q selects.
-func collect(ctx context.Context, s call.Reader, q call.Query) (rows []call.Row, err error) {
+func collect(ctx context.Context, s call.RowReader, q call.Query) (rows []call.Row, err error) {
 	for r, err := range s.Rows(ctx, q) {
 		if err != nil {
 			return rows, err

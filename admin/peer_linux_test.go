@@ -79,7 +79,7 @@ func TestOthersAreTurnedAway(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	srv := &http.Server{Handler: Handler(storetest.NewModel(), testVersion)}
+	srv := &http.Server{Handler: Handler(nodeOf(storetest.NewModel()))}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(own) }()
 	if got := readAs(t, path, connectAs); !strings.HasPrefix(got, "HTTP/1.1 403 ") || !strings.HasSuffix(got, "\r\n\r\nthe server runs as another user\n") {

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -41,8 +43,36 @@ func CountsOf(c call.Counter) (all []SourceCount) {
 	return all
 }
 
-// SourcesPath is where monitoring and 'source list' ask for the sources.
-const SourcesPath = "/sources"
+// Sources returns what each source of the node says of itself.
+func (c *Client) Sources(ctx context.Context) ([]SourceStatus, error) {
+	all := []SourceStatus{}
+	err := c.each(ctx, pathSources, nil, func(kind byte, payload []byte) error {
+		var s SourceStatus
+		if kind != frameValue || json.Unmarshal(payload, &s) != nil {
+			return malformed()
+		}
+		all = append(all, s)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+func (h *handler) sources(_ context.Context, p *parser, a *answer) error {
+	if err := p.end(); err != nil || h.node.Sources == nil {
+		return err
+	}
+	for _, s := range h.node.Sources() {
+		text, err := json.Marshal(s)
+		if err != nil {
+			return err
+		}
+		a.value(func(b []byte) []byte { return append(b, text...) })
+	}
+	return nil
+}
 
 // LastSeen returns a time in the words of tables.
 func LastSeen(at time.Time) string {

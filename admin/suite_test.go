@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"runtime/debug"
@@ -13,17 +14,32 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// behind is a store behind a socket. Closing it closes the client, the server
-// and the store in the order in which a program does.
+// behind is a store that is read and written through a socket; what no command asks
+// for, it does itself. Closing it closes the client, the server and the store in the
+// order in which a program does.
 type behind struct {
-	*Store
+	*Client
+	inner
 	server *server
-	inner  call.Store
 	once   sync.Once
 }
 
+// An inner store stands deeper than the client, whose methods come first so.
+type inner struct{ call.Store }
+
+// NewEpoch implements [call.Keeper].
+func (i inner) NewEpoch(ctx context.Context) error {
+	k, ok := i.Store.(interface {
+		NewEpoch(ctx context.Context) error
+	})
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return k.NewEpoch(ctx)
+}
+
 func (b *behind) Close() error {
-	err := b.Store.Close()
+	err := b.Client.Close()
 	b.once.Do(func() {
 		b.server.kill()
 		err = errors.Join(err, b.inner.Close())
@@ -31,16 +47,16 @@ func (b *behind) Close() error {
 	return err
 }
 
-func putBehind(t *testing.T, inner call.Store) call.Store {
-	s := start(t, Handler(inner, testVersion))
-	st, err := Dial(t.Context(), s.path, testVersion)
+func putBehind(t *testing.T, st call.Store) call.Store {
+	s := start(t, Handler(nodeOf(st)))
+	c, err := Dial(t.Context(), s.path, testVersion)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &behind{Store: st, server: s, inner: inner}
+	return &behind{Client: c, inner: inner{st}, server: s}
 }
 
-// What is true of a store is true of it behind a socket.
+// What is true of a store is true of it when commands read and write it through a socket.
 func TestStore(t *testing.T) {
 	t.Run("Model", func(t *testing.T) {
 		models := map[string]*storetest.Model{}

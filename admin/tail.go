@@ -2,31 +2,54 @@ package admin
 
 import (
 	"context"
-	"net"
-	"net/http"
-	"time"
+	"encoding/binary"
+	"iter"
 
-	"github.com/trunklog/trunklog/datadir"
+	"github.com/trunklog/trunklog/call"
 )
 
-// A TailLine is one line of what the server tells of calls as they happen.
-type TailLine struct {
-	Progress string    `json:"progress"`
-	Missed   int64     `json:"missed,omitempty"`
-	Start    time.Time `json:"start"`
-	ID       string    `json:"id"`
-	Body     []byte    `json:"body"` // call.Row.AppendBody
+// An Update is news of one call.
+type Update struct {
+	Progress string   // how far the call has come: ringing, answered or ended
+	Missed   int64    // updates that were left out before this one, because the command was slow
+	Row      call.Row // what is known of the call; if it has not ended its place in the log is not settled
 }
 
-const TailPath = "/tail"
+// Tail yields what becomes of the tenant's calls from now on; with open, of those in
+// progress, too. It ends without an error when the node stops; behind an error nothing
+// comes. The update is the receiver's.
+func (c *Client) Tail(ctx context.Context, tenant call.GUID, open bool) iter.Seq2[*Update, error] {
+	return stream(ctx, c, pathTail, appendFlag(append([]byte{}, tenant[:]...), open), valueOf((*parser).update))
+}
 
-// Client returns a client of the socket of the server that owns a data folder. Its
-// connections are the caller's to close.
-func Client(data string) *http.Client {
-	var d net.Dialer
-	return &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", datadir.Socket(data))
-		},
-	}}
+func appendUpdate(b []byte, u *Update) []byte {
+	b = binary.AppendVarint(appendText(b, u.Progress), u.Missed)
+	return appendRow(b, &u.Row)
+}
+
+func (p *parser) update() *Update {
+	u := &Update{Progress: p.text(), Missed: p.varint()}
+	p.bad = p.bad || parseRow(&u.Row, p.s) != nil
+	p.s = ""
+	return u
+}
+
+func (h *handler) tail(ctx context.Context, p *parser, a *answer) error {
+	tenant, open := p.guid(), p.flag()
+	if err := p.end(); err != nil {
+		return err
+	}
+	a.patience = 0 // the command may wait for a person, and holds up nobody
+	a.flush()      // so that it knows that it is heard
+	if h.node.Tail == nil {
+		return nil
+	}
+	return h.node.Tail(ctx, open, func(u *Update) error {
+		if u.Row.Tenant != tenant {
+			return nil
+		}
+		a.value(func(b []byte) []byte { return appendUpdate(b, u) })
+		a.flush()
+		return a.err
+	})
 }

@@ -52,9 +52,13 @@ type parser struct {
 // end returns an error if something was missing or is left.
 func (p *parser) end() error {
 	if p.bad || p.s != "" {
-		return fmt.Errorf("%w: the message of %s makes no sense", call.ErrInvalid, header)
+		return senseless()
 	}
 	return nil
+}
+
+func senseless() error {
+	return fmt.Errorf("%w: the message of %s makes no sense", call.ErrInvalid, header)
 }
 
 func (p *parser) take(n uint64) string {

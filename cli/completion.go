@@ -150,7 +150,7 @@ func (p *program) tenantNames(ctx context.Context, data, spec string) []string {
 	if spec == "" {
 		spec = "pebble:" + datadir.Store(data)
 	}
-	st, err := func() (call.Store, error) {
+	st, err := func() (opened, error) {
 		if st, err := admin.Dial(ctx, datadir.Socket(data), version()); err == nil {
 			return st, nil
 		}

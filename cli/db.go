@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/node"
@@ -24,17 +25,17 @@ func (p *program) dbCommand() *cobra.Command {
 }
 
 // keeper opens the house and calls f with what looks after its store.
-func (p *program) keeper(cmd *cobra.Command, f func(ctx context.Context, h *house, k call.Keeper) error) (err error) {
+func (p *program) keeper(cmd *cobra.Command, f func(ctx context.Context, h *house, k admin.Keeper) error) (err error) {
 	return p.keeperOf(cmd, store.Options{Existing: true, Upgrade: p.upgrading().Report(cmd.Context())}, f)
 }
 
-func (p *program) keeperOf(cmd *cobra.Command, o store.Options, f func(ctx context.Context, h *house, k call.Keeper) error) (err error) {
+func (p *program) keeperOf(cmd *cobra.Command, o store.Options, f func(ctx context.Context, h *house, k admin.Keeper) error) (err error) {
 	h, err := p.enterWith(cmd.Context(), cmd, o)
 	if err != nil {
 		return err
 	}
 	defer h.close(&err)
-	k, ok := h.store.(call.Keeper)
+	k, ok := h.store.(admin.Keeper)
 	if !ok {
 		return errors.New("this store is looked after by the tools of its own server")
 	}
@@ -47,7 +48,7 @@ func (p *program) dbCheckCommand() *cobra.Command {
 		Short: "Read everything and verify every checksum, index and count",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.keeper(cmd, func(ctx context.Context, _ *house, k call.Keeper) error {
+			return p.keeper(cmd, func(ctx context.Context, _ *house, k admin.Keeper) error {
 				problems := 0
 				err := k.Check(ctx, func(problem string) {
 					problems++
@@ -73,7 +74,7 @@ func (p *program) dbStatsCommand() *cobra.Command {
 		Short: "Show how many rows there are and what they take",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.keeper(cmd, func(ctx context.Context, h *house, k call.Keeper) error {
+			return p.keeper(cmd, func(ctx context.Context, h *house, k admin.Keeper) error {
 				s, err := k.Stats(ctx)
 				if err != nil {
 					return err
@@ -126,7 +127,7 @@ func (p *program) dbCompactCommand() *cobra.Command {
 		Short: "Give space that is no longer needed back to the disk",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.keeper(cmd, func(ctx context.Context, _ *house, k call.Keeper) error {
+			return p.keeper(cmd, func(ctx context.Context, _ *house, k admin.Keeper) error {
 				before, err := k.Stats(ctx)
 				if err != nil {
 					return err
@@ -163,7 +164,7 @@ the authority can be this server to its clients. Keep them apart, or say --tls-k
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// A store of an older format is copied as it is.
-			return p.keeperOf(cmd, store.Options{Existing: true, AsItIs: true}, func(ctx context.Context, h *house, k call.Keeper) error {
+			return p.keeperOf(cmd, store.Options{Existing: true, AsItIs: true}, func(ctx context.Context, h *house, k admin.Keeper) error {
 				if err := p.backup(ctx, h, k, args[0], apart, tlsKeys); err != nil {
 					return fmt.Errorf("backup: %w", err)
 				}
@@ -180,7 +181,7 @@ func keyFlag(cmd *cobra.Command, apart *string) {
 	cmd.Flags().StringVar(apart, "master-key-file", "", "the `FILE` with the server's master key, if it is kept apart")
 }
 
-func (p *program) backup(ctx context.Context, h *house, k call.Keeper, dir, apart string, tlsKeys bool) error {
+func (p *program) backup(ctx context.Context, h *house, k admin.Keeper, dir, apart string, tlsKeys bool) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err

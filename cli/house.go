@@ -25,10 +25,16 @@ import (
 type house struct {
 	dir     string   // the data folder
 	folder  *os.Root // the same, opened: what is done in it is done in that one, wherever its name leads by then
-	store   call.Store
+	store   opened
+	node    *admin.Client // the running node that the store belongs to, which is then spoken to; nil if there is none
 	tenants *tenant.Directory
-	served  bool // the store belongs to a running server and is spoken to through its socket
 	scratch bool // dir is for this command alone, and goes when it is done
+}
+
+// An opened log is a store of ours, or that of a running node.
+type opened interface {
+	call.Log
+	Close() error
 }
 
 func (h *house) close(err *error) {
@@ -60,7 +66,7 @@ func (p *program) enterWith(ctx context.Context, cmd *cobra.Command, o store.Opt
 	if h.folder, err = datadir.Open(dir); err != nil {
 		return nil, err
 	}
-	if h.store, h.served, err = p.openStore(ctx, dir, spec, o); err != nil {
+	if h.store, h.node, err = p.openStore(ctx, dir, spec, o); err != nil {
 		return nil, errors.Join(err, h.folder.Close())
 	}
 	if err = datadir.Same(h.folder, dir); err == nil {
@@ -70,7 +76,7 @@ func (p *program) enterWith(ctx context.Context, cmd *cobra.Command, o store.Opt
 		h.close(&err)
 		return nil, err
 	}
-	if create && !h.served {
+	if create && h.node == nil {
 		for _, warning := range datadir.Warnings(dir, spec) {
 			fmt.Fprintf(p.stderr, "warning: %s\n", warning)
 		}
@@ -78,44 +84,45 @@ func (p *program) enterWith(ctx context.Context, cmd *cobra.Command, o store.Opt
 	return h, nil
 }
 
-// openStore opens the store of the data folder dir, as enterWith does.
-func (p *program) openStore(ctx context.Context, dir, spec string, o store.Options) (st call.Store, served bool, err error) {
+// openStore opens the store of the data folder dir, as enterWith does, and returns the
+// node to which it belongs if one runs.
+func (p *program) openStore(ctx context.Context, dir, spec string, o store.Options) (st opened, node *admin.Client, err error) {
 	if spec == "" {
 		spec = "pebble:" + datadir.Store(dir)
 	}
 	o.Log = slog.New(slog.DiscardHandler)
 	deadline := p.now().Add(5 * time.Second)
 	for {
-		if st, err = admin.Dial(ctx, datadir.Socket(dir), version()); err == nil {
-			return st, true, nil
+		if node, err = admin.Dial(ctx, datadir.Socket(dir), version()); err == nil {
+			return node, node, nil
 		}
 		if !noServer(err) {
-			return nil, false, err
+			return nil, nil, err
 		}
 		st, err = store.Open(ctx, spec, o)
 		switch {
 		case err == nil:
-			return st, false, nil
+			return st, nil, nil
 		case o.Existing && errors.Is(err, call.ErrNotFound):
-			return nil, false, datadir.NoStore(dir)
+			return nil, nil, datadir.NoStore(dir)
 		case o.Existing && !o.ReadOnly && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
 			// A copy on a read-only file system can be looked at all the same.
 			o.ReadOnly = true
 			st, readErr := store.Open(ctx, spec, o)
 			if readErr != nil {
-				return nil, false, err
+				return nil, nil, err
 			}
 			fmt.Fprintf(p.stderr, "%s cannot be written: it can only be looked at\n", dir)
-			return st, false, nil
+			return st, nil, nil
 		}
 		// A server that has just started owns the folder before it answers, and
 		// another command gives it back when it is done.
 		if !errors.Is(err, call.ErrInUse) || p.now().After(deadline) {
-			return nil, false, err
+			return nil, nil, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, false, context.Cause(ctx)
+			return nil, nil, context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,10 +37,10 @@ understood what was sent. -o json tells all counts, too, by the names of the met
 				return err
 			}
 			defer h.close(&err)
-			if !h.served {
+			if h.node == nil {
 				return fmt.Errorf("no server runs on %s: calls are heard while one does", h.dir)
 			}
-			all, err := askSources(cmd.Context(), h)
+			all, err := h.node.Sources(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -66,28 +64,6 @@ func yesNo(b bool) string {
 		return "yes"
 	}
 	return "no"
-}
-
-// askSources asks the server of the house for its sources.
-func askSources(ctx context.Context, h *house) (all []admin.SourceStatus, err error) {
-	client := admin.Client(h.dir)
-	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://admin"+admin.SourcesPath, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }() // it was only read
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the server answers %s: is it of another version?", resp.Status)
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&all); err != nil {
-		return nil, fmt.Errorf("the server's sources: %w", err)
-	}
-	return all, nil
 }
 
 func (p *program) sourceTestCommand() *cobra.Command {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/source"
 	"github.com/trunklog/trunklog/source/hep"
 	"github.com/trunklog/trunklog/test/kit"
@@ -141,7 +142,10 @@ func TestSourcesArePlugIns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := admin.Client(data)
+		var d net.Dialer
+		client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", datadir.Socket(data))
+		}}}
 		defer client.CloseIdleConnections()
 		resp, err := client.Do(req)
 		if err != nil {

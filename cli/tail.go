@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -41,7 +38,7 @@ again.`,
 				return err
 			}
 			defer h.close(&err)
-			if !h.served {
+			if h.node == nil {
 				return fmt.Errorf("no server runs on %s: calls happen while one does", h.dir)
 			}
 			q, err := s.query(cmd.Context(), p, h)
@@ -52,7 +49,7 @@ again.`,
 			if err != nil {
 				return err
 			}
-			return p.tail(cmd.Context(), h, q, open, form, in)
+			return p.tail(cmd.Context(), h.node, q, open, form, in)
 		},
 	}
 	s.flags(cmd)
@@ -63,55 +60,36 @@ again.`,
 	return cmd
 }
 
-// tail prints what the server tells until it or the user stops.
-func (p *program) tail(ctx context.Context, h *house, q call.Query, open bool, form string, in *time.Location) error {
-	client := admin.Client(h.dir)
-	defer client.CloseIdleConnections()
-	url := fmt.Sprintf("http://admin%s?tenant=%s&open=%t", admin.TailPath, q.Tenant, open)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }() // it was only read
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server answers %s: is it of another version?", resp.Status)
-	}
-	lines := json.NewDecoder(bufio.NewReader(resp.Body))
-	for {
-		var u admin.TailLine
-		if err := lines.Decode(&u); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return errors.New("the server has stopped")
+// tail prints what the node tells until it or the user stops.
+func (p *program) tail(ctx context.Context, node *admin.Client, q call.Query, open bool, form string, in *time.Location) error {
+	for u, err := range node.Tail(ctx, q.Tenant, open) {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, call.ErrClosed):
+			return errStopped
+		case err != nil:
+			return err
 		}
-		if err := p.printUpdate(&u, q, form, in); err != nil {
+		if err := p.printUpdate(u, q, form, in); err != nil {
 			return err
 		}
 	}
+	return errStopped
 }
 
-func (p *program) printUpdate(u *admin.TailLine, q call.Query, form string, in *time.Location) error {
-	id, err := call.ParseGUID(u.ID)
-	if err != nil {
-		return err
-	}
-	var r call.Row
-	if err := r.ParseBody(q.Tenant, u.Start, id, string(u.Body)); err != nil {
-		return err
-	}
+var errStopped = errors.New("the server has stopped")
+
+func (p *program) printUpdate(u *admin.Update, q call.Query, form string, in *time.Location) (err error) {
+	r := &u.Row
 	if u.Missed > 0 {
 		fmt.Fprintf(p.stderr, "%d updates were left out: they came faster than they could be printed\n", u.Missed)
 	}
-	if q.Where != nil && !q.Where.Match(&r) {
+	if q.Where != nil && !q.Where.Match(r) {
 		return nil
 	}
 	if form == "jsonl" {
-		row := graph.AppendRow(nil, &r, graph.RowOptions{Beta: true})
+		row := graph.AppendRow(nil, r, graph.RowOptions{Beta: true})
 		_, err = fmt.Fprintf(p.stdout, "{\"progress\":%q,\"call\":%s}\n", u.Progress, row)
 		return err
 	}
@@ -126,7 +104,7 @@ func (p *program) printUpdate(u *admin.TailLine, q call.Query, form string, in *
 		}
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s  %-22s  %16s → %-16s  %-24s  %s\n",
-		at.In(in).Format(tailTime), printable(fieldText(&r, call.FieldCallType, in)), printable(r.Caller), printable(r.Callee), printable(r.Trunk), printable(result))
+		at.In(in).Format(tailTime), printable(fieldText(r, call.FieldCallType, in)), printable(r.Caller), printable(r.Callee), printable(r.Trunk), printable(result))
 	return err
 }
 

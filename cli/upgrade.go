@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/store"
 )
 
@@ -34,7 +34,7 @@ goes on where it stopped if it is interrupted. An earlier version cannot open th
 store any more: make a backup first, with 'trunklog db backup DIR'.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.keeper(cmd, func(ctx context.Context, _ *house, k call.Keeper) error {
+			return p.keeper(cmd, func(ctx context.Context, _ *house, k admin.Keeper) error {
 				s, err := k.Stats(ctx)
 				if err != nil {
 					return err

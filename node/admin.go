@@ -58,9 +58,9 @@ func (a *adminPorts) close() error {
 func (n *Node) serveAdmin(ctx context.Context, g *errgroup.Group, able *readiness) {
 	log := n.c.Log
 	pages := newWatch(n).pages(func(asked context.Context) error { return able.check(asked, ctx) })
-	commands := admin.Handler(announce(n.store, n.in, n.authority.Changed, n.tenants.Changed), n.c.Version)
+	commands := admin.Handler(n.forCommands(ctx))
 	g.Go(func() error {
-		return serveHTTP(ctx, n.ports.socket, withTail(ctx, n.in, withPages(pages, commands)), log)
+		return serveHTTP(ctx, n.ports.socket, withPages(pages, commands), log)
 	})
 	if n.ports.monitor != nil {
 		log.Info("monitoring", "address", n.ports.monitor.Addr().String())

@@ -126,7 +126,7 @@ func CommandAuthority(ctx context.Context, st call.StateStore, tenants *tenant.D
 }
 
 // EndClients disables the clients of a tenant that is removed, and voids their tokens.
-func EndClients(ctx context.Context, st call.Store, id call.GUID, now time.Time) error {
+func EndClients(ctx context.Context, st call.Log, id call.GUID, now time.Time) error {
 	_, err := auth.EndClients(ctx, stateKV{st}, id.String(), now)
 	return err
 }

@@ -22,16 +22,21 @@ func (l *listening) status() admin.SourceStatus {
 	return s
 }
 
-// listSources answers with the sources, as JSON.
-func (w *watch) listSources(rw http.ResponseWriter, _ *http.Request) {
-	all := make([]admin.SourceStatus, len(w.sources))
-	for i, l := range w.sources {
+// statuses returns what each source says of itself.
+func statuses(sources []*listening) []admin.SourceStatus {
+	all := make([]admin.SourceStatus, len(sources))
+	for i, l := range sources {
 		all[i] = l.status()
 	}
+	return all
+}
+
+// listSources answers with the sources, as JSON.
+func (w *watch) listSources(rw http.ResponseWriter, _ *http.Request) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.Header().Set("Cache-Control", "no-store")
 	rw.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = json.NewEncoder(rw).Encode(all) // who asked may be gone
+	_ = json.NewEncoder(rw).Encode(statuses(w.sources)) // who asked may be gone
 }
 
 // health answers ok as long as it can answer at all. With ?verbose it says, a line

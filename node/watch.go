@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/door"
@@ -115,7 +114,7 @@ func (w *watch) pages(ready func(ctx context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", w.Handler())
 	mux.HandleFunc("GET /healthz", w.health)
-	mux.HandleFunc("GET "+admin.SourcesPath, w.listSources)
+	mux.HandleFunc("GET /sources", w.listSources)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := ready(r.Context()); err != nil {
 			say(w, http.StatusServiceUnavailable, "not ready: "+call.Words(err))

@@ -80,7 +80,7 @@ func packets(r *call.Row, wanted func(call.Message) bool) []byte {
 // A hearing is a server that hears calls.
 type hearing struct {
 	*server
-	store *admin.Store
+	store *admin.Client
 	conn  net.Conn
 }
 
@@ -120,7 +120,7 @@ func (h *house) hear(ctx context.Context, token, tenant string, args ...string) 
 }
 
 // dial opens the store of the server that runs in the house.
-func (h *house) dial(ctx context.Context) (*admin.Store, error) {
+func (h *house) dial(ctx context.Context) (*admin.Client, error) {
 	out, err := h.Do(ctx, "version")
 	if err != nil {
 		return nil, err

@@ -128,7 +128,7 @@ func tellSIP(t *testing.T, conn net.Conn, r *call.Row, wanted func(call.Message)
 	}
 }
 
-func hasCall(t *testing.T, st call.Reader, tenant call.GUID, r *call.Row) bool {
+func hasCall(t *testing.T, st call.RowReader, tenant call.GUID, r *call.Row) bool {
 	t.Helper()
 	n, err := st.Count(t.Context(), call.Query{Tenant: tenant, Where: call.Compare{Field: call.FieldCorrelationID, Value: r.CorrelationID}})
 	if err != nil {
