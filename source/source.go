@@ -1,8 +1,7 @@
-// Package source is the table of inputs: what hears calls as they happen. A
-// source is named by a URL; a folder of its own knows what the URL means, and
-// there is one line for it in the table below.
+// Package source is the table of inputs that report calls as they happen. A URL names a source; a
+// folder of its own knows what the URL means, and the table below has a line for it.
 //
-// It does not know what becomes of the events.
+// The package does not know what becomes of the events.
 package source
 
 import (
@@ -25,28 +24,27 @@ import (
 	"github.com/trunklog/trunklog/source/push"
 )
 
-// Options are what sources need besides their URLs. The zero value works for those
-// that listen at an address of their own.
+// Options are what sources need besides their URLs. The zero value works for those that listen at
+// an address of their own.
 type Options struct {
 	Log *slog.Logger // nil logs nothing
 	Now func() time.Time
-	// Raw says that SIP messages are kept, so that their texts are wanted.
+	// Raw says that the store keeps SIP messages, so that the source must deliver their texts.
 	Raw bool
-	// Reject is told, now and then, of what could not be understood: why, and a
-	// sample that holds no credentials. It may be called from many goroutines.
+	// Reject receives, now and then, a sample of input that the source could not read, without
+	// credentials, and the cause. Many goroutines may call it.
 	Reject func(cause string, sample []byte)
 	// TLS returns the server's own certificate, or that in the given files.
 	TLS func(certFile, keyFile string) (*tls.Config, error)
-	// Listener bounds the connections of all sources and of others together; nil
-	// is no bound.
+	// Listener bounds the connections of all sources and of others together; nil is no bound.
 	Listener func(net.Listener) net.Listener
-	// Known is told of each connection that came through Listener once something
-	// is understood of what is sent on it; nil is told nothing.
+	// Known receives each connection that came through Listener once the source has understood
+	// something on it; nil is none.
 	Known func(net.Conn)
-	// Of returns where the events of one of the source's senders go, whose tenant
-	// is known: in place of the sink of Run, which all other events go to.
+	// Of returns the sink for the events of a sender whose tenant is known. All other events go to
+	// the sink of Run.
 	Of func(sender string, tenant call.GUID) call.Sink
-	// Requests are for sources that are asked on the server's own ports.
+	// Requests are for sources that serve requests on the server's own ports.
 	Requests Requests
 }
 
@@ -62,22 +60,22 @@ type Requests struct {
 	Turns     *share.Turns[call.GUID]
 }
 
-// A Source hears calls: where it listens, or by what it is handed.
+// A Source reports calls, from its own listener or from requests on the server's ports.
 type Source interface {
 	call.Source
 	call.Counter
-	// Listen opens what the source listens at, which Run does otherwise, so that
-	// what is wrong with it is known before the program says that it is ready.
+	// Listen opens the source's listener. Run does so otherwise; an early call reveals errors
+	// before the program says that it is ready.
 	Listen(ctx context.Context) error
-	// Close lets go of all that the source holds, once Run has returned or if it
-	// was never called.
+	// Close releases all that the source holds. The caller calls it after Run has returned, or
+	// without Run.
 	Close() error
-	// About says what the source is, at any time.
+	// About describes the source, at any time.
 	About() call.About
 }
 
-// A Served source is asked on the server's own ports, at its path, which begins with
-// /ingest/. What it answers, refusals included, is its own.
+// A Served source serves requests on the server's own ports, at its path, which begins with
+// /ingest/. It writes every answer itself, refusals included.
 type Served interface {
 	Source
 	http.Handler
@@ -88,13 +86,13 @@ type Served interface {
 type Kind struct {
 	// Schemes are those of the URLs that name a source of the kind.
 	Schemes []string
-	// Standing is the name of the one source of the kind that every server has
-	// without being told; empty if the operator names each.
+	// Standing is the name of the kind's one source that every server has; empty if the operator
+	// names each source.
 	Standing string
 	Open     func(u *url.URL, o Options) (Source, error)
 }
 
-// A Table is the kinds that there are.
+// A Table is a list of kinds.
 type Table []Kind
 
 // Kinds returns the table.
@@ -123,10 +121,9 @@ func openPush(_ *url.URL, o Options) (Source, error) {
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
-// Open returns the source that spec names: NAME=URL, such as
-// "sbc1=hep+tcp://:9060?tenant=contoso". The name is part of the ids of rows
-// whose source has none of its own, so it must stay the same. The options are asked
-// for once, by the name. Errors wrap [call.ErrInvalid] if spec is to blame.
+// Open returns the source of spec: NAME=URL, such as "sbc1=hep+tcp://:9060?tenant=contoso". Ids of
+// rows without an id of their own depend on the name, so it must stay the same. Open calls options
+// once, with the name. Errors wrap [call.ErrInvalid] if spec is to blame.
 func (t Table) Open(spec string, options func(name string) Options) (name string, s Source, err error) {
 	name, u, kind, err := t.parse(spec)
 	if err != nil {
@@ -141,7 +138,7 @@ func (t Table) Open(spec string, options func(name string) Options) (name string
 func (t Table) parse(spec string) (name string, u *url.URL, kind Kind, err error) {
 	name, location, ok := strings.Cut(spec, "=")
 	if !ok || !nameForm.MatchString(name) {
-		shown, _, _ := strings.Cut(spec, "://") // what follows may have a password in it
+		shown, _, _ := strings.Cut(spec, "://") // the rest may hold a password
 		return "", nil, kind, fmt.Errorf("%w: source %.80q: NAME=URL is needed, the name of 1 to 63 of a-z, 0-9, '.', '_', '-', such as sbc1=hep+tcp://:9060", call.ErrInvalid, shown)
 	}
 	if u, err = url.Parse(location); err != nil {
@@ -168,8 +165,8 @@ func (t Table) parse(spec string) (name string, u *url.URL, kind Kind, err error
 	return name, u, kind, nil
 }
 
-// Standing opens the sources that every server has, and gives each to take, until
-// that fails. The options are asked for as by [Table.Open].
+// Standing opens the sources that every server has, and passes each to take, until that fails. It
+// calls options as [Table.Open] does.
 func (t Table) Standing(options func(name string) Options, take func(name string, s Source) error) error {
 	for _, k := range t {
 		if k.Standing == "" {
@@ -186,8 +183,8 @@ func (t Table) Standing(options func(name string) Options, take func(name string
 	return nil
 }
 
-// recordings is the table of saved inputs of which SIP messages come: what a
-// source hears, and what was captured on the wire.
+// recordings is the table of saved inputs with SIP messages: the stream of a source, and captures
+// of network packets.
 var recordings = []struct {
 	kind  string
 	open  func(now func() time.Time, note func(text string)) call.Decoder
@@ -197,10 +194,9 @@ var recordings = []struct {
 	{"pcap", pcap.Decoder, pcap.Looks},
 }
 
-// Recording returns the decoder of a saved input of the given kind, and whether
-// there is such a kind. Its events are SIP messages. Those without a time of
-// their own are given that of now; note, which may be nil, is told what is left
-// out on purpose, in words for whoever imports it.
+// Recording returns the decoder of a saved input of the given kind, and whether there is such a
+// kind. Its events are SIP messages. Those without a time get that of now; note, which may be nil,
+// receives a sentence for the importing user on everything left out on purpose.
 func Recording(kind string, now func() time.Time, note func(text string)) (call.Decoder, bool) {
 	for _, r := range recordings {
 		if r.kind == kind {
@@ -219,8 +215,8 @@ func Recordings() []string {
 	return kinds
 }
 
-// LooksRecorded returns the kind of saved input that a file looks like which begins
-// with head, and whether there is one.
+// LooksRecorded returns the kind of saved input whose files begin like head, and whether there is
+// one.
 func LooksRecorded(head []byte) (kind string, ok bool) {
 	for _, r := range recordings {
 		if r.looks(head) {

@@ -14,26 +14,26 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A packet is one that was captured. Its data is valid until the next is read.
+// A packet is a captured packet. Its data is valid until the next read.
 type packet struct {
-	at     time.Time // zero if the capture does not tell
+	at     time.Time // zero if the capture has none
 	link   int       // the link type, which says what data begins with
 	data   []byte
-	length int // of the packet when it was whole
+	length int // of the full packet
 }
 
 // A capture is an opened file.
 type capture interface {
-	// next returns io.EOF behind the last packet, and io.ErrUnexpectedEOF if
-	// the file ends in the middle of one.
+	// next returns io.EOF behind the last packet, and io.ErrUnexpectedEOF if the file ends in the
+	// middle of one.
 	next() (packet, error)
 }
 
-// maxPacket is the length of the longest packet that is read. tcpdump and
-// Wireshark have the same limit; what is longer is damage.
+// maxPacket is the length of the longest packet that next returns. tcpdump and Wireshark have the
+// same limit; a longer one is damage.
 const maxPacket = 256 << 10
 
-// open finds out what r is. Its errors say what it is instead of a capture.
+// open finds the format of r. Its errors say what r is instead of a capture.
 func open(r io.Reader) (capture, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	head, _ := b.Peek(2)
@@ -67,8 +67,8 @@ func open(r io.Reader) (capture, error) {
 	return nil, fmt.Errorf("%w: this is no capture (pcap or pcapng): %s", call.ErrInvalid, what)
 }
 
-// Looks reports whether a file that begins with head is a capture, or one of another
-// program's, for which [Decoder] says what converts it.
+// Looks reports whether a file that begins with head is a capture, perhaps in the format of another
+// program, for which the error of [Decoder] names a converter.
 func Looks(head []byte) bool {
 	if _, _, ok := formOf(head); ok || isSection(head) {
 		return true
@@ -86,7 +86,7 @@ func isSection(head []byte) bool {
 	return len(head) >= 4 && binary.LittleEndian.Uint32(head) == blockSection
 }
 
-// formOf returns the order of bytes and the form of a file of pcap, by its beginning.
+// formOf returns the byte order and the form of a pcap file, by its beginning.
 func formOf(head []byte) (order binary.ByteOrder, f form, ok bool) {
 	if len(head) < 4 {
 		return nil, f, false
@@ -104,7 +104,7 @@ type nothing struct{}
 
 func (nothing) next() (packet, error) { return packet{}, io.EOF }
 
-// others are files that are taken for captures, by what they begin with.
+// others are files that users take for captures, by their beginning.
 var others = []struct{ begin, what string }{
 	{"HEP3", "is a stream of HEP packets: trunklog import hep"},
 	{"\x1f\x8b", "is packed by gzip, twice: unpack it (gunzip)"},
@@ -121,7 +121,7 @@ var others = []struct{ begin, what string }{
 	{"\x16\x03", "is TLS as it goes over a connection"},
 }
 
-// looks says what a file that begins with head is.
+// looks describes a file that begins with head.
 func looks(head []byte) string {
 	for _, o := range others {
 		if bytes.HasPrefix(head, []byte(o.begin)) {

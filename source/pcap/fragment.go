@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// The bounds of what is kept of packets in parts.
+// The bounds of memory for fragmented packets.
 const (
-	maxFragmented    = 1 << 10 // packets in parts at once
+	maxFragmented    = 1 << 10 // fragmented packets at once
 	maxFragmentBytes = 8 << 20 // of all their parts
 	maxWhole         = 1 << 16 // bytes of a packet
 	maxPieces        = 256     // parts of one packet
-	// fragmentsFor is how long the parts of a packet are waited for, by the
-	// capture's clock: ids come again soon.
+	// fragmentsFor is how long the decoder waits for the parts of a packet, by the capture's clock:
+	// senders soon use an id again.
 	fragmentsFor = 30 * time.Second
-	// repeatedFor is how long a part is taken for one of a packet that is whole
-	// already: a capture may have packets twice.
+	// repeatedFor is how long a part counts as a repetition from a complete packet: a capture may
+	// hold packets twice.
 	repeatedFor = time.Second
 )
 
@@ -28,24 +28,24 @@ type fragments struct {
 	bytes int
 }
 
-// What the parts of one packet have in common.
+// fragmentKey is what the parts of one packet have in common.
 type fragmentKey struct {
 	src, dst netip.Addr
 	id       uint32
 	protocol uint8
 }
 
-// A fragmented is a packet of which not all parts are there.
+// A fragmented is a packet that lacks parts.
 type fragmented struct {
 	key   fragmentKey
 	at    time.Time // when its first part came
 	frame int
 	depth int
-	// protocol is what the first part says, which of IPv6 alone is right.
+	// protocol is that of the first part; IPv6 allows others in later parts, which do not count.
 	protocol uint8
 	pieces   []piece // by their place, none over another
-	size     int     // of the packet; 0 if it is not known
-	done     bool    // it was whole, and only its parts may come again
+	size     int     // of the packet; 0 if unknown
+	done     bool    // it was complete, and only repeated parts may come
 	bytes    int     // of all pieces
 }
 
@@ -58,12 +58,11 @@ func newFragments() fragments {
 	return fragments{by: map[fragmentKey]*list.Element{}, old: list.New()}
 }
 
-// add takes a part. It returns the packet if it is whole now, and those that
-// are given up.
+// add takes a part. It returns the packet if it is complete now, and those that it gives up.
 func (f *fragments) add(p *ipPacket, at time.Time, frame, depth int) (whole *ipPacket, lost []*fragmented) {
 	key := fragmentKey{p.src, p.dst, p.id, p.protocol}
 	if p.src.Is6() {
-		key.protocol = 0 // the parts of IPv6 may tell others
+		key.protocol = 0 // the parts of an IPv6 packet may name others
 	}
 	e, ok := f.by[key]
 	if ok {
@@ -97,7 +96,7 @@ func (f *fragments) add(p *ipPacket, at time.Time, frame, depth int) (whole *ipP
 	return nil, lost
 }
 
-// remove forgets a packet, and adds it to those that are lost if it is not whole.
+// remove forgets a packet, and adds it to lost if it is not complete.
 func (f *fragments) remove(e *list.Element, lost []*fragmented) []*fragmented {
 	w := f.old.Remove(e).(*fragmented)
 	delete(f.by, w.key)
@@ -108,7 +107,7 @@ func (f *fragments) remove(e *list.Element, lost []*fragmented) []*fragmented {
 	return append(lost, w)
 }
 
-// all returns all packets that are not whole, and forgets them.
+// all returns all incomplete packets, and forgets them.
 func (f *fragments) all() (all []*fragmented) {
 	for f.old.Len() > 0 {
 		all = f.remove(f.old.Front(), all)
@@ -116,7 +115,7 @@ func (f *fragments) all() (all []*fragmented) {
 	return all
 }
 
-// put adds a part. What is there already stays.
+// put adds a part. Bytes that are there already stay.
 func (w *fragmented) put(p *ipPacket) {
 	if p.offset == 0 {
 		w.protocol = p.protocol
@@ -160,7 +159,7 @@ func (w *fragmented) whole() []byte {
 	return nil
 }
 
-// beginning returns the packet up to the first part that is missing.
+// beginning returns the packet up to the first missing part.
 func (w *fragmented) beginning() []byte {
 	var b []byte
 	for _, p := range w.pieces {
@@ -172,9 +171,8 @@ func (w *fragmented) beginning() []byte {
 	return b
 }
 
-// giveUp takes a packet of which parts are missing, as far as it is there: a
-// capture of "port 5060" has the first part of each long datagram and no other,
-// as only that one has a port.
+// giveUp reads an incomplete packet as far as it goes: a capture of "port 5060" has only the first
+// part of each long datagram, because only that one has a port.
 func (d *decoder) giveUp(f *fragmented) {
 	b := f.beginning()
 	if len(b) == 0 {

@@ -22,7 +22,7 @@ const (
 	protoMobility = 135
 )
 
-// ip takes a packet of IP, of either version.
+// ip reads an IP packet of either version.
 func (d *decoder) ip(b []byte, depth int) {
 	if depth++; depth > maxDepth || len(b) == 0 {
 		return
@@ -43,7 +43,7 @@ func (d *decoder) ipv4(b []byte, depth int) {
 		return
 	}
 	short := 0
-	// The card that sent it may have filled in the length after the capture.
+	// If the network card computes lengths, the capture may lack this one.
 	if total := int(binary.BigEndian.Uint16(b[2:])); total >= head {
 		b, short = upTo(b, total)
 	}
@@ -54,7 +54,7 @@ func (d *decoder) ipv4(b []byte, depth int) {
 	d.part(p, depth)
 }
 
-// upTo returns the first n bytes of b, and how many of them are not there.
+// upTo returns the first n bytes of b, and how many are missing.
 func upTo(b []byte, n int) (have []byte, short int) {
 	have = b[:min(len(b), n)]
 	return have, n - len(have)
@@ -74,7 +74,7 @@ func (d *decoder) ipv6(b []byte, depth int) {
 	d.extended(p, depth)
 }
 
-// extended takes a packet of IPv6 whose data may begin with extension headers.
+// extended reads an IPv6 packet whose data may begin with extension headers.
 func (d *decoder) extended(p ipPacket, depth int) {
 	for len(p.data) >= 8 {
 		size := 8 + int(p.data[1])*8
@@ -98,19 +98,19 @@ func (d *decoder) extended(p ipPacket, depth int) {
 	}
 }
 
-// An ipPacket is one of IP without its header, or a part of one.
+// An ipPacket is an IP packet without its header, or a part of one.
 type ipPacket struct {
 	src, dst netip.Addr
 	protocol uint8
-	id       uint32 // that the parts of one packet have in common
+	id       uint32 // common to the parts of one packet
 	offset   int    // of data in the packet
 	more     bool   // data is not its end
 	data     []byte
 	short    int // bytes behind data that were not captured
-	parts    int // that it came in besides the first
+	parts    int // how many further parts it came in
 }
 
-// part collects a part of a packet, or takes it if it is whole.
+// part collects a part of a packet, or reads the packet if it is complete.
 func (d *decoder) part(p ipPacket, depth int) {
 	if p.offset == 0 && !p.more {
 		d.transport(&p, depth)
@@ -129,8 +129,7 @@ func (d *decoder) part(p ipPacket, depth int) {
 	}
 }
 
-// transport takes a packet that is whole, or of which the beginning is all that
-// there is.
+// transport reads a complete packet, or all that there is of one.
 func (d *decoder) transport(p *ipPacket, depth int) {
 	switch p.protocol {
 	case protoUDP:
@@ -144,7 +143,7 @@ func (d *decoder) transport(p *ipPacket, depth int) {
 	}
 }
 
-// portVXLAN is what mirrors of cloud networks send to.
+// portVXLAN is the port to which mirrors of cloud networks send.
 const portVXLAN = 4789
 
 // udp is RFC 768.
@@ -171,7 +170,7 @@ func (d *decoder) udp(p *ipPacket, depth int) {
 	}
 }
 
-// isSIP says that a frame carries SIP, with parts of it that came before.
+// isSIP notes that a frame carries SIP, together with earlier parts of it.
 func (d *decoder) isSIP(frame, parts int) {
 	if d.sipFrame != frame {
 		d.sipFrame = frame

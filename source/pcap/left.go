@@ -7,27 +7,27 @@ import (
 	"strings"
 )
 
-// left counts what of a capture no message came of.
+// left counts what the decoder left out of a capture.
 type left struct {
 	others  int            // packets without SIP
-	cut     int            // packets of which the capture has the beginning only
+	cut     int            // packets whose end was not captured
 	timed   int            // packets without a time
 	missing int            // times that packets are missing
 	crowded int            // connections and datagrams given up as there were too many at once
 	tls     map[uint16]int // packets of TLS, by port
-	links   map[int]int    // packets of a link type that is not known
-	broken  int            // packets that are not what their headers say
+	links   map[int]int    // packets of unknown link types
+	broken  int            // packets that contradict their headers
 
-	unreadable int // messages of which something could not be read
+	unreadable int // messages with an unreadable part
 }
 
 func newLeft() left { return left{tls: map[uint16]int{}, links: map[int]int{}} }
 
-// maxCounted is the most ports or link types that are counted each for itself.
+// maxCounted is the most ports or link types with a count of their own.
 const maxCounted = 1 << 10
 
-// isTLS counts a packet of TLS between two ports: by the one that is SIP's, or
-// else the lower one, which mostly is the server's.
+// isTLS counts a packet of TLS under one of its two ports: SIP's, or else the lower one, which
+// mostly is the server's.
 func (l *left) isTLS(src, dst uint16) {
 	port := min(src, dst)
 	if src == portSIPS || dst == portSIPS {
@@ -39,7 +39,7 @@ func (l *left) isTLS(src, dst uint16) {
 	}
 }
 
-// unread counts a packet of a link type that is not known.
+// unread counts a packet of an unknown link type.
 func (l *left) unread(link int) {
 	if _, there := l.links[link]; there || len(l.links) < maxCounted {
 		l.links[link]++
@@ -52,7 +52,7 @@ const (
 	portHTTPS = 443
 )
 
-// say tells all that is not nothing.
+// say reports all counts that are not 0.
 func (l *left) say(note func(text string)) {
 	ports := slices.SortedFunc(maps.Keys(l.tls), func(a, b uint16) int { return l.tls[b] - l.tls[a] })
 	ports = slices.DeleteFunc(ports, func(p uint16) bool { return p == portHTTPS })
@@ -80,5 +80,5 @@ func (l *left) say(note func(text string)) {
 	}
 }
 
-// readable names the link types that can be read.
+// readable names the link types that this package reads.
 var readable = strings.Join([]string{"Ethernet (1)", "Linux cooked (113, 276)", "raw IP (101, 12, 14, 228, 229)", "loopback (0, 108)", "PPP (9, 50)"}, ", ")

@@ -7,7 +7,7 @@ const (
 	linkNull     = 0
 	linkEthernet = 1
 	linkPPP      = 9
-	linkRaw12    = 12 // as OpenBSD counts
+	linkRaw12    = 12 // OpenBSD's number
 	linkRaw14    = 14
 	linkPPPHDLC  = 50
 	linkRaw      = 101
@@ -18,7 +18,7 @@ const (
 	linkSLL2     = 276
 )
 
-// known reports whether packets of a link type can be read.
+// known reports whether this package reads packets of a link type.
 func known(link int) bool {
 	switch link {
 	case linkNull, linkEthernet, linkPPP, linkRaw12, linkRaw14, linkPPPHDLC, linkRaw, linkLoop, linkSLL, linkIPv4, linkIPv6, linkSLL2:
@@ -30,15 +30,14 @@ func known(link int) bool {
 // maxDepth is how many packets may be within one another.
 const maxDepth = 8
 
-// link takes what was captured of a packet, and reports whether its link type is
-// known.
+// link reads the captured bytes of a packet, and reports whether it knows the link type.
 func (d *decoder) link(link int, b []byte, depth int) bool {
 	switch link {
 	case linkEthernet:
 		d.ethernet(b, depth)
 	case linkRaw, linkRaw12, linkRaw14, linkIPv4, linkIPv6:
 		d.ip(b, depth)
-	case linkNull, linkLoop: // the family, as the machine counts that captured it
+	case linkNull, linkLoop: // the address family, by the capturing machine's numbers
 		d.ip(behind(b, 4), depth)
 	case linkSLL:
 		if len(b) >= 16 {
@@ -68,8 +67,8 @@ func (d *decoder) ethernet(b []byte, depth int) {
 	}
 }
 
-// network takes what follows a number of Ethernet's for a protocol. Tags of
-// VLANs (IEEE 802.1Q and 802.1ad, and numbers from before that) may come first.
+// network reads the bytes behind an EtherType. VLAN tags (IEEE 802.1Q and 802.1ad, and older
+// numbers) may come first.
 func (d *decoder) network(protocol uint16, b []byte, depth int) {
 	const (
 		ipv4, ipv6     = 0x0800, 0x86dd
@@ -98,7 +97,7 @@ func (d *decoder) network(protocol uint16, b []byte, depth int) {
 	}
 }
 
-// ppp takes a protocol of PPP's and what follows.
+// ppp reads a protocol number of PPP and the bytes behind it.
 func (d *decoder) ppp(b []byte, depth int) {
 	if len(b) >= 2 {
 		if p := binary.BigEndian.Uint16(b); p == 0x0021 || p == 0x0057 { // IPv4, IPv6
@@ -107,8 +106,8 @@ func (d *decoder) ppp(b []byte, depth int) {
 	}
 }
 
-// gre takes what goes through a tunnel of GRE (RFC 2784 and 2890), also what
-// switches mirror that way (ERSPAN).
+// gre reads the contents of a GRE tunnel (RFC 2784 and 2890), such as ERSPAN, by which switches
+// mirror packets.
 func (d *decoder) gre(b []byte, depth int) {
 	const (
 		ethernet          = 0x6558
@@ -131,7 +130,7 @@ func (d *decoder) gre(b []byte, depth int) {
 	case ethernet:
 		d.ethernet(b, depth)
 	case erspan2:
-		if flags&sequence != 0 { // without one it is type I, which has no header
+		if flags&sequence != 0 { // type I has neither sequence numbers nor a header
 			b = behind(b, 8)
 		}
 		d.ethernet(b, depth)

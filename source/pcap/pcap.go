@@ -1,11 +1,11 @@
-// Package pcap reads SIP out of captures of network packets, in the formats pcap
-// and pcapng, as tcpdump, Wireshark, sngrep and SBCs write them.
+// Package pcap reads SIP out of captures of network packets, in the formats pcap and pcapng, as
+// tcpdump, Wireshark, sngrep and SBCs write them.
 //
-// A capture is what anybody may have made, so that nothing in it is believed and
-// all that is kept while it is read has a bound: connections, fragments, segments
-// that came too early. What is beyond is given up, and counted.
+// A capture may come from anyone, so the package trusts nothing in it, and bounds all that it keeps
+// while reading: connections, fragments, segments that came too early. It gives up and counts what
+// is beyond the bounds.
 //
-//   - capture.go tells what a file is; libpcap.go and pcapng.go take it apart
+//   - capture.go finds the format of a file; libpcap.go and pcapng.go read it
 //   - link.go finds the IP packets, ip.go and fragment.go what is in them
 //   - tcp.go makes streams of segments, and stream.go messages of streams
 package pcap
@@ -23,16 +23,15 @@ import (
 	"github.com/trunklog/trunklog/sip"
 )
 
-// Decoder reads captures, packed by gzip or not. Each SIP message over UDP or
-// TCP, on whichever port, becomes an event with its [call.Signal], Raw included.
+// Decoder reads captures, packed by gzip or not. Each SIP message over UDP or TCP, on whichever
+// port, becomes an event with its [call.Signal], Raw included.
 //
-// A SIP message that cannot be read yields a [call.SyntaxError] that names its
-// frame by the number that Wireshark shows. All else that is in a capture is left
-// out; note is told how much that was, and what of it may have been SIP, in words
-// for whoever imports the file. It may be nil. A file that is no capture, or that
-// ends in the middle, yields an error as its last.
+// An unreadable SIP message yields a [call.SyntaxError] that names its frame by the number that
+// Wireshark shows. The decoder leaves out all else in a capture; note, which may be nil, receives
+// for the importing user how much that was, and what of it may have been SIP. A file that is no
+// capture, or that ends in the middle, yields an error as its last.
 //
-// Times are those of the capture. A packet that has none is given that of now.
+// Times are those of the capture. A packet without one gets that of now.
 func Decoder(now func() time.Time, note func(text string)) call.Decoder {
 	return func(r io.Reader) iter.Seq2[call.Event, error] {
 		return func(yield func(call.Event, error) bool) {
@@ -55,11 +54,11 @@ func Decoder(now func() time.Time, note func(text string)) call.Decoder {
 type decoder struct {
 	now     func() time.Time
 	yield   func(call.Event, error) bool
-	stopped bool // nobody wants more events
+	stopped bool // the caller wants no more events
 
 	frame     int       // the packet's number, counted from 1
 	at        time.Time // when it was captured
-	sipFrame  int       // the last that is known to carry SIP
+	sipFrame  int       // the last frame known to carry SIP
 	fragments fragments
 	streams   streams
 	left      left
@@ -69,7 +68,7 @@ func newDecoder(now func() time.Time, yield func(call.Event, error) bool) *decod
 	return &decoder{now: now, yield: yield, fragments: newFragments(), streams: newStreams(), left: newLeft()}
 }
 
-// read reads all packets, and what they leave unfinished.
+// read reads all packets, and then what they left unfinished.
 func (d *decoder) read(r io.Reader) error {
 	c, err := open(r)
 	if err != nil {
@@ -93,7 +92,7 @@ func (d *decoder) read(r io.Reader) error {
 	return nil
 }
 
-// packet takes one packet of the file.
+// packet reads one packet of the file.
 func (d *decoder) packet(p *packet) {
 	d.frame++
 	if d.at = p.at; d.at.IsZero() {
@@ -103,13 +102,13 @@ func (d *decoder) packet(p *packet) {
 	if len(p.data) < p.length {
 		d.left.cut++
 	}
-	d.left.others++ // until it turns out to be SIP
+	d.left.others++ // isSIP takes it back
 	if !d.link(p.link, p.data, 0) {
 		d.left.unread(p.link)
 	}
 }
 
-// finish takes what fragments and streams still hold.
+// finish reads what fragments and streams still hold.
 func (d *decoder) finish() {
 	for _, f := range d.fragments.all() {
 		d.giveUp(f)
@@ -119,14 +118,13 @@ func (d *decoder) finish() {
 	}
 }
 
-// A path is where a message went.
+// A path is the way of a message: its addresses and transport.
 type path struct {
 	src, dst  netip.AddrPort
 	transport string
 }
 
-// message yields a SIP message, of which msg is not used any further: it is
-// copied. It is yielded as of the given time and frame.
+// message yields a copy of a SIP message, with the given time and frame.
 func (d *decoder) message(p path, at time.Time, frame int, msg []byte) {
 	if d.stopped {
 		return

@@ -11,8 +11,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// The blocks of pcapng that are read (draft-ietf-opsawg-pcapng). All others are
-// passed over.
+// The blocks of pcapng that this package reads (draft-ietf-opsawg-pcapng). It skips all others.
 const (
 	blockSection   = 0x0a0d0d0a
 	blockInterface = 1
@@ -23,15 +22,13 @@ const (
 	orderMagic = 0x1a2b3c4d
 )
 
-// The most of what a section may have. Blocks with packets are as long as a
-// packet with many remarks.
+// The limits of a section. A block with a packet is as long as a packet with many remarks.
 const (
 	maxInterfaces = 1 << 12
 	maxBlock      = maxPacket + 64<<10
 )
 
-// ng is a file of pcapng: sections, one after another, each with interfaces of
-// its own and an order of bytes of its own.
+// ng is a file of pcapng: sections, one after another, each with its own interfaces and byte order.
 type ng struct {
 	r          *bufio.Reader
 	order      binary.ByteOrder
@@ -39,7 +36,7 @@ type ng struct {
 	data       []byte
 }
 
-// An ngInterface is where packets were captured, and by what clock.
+// An ngInterface is an interface of the capture, with its clock.
 type ngInterface struct {
 	link   int
 	snap   uint32
@@ -60,8 +57,7 @@ func (n *ng) next() (packet, error) {
 	}
 }
 
-// block returns the next block's type and what is in it, which is nothing for
-// those that are passed over.
+// block returns the next block's type and contents, which are empty for skipped blocks.
 func (n *ng) block() (kind uint32, body []byte, err error) {
 	head, err := n.r.Peek(12)
 	if len(head) == 0 {
@@ -102,7 +98,7 @@ func (n *ng) block() (kind uint32, body []byte, err error) {
 	return kind, n.data[8 : size-4], nil
 }
 
-// read takes one block. It returns a packet if there is one in it.
+// read reads one block. It returns the packet in it, if there is one.
 func (n *ng) read(kind uint32, b []byte) (p packet, ok bool, err error) {
 	short := fmt.Errorf("%w: a block of type %d is too short: the file is damaged from here on", call.ErrInvalid, kind)
 	switch kind {
@@ -159,8 +155,7 @@ func (n *ng) iface(id uint32) (*ngInterface, error) {
 	return &n.interfaces[id], nil
 }
 
-// newInterface reads the description of an interface and its options. Options
-// that are damaged end them.
+// newInterface reads the description of an interface and its options, up to a damaged option.
 func (n *ng) newInterface(b []byte) ngInterface {
 	const optionResolution, optionOffset = 9, 14
 	i := ngInterface{link: int(n.order.Uint16(b)), snap: n.order.Uint32(b[4:]), unit: 6}
@@ -181,8 +176,8 @@ func (n *ng) newInterface(b []byte) ngInterface {
 	return i
 }
 
-// time returns the time that is ticks of the interface's clock after 1970, or
-// none if the clock says 1970 or its unit is no clock's.
+// time returns the time that is ticks of the interface's clock after 1970, or the zero time if that
+// is 1970 itself or the unit is none of a clock.
 func (i *ngInterface) time(ticks uint64) time.Time {
 	perSecond := uint64(1)
 	if exponent := i.unit & 0x7f; i.unit&0x80 != 0 && exponent < 64 {
@@ -195,7 +190,7 @@ func (i *ngInterface) time(ticks uint64) time.Time {
 	seconds, rest := ticks/perSecond, ticks%perSecond
 	hi, lo := bits.Mul64(rest, uint64(time.Second))
 	nanos, _ := bits.Div64(hi, lo, perSecond)
-	const far = 1 << 40 // seconds, beyond which a time is none
+	const far = 1 << 40 // seconds; a later time is damage
 	s := int64(seconds) + i.offset
 	if seconds == 0 || seconds > far || s <= 0 || s > far {
 		return time.Time{}

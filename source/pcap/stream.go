@@ -10,24 +10,22 @@ import (
 const (
 	maxLine    = 8 << 10  // bytes of a first line
 	maxHeaders = 64 << 10 // bytes of a message without its body
-	maxBody    = 1 << 20  // that a message can have and be believed
+	maxBody    = 1 << 20  // of a message; a larger Content-Length is taken for wrong
 )
 
-// A parser finds the SIP messages in a stream of bytes (RFC 3261, section 18.3).
-// It gives out their headers, as nothing more of them is needed, and passes over
-// their bodies without keeping them.
+// A parser finds the SIP messages in a stream of bytes (RFC 3261, section 18.3). It yields their
+// headers, because callers need no more, and skips their bodies.
 type parser struct {
 	held []byte // the beginning of a message, or of a line that may begin one
-	seen int    // bytes of held in which the end of the headers is not
+	seen int    // bytes of held without the end of the headers
 	body int    // bytes of a body that are still to come
-	lost bool   // what comes next may be the middle of anything
+	lost bool   // the next bytes may be the middle of anything
 }
 
-// idle reports whether the parser is at no message.
+// idle reports whether the parser is between messages.
 func (p *parser) idle() bool { return len(p.held) == 0 && p.body == 0 }
 
-// messages takes the next bytes of the stream. What it yields is valid until the
-// next turn of the loop.
+// messages takes the next bytes of the stream. A message is valid until the next turn of the loop.
 func (p *parser) messages(data []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for len(data) > 0 {
@@ -62,8 +60,8 @@ func (p *parser) messages(data []byte) iter.Seq[[]byte] {
 	}
 }
 
-// next returns the first message in b, as far as its headers go, and what follows
-// it; or nothing, and as much of b as may be the beginning of one.
+// next returns the first message in b, up to the end of its headers, and the bytes behind it; or
+// nothing, and the rest of b that may begin one.
 func (p *parser) next(b []byte) (msg, rest []byte) {
 	from := p.seen
 	p.seen = 0
@@ -90,8 +88,7 @@ func (p *parser) next(b []byte) (msg, rest []byte) {
 	return nil, nil
 }
 
-// cut returns the message that was begun, as far as it came, and forgets it: the
-// stream has a hole.
+// cut returns the incomplete message, and forgets it: the stream has a hole.
 func (p *parser) cut() []byte {
 	b := p.held
 	*p = parser{lost: true}
@@ -101,8 +98,8 @@ func (p *parser) cut() []byte {
 	return b
 }
 
-// trimBreaks returns b without the line breaks in front, which keep connections
-// alive (RFC 5626, section 3.5.1).
+// trimBreaks returns b without the line breaks in front, which keep connections alive (RFC 5626,
+// section 3.5.1).
 func trimBreaks(b []byte) (rest []byte, n int) {
 	for n < len(b) && (b[n] == '\r' || b[n] == '\n') {
 		n++
@@ -119,8 +116,8 @@ const (
 	yes
 )
 
-// begins answers for b, which has no line break in front. A first line begins
-// with a word of capitals, which is a method or the version.
+// begins answers for b, which has no line break in front. A first line begins with a word of
+// capitals, which is a method or the version.
 func begins(b []byte) answer {
 	const longestMethod = 32
 	i := 0
@@ -143,15 +140,14 @@ func begins(b []byte) answer {
 	return no
 }
 
-// isStatus reports whether b is, as far as it goes, the beginning of a response.
+// isStatus reports whether b is the beginning of a response, as far as it goes.
 func isStatus(b []byte) bool {
 	const version = "SIP/2.0 "
 	n := min(len(b), len(version))
 	return string(b[:n]) == version[:n] && (n == len(b) || '1' <= b[n] && b[n] <= '6')
 }
 
-// nextStart returns where behind its first line b may begin a message, or its
-// length.
+// nextStart returns the next place behind b's first line where a message may begin, or b's length.
 func nextStart(b []byte) int {
 	for at := 0; ; {
 		n := bytes.IndexByte(b[at:], '\n')
@@ -165,8 +161,8 @@ func nextStart(b []byte) int {
 	}
 }
 
-// endOfHeaders returns the place behind the empty line in b, or 0. There is none
-// before from.
+// endOfHeaders returns the place behind the empty line in b, or 0. The caller knows that there is
+// none before from.
 func endOfHeaders(b []byte, from int) int {
 	for {
 		n := bytes.IndexByte(b[from:], '\n')
@@ -184,8 +180,8 @@ func endOfHeaders(b []byte, from int) int {
 	}
 }
 
-// contentLength returns how long the body is that a message announces, or -1 if
-// it announces none, or one that cannot be.
+// contentLength returns the length of the body that a message announces, or -1 if it announces
+// none, or an impossible one.
 func contentLength(msg []byte) int {
 	for line := range bytes.Lines(msg) {
 		name, value, ok := bytes.Cut(line, []byte{':'})

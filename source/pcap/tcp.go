@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// The bounds of what is kept of connections.
+// The bounds of memory for connections.
 const (
 	maxStreams     = 1 << 14  // directions of connections at once
-	maxStreamBytes = 64 << 20 // of all of them
-	maxEarly       = 1 << 8   // segments of one that came before others
+	maxStreamBytes = 64 << 20 // of all streams together
+	maxEarly       = 1 << 8   // early segments of one stream
 	maxEarlyBytes  = 256 << 10
-	// earlyFor is how long a segment that is missing is waited for, by the
-	// capture's clock. It may have come out of order, or be repeated.
+	// earlyFor is how long the decoder waits for a missing segment, by the capture's clock. It may
+	// have come out of order, or be repeated.
 	earlyFor = 3 * time.Second
-	// maxJump is how far a sequence number can be from the one that is due and
-	// still be of the same connection.
+	// maxJump is how far a sequence number can be from the expected one and still be of the same
+	// connection.
 	maxJump = 16 << 20
 )
 
-// streams are the directions of connections that were seen of late.
+// streams are the directions of recent connections.
 type streams struct {
 	by    map[streamKey]*list.Element
-	old   *list.List // of *stream, the one that was silent for the longest first
+	old   *list.List // of *stream, the one silent for longest first
 	bytes int
 }
 
@@ -35,12 +35,12 @@ type streamKey struct{ src, dst netip.AddrPort }
 type stream struct {
 	key    streamKey
 	first  uint32    // the sequence number of its first byte
-	next   uint32    // the one that is due
-	early  []segment // that came before it, by their numbers
+	next   uint32    // the expected one
+	early  []segment // segments that came too early, by their numbers
 	tls    bool
 	parser parser
 	bytes  int // of early and the parser
-	// at and frame are those of the segment that was taken last.
+	// at and frame are those of the last segment read.
 	at    time.Time
 	frame int
 }
@@ -93,7 +93,7 @@ const (
 	flagRST = 4
 )
 
-// tcp takes a segment.
+// tcp reads a segment.
 func (d *decoder) tcp(p *ipPacket) {
 	if len(p.data) < 20 {
 		return
@@ -134,20 +134,19 @@ func (d *decoder) tcp(p *ipPacket) {
 	for d.streams.old.Len() > maxStreams || d.streams.bytes > maxStreamBytes {
 		s := d.streams.old.Front().Value.(*stream)
 		if d.streams.remove(s); s.bytes > 0 {
-			d.left.crowded++ // else it can be taken up again, like one that began before the capture
+			d.left.crowded++ // otherwise the decoder can resume it, as if the capture had begun in its middle
 		}
 		d.end(s)
 	}
 }
 
-// isOver reports whether a sequence number is that of another connection between
-// the same ports.
+// isOver reports whether a sequence number is that of another connection between the same ports.
 func (s *stream) isOver(seq uint32, syn bool) bool {
 	jump := int32(seq - s.next)
 	return syn && seq != s.first || jump > maxJump || jump < -maxJump
 }
 
-// segment takes one of a stream, and those that waited for it.
+// segment reads a segment of a stream, and those that waited for it.
 func (d *decoder) segment(s *stream, g segment) {
 	if len(g.data) == 0 && g.short == 0 {
 		return
@@ -173,7 +172,7 @@ func (d *decoder) segment(s *stream, g segment) {
 	s.early = nil
 }
 
-// keep keeps a segment that came before others.
+// keep keeps a segment that came too early.
 func (s *stream) keep(g segment) {
 	i := len(s.early)
 	for i > 0 && int32(g.seq-s.early[i-1].seq) < 0 {
@@ -186,7 +185,7 @@ func (s *stream) keep(g segment) {
 	s.bytes += len(g.data)
 }
 
-// take takes a segment as far as it was not there before.
+// take reads the new part of a segment.
 func (d *decoder) take(s *stream, g segment) {
 	known := int(int32(s.next - g.seq))
 	if known >= len(g.data)+g.short {
@@ -221,16 +220,16 @@ func (d *decoder) heard(s *stream, msg []byte) {
 	d.message(path{s.key.src, s.key.dst, "tcp"}, s.at, s.frame, msg)
 }
 
-// gap says that the capture lacks what is due of a stream.
+// gap notes that the capture lacks the next bytes of a stream.
 func (d *decoder) gap(s *stream) {
 	if s.tls || s.parser.lost && len(s.parser.held) == 0 {
-		return // it matters to nothing
+		return // the hole lies in no message
 	}
 	d.left.missing++
 	d.cut(s)
 }
 
-// cut takes the message that a stream has begun, as far as it came.
+// cut yields the incomplete message of a stream.
 func (d *decoder) cut(s *stream) (was bool) {
 	s.bytes -= len(s.parser.held)
 	msg := s.parser.cut()
@@ -240,8 +239,7 @@ func (d *decoder) cut(s *stream) (was bool) {
 	return msg != nil
 }
 
-// end takes what a stream holds, of which no more comes. It is not among the
-// streams any more.
+// end yields what a stream holds at its end. The caller has removed it from the streams.
 func (d *decoder) end(s *stream) {
 	for len(s.early) > 0 {
 		first := s.early[0]
