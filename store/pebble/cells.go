@@ -9,16 +9,15 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// What calls add up to in each cell, see [call.Cells], is kept beside the rows
-// and changed in the same batch, as counts are. What a cell says is the sum of
-// all that was merged into it; one that has come to nothing may be there or not.
+// The store keeps the sum of calls in each cell, see [call.Cells], beside the rows and changes it
+// in the same batch, as it does counts. The value of a cell is the sum of all merges; an empty cell
+// may be there or not.
 //
-// The cells of a store are complete if it says so under the key of their kind
-// alone. The first release wrote none: until an upgrade has added those of every
-// row, the rows are added up instead, and writers leave the cells alone.
+// The cells of a store are complete if it says so under the key of their kind alone. The first
+// release wrote none: until an upgrade has added those of every row, readers add up the rows
+// instead, and writers leave the cells alone.
 
-// cellsVersion is the version of what [call.Cells] says. With another one the
-// cells that are there mean nothing.
+// cellsVersion is the version of [call.Cells]. Cells of another version mean nothing.
 const cellsVersion = 1
 
 // cellNames are the bytes that stand for the kinds of cells.
@@ -39,18 +38,17 @@ func haveCells(db pebble.Reader) (bool, error) {
 	return complete, closer.Close()
 }
 
-// setHaveCells says that the cells are complete from b on.
+// setHaveCells marks the cells as complete from b on.
 func setHaveCells(b *pebble.Batch) error {
 	return b.Set(cellsKey(), []byte{valueVersion, cellsVersion}, nil)
 }
 
-// dropCells deletes all cells, and that they are complete, so that they can be
-// built anew.
+// dropCells deletes all cells and the mark of completeness, so that an upgrade can build them anew.
 func dropCells(b *pebble.Batch) error {
 	return b.DeleteRange(cellsKey(), after(cellsKey()), nil)
 }
 
-// appendCellSlot appends what the keys of all cells of a slot begin with.
+// appendCellSlot appends the common beginning of the keys of all cells of a slot.
 func appendCellSlot(b []byte, tenant call.GUID, kind call.CellKind, slot uint32) []byte {
 	b = append(appendTenant(b, kindTotals, tenant), cellNames[kind])
 	return binary.BigEndian.AppendUint32(b, slot)
@@ -162,8 +160,7 @@ func parseSums(s *call.Sums, v []byte) error {
 	return nil
 }
 
-// cells are what one batch adds to the cells, or takes from them. Those of a
-// store that has none stay empty.
+// cells are the changes of one batch to the cells. They stay empty for a store without cells.
 type cells struct {
 	off   bool
 	index map[cellKey]int
@@ -177,8 +174,8 @@ type cellKey struct {
 	key    call.Key
 }
 
-// newCells returns the changes of a batch; on says whether the cells of the
-// store are complete, or being built. There is room for those of so many rows.
+// newCells returns the changes of a batch, with room for those of rows rows; on says whether the
+// cells of the store are complete, or under construction.
 func newCells(on bool, rows int) *cells {
 	if !on {
 		rows = 0
@@ -186,14 +183,13 @@ func newCells(on bool, rows int) *cells {
 	return &cells{off: !on, index: make(map[cellKey]int, rows), sums: make([]call.Sums, 0, rows)}
 }
 
-// add adds what r is in the cells. The texts of r must last until the batch is
-// made.
+// add adds r to its cells. The texts of r must last until the batch is made.
 func (c *cells) add(r *call.Row) { c.change(r, 1) }
 
-// sub takes away what r is in the cells.
+// sub subtracts r from its cells.
 func (c *cells) sub(r *call.Row) { c.change(r, -1) }
 
-// replace takes old away and adds now, wherever they stand.
+// replace subtracts old and adds now, whatever their starts.
 func (c *cells) replace(old, now *call.Row) {
 	c.change(old, -1)
 	c.change(now, 1)

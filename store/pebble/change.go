@@ -15,18 +15,18 @@ import (
 type change struct {
 	batch    call.Batch
 	rows     []call.Row
-	bodies   []byte // of the rows as they came, one after the other
+	bodies   []byte // of the rows as given, one after the other
 	ends     []int  // where each body ends
-	order    []int  // the rows by (tenant, id), those of one id as they came
+	order    []int  // the rows by (tenant, id), those of one id as given
 	groups   []group
 	gone     map[call.RowID]idEntry   // rows that the batch removes
 	aliases  map[call.RowID]call.GUID // and ids that it makes aliases of others
 	removals []removal
 	was      map[int]*call.Row // of rows that replace others
-	kept     []tellings        // what was told, see [call.Batch.Keep]
+	kept     []tellings        // the statements to keep, see [call.Batch.Keep]
 	result   call.Result
 	keys     keyList
-	id       []byte // the key of the id that was looked up last
+	id       []byte // the key of the last id looked up
 	tally    tally
 	cells    *cells
 	moves    []move
@@ -44,14 +44,14 @@ type correlated struct {
 	rows []int
 }
 
-// A group are the rows of a change that have one id.
+// A group is the rows of a change that have one id.
 type group struct {
 	rows  []int
 	entry idEntry
 }
 
-// newChange checks the rows and messages and encodes them. Nothing here needs
-// the store, so that writers do it side by side.
+// newChange checks and encodes the rows and messages. This needs nothing of the store, so that
+// writers do it in parallel.
 func newChange(b call.Batch) (c *change, err error) {
 	c = &change{batch: b, rows: make([]call.Row, 0, len(b.Rows)+len(b.Replace)), tally: tally{}}
 	if err := c.addReplacements(); err != nil {
@@ -75,7 +75,7 @@ func newChange(b call.Batch) (c *change, err error) {
 	return c, err
 }
 
-// sort brings the rows into the order of their ids.
+// sort sorts the rows by their ids.
 func (c *change) sort() {
 	slices.SortStableFunc(c.order, func(i, j int) int {
 		x, y := &c.rows[i], &c.rows[j]
@@ -86,7 +86,7 @@ func (c *change) sort() {
 	})
 }
 
-// inTicks cuts the times of r to what is kept of them.
+// inTicks cuts the times of r to the stored resolution.
 func inTicks(r *call.Row) {
 	for f := range call.NumFields {
 		if f.Type() == call.Time {
@@ -100,7 +100,7 @@ func inTick(t time.Time) time.Time {
 	switch {
 	case t.IsZero():
 		return time.Time{}
-	case t.Location() == time.UTC && t.Nanosecond()%100 == 0: // as all are that were settled
+	case t.Location() == time.UTC && t.Nanosecond()%100 == 0: // as all settled times are
 		return t
 	}
 	return t.UTC().Truncate(100 * time.Nanosecond)
@@ -113,9 +113,8 @@ func (c *change) body(i int) []byte {
 	return c.bodies[c.ends[i-1]:c.ends[i]]
 }
 
-// fold adds to batch what the change changes. The ids are looked up in their
-// order, by one iterator that asks the bloom filters of all levels first: a new
-// id costs no read.
+// fold adds the effects of the change to batch. It looks up ids in their order, by one iterator
+// that asks the bloom filters of all levels first: a new id costs no read.
 func (c *change) fold(db *pebble.DB, batch *pebble.Batch) (err error) {
 	if len(c.rows)+len(c.removals)+len(c.batch.Aliases)+len(c.batch.Legs) == 0 {
 		return nil
@@ -158,7 +157,7 @@ func (c *change) fold(db *pebble.DB, batch *pebble.Batch) (err error) {
 	return firstError(c.tally.merge(batch), c.cells.merge(batch))
 }
 
-// makeRoom makes room for what the rows of the groups become.
+// makeRoom makes room for the results of the groups.
 func (c *change) makeRoom() {
 	n := 0
 	for _, g := range c.groups {
@@ -168,8 +167,8 @@ func (c *change) makeRoom() {
 	c.correlations = make([]correlated, 0, len(c.groups))
 }
 
-// look looks up the ids of the rows. Rows that come under an alias get the id
-// of their row, and then all are looked up once more.
+// look looks up the ids of the rows. It gives rows that come under an alias the id of their row,
+// and then looks up all once more.
 func (c *change) look(it *pebble.Iterator) error {
 	for renamed := true; renamed; {
 		renamed = false
@@ -200,8 +199,7 @@ func (c *change) look(it *pebble.Iterator) error {
 	return nil
 }
 
-// entry returns what is known of an id after what the batch removes and the
-// aliases that it sets.
+// entry returns the entry of an id, after the removals and aliases of the batch.
 func (c *change) entry(it *pebble.Iterator, id call.RowID) (idEntry, error) {
 	if of, ok := c.aliases[id]; ok {
 		return idEntry{kind: idAlias, of: of}, nil
@@ -213,13 +211,13 @@ func (c *change) entry(it *pebble.Iterator, id call.RowID) (idEntry, error) {
 	e, err := seekID(it, c.id)
 	if err == nil && e.kind == idAlias {
 		if _, gone := c.gone[call.RowID{Tenant: id.Tenant, ID: e.of}]; gone {
-			return idEntry{}, nil // it goes with its row
+			return idEntry{}, nil // the alias goes with its row
 		}
 	}
 	return e, err
 }
 
-// resolve returns what is known of the row that an id means.
+// resolve returns the id and the entry of the row that an id means.
 func (c *change) resolve(it *pebble.Iterator, id call.RowID) (call.RowID, idEntry, error) {
 	for {
 		e, err := c.entry(it, id)
@@ -230,8 +228,8 @@ func (c *change) resolve(it *pebble.Iterator, id call.RowID) (call.RowID, idEntr
 	}
 }
 
-// foldNew takes in the rows of one id that was not there. Legs that were told before
-// their row, under where it stands by the first of these, move along with it.
+// foldNew folds the rows of one new id. Legs may have come before their row, under the start of the
+// first of these; they move along with it.
 func (c *change) foldNew(batch *pebble.Batch, g group) error {
 	r := &c.rows[g.rows[0]]
 	first := call.Ticks(r.Start)
@@ -256,12 +254,12 @@ func (c *change) foldNew(batch *pebble.Batch, g group) error {
 	c.keys.setID(r, start)
 	c.keys.setIndex(r, start)
 	if _, gone := c.gone[call.RowID{Tenant: r.Tenant, ID: r.ID}]; gone || first == start {
-		return nil // those of a row that the batch removes are gone
+		return nil // the legs of a row that the batch removes are gone
 	}
 	return c.legs.move(batch, r.Tenant, r.ID, first, start)
 }
 
-// wrote notes where the rows of one id stand; at first they are the same.
+// wrote notes the place of the rows of one id, with the fate Same for now.
 func (c *change) wrote(rows []int, r *call.Row) {
 	c.correlations = append(c.correlations, correlated{correlation{r.Tenant, r.CorrelationID}, rows})
 	for _, i := range rows {
@@ -290,7 +288,7 @@ func (c *change) foldInto(r *call.Row, rows []int, there bool) (changed bool) {
 	return changed
 }
 
-// foldOld folds the rows of one id into the row that is there.
+// foldOld folds the rows of one id into the stored row.
 func (c *change) foldOld(it *pebble.Iterator, batch *pebble.Batch, g group) error {
 	w := &c.rows[g.rows[0]]
 	old, err := readRow(it, w.Tenant, g.entry.start, w.ID)
@@ -323,7 +321,7 @@ func (c *change) foldOld(it *pebble.Iterator, batch *pebble.Batch, g group) erro
 	return c.legs.move(batch, old.Tenant, old.ID, from, to)
 }
 
-// readRow returns the row with the given place, which must be there.
+// readRow returns the row at the given place, which must be there.
 func readRow(it *pebble.Iterator, tenant call.GUID, start uint64, id call.GUID) (r call.Row, err error) {
 	body, err := seekBody(it, appendRowKey(nil, tenant, start, id))
 	if err != nil {
@@ -332,7 +330,7 @@ func readRow(it *pebble.Iterator, tenant call.GUID, start uint64, id call.GUID) 
 	return r, parseBody(&r, tenant, start, id, string(body))
 }
 
-// remove removes rows, with what hangs on them.
+// remove removes rows, with all that belongs to them.
 func (c *change) remove(db *pebble.DB, it *pebble.Iterator, batch *pebble.Batch) error {
 	for _, asked := range c.removals {
 		id, e, err := c.resolve(it, asked.RowID)
@@ -385,7 +383,7 @@ func removeAround(db *pebble.DB, batch *pebble.Batch, id call.RowID, start uint6
 	return cut.rowLegs(batch, start, id.ID)
 }
 
-// removeAliases deletes the aliases of a row, which it looks for.
+// removeAliases finds and deletes the aliases of a row.
 func removeAliases(it *pebble.Iterator, batch *pebble.Batch, id call.RowID) error {
 	prefix := appendAliasKey(nil, id.Tenant, id.ID, nil)
 	for ok := it.SeekGE(prefix); ok && bytes.HasPrefix(it.Key(), prefix); ok = it.Next() {
@@ -400,14 +398,14 @@ func removeAliases(it *pebble.Iterator, batch *pebble.Batch, id call.RowID) erro
 	return it.Error()
 }
 
-// aliasesOf returns an iterator over what tells the aliases of a tenant's rows.
+// aliasesOf returns an iterator over the alias keys of a tenant's rows.
 func aliasesOf(db *pebble.DB, tenant call.GUID) (*pebble.Iterator, error) {
 	prefix := appendTenant(nil, kindAlias, tenant)
 	return db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 }
 
-// setAliases adds the aliases of the batch, and gives the rows that come under
-// one of them the id of their row.
+// setAliases adds the aliases of the batch, and gives the rows that come under one of them the id
+// of their row.
 func (c *change) setAliases(it *pebble.Iterator, batch *pebble.Batch) error {
 	if len(c.batch.Aliases) == 0 {
 		return nil
@@ -453,8 +451,8 @@ func (c *change) leadsTo(it *pebble.Iterator, id, row call.RowID) bool {
 
 const aliasKeyLen = tenantEnd + 16 + 16
 
-// appendAliasKey appends the key that says that alias is an alias of a row;
-// without alias, what all such keys of the row begin with.
+// appendAliasKey appends the key that makes alias an alias of a row; without alias, the common
+// beginning of all such keys of the row.
 func appendAliasKey(b []byte, tenant, row call.GUID, alias *call.GUID) []byte {
 	b = append(appendTenant(b, kindAlias, tenant), row[:]...)
 	if alias != nil {

@@ -16,11 +16,10 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Check implements [call.Keeper]. It reads every file, and then compares the
-// rows with what was derived from them: first by sums, which takes one pass
-// over everything; where the sums part, key by key.
+// Check implements [call.Keeper]. It reads every file, and then compares the rows with the derived
+// keys: first by sums, which takes one pass over everything; where the sums differ, key by key.
 //
-// The log is not read: what is in it was read at the start and is in memory.
+// It does not read the log: opening has read that into memory.
 func (s *Store) Check(ctx context.Context, report func(problem string)) error {
 	if err := s.check(ctx, report); err != nil {
 		return s.readError("check", err)
@@ -45,19 +44,19 @@ func (s *Store) check(ctx context.Context, report func(problem string)) error {
 		return err
 	}
 	snapshot := s.db.NewSnapshot()
-	defer func() { _ = snapshot.Close() }() // it only lets go
+	defer func() { _ = snapshot.Close() }() // closing only releases it
 	c := &checker{ctx: ctx, snapshot: snapshot, report: report, seed: maphash.MakeSeed(), format: s.format}
 	err := c.run()
 	if pebble.IsCorruptionError(err) {
-		_ = say(err) // once
+		_ = say(err) // report each error once
 		report("because of this, rows, ids, index and counts could not be compared to the end")
 		return nil
 	}
 	return err
 }
 
-// checkTables verifies every checksum of every table that is in use. A table
-// may be merged into another while others are read.
+// checkTables verifies every checksum of every table in use. Pebble may merge a table into another
+// meanwhile.
 func (s *Store) checkTables(ctx context.Context, found func(problem error) error) error {
 	names, err := s.tables()
 	if err != nil {
@@ -76,7 +75,7 @@ func (s *Store) checkTables(ctx context.Context, found func(problem error) error
 		case pebble.IsCorruptionError(err):
 			c := corruption(err)
 			c.File = name
-			c.Err = errors.New(strings.ReplaceAll(c.Err.Error(), "000000", strings.TrimSuffix(name, ".sst"))) // it was opened without its number
+			c.Err = errors.New(strings.ReplaceAll(c.Err.Error(), "000000", strings.TrimSuffix(name, ".sst"))) // the table was opened without its number
 			if err := found(c); err != nil {
 				return err
 			}
@@ -134,9 +133,8 @@ func (s *Store) checkTable(ctx context.Context, name string) error {
 	return firstError(r.ValidateBlockChecksums(), r.Close())
 }
 
-// verifyListed compares the files with what the watermark says of them, which
-// goes on meanwhile: what is not true any more when it is looked at again is no
-// damage.
+// verifyListed compares the files with the watermark. Writes go on meanwhile: a difference that is
+// gone at a second look is no damage.
 func (s *Store) verifyListed(found func(problem error) error) error {
 	w := &s.guard.marks
 	for _, m := range w.list() {
@@ -160,8 +158,7 @@ func (s *Store) verifyListed(found func(problem error) error) error {
 	}
 }
 
-// reported tells found of a problem with a file if that still stands, and
-// returns any other error.
+// reported passes a problem with a file to found if it still stands, and returns any other error.
 func reported(err error, stands bool, found func(problem error) error) error {
 	var corrupt *call.CorruptError
 	switch {
@@ -173,17 +170,16 @@ func reported(err error, stands bool, found func(problem error) error) error {
 	return err
 }
 
-// A checker compares what is derived with what it is derived from, in one
-// snapshot.
+// A checker compares derived keys with their rows, in one snapshot.
 type checker struct {
 	ctx      context.Context
 	snapshot *pebble.Snapshot
 	report   func(string)
 	seed     maphash.Seed
-	want     [256]uint64 // by kind: the sum of the hashes of the keys that should be there
-	have     [256]uint64 // … that are there
+	want     [256]uint64 // by kind: the sum of the hashes of the expected keys
+	have     [256]uint64 // … of the keys found
 	complete bool        // the store says that its cells are
-	shapes   shapeList   // that should be there
+	shapes   shapeList   // the expected ones
 	format   int
 	buf      []byte
 	steps    int
@@ -230,8 +226,7 @@ func (c *checker) run() (err error) {
 	return nil
 }
 
-// kinds returns the kinds of keys that are derived from rows and that the store
-// has in full.
+// kinds returns the kinds of keys that the store derives from rows and has in full.
 func (c *checker) kinds() []byte {
 	kinds := []byte(string(kindID) + indexKinds)
 	if c.format < formatNames {
@@ -264,7 +259,7 @@ func (c *checker) each(kind byte, do func(key, value []byte) error) (err error) 
 	return it.Error()
 }
 
-// eachRow calls do with every row that can be read.
+// eachRow calls do with every readable row.
 func (c *checker) eachRow(do func(r *call.Row, start uint64) error) error {
 	var r call.Row
 	return c.each(kindRow, func(key, value []byte) error {
@@ -281,8 +276,8 @@ func (c *checker) eachRow(do func(r *call.Row, start uint64) error) error {
 	})
 }
 
-// rows sums up what should be derived from the rows. They come by tenant and
-// start, so that only one bucket of each grain is open at a time.
+// rows sums up the expected keys. Rows come by tenant and start, so that only one bucket of each
+// grain is open at a time.
 func (c *checker) rows() error {
 	gs := grains()
 	var open [len(gs)]struct {
@@ -322,9 +317,8 @@ func (c *checker) derive(r *call.Row, start uint64, add func(key, value []byte))
 	c.buf = indexKeys(c.buf, r, start, func(key []byte) { add(key, nil) })
 }
 
-// derived sums up what is there. Two rows may have the same index key, see
-// [tail]; it is there once and counted twice, and then the slow comparison
-// finds nothing.
+// derived sums up the keys found. Two rows may have the same index key, see [tail]; it is stored
+// once and expected twice, and then the slow comparison finds nothing wrong.
 func (c *checker) derived() error {
 	for _, kind := range c.kinds() {
 		err := c.each(kind, func(key, value []byte) error {
@@ -353,7 +347,7 @@ func (c *checker) derived() error {
 	})
 }
 
-// missing reports the keys of a kind that rows should have and have not.
+// missing reports the keys of a kind that rows lack.
 func (c *checker) missing(kind byte) error {
 	return c.eachRow(func(r *call.Row, start uint64) (err error) {
 		c.derive(r, start, func(key, want []byte) {
@@ -380,7 +374,7 @@ func (c *checker) missing(kind byte) error {
 	})
 }
 
-// orphans reports the keys of a kind that no row has.
+// orphans reports the keys of a kind that belong to no row.
 func (c *checker) orphans(kind byte) (err error) {
 	it, err := c.snapshot.NewIter(wholeStore())
 	if err != nil {
@@ -389,7 +383,7 @@ func (c *checker) orphans(kind byte) (err error) {
 	defer func() { err = firstError(err, it.Close()) }()
 	return c.each(kind, func(key, value []byte) error {
 		if kind == kindID && len(value) > 0 && value[0] != valueVersion {
-			return nil // of no row; see [checker.history]
+			return nil // it belongs to no row; see [checker.history]
 		}
 		prefix, err := leadsTo(key, value)
 		if err != nil {
@@ -420,8 +414,7 @@ func (c *checker) orphans(kind byte) (err error) {
 	})
 }
 
-// leadsTo returns what the keys of the rows begin with to which a derived key
-// leads.
+// leadsTo returns the common beginning of the keys of the rows that a derived key leads to.
 func leadsTo(key, value []byte) ([]byte, error) {
 	if key[0] == kindID {
 		if len(key) != tenantEnd+16 {
@@ -452,7 +445,7 @@ func kindName(kind byte) string {
 	return "of numbers"
 }
 
-// counts reports every count that is not what the rows come to.
+// counts reports every count that differs from the rows.
 func (c *checker) counts() (err error) {
 	it, err := c.snapshot.NewIter(wholeStore())
 	if err != nil {
@@ -483,7 +476,7 @@ func (c *checker) counts() (err error) {
 	if err != nil {
 		return err
 	}
-	// Counts that are not there at all.
+	// Then the counts that are missing.
 	var last []byte
 	return c.eachRow(func(r *call.Row, start uint64) error {
 		for _, g := range grains() {

@@ -8,12 +8,12 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A cellDay is what rows come to in the cells of one day. Rows come by tenant and
-// start, so that no other day is open.
+// A cellDay is the expected cells of one day. Rows come by tenant and start, so that no other day
+// is open.
 type cellDay struct {
 	cells
 	tenantDay
-	do func() error // is called with each day
+	do func() error // called with each day
 }
 
 type tenantDay struct {
@@ -53,7 +53,7 @@ func (d *cellDay) each(do func(key []byte, s *call.Sums)) {
 	}
 }
 
-// wantCells returns what sums up the cells that should be there.
+// wantCells returns the sum of the expected cells.
 func (c *checker) wantCells() *cellDay {
 	var value []byte
 	d := &cellDay{cells: *newCells(true, 0)}
@@ -67,7 +67,7 @@ func (c *checker) wantCells() *cellDay {
 	return d
 }
 
-// derivedCells sums up the cells that are there.
+// derivedCells sums up the cells found.
 func (c *checker) derivedCells() error {
 	var s call.Sums
 	var value []byte
@@ -87,7 +87,7 @@ func (c *checker) derivedCells() error {
 	})
 }
 
-// compareCells reports every cell that is not what the rows come to.
+// compareCells reports every cell that differs from the rows.
 func (c *checker) compareCells() error {
 	seen := map[tenantDay]bool{}
 	d := &cellDay{cells: *newCells(true, 0)}
@@ -134,7 +134,7 @@ func (c *checker) compareDay(d *cellDay) error {
 	return err
 }
 
-// eachCell calls do with the cells of one day that can be read.
+// eachCell calls do with the readable cells of one day.
 func (c *checker) eachCell(of tenantDay, do func(key []byte, s *call.Sums)) (err error) {
 	it, err := c.snapshot.NewIter(wholeStore())
 	if err != nil {
@@ -150,7 +150,7 @@ func (c *checker) eachCell(of tenantDay, do func(key []byte, s *call.Sums)) (err
 			if err != nil {
 				return err
 			}
-			if parseSums(&s, value) == nil { // else reported already
+			if parseSums(&s, value) == nil { // otherwise reported already
 				do(it.Key(), &s)
 			}
 		}

@@ -9,10 +9,9 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// history reports what of the aliases and of the log of changes cannot be read or
-// does not agree: an alias leads to a row, or to nothing any more, and both of its
-// keys are there; no change has a number beyond the tenant's last; and each end of
-// a move belongs to a change.
+// history reports unreadable or inconsistent aliases and changes. An alias leads to a row, or to
+// one that is gone, and both of its keys are there; no change has a number beyond the tenant's
+// last; and each end of a move belongs to a change.
 func (c *checker) history() error {
 	heads := map[call.GUID]head{}
 	err := c.each(kindHead, func(key, value []byte) error {
@@ -81,7 +80,7 @@ func (c *checker) moves(heads map[call.GUID]head, want map[call.GUID]int) error 
 	return err
 }
 
-// aliases reports aliases of which one key is there without the other.
+// aliases reports aliases that lack one of their two keys.
 func (c *checker) aliases() error {
 	there := func(key []byte) (bool, error) {
 		_, closer, err := c.snapshot.Get(key)

@@ -6,9 +6,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// messages reports the messages and legs that cannot be read, and messages
-// that are not under their own key. Neither is derived from a row, and both
-// may come before it.
+// messages reports unreadable messages and legs, and messages under a wrong key. The store derives
+// neither from a row, and both may come before it.
 func (c *checker) messages() error {
 	var m call.Message
 	err := c.each(kindMessage, func(key, value []byte) error {

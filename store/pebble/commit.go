@@ -8,15 +8,14 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// apply builds one batch on what is there now and hands it to the log. The
-// function it returns waits until that is on the disk.
+// apply builds one batch on the present state and hands it to the log. The returned function waits
+// until the batch is on the disk.
 //
-// What build has seen may have been written a moment ago by someone who still
-// waits for the disk. A batch that changes something is behind that in the
-// log, so that its own sync covers it; one that changes nothing has to wait
-// for it, or it would confirm what a crash can still undo.
+// build may have read the batch of a writer that still waits for the disk. A batch that changes
+// something follows that one in the log, so that its own sync covers both. One that changes nothing
+// has to wait for that sync all the same, or it would confirm a state that a crash can still undo.
 //
-// The batch has room for so many bytes at first.
+// room is the initial size of the batch in bytes.
 func (s *Store) apply(room int, build func(*pebble.Batch) error) (wait func() error, err error) {
 	select {
 	case s.turn <- struct{}{}:
@@ -54,12 +53,12 @@ func (s *Store) apply(room int, build func(*pebble.Batch) error) (wait func() er
 	}, nil
 }
 
-// stuckAfter is how long after a fault what Pebble has not done counts as stuck.
+// stuckAfter is how long after a fault Pebble's unfinished work counts as stuck.
 const stuckAfter = time.Second
 
-// untilFault has Pebble do something that may wait for tables to be written. Pebble
-// has a writer wait for them, and who flushes, compacts or copies for that writer, and
-// goes on with that for ever when nothing can be written any more.
+// untilFault runs a call of Pebble that may wait for the writing of tables. Pebble makes a writer
+// wait for them, and flushes, compactions and copies wait for that writer, and after a failed write
+// they would wait for ever.
 func (s *Store) untilFault(do func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- do() }()
@@ -77,8 +76,8 @@ func (s *Store) untilFault(do func() error) error {
 	}
 }
 
-// synced notes that the n-th batch, and so all before it, is on the disk. If
-// the store has failed meanwhile, nobody knows whether it is.
+// synced notes that the n-th batch, and so all before it, is on the disk. If the store has failed
+// meanwhile, that is unknown, and synced returns the fault.
 func (s *Store) synced(n uint64) error {
 	if err := s.fault.err(); err != nil {
 		return err

@@ -10,10 +10,9 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// How many rows start in each minute, hour and day is kept beside the rows and
-// changed in the same batch, so that Skip and Count look at days, then at 24
-// hours, then at 60 minutes, and only then at rows. What a count says is the
-// sum of all that was merged into it; a count of 0 may be there or not.
+// The store counts the rows that start in each minute, hour and day, and changes the counts in the
+// batch of the rows. So Skip and Count look at days, then at 24 hours, then at 60 minutes, and only
+// then at rows. The value of a count is the sum of all merges; a count of 0 may be there or not.
 
 // A grain is a unit of time by which rows are counted.
 type grain struct {
@@ -21,8 +20,7 @@ type grain struct {
 	ticks uint64
 }
 
-// grains are the grains from the coarsest to the finest. Each divides the one
-// before.
+// grains are the grains from the coarsest to the finest. Each divides the one before.
 func grains() [3]grain {
 	return [3]grain{{'d', ticksPerDay}, {'h', ticksPerHour}, {'m', ticksPerMinute}}
 }
@@ -32,7 +30,7 @@ func appendCountKey(b []byte, tenant call.GUID, g grain, start uint64) []byte {
 	return binary.BigEndian.AppendUint64(b, start/g.ticks)
 }
 
-// parseCountKey returns the grain's name and the start of what is counted.
+// parseCountKey returns the grain's name and the start of the bucket.
 func parseCountKey(key []byte) (name byte, start uint64, err error) {
 	if len(key) == tenantEnd+9 {
 		for _, g := range grains() {
@@ -57,7 +55,7 @@ func parseCount(v []byte) (int64, error) {
 	return 0, badValue("a count", v)
 }
 
-// A tally is how many rows one batch adds to, or takes from, each minute.
+// A tally is the change of one batch to the count of each minute.
 type tally map[tallyKey]int64
 
 type tallyKey struct {
@@ -69,8 +67,7 @@ func (t tally) add(tenant call.GUID, start uint64, n int64) {
 	t[tallyKey{tenant, start / ticksPerMinute}] += n
 }
 
-// merge adds the tally to b, with one merge for each minute, hour and day that
-// it touches.
+// merge adds the tally to b, with one merge for each minute, hour and day that it touches.
 func (t tally) merge(b *pebble.Batch) error {
 	minutes := make([]tallyKey, 0, len(t))
 	for k := range t {

@@ -14,9 +14,9 @@ type counter struct {
 	key    []byte
 }
 
-// walk adds up the counts of g from start to end, in either direction, as long
-// as they come to no more than most. It returns what they come to; and if they
-// would come to more, the start of the minute, hour or day that does not fit.
+// walk adds up the counts of g from start to end, in either direction, as long as the sum is no
+// more than most. It returns the sum; and if that would grow larger, the start of the bucket that
+// does not fit.
 func (c *counter) walk(g grain, start, end uint64, reverse bool, most int64) (sum int64, at uint64, stopped bool, err error) {
 	lower := appendCountKey(nil, c.tenant, g, start)
 	c.key = appendCountKey(c.key[:0], c.tenant, g, end)
@@ -43,8 +43,7 @@ func (c *counter) walk(g grain, start, end uint64, reverse bool, most int64) (su
 	return sum, 0, false, c.it.Error()
 }
 
-// sum returns how many rows start from lo to hi, which must both be whole
-// minutes.
+// sum returns how many rows start from lo up to hi, which must both be whole minutes.
 func (c *counter) sum(lo, hi uint64) (int64, error) {
 	var total int64
 	add := func(g grain, from, to uint64) error {

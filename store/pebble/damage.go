@@ -12,8 +12,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// corruption turns what Pebble says of damage into our error: which file, where
-// in it, and what is wrong, as far as that can be told.
+// corruption turns Pebble's error about damage into ours: which file, where in it, and what is
+// wrong, as far as the text tells.
 func corruption(err error) *call.CorruptError {
 	c := &call.CorruptError{Offset: -1}
 	whole := err
@@ -46,8 +46,7 @@ func corruption(err error) *call.CorruptError {
 	return c
 }
 
-// What Pebble's texts say, which are the same with and without what is
-// redacted in them.
+// The texts of Pebble's errors. They match with and without redaction.
 var (
 	namedFile    = regexp.MustCompile(`\b(\d{6,}\.(sst|log|blob)|MANIFEST-\d{6,}|OPTIONS-\d{6,})\b`)
 	namedTable   = regexp.MustCompile(`\b(?:file|invalid table) (\d{6,})\b`)
@@ -60,9 +59,8 @@ var (
 
 func withoutMarks(text string) string { return strings.TrimSpace(redacted.ReplaceAllString(text, "")) }
 
-// damagedTable returns what is wrong with a table that is missing, too short or
-// too long; nil if text is of something else. Pebble does not call that
-// corruption.
+// damagedTable returns the error for a table that is missing, too short or too long; nil if text is
+// about something else. Pebble does not call that corruption.
 func damagedTable(text string) *call.CorruptError {
 	if m := wrongSize.FindStringSubmatch(text); m != nil {
 		return &call.CorruptError{File: m[1] + ".sst", Offset: -1, Err: fmt.Errorf("the file has %s bytes and was written with %s", m[2], m[3])}
@@ -75,8 +73,8 @@ func damagedTable(text string) *call.CorruptError {
 
 var errMissing = errors.New("the file is missing")
 
-// damagedLog returns where a log cannot be read, which Pebble tells in the
-// details of its error; nil if err is of something else.
+// damagedLog returns where a log becomes unreadable, from the details of Pebble's error; nil if err
+// is about something else.
 func damagedLog(err error) *call.CorruptError {
 	m := inLog.FindStringSubmatch(fmt.Sprintf("%+v", err))
 	if m == nil {

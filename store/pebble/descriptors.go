@@ -10,16 +10,15 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// outOfFiles reports whether err says that no file can be opened because too many
-// are, by this process or by all. Whoever opens so many may be a stranger, who
-// goes away again: it is no damage, and is tried again like a full disk.
+// outOfFiles reports whether err says that this process or the system has too many files open.
+// Strangers may cause that by many connections, and it passes: it is no damage, and the caller
+// tries again as with a full disk.
 func outOfFiles(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// openTables returns how many tables are kept open by a process that may have so many
-// files open (0 if nobody knows): a quarter of them where they are few, since half
-// may be connections, and logs, merges and backups need some.
+// openTables returns how many tables a process with a file limit (0 if unknown) keeps open: a
+// quarter of a low limit, since half may be connections, and logs, merges and backups need some.
 func openTables(files uint64) int {
 	const most, least = 1_000, 64
 	if files == 0 || files/4 > most {
@@ -28,15 +27,14 @@ func openTables(files uint64) int {
 	return max(int(files/4), least)
 }
 
-// For how long an operation that changes the store, and one that reads, waits
-// for a file that it can open.
+// How long an operation that changes the store, and one that reads, waits for a free file.
 const (
 	fileWait  = 30 * time.Second
 	readWait  = 2 * time.Second
 	filePause = 20 * time.Millisecond
 )
 
-// A patient file system waits while no file can be opened.
+// A patient file system waits while the process cannot open a file.
 type patient struct {
 	vfs.FS
 	log *slog.Logger
@@ -63,7 +61,7 @@ func (p *patient) wait(most time.Duration, open func() error) error {
 	}
 }
 
-// say tells the log, once a minute at most.
+// say logs err, once a minute at most.
 func (p *patient) say(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,5 +2,5 @@
 
 package pebble
 
-// files returns 0: nobody knows how many files the process may have open at once.
+// files returns 0: the file limit is unknown.
 func files() uint64 { return 0 }

@@ -30,8 +30,8 @@ func firstError(errs ...error) error {
 
 func isNewer(err error) bool { return errors.Is(err, call.ErrNewer) }
 
-// readError is the border to the callers: it says what was being done, and
-// turns what Pebble found damaged into a [call.CorruptError].
+// readError prepares an error for callers: it adds the operation, and turns damage that Pebble
+// found into a [call.CorruptError].
 func (s *Store) readError(doing string, err error) error {
 	return fmt.Errorf("pebble: %s: %w", doing, s.translate(err))
 }
@@ -54,7 +54,7 @@ func (s *Store) translate(err error) error {
 	return err
 }
 
-// ours reports whether the text of err is ours, and so safe to log.
+// ours reports whether the text of err is this package's, and so safe to log.
 func ours(err error) bool {
 	var corrupt *call.CorruptError
 	var safe *plain
@@ -72,8 +72,8 @@ func ours(err error) bool {
 	return false
 }
 
-// plainError returns err with a text that is safe to log: Pebble's errors may
-// quote keys, in which there are telephone numbers, and mark them as such.
+// plainError returns err with a text that is safe to log: Pebble's errors may quote keys, which
+// hold telephone numbers, and mark them as such.
 func plainError(err error) error {
 	if err == nil || ours(err) {
 		return err
@@ -89,8 +89,8 @@ type plain struct {
 func (e *plain) Error() string { return e.text }
 func (e *plain) Unwrap() error { return e.err }
 
-// plainText returns the text of one of Pebble's errors without what it marks as
-// coming from elsewhere. What the system said about a file is kept.
+// plainText returns the text of a Pebble error without the parts that it marks as data. It keeps
+// the system's words about a file.
 func plainText(err error) string {
 	text := redact.Sprint(err).Redact().StripMarkers()
 	var path *fs.PathError

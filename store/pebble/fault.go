@@ -8,20 +8,19 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A fault is the end of a store: a sync, or another write that must not fail,
-// has failed. What the disk holds now is not known, and a second sync may say
-// that all is well when it is not (the kernel forgets pages that it could not
-// write). So nothing is tried again. The folder is frozen as it is, no write
-// is confirmed any more, and the next start recovers from what is there.
+// A fault is the end of a store: a sync, or another write that must not fail, has failed. The state
+// of the disk is unknown, and a second sync may report success wrongly (the kernel forgets pages
+// that it could not write). So the store tries nothing again. It freezes the folder, confirms no
+// more writes, and the next start recovers from the files.
 type fault struct {
 	cause  atomic.Pointer[error]
 	log    *slog.Logger
 	tell   func(error)
 	over   chan struct{} // closed by the first fault
-	opened atomic.Bool   // before, whoever opens the store tells of it
+	opened atomic.Bool   // before that, the opener reports the fault
 }
 
-// set notes the first fault and returns what writers are told from now on.
+// set notes the first fault and returns the error for writers from now on.
 func (f *fault) set(cause error) error {
 	c := plainError(cause)
 	if f.cause.CompareAndSwap(nil, &c) {
@@ -37,7 +36,7 @@ func (f *fault) set(cause error) error {
 	return f.err()
 }
 
-// err returns what writers are told; nil as long as there is no fault.
+// err returns the error for writers; nil as long as there is no fault.
 func (f *fault) err() error {
 	if c := f.cause.Load(); c != nil {
 		return fmt.Errorf("the store failed earlier (%w): %w", *c, call.ErrClosed)

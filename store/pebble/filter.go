@@ -5,12 +5,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 )
 
-// An idFilter is a bloom filter of ids alone. Only for them is it asked, by
-// writers who want to know whether an id is new; with all keys in it, it would
-// take six times the room.
+// An idFilter is a bloom filter of ids alone. Only writers use it, to learn whether an id is new;
+// with all keys in it, it would take six times the room.
 type idFilter struct{ bloom.FilterPolicy }
 
-// Name implements [pebble.FilterPolicy]. It is on disk.
+// Name implements [pebble.FilterPolicy]. Tables on disk hold it.
 func (idFilter) Name() string { return "trunklog.ids" }
 
 // MayContain implements [pebble.FilterPolicy].

@@ -8,9 +8,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Groups implements [call.Reader]. Where the cells suffice, see [call.CellsFor],
-// it reads them for whole quarters of an hour or days, and rows for what is left
-// at both ends; else it adds up the rows.
+// Groups implements [call.Reader]. Where the cells suffice, see [call.CellsFor], it reads them for
+// whole quarters of an hour or days, and rows at both ends; otherwise it adds up the rows.
 func (s *Store) Groups(ctx context.Context, q call.Query, by call.Grouping) iter.Seq2[*call.Group, error] {
 	return func(yield func(*call.Group, error) bool) {
 		a, err := s.addUp(ctx, q, by)
@@ -47,8 +46,7 @@ func addRows(a *call.Adder, each func(yield func(*call.Row) bool) error) (err er
 	return firstError(err, failed)
 }
 
-// addCells adds what q selects by way of cells. All is read by one iterator, and
-// so from one snapshot.
+// addCells adds the cells that q selects. One iterator reads all, and so from one snapshot.
 func (s *Store) addCells(ctx context.Context, q call.Query, a *call.Adder, kind call.CellKind) (err error) {
 	if err := s.life.enter(ctx); err != nil {
 		return err
@@ -64,7 +62,7 @@ func (s *Store) addCells(ctx context.Context, q call.Query, a *call.Adder, kind 
 	}
 	defer func() { err = firstError(err, it.Close()) }()
 	ticks := cellTicks(kind)
-	lo, hi := roundUp(sp.lo.start, ticks), sp.hi.start/ticks*ticks // q.After is not asked for, so that both are times
+	lo, hi := roundUp(sp.lo.start, ticks), sp.hi.start/ticks*ticks // Check refuses q.After, so both are times
 	parts := []span{sp}
 	if lo < hi {
 		w := &cellWalk{it: it, a: a, tenant: q.Tenant, kind: kind}
@@ -89,15 +87,15 @@ func (s *Store) addCells(ctx context.Context, q call.Query, a *call.Adder, kind 
 	return nil
 }
 
-// A cellWalk goes over the cells of one kind and tenant.
+// A cellWalk reads the cells of one kind and tenant.
 type cellWalk struct {
 	it     *pebble.Iterator
 	a      *call.Adder
 	tenant call.GUID
 	kind   call.CellKind
 
-	known map[string]cellDims // by what follows the slot in a key
-	split []span              // cells that are not within a slot of the question
+	known map[string]cellDims // by the bytes behind the slot in a key
+	split []span              // cells that more than one slot of the question shares
 	slot  uint32
 	whole bool // the cell of slot is within one
 	steps int
@@ -108,8 +106,7 @@ type cellDims struct {
 	holds  bool
 }
 
-// run adds the cells from slot lo on and before hi, and notes those of which the
-// rows have to be looked at.
+// run adds the cells in the slots [lo, hi), and notes those whose rows the caller must add.
 func (w *cellWalk) run(ctx context.Context, lo, hi uint32) error {
 	w.known = map[string]cellDims{}
 	w.it.SetBounds(appendCellSlot(nil, w.tenant, w.kind, lo), appendCellSlot(nil, w.tenant, w.kind, hi))
@@ -137,7 +134,7 @@ func (w *cellWalk) run(ctx context.Context, lo, hi uint32) error {
 	return w.it.Error()
 }
 
-// next notes which slot the following cells are of.
+// next notes the slot of the following cells.
 func (w *cellWalk) next(slot uint32) {
 	w.slot, w.whole = slot, w.a.Within(w.kind, slot)
 	if w.whole {
@@ -151,7 +148,7 @@ func (w *cellWalk) next(slot uint32) {
 	w.split = append(w.split, span{place{start: from}, place{start: to}})
 }
 
-// add adds the cell on which the iterator stands.
+// add adds the cell at the iterator.
 func (w *cellWalk) add(key []byte) error {
 	dims, ok := w.known[string(key[cellSlotEnd:])]
 	if !ok {

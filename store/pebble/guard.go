@@ -10,26 +10,23 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// A guard stands between Pebble and the file system. Pebble meets a failed
-// write with a panic here and by trying again there; the guard makes a [fault]
-// of it. Pebble may try again only when a table finds no space, since the log still
-// holds what the table is made of.
+// A guard stands between Pebble and the file system. Pebble answers a failed write with a panic
+// here and with another try there; the guard makes a [fault] of it. Pebble may try again only when
+// a table finds no space, since the log still holds the table's contents.
 //
-// From the first fault on nothing changes on disk any more. What concerns the
-// log and the folder itself is answered as if it had worked, which keeps
-// Pebble from panicking with its locks held and does no harm, because no write
-// is confirmed any more. All else that would change something fails.
+// From the first fault on nothing changes on disk any more. The guard answers operations on the log
+// and the folder as if they had worked. That keeps Pebble from panicking with its locks held, and
+// does no harm, because the store confirms no write any more. All other changes fail.
 //
-// While the store is being opened any failure is a fault, and everything is
-// answered as if it had worked: what Pebble does about a failure then is to try
-// again without end, to go on with a list of tables that no start will find, or
-// to give up while its own compactions run. So opening comes to its end, and
-// [Open] returns the fault. Only a table that finds no space is tried again.
+// While the store is being opened any failure is a fault, and the guard answers every operation as
+// if it had worked. On a failure Pebble would otherwise try again without end, go on with a list of
+// tables that no start will find, or give up while its own compactions run. So opening comes to its
+// end, and [Open] returns the fault. Pebble tries again only for a table that finds no space.
 //
-// What names the tables is told to the watermark before Pebble hears that it is
-// on the disk, and logs are taken out of it before they go; see [watermarkName].
+// The guard notes each file that names the tables in the watermark before Pebble learns that it is
+// on the disk, and removes a log from it before the log goes; see [watermarkName].
 //
-// Files elsewhere, those of a backup, are no concern of the guard.
+// The guard ignores files elsewhere, those of a backup.
 type guard struct {
 	vfs.FS
 	dir   string
@@ -62,7 +59,7 @@ func roleOf(name string) role {
 // frozen reports whether nothing may change on disk any more.
 func (g *guard) frozen() bool { return g.fault.cause.Load() != nil }
 
-// mine reports whether the file is one of the store's.
+// mine reports whether the file belongs to the store.
 func (g *guard) mine(name string) bool { return g.FS.PathDir(name) == g.dir }
 
 // failed makes a fault of err, and reports whether it did.
@@ -74,13 +71,12 @@ func (g *guard) failed(err error, r role) bool {
 	return true
 }
 
-// pretends reports whether what would change a file is answered as if it had
-// worked since the folder is frozen.
+// pretends reports whether the guard answers a change of a file as if it had worked although the
+// folder is frozen.
 func (g *guard) pretends(r role) bool { return r == vital || !g.armed.Load() }
 
-// Create implements [vfs.FS]. A marker, which names the list of tables, is put
-// on the disk after what it names and before Pebble removes the one before it:
-// no file system has to keep the changes of a folder in their order.
+// Create implements [vfs.FS]. It syncs a marker, which names the list of tables, after the list and
+// before Pebble removes the old marker: file systems may reorder the changes of a folder.
 func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return g.create(name, func() (vfs.File, error) {
 		if !strings.HasPrefix(g.FS.PathBase(name), "marker.") {
@@ -94,8 +90,8 @@ func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 			return nil, err
 		}
 		err = syncDir(g.FS, g.dir)
-		// That of Pebble's format moves eight times in a new store, and is told of
-		// when that is over.
+		// The marker of Pebble's format moves eight times in a new store; markFormat notes it when
+		// that is over.
 		if m, ok := parseName(g.FS.PathBase(name)); ok && m.kind == manifestMarker && err == nil && g.mine(name) {
 			err = g.marks.settle(m)
 		}
@@ -116,7 +112,7 @@ func (g *guard) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.Fil
 	})
 }
 
-// forget takes a log, if it is one, out of the watermark.
+// forget removes a log, if it is one, from the watermark.
 func (g *guard) forget(name string) error {
 	m, ok := parseName(g.FS.PathBase(name))
 	if !ok || !m.isLog() || !g.mine(name) {
@@ -160,7 +156,7 @@ func (g *guard) OpenDir(name string) (vfs.File, error) {
 	return &guardedFile{File: f, guard: g, role: vital}, nil
 }
 
-// change does what changes the folder, unless it is frozen.
+// change runs a change of the folder, unless it is frozen.
 func (g *guard) change(name string, do func() error) error {
 	switch {
 	case !g.mine(name) || !g.frozen():
@@ -171,7 +167,7 @@ func (g *guard) change(name string, do func() error) error {
 	return errFrozen
 }
 
-// place is like change, for what puts a file in its place.
+// place is change for an operation that puts a file in its place.
 func (g *guard) place(name string, do func() error) error {
 	err := g.change(name, do)
 	if !g.armed.Load() && g.mine(name) && g.failed(err, plainFile) {
@@ -200,7 +196,7 @@ func (g *guard) RemoveAll(name string) error {
 	return g.change(name, func() error { return g.FS.RemoveAll(name) })
 }
 
-// Rename implements [vfs.FS]. It is how OPTIONS get their name.
+// Rename implements [vfs.FS]. OPTIONS gets its name by it.
 func (g *guard) Rename(from, to string) error {
 	return g.place(to, func() error {
 		if err := g.FS.Rename(from, to); err != nil {
@@ -221,19 +217,19 @@ func (g *guard) Rename(from, to string) error {
 // Unwrap implements [vfs.FS].
 func (g *guard) Unwrap() vfs.FS { return g.FS }
 
-// A guardedFile is a file that is written, or a folder.
+// A guardedFile is a file open for writing, or a folder.
 type guardedFile struct {
 	vfs.File
 	guard *guard
 	role  role
 
-	kind    markKind     // of a log or a list of tables; else something else
+	kind    markKind     // of a log or a list of tables; otherwise another
 	number  uint64       // of the same
 	written atomic.Int64 // bytes, from its beginning on
-	sum     uint32       // of what was written to a list of tables, by one goroutine at a time
+	sum     uint32       // of the bytes written to a list of tables, by one goroutine at a time
 }
 
-// change does what changes the file. For a log it always works.
+// change runs a change of the file. For a log it always succeeds.
 func (f *guardedFile) change(do func() error) error {
 	if f.guard.frozen() {
 		if f.guard.pretends(f.role) {
@@ -252,7 +248,7 @@ func (f *guardedFile) change(do func() error) error {
 func (f *guardedFile) Write(p []byte) (n int, err error) {
 	n = len(p)
 	err = f.change(func() (err error) {
-		if f.kind == manifestMark { // what is in p afterwards is the file's affair
+		if f.kind == manifestMark { // the file may change p
 			f.sum = crc32.Update(f.sum, castagnoli(), p)
 		}
 		n, err = f.File.Write(p)
@@ -307,7 +303,7 @@ func (f *guardedFile) SyncTo(length int64) (full bool, err error) {
 	return full, err
 }
 
-// Close implements [vfs.File]. A file is closed whatever has happened.
+// Close implements [vfs.File]. It closes the file whatever has happened.
 func (f *guardedFile) Close() error {
 	err := f.File.Close()
 	if f.guard.frozen() || f.guard.failed(err, f.role) {

@@ -12,8 +12,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A head is the last change of a tenant, and the one after which all changes and
-// moves are kept.
+// A head is the number of a tenant's last change, and the one after which the store has all changes
+// and moves.
 type head struct{ number, floor uint64 }
 
 func appendHeadKey(b []byte, tenant call.GUID) []byte { return appendTenant(b, kindHead, tenant) }
@@ -30,9 +30,8 @@ func parseHead(v []byte) (h head, err error) {
 	return head{binary.BigEndian.Uint64(v[1:]), binary.BigEndian.Uint64(v[9:])}, nil
 }
 
-// Heads are the last changes of all tenants: those that were written, which
-// belongs to whoever has the turn, and those that are on the disk and so may be
-// shown.
+// Heads are the last changes of all tenants: the written ones, which the writer with the turn
+// guards, and those on the disk, which readers may see.
 type heads struct {
 	written map[call.GUID]head
 
@@ -49,23 +48,22 @@ func (h *heads) init() {
 	h.news = map[call.GUID]chan struct{}{}
 }
 
-// hasMoved notes, before it can be seen, that a row moves with a change.
+// hasMoved notes that a row moves with a change, before readers can see it.
 func (h *heads) hasMoved(tenant call.GUID, number uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.moved[tenant] = number
 }
 
-// stoodStill reports whether it is known that no row has moved since a change.
+// stoodStill reports whether certainly no row has moved since a change.
 func (h *heads) stoodStill(tenant call.GUID, since uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.moved[tenant] <= since
 }
 
-// loadHeads reads the heads and the epoch. What a crash has left in the logs was
-// read and written to tables when the store was opened, so that all of it is on
-// the disk.
+// loadHeads reads the heads and the epoch. Opening has written the contents of the logs to tables,
+// so that all of it is on the disk.
 func (s *Store) loadHeads() (err error) {
 	h := &s.heads
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kindHead}, UpperBound: []byte{kindHead + 1}})
@@ -96,8 +94,8 @@ func (s *Store) loadHeads() (err error) {
 	return err
 }
 
-// verifyHeads compares the last number of each tenant's log of changes with its head.
-// A head that says less is damaged, and numbers would come again.
+// verifyHeads compares the last number of each tenant's log of changes with its head. A head with a
+// lower number is damaged, and the store would use numbers twice.
 func (s *Store) verifyHeads() (err error) {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kindChange}, UpperBound: []byte{kindChange + 1}})
 	if err != nil {
@@ -138,7 +136,7 @@ func newEpoch() []byte {
 	return binary.BigEndian.AppendUint64([]byte{valueVersion}, rand.Uint64()|1)
 }
 
-// show makes changes known that are on the disk.
+// show shows changes that are on the disk to readers.
 func (h *heads) show(changed map[call.GUID]head) {
 	if len(changed) == 0 {
 		return
@@ -158,7 +156,7 @@ func (h *heads) show(changed map[call.GUID]head) {
 	}
 }
 
-// end wakes whoever awaits a change.
+// end wakes all callers of Await.
 func (h *heads) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -176,8 +174,7 @@ func (h *heads) close() {
 	h.end()
 }
 
-// latest returns the last change that may be shown, and what is closed when there
-// is another.
+// latest returns the last visible change, and a channel that closes at the next.
 func (h *heads) latest(tenant call.GUID, await bool) (call.Version, <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -197,8 +194,8 @@ func (h *heads) latest(tenant call.GUID, await bool) (call.Version, <-chan struc
 	return v, news
 }
 
-// known returns the number of a version of the log after which all changes are
-// kept, or [call.ErrGone].
+// known returns the number of a version of the log after which the store has all changes, or
+// [call.ErrGone].
 func (h *heads) known(tenant call.GUID, v call.Version) (uint64, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// What has changed is kept beside the rows, in the batch that has changed it, in
-// pieces of at most mostInPiece changes of one tenant with consecutive numbers:
+// The batch of a change also holds its entry in the log of changes. Entries lie in pieces of at
+// most mostInPiece changes of one tenant with consecutive numbers:
 //
 //	version   1 byte
 //	time      8 bytes, milliseconds of Unix time
@@ -30,9 +30,9 @@ const (
 	movedBit    = 0x80
 )
 
-// A move is a row that has changed its place: from a start, 0 if it was not
-// there, to another, 0 if it is gone. A row that comes back after a removal moves
-// from where it was removed: since is the change that removed it.
+// A move is a change of a row's place: from one start, 0 for a new row, to another, 0 for a removed
+// one. A row that comes back after a removal moves from its old place: since is the change that
+// removed it.
 type move struct {
 	call.RowID
 	from, to uint64
@@ -69,7 +69,7 @@ type pieceWriter struct {
 	tenant call.GUID
 	head   head
 	now    time.Time
-	moved  func(tenant call.GUID, number uint64) // is told of moves
+	moved  func(tenant call.GUID, number uint64) // receives each move
 	value  []byte
 	n      int
 }
@@ -112,7 +112,7 @@ func (m *move) addTo(batch *pebble.Batch, number uint64) error {
 	return batch.Set(appendMoveKey(nil, m.Tenant, m.to, m.ID, number, 1), appendNumberValue(since), nil)
 }
 
-// trimmed adds that retention has taken the rows before a start.
+// trimmed adds the removal by retention of the rows before a start.
 func (p *pieceWriter) trimmed(before uint64) error {
 	p.value = binary.BigEndian.AppendUint64([]byte{valueVersion}, uint64(p.now.UnixMilli()))
 	p.value = binary.BigEndian.AppendUint64(append(p.value, byte(call.Trimmed)), before)
@@ -138,8 +138,8 @@ func appendChangeKey(b []byte, tenant call.GUID, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(appendTenant(b, kindChange, tenant), number)
 }
 
-// number gives the changes of c their numbers and adds them to the batch. It is
-// the last thing that is done for a batch: numbers that were given are taken.
+// number numbers the changes of c and adds them to the batch. It comes last in the making of a
+// batch, because numbers cannot be given back.
 func (s *Store) number(batch *pebble.Batch, c *change) error {
 	pieces := map[call.GUID]*pieceWriter{}
 	piece := func(tenant call.GUID) *pieceWriter {
@@ -185,8 +185,8 @@ func (s *Store) number(batch *pebble.Batch, c *change) error {
 	return nil
 }
 
-// numberRemoved gives removals their numbers, and notes under the ids of rows
-// that are gone by which change they went: one that comes back later has moved.
+// numberRemoved numbers removals, and notes them under the ids of the removed rows: a row that
+// comes back later has moved.
 func (c *change) numberRemoved(piece func(tenant call.GUID) *pieceWriter) error {
 	for i := range c.moves {
 		m := &c.moves[i]
@@ -213,7 +213,7 @@ func (c *change) numberRemoved(piece func(tenant call.GUID) *pieceWriter) error 
 	return nil
 }
 
-// movedRows returns the moves by the last row that has had a part in each.
+// movedRows returns the moves by the last row that took part in each.
 func (c *change) movedRows() map[int]*move {
 	var moved map[int]*move
 	for i := range c.moves {
@@ -232,7 +232,7 @@ func (c *change) movedRows() map[int]*move {
 	return moved
 }
 
-// A piece is what one key of the log of changes holds.
+// A piece is the value of one key in the log of changes.
 type piece struct {
 	tenant call.GUID
 	first  uint64
@@ -240,7 +240,7 @@ type piece struct {
 	all    []changed
 }
 
-// A changed is one change, as it is kept.
+// A changed is one change in its stored form.
 type changed struct {
 	fate     call.Fate
 	id       call.GUID
@@ -314,7 +314,7 @@ func (s *Store) eachChange(ctx context.Context, tenant call.GUID, since call.Ver
 	}
 	defer func() { err = firstError(err, it.Close()) }()
 	if _, err := s.heads.known(tenant, since); err != nil {
-		return err // it was forgotten meanwhile
+		return err // trimmed meanwhile
 	}
 	rows, err := it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{UseL6Filters: true}})
 	if err != nil {
@@ -369,7 +369,7 @@ func (e changed) asItIsNow(it *pebble.Iterator, tenant call.GUID, number uint64)
 	return c, err
 }
 
-// checkStill compares what the batch relies on with what was written since.
+// checkStill compares the conditions of a batch with the writes since.
 func (s *Store) checkStill(all []call.Condition) error {
 	for _, c := range all {
 		from, err := s.heads.known(c.Tenant, c.After)
@@ -383,8 +383,8 @@ func (s *Store) checkStill(all []call.Condition) error {
 	return nil
 }
 
-// Recent are the correlation ids of the rows that were written last. It belongs to
-// whoever has the turn. It forgets: of those before base it knows nothing.
+// Recent holds the correlation ids of the last written rows. The writer with the turn owns it. It
+// forgets: it knows nothing of changes before base.
 type recent struct {
 	base     map[call.GUID]uint64
 	now, old map[correlation]uint64
@@ -412,8 +412,8 @@ func (r *recent) add(c *change) {
 	}
 }
 
-// forget says that nothing is known of the changes of a tenant up to a number, such as
-// those of before the store was opened.
+// forget notes that recent knows nothing of the changes of a tenant up to a number, such as those
+// from before the store was opened.
 func (r *recent) forget(tenant call.GUID, number uint64) {
 	if r.base == nil {
 		r.base = map[call.GUID]uint64{}
@@ -421,8 +421,8 @@ func (r *recent) forget(tenant call.GUID, number uint64) {
 	r.base[tenant] = max(r.base[tenant], number)
 }
 
-// since reports whether rows with a correlation id were written after a change, as
-// far as that is known; else it reports true.
+// since reports whether rows with a correlation id were written after a change; true if that is
+// unknown.
 func (r *recent) since(c call.Condition, after uint64) bool {
 	k := correlation{c.Tenant, c.Correlation}
 	return after < r.base[c.Tenant] || r.now[k] > after || r.old[k] > after
@@ -436,7 +436,7 @@ type legMover struct {
 	none bool
 }
 
-// open opens what finds legs, and notes whether there are any.
+// open opens the iterator over legs, and notes whether there are any.
 func (l *legMover) open() (err error) {
 	if l.legs != nil {
 		return nil
@@ -474,9 +474,8 @@ func (l *legMover) move(batch *pebble.Batch, tenant, id call.GUID, from, to uint
 	return l.legs.Error()
 }
 
-// addLegs adds the legs of the batch, each under the place that its row has now;
-// of a row that is not there, that under which it was told. Of two legs with one
-// key the later one stands.
+// addLegs adds the legs of the batch, each under the present place of its row; for an unknown row,
+// under the place that the leg names. Of two legs with one key the later one stands.
 func (c *change) addLegs(it *pebble.Iterator, batch *pebble.Batch) error {
 	if len(c.batch.Legs) == 0 {
 		return nil

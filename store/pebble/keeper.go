@@ -13,7 +13,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Stats implements [call.Keeper]. The rows are counted by the counts.
+// Stats implements [call.Keeper]. It takes the numbers of rows from the counts.
 func (s *Store) Stats(ctx context.Context) (call.Stats, error) {
 	st, err := s.stats(ctx)
 	if err != nil {
@@ -51,8 +51,7 @@ func (s *Store) stats(ctx context.Context) (st call.Stats, err error) {
 	return st, ctx.Err()
 }
 
-// tenantsOf returns the tenants that have rows, in their order, by one seek for
-// each.
+// tenantsOf returns the tenants that have rows, in their order, by one seek for each.
 func tenantsOf(it *pebble.Iterator) (tenants []call.GUID, err error) {
 	it.SetBounds(nil, []byte{kindRow + 1})
 	for ok := it.SeekGE([]byte{kindRow}); ok; {
@@ -92,7 +91,7 @@ func tenantStats(it *pebble.Iterator, tenant call.GUID) (call.TenantStats, error
 	return st, it.Error()
 }
 
-// bytes returns what the files of the store come to, without the ballast.
+// bytes returns the size of the store's files, without the ballast.
 func (s *Store) bytes() (sum int64, err error) {
 	names, err := s.fs.List(s.dir)
 	if err != nil {
@@ -104,7 +103,7 @@ func (s *Store) bytes() (sum int64, err error) {
 		}
 		info, err := s.fs.Stat(s.fs.PathJoin(s.dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // a table that was merged into another meanwhile
+			continue // Pebble has merged this table into another meanwhile
 		}
 		if err != nil {
 			return 0, err
@@ -116,10 +115,9 @@ func (s *Store) bytes() (sum int64, err error) {
 	return sum, nil
 }
 
-// Backup implements [call.Keeper]. Tables are linked where dir is on the same
-// file system, and copied where it is not. The copy is made beside dir, opened,
-// read through and closed; only then it gets its name, so that a folder of that
-// name is a whole backup.
+// Backup implements [call.Keeper]. It links tables if dir is on the same file system, and copies
+// them otherwise. It makes the copy beside dir, opens, reads and closes it, and only then gives it
+// its name, so that a folder of that name is a full backup.
 func (s *Store) Backup(ctx context.Context, dir string) error {
 	if err := s.backup(ctx, dir); err != nil {
 		return s.readError("backup to "+dir, err)
@@ -147,22 +145,22 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 			_ = s.fs.RemoveAll(part) // the first error counts
 		}
 	}()
-	// A flush has Pebble write its list of tables. A store that was closed in
-	// order and not written to since has none of its own, and Pebble copies an
-	// empty one. If it cannot be, for want of space say, the log goes along.
+	// A flush makes Pebble write its list of tables. A store that was closed in order and has had
+	// no write since has none of its own, and Pebble would copy an empty one. If the flush fails,
+	// for want of space say, the copy includes the log.
 	if !s.flush() {
 		if err := s.fault.err(); err != nil {
 			return err
 		}
 	}
-	// The list of tables is copied as it is on the disk. If it is damaged, that
-	// says more than what Pebble makes of it.
+	// Checkpoint copies the list of tables from the disk. If that is damaged, the damage says more
+	// than Pebble's error about the copy.
 	copied := s.untilFault(func() error { return s.db.Checkpoint(part, pebble.WithFlushedWAL()) })
 	if err := firstError(s.verifyListed(func(problem error) error { return problem }), copied); err != nil {
 		return err
 	}
 	if s.opts.FS == vfs.Default {
-		if err := os.Chmod(part, 0o700); err != nil { // there are telephone numbers in it
+		if err := os.Chmod(part, 0o700); err != nil { // it holds telephone numbers
 			return err
 		}
 	}
@@ -175,9 +173,9 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 	return syncDir(s.fs, s.fs.PathDir(dir))
 }
 
-// verifyCopy opens a copy and reads all its tables. Closing it seals it. The copy has
-// an epoch of its own: whoever puts it in the place of the store takes the log back to
-// an earlier state, and what was changed since is not known any more.
+// verifyCopy opens a copy and reads all its tables. Closing it seals it. The copy has an epoch of
+// its own: an operator who restores it takes the log back to an earlier state, without the changes
+// since.
 func (s *Store) verifyCopy(ctx context.Context, dir string) error {
 	c, err := Open(dir, Options{FS: s.opts.FS, Log: s.opts.Log, CacheBytes: 8 << 20, Reserve: -1, AsItIs: true, memTable: 4 << 20})
 	if err != nil {

@@ -93,11 +93,11 @@ const (
 	kindShape       = 'x'
 )
 
-// indexKinds are the kinds whose keys are derived from the fields of a row.
+// indexKinds are the kinds whose keys come from the fields of a row.
 const indexKinds = "cumnw"
 
-// valueVersion is the first byte of ids, counts and state. Bodies of rows have
-// a version of their own.
+// valueVersion is the first byte of ids, counts and state. Bodies of rows have a version of their
+// own.
 const valueVersion = 1
 
 const (
@@ -155,8 +155,8 @@ const (
 	removedVersion = 3
 )
 
-// An idEntry is what is known of an id: under which start its row stands, or of
-// which row it is an alias, or by which change its row was removed.
+// An idEntry is the value of an id: the start of its row, or the row of which it is an alias, or
+// the change that removed its row.
 type idEntry struct {
 	kind  idKind
 	start uint64
@@ -188,7 +188,7 @@ func parseIDValue(v []byte) (e idEntry, err error) {
 	return e, badValue("an id", v)
 }
 
-// badValue returns the error for a value that is not what its kind asks for.
+// badValue returns the error for a value that does not fit its kind.
 func badValue(what string, v []byte) error {
 	if len(v) > 0 && v[0] > valueVersion {
 		return badVersion(what, v[0], valueVersion)
@@ -200,7 +200,7 @@ func badVersion(what string, found, known byte) error {
 	return fmt.Errorf("pebble: %s has version %d, and %d is known: %w", what, found, known, call.ErrNewer)
 }
 
-// appendDay appends what the index keys of one day begin with.
+// appendDay appends the common beginning of the index keys of one day.
 func appendDay(b []byte, kind byte, tenant call.GUID, day uint64) []byte {
 	return binary.BigEndian.AppendUint32(appendTenant(b, kind, tenant), uint32(day))
 }
@@ -214,8 +214,8 @@ func appendTail(b []byte, start uint64, id call.GUID) []byte {
 	return append(b, id[:shortID]...)
 }
 
-// A tail is the end of an index key as a number: the start within the day, and
-// the first bytes of the id.
+// A tail is the end of an index key as a number: the start within the day, and the first bytes of
+// the id.
 type tail struct {
 	start uint64 // from the beginning of time
 	short uint32
@@ -226,7 +226,7 @@ func parseTail(day uint64, b []byte) tail {
 	return tail{day*ticksPerDay + t, binary.BigEndian.Uint32(b[5:])}
 }
 
-// appendRowPrefix appends what the keys of the rows begin with that t leads to.
+// appendRowPrefix appends the common beginning of the keys of the rows that t leads to.
 func (t tail) appendRowPrefix(b []byte, tenant call.GUID) []byte {
 	b = appendTenant(b, kindRow, tenant)
 	b = binary.BigEndian.AppendUint64(b, t.start)
@@ -263,8 +263,8 @@ func indexKeys(buf []byte, r *call.Row, start uint64, add func(key []byte)) []by
 	return buf
 }
 
-// appendNumberKey appends the index key of one of r's numbers, or nothing if it
-// has no digit, masked or not: then nothing finds it.
+// appendNumberKey appends the index key of one of r's numbers, or nothing if it has no digit,
+// masked or not: no look-up can find such a number.
 func appendNumberKey(b []byte, r *call.Row, number string, start uint64) []byte {
 	at := len(b)
 	b = appendDay(b, kindNumber, r.Tenant, start/ticksPerDay)
@@ -279,8 +279,8 @@ func appendNumberKey(b []byte, r *call.Row, number string, start uint64) []byte 
 
 func appendStateKey(b []byte, name string) []byte { return append(append(b, kindState), name...) }
 
-// after returns the first key that does not begin with prefix, in memory of
-// its own; nil if there is none.
+// after returns the first key that does not begin with prefix, in memory of its own; nil if there
+// is none.
 func after(prefix []byte) []byte {
 	return behind(append([]byte(nil), prefix...))
 }

@@ -7,13 +7,12 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A life counts what is under way, so that Close can wait for it while new
-// calls are turned away.
+// A life counts operations under way, so that Close can wait for them and refuse new ones.
 type life struct {
 	mu     sync.RWMutex
 	closed bool
 	busy   sync.WaitGroup
-	told   func() // of the end, before anything is waited for
+	told   func() // called at the end, before waiting
 }
 
 // enter begins an operation; [life.leave] ends it.
@@ -32,8 +31,8 @@ func (l *life) enter(ctx context.Context) error {
 
 func (l *life) leave() { l.busy.Done() }
 
-// end turns new calls away and waits for those under way. It reports whether
-// it was the first to do so.
+// end refuses new operations and waits for those under way. It reports whether it was the first to
+// do so.
 func (l *life) end() bool {
 	l.mu.Lock()
 	first := !l.closed

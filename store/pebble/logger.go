@@ -10,8 +10,8 @@ import (
 	"github.com/cockroachdb/redact"
 )
 
-// A logger is what Pebble writes to. It must not end the process: what Pebble
-// calls fatal becomes a [fault]. What may come from rows is left out.
+// A logger receives Pebble's messages. It must not end the process: it makes a [fault] of a fatal
+// message. It removes parts that may come from rows.
 type logger struct {
 	log   *slog.Logger
 	fault *fault
@@ -21,8 +21,8 @@ type logger struct {
 	last map[string]time.Time // when each text was logged
 }
 
-// everyMinute reports whether the text is due: what fails in the background is
-// tried again at once and would fill the log.
+// everyMinute reports whether the text is due: Pebble repeats failed background work at once, and
+// its errors would fill the log.
 func (l *logger) everyMinute(text string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,8 +37,8 @@ func (l *logger) everyMinute(text string) bool {
 	return true
 }
 
-// Infof implements [pebble.Logger]. What Pebble has to tell of its ordinary
-// life is in its own files and in [Store.Stats].
+// Infof implements [pebble.Logger]. Pebble's messages about normal work are in its own files and in
+// [Store.Stats].
 func (l *logger) Infof(string, ...any) {}
 
 // Eventf implements [pebble.LoggerAndTracer].
@@ -54,8 +54,8 @@ func (l *logger) Errorf(format string, args ...any) {
 	}
 }
 
-// Fatalf implements [pebble.Logger]. It returns: the callers of it that concern
-// the disk return the error themselves.
+// Fatalf implements [pebble.Logger]. It returns: where the disk is concerned, its caller in Pebble
+// also returns the error.
 func (l *logger) Fatalf(format string, args ...any) {
 	cause := &plain{text: safef(format, args...)}
 	for _, a := range args {
@@ -70,7 +70,7 @@ func safef(format string, args ...any) string {
 	return redact.Sprintf(format, args...).Redact().StripMarkers()
 }
 
-// events returns what Pebble calls when something happens.
+// events returns the functions that Pebble calls on events.
 func (l *logger) events(background func(error)) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {

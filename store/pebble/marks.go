@@ -16,9 +16,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// verifyMarks compares the files of dir with its watermark before Pebble
-// believes them, and returns what it says. An error that is [errNoMarks] means
-// that nothing is known.
+// verifyMarks compares the files of dir with its watermark before Pebble trusts them, and returns
+// the watermark's statement. With [errNoMarks] there is no statement.
 func verifyMarks(fsys vfs.FS, dir string) (statement, error) {
 	st, err := readMarks(fsys, dir)
 	if err != nil {
@@ -35,8 +34,8 @@ func verifyMarks(fsys vfs.FS, dir string) (statement, error) {
 	return st, err
 }
 
-// verifyLog returns a [call.CorruptError] if a log is missing or cannot be read
-// as far as it must be.
+// verifyLog returns a [call.CorruptError] if a log is missing, or unreadable before the end that
+// the watermark names.
 func verifyLog(fsys vfs.FS, dir string, m mark) error {
 	name := m.file()
 	good, err := legible(fsys, fsys.PathJoin(dir, name), m)
@@ -49,8 +48,8 @@ func verifyLog(fsys vfs.FS, dir string, m mark) error {
 	return err
 }
 
-// file returns the name of the file that a mark speaks of. Pebble does not
-// export how it makes them.
+// file returns the name of the file that a mark is about. Pebble does not export the function that
+// makes these names.
 func (m mark) file() string {
 	switch m.kind {
 	case logMark:
@@ -74,8 +73,8 @@ const (
 
 func manifestName(number uint64) string { return fmt.Sprintf("%s%06d", manifestPrefix, number) }
 
-// parseName returns the mark of a file, as far as its name tells; ok is false
-// if it is none of those that a watermark speaks of.
+// parseName returns the mark of a file, as far as its name tells; ok is false if watermarks do not
+// list such files.
 func parseName(name string) (m mark, ok bool) {
 	if log, index, ok := wal.ParseLogFilename(name); ok && index == 0 {
 		return mark{kind: logMark, number: uint64(log)}, true
@@ -104,10 +103,9 @@ func parseName(name string) (m mark, ok bool) {
 	return mark{}, false
 }
 
-// newest returns those of the files of dir that name the tables: the markers
-// that have moved most often, which are those that Pebble believes, the list of
-// tables that they name, and the newest OPTIONS, which is the one that Pebble
-// compares with its own. Of a file, number and name are known.
+// newest returns those files of dir that name the tables: the markers that have moved most often,
+// which Pebble trusts, the list of tables that they name, and the newest OPTIONS, which Pebble
+// compares with its own. It knows file and number of each only.
 func newest(fsys vfs.FS, dir string) (found map[markKind]mark, err error) {
 	names, err := fsys.List(dir)
 	if err != nil {
@@ -129,8 +127,8 @@ func newest(fsys vfs.FS, dir string) (found map[markKind]mark, err error) {
 	return found, nil
 }
 
-// verifyNames compares what names the tables with what must be there. What has
-// come on top of it since is as good: nothing relied on it yet.
+// verifyNames compares the files that name the tables with the watermark. Newer ones are valid too:
+// nothing relied on them yet.
 func verifyNames(fsys vfs.FS, dir string, marks []mark) error {
 	found, err := newest(fsys, dir)
 	if err != nil {
@@ -162,8 +160,8 @@ func verifyNames(fsys vfs.FS, dir string, marks []mark) error {
 	return nil
 }
 
-// verifySum compares a file with what is known of it: a list of tables as far
-// as that goes, OPTIONS as a whole.
+// verifySum compares a file with its mark: a list of tables up to the marked length, OPTIONS as a
+// whole.
 func verifySum(fsys vfs.FS, dir string, m mark) error {
 	name := m.file()
 	data, err := readFile(fsys, fsys.PathJoin(dir, name))
@@ -190,8 +188,8 @@ func verifySum(fsys vfs.FS, dir string, m mark) error {
 	return c
 }
 
-// legibleList returns how much of a list of tables Pebble reads, and why no more;
-// nil if that is all, or all but what a crash has torn.
+// legibleList returns how much of a list of tables Pebble can read, and why no more; nil if that is
+// all, or all but an end that a crash has torn.
 func legibleList(data []byte) (good int64, why error) {
 	r := record.NewReader(bytes.NewReader(data), 0)
 	for {
@@ -210,14 +208,13 @@ func legibleList(data []byte) (good int64, why error) {
 	}
 }
 
-// namesNow returns the marks of what names the tables as it is, for a store
-// whose files were believed: of a list of tables, what Pebble reads. It adds
-// nothing to what it has read; but what was written before a process was killed
-// may not be on the disk yet, and is synced where that is asked for. (OPTIONS are
-// on the disk before they have their name.)
+// namesNow returns the present marks of the files that name the tables, for a store whose files are
+// verified: of a list of tables, the part that Pebble reads. Pebble adds nothing to that part; but
+// the end may not be on the disk yet if a process was killed, so durably makes it sync. (OPTIONS
+// are on the disk before they have their name.)
 //
-// A folder with a FORMAT of ours was opened once, so both markers were there:
-// without them Pebble would begin a new store beside the tables.
+// A folder with a FORMAT of ours has been opened once, so both markers were there: without them
+// Pebble would begin a new store beside the tables.
 func namesNow(fsys vfs.FS, dir string, durably bool) (marks []mark, err error) {
 	found, err := newest(fsys, dir)
 	if err != nil {
@@ -248,7 +245,7 @@ func namesNow(fsys vfs.FS, dir string, durably bool) (marks []mark, err error) {
 	return marks, err
 }
 
-// summed fills in size and checksum of a file as it is.
+// summed fills in the present size and checksum of a file.
 func summed(fsys vfs.FS, dir string, m mark, durably bool) (mark, error) {
 	path := fsys.PathJoin(dir, m.file())
 	if durably {
@@ -265,7 +262,7 @@ func summed(fsys vfs.FS, dir string, m mark, durably bool) (mark, error) {
 	return m, missing(err, m.file())
 }
 
-// missing makes damage of the absence of a file.
+// missing turns the absence of a file into damage.
 func missing(err error, name string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &call.CorruptError{File: name, Offset: -1, Err: errMissing}
@@ -274,14 +271,14 @@ func missing(err error, name string) error {
 }
 
 const (
-	logBlock = 32 << 10 // what a log is divided into
+	logBlock = 32 << 10 // the size of the blocks of a log
 	logChunk = 19       // with fewer bytes left in a block no chunk begins there
-	logEnd   = 11       // ends a log that was closed, and holds nothing
+	logEnd   = 11       // the size of the empty chunk at the end of a closed log
 )
 
-// legible returns how much of a log Pebble can read, or m.bytes if that is
-// enough. It looks at chunks, not at records: the end of a record may have been
-// on its way when what came before was synced.
+// legible returns how much of a log Pebble can read, or m.bytes if that is enough. It looks at
+// chunks, not at records: the end of a record may have been unfinished at the sync of what came
+// before.
 func legible(fsys vfs.FS, path string, m mark) (good int64, err error) {
 	f, err := fsys.Open(path, vfs.SequentialReadsOption)
 	if err != nil {
@@ -312,8 +309,7 @@ func legible(fsys vfs.FS, path string, m mark) (good int64, err error) {
 	return m.bytes, nil
 }
 
-// newReader calls make, which wants the number in a type that has no public
-// name.
+// newReader calls make, whose number has an unexported type.
 func newReader[N ~uint64](make func(io.Reader, N) *record.Reader, r io.Reader, n uint64) *record.Reader {
 	return make(r, N(n))
 }

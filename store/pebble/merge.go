@@ -7,9 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// sumMerger adds up counts and cells: each is a vector of numbers, of which
-// those that are not there are zero. A count is a vector of one. It does not
-// look at the key. Its name is on disk and can never change.
+// sumMerger adds up counts and cells: each is a vector of numbers, whose missing ones are zero. A
+// count is a vector of one. It does not look at the key. Its name is on disk and can never change.
 func sumMerger() *pebble.Merger {
 	return &pebble.Merger{
 		Name: "trunklog.sum",
@@ -48,8 +47,8 @@ func (s *sum) MergeNewer(value []byte) error {
 // MergeOlder implements [pebble.ValueMerger].
 func (s *sum) MergeOlder(value []byte) error { return s.MergeNewer(value) }
 
-// Finish implements [pebble.ValueMerger]. Zeros at the end are left out, but for
-// the first.
+// Finish implements [pebble.ValueMerger]. It leaves out zeros at the end, except for the first
+// number.
 func (s *sum) Finish(bool) ([]byte, io.Closer, error) {
 	n := len(s.n)
 	for n > 1 && s.n[n-1] == 0 {
