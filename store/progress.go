@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// upgradeEvery is how often it is said how far an upgrade has come.
+// upgradeEvery is how often a Progress reports.
 const upgradeEvery = 5 * time.Second
 
-// A Progress tells how far the upgrade of a store has come, and stops it when ctx is
-// done. It goes on when the store is opened the next time.
+// A Progress reports how far a store's upgrade has come, and stops it when ctx is done. The upgrade
+// goes on when the store is opened the next time.
 type Progress struct {
 	Begin, Step, End func(done, total int64)
 	Now              func() time.Time

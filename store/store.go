@@ -1,5 +1,4 @@
-// Package store is the table of the engines that keep rows: it opens the one
-// that a specification names.
+// Package store is the table of storage engines: it opens the one that a specification names.
 //
 // It knows the names of the engines and their parameters, and nothing of rows.
 package store
@@ -18,41 +17,39 @@ import (
 	"github.com/trunklog/trunklog/store/pebble"
 )
 
-// Options are what every engine is given. The zero value is usable.
+// Options are the options of every engine. The zero value is usable.
 type Options struct {
-	// Log is told what an operator should know; nil is nobody.
+	// Log receives what an operator should know; nil is no log.
 	Log *slog.Logger
-	// Fatal is called once when the store has failed in a way that only a new
-	// start can mend. It must not call the store; it is for ending the process.
+	// Fatal is called once when the store has failed in a way that only a new start can mend. It
+	// must not call the store; it is for ending the process.
 	Fatal func(error)
-	// CacheBytes is how much memory the embedded engine may use for blocks it
-	// has read; 0 is its default.
+	// CacheBytes is how much memory the embedded engine may use for blocks that it has read; 0 is
+	// its default.
 	CacheBytes int64
-	// ReadOnly opens a store that is there and changes nothing.
+	// ReadOnly opens an existing store and changes nothing.
 	ReadOnly bool
-	// Existing opens a store that is there and makes none: the error is
-	// [call.ErrNotFound] then.
+	// Existing opens only an existing store; without one the error is [call.ErrNotFound].
 	Existing bool
-	// Upgrade has a store of an older format upgraded, and is told how far that has
-	// come; if it returns an error, the upgrade stops and goes on the next time.
-	// Without it, and without AsItIs, the error is [call.ErrOld].
+	// Upgrade allows the upgrade of a store of an older format, and receives its progress; if it
+	// returns an error, the upgrade stops and goes on the next time. Without it, and without
+	// AsItIs, the error is [call.ErrOld].
 	Upgrade func(done, total int64) error
 	// AsItIs opens a store of an older format without upgrading it, for a copy.
 	AsItIs bool
-	// Bulk says that much is written, by one command, and little is read before the
-	// store is closed: an engine may leave putting it in order to whoever opens it
-	// next.
+	// Bulk is for one command that writes much and reads little before it closes the store: an
+	// engine may leave its tidying to the next opening.
 	Bulk bool
 }
 
-// Open opens the store that spec names:
+// Open opens the store of spec:
 //
 //	pebble:DIR   the embedded engine, in the folder DIR
 //
-// It makes one if there is none, unless o says otherwise.
+// It creates one if there is none, unless o says otherwise.
 //
-// The errors of an unknown engine and of an unknown parameter wrap
-// [call.ErrInvalid] and say what is known; for the others see the engine.
+// The errors of an unknown engine and of an unknown parameter wrap [call.ErrInvalid] and list the
+// known ones; for the others see the engine.
 func Open(ctx context.Context, spec string, o Options) (call.Store, error) {
 	scheme, rest, ok := strings.Cut(spec, ":")
 	if !ok {
@@ -72,7 +69,7 @@ func Open(ctx context.Context, spec string, o Options) (call.Store, error) {
 		}
 		return open(pebble.Open(dir, pebble.Options{Log: o.Log, Fatal: o.Fatal, CacheBytes: o.CacheBytes, ReadOnly: o.ReadOnly, Upgrade: o.Upgrade, AsItIs: o.AsItIs, Bulk: o.Bulk}))
 	}
-	// What follows may be a URL with a password.
+	// The rest may be a URL with a password.
 	return nil, fmt.Errorf("store: %w: there is no engine %q; known is pebble:DIR", call.ErrInvalid, scheme)
 }
 
@@ -84,9 +81,8 @@ func open[S call.Store](s S, err error) (call.Store, error) {
 	return s, nil
 }
 
-// empty reports whether the folder is missing, or holds nothing but what is
-// written to it before a store is made in it. What holds anything else is the
-// engine's to judge, for it may be a store that is damaged.
+// empty reports whether the folder is missing, or holds only files that trunklog writes before it
+// creates a store there. The engine judges any other contents, which may be a damaged store.
 func empty(dir string) bool {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -100,7 +96,7 @@ func empty(dir string) bool {
 	return true
 }
 
-// folder reads DIR, which may also be written as the path of a URL.
+// folder reads DIR, which may also be the path of a URL.
 func folder(rest string) (string, error) {
 	dir, query, has := strings.Cut(rest, "?")
 	if has {

@@ -52,25 +52,25 @@ import (
 //
 // The tail of an index key is the start within the day, 5, and the first 4
 // bytes of the id. It leads to the row, or to the few rows with the same start
-// whose ids begin alike; the reader looks at each. The 12 bytes of id that are
-// left out are random, cannot be compressed and would cost 48 bytes a row.
+// whose ids begin alike; the reader looks at each. The other 12 bytes of the id
+// are random, cannot be compressed and would cost 48 bytes a row.
 //
 // 'n' and 'm' hold both numbers of a call. A masked number has its own kind
-// because it is looked for in another way: by every beginning of the number
-// that is asked for; 'x' says which there can be, see [shape]. 'w' and 'x' came
+// because look-ups search it in another way: by every beginning of a whole
+// number; 'x' says which of these can exist, see [shape]. 'w' and 'x' came
 // with format 2. In 'w' a name may hold a 0.
 //
 // The name in the key of a SIP message is the beginning of the SHA-256 of its
-// value: the same message again takes its own place. Days of messages are those
-// on which they were seen, days of legs those on which their row starts; the
-// day stands first, so that those of all tenants are one range to delete.
+// value: the same message again takes its own place. The day of a message is
+// that of its time, the day of a leg that on which its row starts; the day
+// stands first, so that those of all tenants are one range to delete.
 //
 // Messages and legs came after format 1 and did not change it: a trunklog that
 // does not know them leaves them alone, neither showing nor deleting them.
 //
 // Index keys are divided by day, and the day stands before the value, so that
-// what belongs to the oldest days is one range to delete. A row of 10 million
-// is found by one seek for each day of the range.
+// those of the oldest days are one range to delete. A look-up finds a row among
+// 10 million by one seek for each day of the range.
 const (
 	kindFormat      = 'f'
 	kindRow         = 'r'

@@ -17,7 +17,7 @@ import (
 const (
 	momentLen  = 4 + 5 // a day and the time within it
 	messageKey = 1 + 4 + 16 + 5 + nameLen
-	nameLen    = 8 // of what tells messages of one leg and moment apart
+	nameLen    = 8 // tells messages of one leg and moment apart
 	legKeyLen  = 1 + 4 + 16 + 5 + 16 + 16
 	legRowEnd  = legKeyLen - 16
 	legLen     = 2 + 8 + 8
@@ -35,14 +35,12 @@ func appendKindDay(b []byte, kind byte, day uint64) []byte {
 	return binary.BigEndian.AppendUint32(append(b, kind), uint32(day))
 }
 
-// appendLegDay appends what the keys of a leg's messages of one day begin
-// with.
+// appendLegDay appends the common beginning of the keys of a leg's messages of one day.
 func appendLegDay(b []byte, day uint64, leg call.GUID) []byte {
 	return append(appendKindDay(b, kindMessage, day), leg[:]...)
 }
 
-// appendMessageKey appends the key of a message that was seen at the given
-// tick. Body is its compact form.
+// appendMessageKey appends the key of a message from the given tick. Body is its compact form.
 func appendMessageKey(b []byte, leg call.GUID, at uint64, body []byte) []byte {
 	b = appendLegDay(b, at/ticksPerDay, leg)
 	b = appendTimeOfDay(b, at)
@@ -58,8 +56,7 @@ func parseMessageKey(key []byte) (leg call.GUID, at uint64, err error) {
 	return call.GUID(key[5:]), at, nil
 }
 
-// parseMessage sets m to the message with the given key and value, which lends
-// it the bytes.
+// parseMessage sets m to the message with the given key and value. m uses the memory of value.
 func parseMessage(m *call.Message, key, value []byte) error {
 	leg, at, err := parseMessageKey(key)
 	if err != nil {
@@ -68,7 +65,7 @@ func parseMessage(m *call.Message, key, value []byte) error {
 	return corruptBody(m.ParseBody(leg, call.TimeOf(at), value))
 }
 
-// appendRowLegs appends what the keys of a row's legs begin with.
+// appendRowLegs appends the common beginning of the keys of a row's legs.
 func appendRowLegs(b []byte, tenant call.GUID, start uint64, id call.GUID) []byte {
 	b = append(appendKindDay(b, kindLeg, start/ticksPerDay), tenant[:]...)
 	b = appendTimeOfDay(b, start)
@@ -99,7 +96,7 @@ func parseLeg(key, v []byte) (l call.Leg, err error) {
 	}, nil
 }
 
-// A messageList gathers the messages of one batch.
+// A messageList collects the messages of one batch.
 type messageList struct {
 	arena   []byte
 	entries []messageEntry
@@ -192,8 +189,8 @@ func (s *Store) legs(ctx context.Context, tenant call.GUID, row call.Cursor) (le
 	return legs, it.Error()
 }
 
-// Messages implements [call.MessageReader]. Days without messages of the leg
-// cost nothing but where one of any leg lies in between.
+// Messages implements [call.MessageReader]. A day without messages of the leg costs a seek only if
+// some other leg has messages on it.
 func (s *Store) Messages(ctx context.Context, leg call.Leg) iter.Seq2[*call.Message, error] {
 	return func(yield func(*call.Message, error) bool) {
 		err := s.eachMessage(ctx, leg, func(m *call.Message) bool { return yield(m, nil) })
@@ -217,9 +214,9 @@ func (s *Store) eachMessage(ctx context.Context, leg call.Leg, yield func(*call.
 	return legDays(it, leg, w.day)
 }
 
-// legDays calls do with what the keys of a leg's messages begin with, day by
-// day, until it returns false. It leaves out days on which no leg has any: do
-// leaves the iterator behind the messages of its day.
+// legDays calls do with the common beginning of the keys of a leg's messages, day by day, until it
+// returns false. It skips days without messages of any leg: do leaves the iterator behind the
+// messages of its day.
 func legDays(it *pebble.Iterator, leg call.Leg, do func(prefix []byte) (more bool, err error)) error {
 	if leg.To.Before(leg.From) || leg.To.Before(call.TimeOf(0)) {
 		return nil
@@ -248,8 +245,8 @@ type messageWalk struct {
 	same  []call.Message // of one moment; lent to the receiver
 }
 
-// day yields the messages whose keys begin with prefix, and leaves the iterator
-// behind them. It reports whether to go on.
+// day yields the messages whose keys begin with prefix, and leaves the iterator behind them. It
+// reports whether to go on.
 func (w *messageWalk) day(prefix []byte) (more bool, err error) {
 	var moment []byte
 	for ok := w.it.SeekGE(prefix); ok && bytes.HasPrefix(w.it.Key(), prefix); {
@@ -265,8 +262,8 @@ func (w *messageWalk) day(prefix []byte) (more bool, err error) {
 	return true, w.it.Error()
 }
 
-// moment yields the messages of one moment in the order of their bytes, which
-// is not that of their keys.
+// moment yields the messages of one moment in the order of their bytes, which is not that of their
+// keys.
 func (w *messageWalk) moment(prefix []byte) (more bool, err error) {
 	w.same = w.same[:0]
 	for ok := true; ok && bytes.HasPrefix(w.it.Key(), prefix); ok = w.it.Next() {

@@ -9,12 +9,11 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A moveWalk goes over the places of a span that rows have left or come to since
-// a walk began, in the direction of the walk. To the walk a row stands where it
-// stood before its first move since: at each place, the first thing that happened
-// to an id since the walk began tells. If the row left, it had stood there all the
-// time, and is met there, wherever it is now. If it came from elsewhere, it is
-// met there, and not here.
+// A moveWalk reads, in the direction of the walk, the places of a span that rows have left or come
+// to since a walk began. To the walk a row stands where it stood before its first move since. So at
+// each place the first event of an id since the walk began decides: if the row left, it had been
+// there from the beginning, and the walk meets it there, wherever it is now. If it came from
+// elsewhere, the walk meets it there, and not here.
 type moveWalk struct {
 	it      *pebble.Iterator
 	rows    *pebble.Iterator // to look up the rows that have left
@@ -23,7 +22,7 @@ type moveWalk struct {
 	ctx     context.Context
 	steps   int
 	ok      bool   // the iterator stands on a key of the next place
-	next    []byte // the place and id that come next, as the key begins
+	next    []byte // the next place and id, as the beginning of a key
 	left    bool   // the row of next left it
 	came    bool   // or came to it
 	to      uint64 // where it went
@@ -54,7 +53,7 @@ func (w *walk) openMoves(ctx context.Context, since uint64, sp span) (*moveWalk,
 	return m, nil
 }
 
-// moveKey returns the key of a move that p stands for as a bound.
+// moveKey returns p as a bound among the keys of moves.
 func (p place) moveKey(tenant call.GUID) []byte {
 	b := binary.BigEndian.AppendUint64(appendTenant(make([]byte, 0, moveKeyLen), kindMove, tenant), p.start)
 	b = append(b, p.id[:]...)
@@ -66,8 +65,8 @@ func (p place) moveKey(tenant call.GUID) []byte {
 
 func (m *moveWalk) close() error { return firstError(m.it.Close(), m.rows.Close()) }
 
-// find finds the next place and id, from that on which the iterator stands, at
-// which something has happened since the walk began.
+// find finds the next place and id with an event since the walk began, from the iterator's position
+// on.
 func (m *moveWalk) find(end []byte) error {
 	m.next = m.next[:0]
 	for m.ok {
@@ -93,8 +92,8 @@ func (m *moveWalk) find(end []byte) error {
 	return m.it.Error()
 }
 
-// first reads what happened to the id at its place since the walk began, and
-// leaves the iterator on the next place.
+// first reads the events of the id at its place since the walk began, and leaves the iterator on
+// the next place.
 func (m *moveWalk) first() (found bool, err error) {
 	m.left, m.came = false, false
 	at := m.next
@@ -144,9 +143,8 @@ func (m *moveWalk) first() (found bool, err error) {
 	return m.left || m.came, m.it.Error()
 }
 
-// upTo gives the rows that have left places before the given row key, or that
-// place itself; and reports whether the row that stands there now has come there
-// since the walk began.
+// upTo gives the rows that have left places up to the given row key, and reports whether the row at
+// that place has come there since the walk began.
 func (w *walk) upTo(key []byte) (came, more bool, err error) {
 	m := w.moves
 	for {
@@ -180,7 +178,7 @@ func (w *walk) rest() error {
 	return err
 }
 
-// giveMoved hands on the row that has left the next place, if it is still there.
+// giveMoved passes on the row that has left the next place, if it still exists.
 func (w *walk) giveMoved() (more bool, err error) {
 	start, id := binary.BigEndian.Uint64(w.moves.next[tenantEnd:]), call.GUID(w.moves.next[tenantEnd+8:])
 	if w.moves.to == 0 || !w.moves.rows.SeekPrefixGE(appendRowKey(nil, w.q.Tenant, w.moves.to, id)) {

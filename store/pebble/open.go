@@ -15,20 +15,18 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// formatVersion is the version of what is on disk. One that is newer is
-// refused; a change of keys or values that an older trunklog would read wrongly
-// asks for a new one.
+// formatVersion is the version of the data on disk. Open refuses a newer one. Raise it for a change
+// of keys or values that an older trunklog would read wrongly.
 const formatVersion = 2
 
-// formatNames is the first version whose index has principal names, and shapes of
-// masked numbers.
+// formatNames is the first version whose index has principal names, and shapes of masked numbers.
 const formatNames = 2
 
-// Open opens the store in the folder dir, and makes it if there is none.
+// Open opens the store in the folder dir, and creates it if there is none.
 //
-// Errors: [call.ErrInUse] if another process has it open; [call.ErrNewer] if a
-// newer trunklog has written it; [call.CorruptError] if a file is damaged;
-// [call.ErrFull] if the disk has no room even for opening.
+// Errors: [call.ErrInUse] if another process has it open; [call.ErrNewer] if a newer trunklog has
+// written it; [call.CorruptError] if a file is damaged; [call.ErrFull] if the disk has no room even
+// for opening.
 func Open(dir string, o Options) (*Store, error) {
 	s, err := open(dir, o)
 	if err != nil {
@@ -79,7 +77,7 @@ func open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// folder looks at the folder before anything is written to it.
+// folder checks the folder before the store writes to it.
 func folder(fsys vfs.FS, dir string, readOnly bool) error {
 	info, err := fsys.Stat(dir)
 	switch {
@@ -95,7 +93,7 @@ func folder(fsys vfs.FS, dir string, readOnly bool) error {
 	return fsys.MkdirAll(dir, 0o700)
 }
 
-// openDB verifies what is there and opens Pebble on it.
+// openDB verifies the files and opens Pebble on them.
 func (s *Store) openDB() error {
 	desc, err := pebble.Peek(s.dir, s.fs)
 	if err != nil {
@@ -128,8 +126,8 @@ func (s *Store) openDB() error {
 	return err
 }
 
-// markFormat tells the watermark of the marker of Pebble's format, which does not
-// move any more. It is on the disk, unless opening has failed.
+// markFormat notes the marker of Pebble's format in the watermark; it does not move any more. It is
+// on the disk, unless opening has failed.
 func (s *Store) markFormat() error {
 	found, err := newest(s.fs, s.dir)
 	if m, there := found[formatMarker]; there && !s.guard.frozen() {
@@ -138,9 +136,8 @@ func (s *Store) markFormat() error {
 	return err
 }
 
-// verify compares the files with what is known of them, before anything is
-// removed: after an orderly close by their seal, else by the watermark. It
-// returns what is known of the logs.
+// verify compares the files with what the store noted of them, before it removes anything: after an
+// orderly close with their seal, otherwise with the watermark. It returns the marks of the logs.
 func (s *Store) verify() ([]mark, error) {
 	sealed := verifySeal(s.fs, s.dir)
 	if sealed != nil && !errors.Is(sealed, errNoSeal) {
@@ -152,7 +149,7 @@ func (s *Store) verify() ([]mark, error) {
 	st, err := verifyMarks(s.fs, s.dir)
 	switch {
 	case sealed == nil && err != nil:
-		return nil, nil //nolint:nilerr // the files are as they were, so it is the watermark that is not
+		return nil, nil //nolint:nilerr // the files are intact, so only the watermark is damaged
 	case errors.Is(err, errNoMarks):
 		st = statement{}
 		if err != errNoMarks { //nolint:errorlint // the bare one is the ordinary case
@@ -167,9 +164,8 @@ func (s *Store) verify() ([]mark, error) {
 	return st.logs(), s.warnOfList()
 }
 
-// warnOfList tells of a list of tables that ends in what cannot be read, where
-// nothing is known of it, as of a store that the first release wrote: that may
-// be the trace of a loss of power, and may be damage.
+// warnOfList warns of a list of tables with an unreadable end, if there is no mark of it, as in a
+// store of the first release: the cause may be a loss of power, or damage.
 func (s *Store) warnOfList() error {
 	found, err := newest(s.fs, s.dir)
 	m, there := found[manifestMark]
@@ -187,8 +183,7 @@ func (s *Store) warnOfList() error {
 	return nil
 }
 
-// openPebble is pebble.Open, which answers a sync that fails on the way with a
-// panic.
+// openPebble is pebble.Open, which panics if a sync fails on the way.
 func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
 	defer func() {
 		switch p := recover().(type) {
@@ -242,8 +237,8 @@ func (s *Store) begin() error {
 	return nil
 }
 
-// upToDate upgrades a store of an older format, if it may, and reads what a store of
-// today's has besides rows.
+// upToDate upgrades a store of an older format, if it may, and reads the heads and other state of a
+// present one.
 func (s *Store) upToDate() error {
 	step, _, err := upgradeStep(s.db)
 	if err != nil {
@@ -282,7 +277,7 @@ func checkVersion(found string) error {
 	return nil
 }
 
-// makeNew writes the format version to a store that holds nothing yet.
+// makeNew writes the format version to a new, empty store.
 func (s *Store) makeNew() error {
 	it, err := s.db.NewIter(wholeStore())
 	if err != nil {
@@ -305,12 +300,11 @@ func (s *Store) makeNew() error {
 
 var errStrange = fmt.Errorf("%w: the folder holds a database of another program; name an empty or a new folder", call.ErrInvalid)
 
-// formatName is the file that says the format version before Pebble, which
-// writes to the folder as soon as it is opened, has touched it. What counts is
-// the version in the store itself.
+// formatName is the file with the format version. trunklog reads it before it opens Pebble, which
+// writes to the folder at once. The version in the store itself has the last word.
 const formatName = "FORMAT"
 
-// formatText returns what is in the file: a line, and its checksum.
+// formatText returns the contents of the file: a line, and its checksum.
 func formatText(version int) string {
 	line := fmt.Sprintf("trunklog %d\n", version)
 	return line + fmt.Sprintf("%08x\n", crc32.Checksum([]byte(line), castagnoli()))
@@ -327,12 +321,12 @@ func checkFormatFile(fsys vfs.FS, dir string) error {
 	line, _, _ := strings.Cut(string(data), "\n")
 	version, err := strconv.Atoi(strings.TrimPrefix(line, "trunklog "))
 	if err != nil || string(data) != formatText(version) {
-		return nil //nolint:nilerr // damaged; the seal tells of it if there is one, and else it does no harm
+		return nil //nolint:nilerr // damaged; a seal reports that, and without one it does no harm
 	}
 	return checkVersion(strconv.Itoa(version))
 }
 
-// keepFormatFile writes the file where it is not, or not right.
+// keepFormatFile writes the file if it is missing or wrong.
 func keepFormatFile(fsys vfs.FS, dir string, version int) error {
 	data, err := readFile(fsys, fsys.PathJoin(dir, formatName))
 	if err == nil && string(data) == formatText(version) {
@@ -344,7 +338,7 @@ func keepFormatFile(fsys vfs.FS, dir string, version int) error {
 	return writeFile(fsys, dir, formatName, []byte(formatText(version)))
 }
 
-// inWords says what an operator can do about an error of opening.
+// inWords adds to an error of opening what an operator can do about it.
 func inWords(err error) error {
 	switch text := err.Error(); {
 	case errors.Is(err, syscall.ENOSPC):

@@ -10,8 +10,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable/block"
 )
 
-// pebbleOptions returns how Pebble is set up. The figures are from
-// write_bench_test.go on two cores; docs/decisions/0001-pebble.md has them.
+// pebbleOptions returns the settings of Pebble. docs/decisions/0001-pebble.md has the measurements
+// behind the figures, on two cores.
 func (s *Store) pebbleOptions() *pebble.Options {
 	log := &logger{log: s.opts.Log, fault: s.fault, now: s.opts.Now, last: map[string]time.Time{}}
 	comparer := *pebble.DefaultComparer
@@ -25,8 +25,8 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		Merger:          sumMerger(),
 		LoggerAndTracer: log,
 		EventListener:   log.events(s.troubles.note),
-		// Since this version Pebble's log tells damage from the trace of a
-		// crash, and the footers of tables have a checksum.
+		// Since this version Pebble's log tells damage from the trace of a crash, and the footers
+		// of tables have a checksum.
 		FormatMajorVersion: pebble.FormatTableFormatV6,
 
 		MemTableSize:                s.opts.memTable,
@@ -36,7 +36,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		LBaseMaxBytes:               64 << 20,
 		MaxOpenFiles:                openTables(files()),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
-		// What Trim has deleted is given back soon.
+		// The disk soon gets back the space of Trim's deletions.
 		FlushDelayDeleteRange: 10 * time.Second,
 	}
 	if s.opts.Bulk {
@@ -45,7 +45,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	o.BlockPropertyCollectors = []func() pebble.BlockPropertyCollector{newValueCollector}
 	for i := range o.Levels {
 		l := &o.Levels[i]
-		// A page reads whole blocks, a look-up one for each row it finds.
+		// A page reads full blocks, a look-up one for each row it finds.
 		l.BlockSize = 16 << 10
 		l.IndexBlockSize = 256 << 10
 		// On every level, so that a new id costs no read of a table.
@@ -63,9 +63,9 @@ func (s *Store) pebbleOptions() *pebble.Options {
 
 func fast() *sstable.CompressionProfile { return block.FastestCompression }
 
-// small returns what packs the last level: MinLZ at its second level. zstd is
-// smaller by 4 %, but without cgo it makes a new decoder for each block, and a
-// look-up takes half as much time again.
+// small returns the compression of the last level: MinLZ at its second level. zstd is smaller by 4
+// %, but without cgo it makes a new decoder for each block, and a look-up takes half as much time
+// again.
 func small() *sstable.CompressionProfile {
 	p := *block.MinLZCompression
 	p.Name = "MinLZ2"
@@ -73,8 +73,7 @@ func small() *sstable.CompressionProfile {
 	return &p
 }
 
-// formatKey is how Pebble shows a key in its own messages: without what is in
-// it.
+// formatKey is how Pebble shows a key in its own messages: without the data in it.
 func formatKey(key []byte) fmt.Formatter {
 	if len(key) == 0 {
 		return shownKey("nothing")

@@ -15,12 +15,12 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// ownerName is the file that says which process has the folder open. It only
-// informs; what excludes others is the lock.
+// ownerName is the file that names the process that has the folder open. It only informs; the lock
+// excludes others.
 const ownerName = "owner"
 
-// own locks the folder and notes who did. Where nothing can be written there is
-// nothing to lock: who only reads such a folder shares it with nobody who writes.
+// own locks the folder and notes the owner. A folder without write permission needs no lock: no
+// writer can share it with this reader.
 func own(fsys vfs.FS, dir string, readOnly bool) (*pebble.Lock, error) {
 	lock, err := pebble.LockDirectory(dir, fsys)
 	if err != nil && readOnly && unwritable(err) {
@@ -39,14 +39,14 @@ func own(fsys vfs.FS, dir string, readOnly bool) (*pebble.Lock, error) {
 	return lock, nil
 }
 
-// unwritable reports whether err says that the file of the lock cannot be opened for
-// writing, not that somebody holds the lock.
+// unwritable reports whether err says that the lock file cannot be opened for writing, not that
+// another process holds the lock.
 func unwritable(err error) bool {
 	var file *fs.PathError
 	return errors.As(err, &file) && (errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission))
 }
 
-// A lockless file system takes every lock for granted.
+// A lockless file system grants every lock.
 type lockless struct{ vfs.FS }
 
 func (lockless) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
@@ -54,7 +54,7 @@ func (lockless) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil 
 func lockError(fsys vfs.FS, dir string, err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) && !errors.Is(err, syscall.EAGAIN) {
-		return err // the lock file cannot be made
+		return err // the lock file cannot be created
 	}
 	who := "unknown"
 	if b, err := readFile(fsys, fsys.PathJoin(dir, ownerName)); err == nil && len(b) < 200 {

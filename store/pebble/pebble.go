@@ -1,9 +1,8 @@
-// Package pebble keeps rows in one folder of the local disk, by way of the
-// embedded engine Pebble. It is the default engine: one process owns the
-// folder, and there is nothing to install.
+// Package pebble keeps rows in one folder of the local disk, in the embedded engine Pebble. It is
+// the default engine: one process owns the folder, and there is nothing to install.
 //
-// It knows the contract of [call.Store] and what is on disk (keys.go). It does
-// not know where rows come from or who asks for them.
+// It knows the contract of [call.Store] and the format on disk (keys.go). It does not know where
+// rows come from or who asks for them.
 package pebble
 
 import (
@@ -23,28 +22,27 @@ import (
 type Store struct {
 	db       *pebble.DB
 	dir      string
-	fs       vfs.FS // as Pebble sees it
+	fs       vfs.FS // the file system for Pebble
 	opts     Options
 	lock     *pebble.Lock
 	cache    *pebble.Cache
 	readOnly bool
-	cells    bool // they are complete
-	format   int  // of what is on disk
-	old      bool // it was not upgraded, or not to the end
+	cells    bool // the cells are complete
+	format   int  // version of the format on disk
+	old      bool // an upgrade is missing or unfinished
 
 	life  life
 	room  *room
 	fault *fault
 	guard *guard
 
-	// turn lets one writer at a time look at what is there and hand its batch to
-	// the log.
+	// turn lets one writer at a time read the present state and hand its batch to the log.
 	turn    chan struct{}
 	applied uint64        // batches handed to the log
-	durable atomic.Uint64 // as many of them are on the disk
+	durable atomic.Uint64 // how many of them are on the disk
 	heads   heads
 	recent  recent
-	stuck   atomic.Bool // something never comes back from Pebble; see untilFault
+	stuck   atomic.Bool // a call of Pebble never returns; see untilFault
 
 	troubles troubles
 }
@@ -58,43 +56,40 @@ var (
 type Options struct {
 	// FS is the file system; nil is the machine's own.
 	FS vfs.FS
-	// Log is told what an operator should know; nil is nobody.
+	// Log receives what an operator should know; nil is no log.
 	Log *slog.Logger
-	// CacheBytes is the memory for blocks that were read and for rows that are
-	// not in tables yet; 0 is 160 MiB, and 128 MiB with Bulk.
+	// CacheBytes is the memory for blocks read from tables and for rows that are not in tables yet;
+	// 0 is 160 MiB, and 128 MiB with Bulk.
 	CacheBytes int64
-	// Fatal is called once, from any goroutine, when the store has failed in a
-	// way that only a new start can mend, such as a failed sync. It must not
-	// call the store; it is for ending the process. Until then reads go on and
-	// writes return [call.ErrClosed].
+	// Fatal is called once, from any goroutine, when the store has failed in a way that only a new
+	// start can mend, such as a failed sync. It must not call the store; it is for ending the
+	// process. Until then reads go on and writes return [call.ErrClosed].
 	Fatal func(error)
-	// Reserve is how much space is kept free on the disk; with less, writes
-	// return [call.ErrFull]. 0 is 256 MiB; a negative number is none.
+	// Reserve is how many bytes to keep free on the disk; with less, writes return [call.ErrFull].
+	// 0 is 256 MiB; a negative number is none.
 	Reserve int64
-	// ReadOnly opens a store that is there and changes nothing. It may be in a folder
-	// that cannot be written; there, nobody is kept from opening it too.
+	// ReadOnly opens an existing store and changes nothing. The folder may lack write permission;
+	// then other processes may open it too.
 	ReadOnly bool
-	// Upgrade has a store of an older format upgraded, and is told how far that has
-	// come, in steps of work. If it returns an error, the upgrade stops there and
-	// goes on when the store is opened the next time. Without it, and without
-	// AsItIs, such a store is refused with [call.ErrOld].
+	// Upgrade allows the upgrade of a store of an older format, and receives its progress in steps
+	// of work. If it returns an error, the upgrade stops there and goes on when the store is opened
+	// the next time. Without it, and without AsItIs, Open refuses such a store with [call.ErrOld].
 	Upgrade func(done, total int64) error
-	// AsItIs opens a store of an older format without upgrading it, so that it can
-	// be copied. It can be read as far as the format goes; it cannot be written.
+	// AsItIs opens a store of an older format without an upgrade, for a copy. Readers can use it as
+	// far as the format goes; it accepts no writes.
 	AsItIs bool
-	// Bulk says that much is written and little read before the store is closed. Twice
-	// as many tables may lie upon each other before they are merged, each of which a
-	// question looks into: an import takes a tenth less processor time. What is left
-	// to be merged then, the next one who opens the store merges.
+	// Bulk is for many writes and few reads before the store is closed. Twice as many tables may
+	// lie upon each other before Pebble merges them, and each query reads all of these: an import
+	// takes a tenth less processor time. The next process that opens the store does the remaining
+	// merges.
 	Bulk bool
-	// Now tells the time, for what is not to be logged too often; nil is
-	// [time.Now].
+	// Now returns the time, to limit repeated log lines; nil is [time.Now].
 	Now func() time.Time
 
 	memTable  uint64 // bytes; 0 is 32 MiB
 	trimChunk int    // rows; 0 is 20,000
 	upgradeBy int    // rows; 0 is upgradeChunk
-	keepLog   bool   // Close leaves in the log what is there
+	keepLog   bool   // Close leaves the contents of the log there
 }
 
 func (o *Options) withDefaults() {
@@ -144,9 +139,8 @@ func (s *Store) State(ctx context.Context, prefix string) iter.Seq2[call.Named, 
 	}
 }
 
-// Close implements [call.Store]. It writes to tables what is only in the logs,
-// so that the next start is quick, gives the logs' space back and seals the
-// folder.
+// Close implements [call.Store]. It writes the contents of the logs to tables, so that the next
+// start is quick, gives the logs' space back and seals the folder.
 func (s *Store) Close() error {
 	if !s.life.end() {
 		return s.readError("close", call.ErrClosed)
@@ -154,9 +148,9 @@ func (s *Store) Close() error {
 	failed := s.fault.err()
 	flushed := failed == nil && !s.readOnly && !s.opts.keepLog && s.flush()
 	if s.stuck.Load() {
-		return s.readError("close", firstError(s.fault.err(), s.lock.Close())) // Pebble would wait for it
+		return s.readError("close", firstError(s.fault.err(), s.lock.Close())) // Pebble would wait for the stuck call
 	}
-	used, _ := s.tables() // without it all are synced once more
+	used, _ := s.tables() // without the list, seal syncs all once more
 	err := s.db.Close()
 	s.cache.Unref()
 	failed = firstError(failed, s.fault.err())
@@ -170,9 +164,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// leave seals the folder of a store that was closed without a fault, and gives
-// back what only an open one needs. What was damaged meanwhile is not sealed, and
-// the watermark stays and tells of it at the next start.
+// leave seals the folder of a store that was closed without a fault, and gives back what only an
+// open one needs. It does not seal files that were damaged meanwhile, and the watermark stays and
+// reveals the damage at the next start.
 func (s *Store) leave(flushed bool, used []string) error {
 	forgotten := flushed && s.guard.marks.forget(func(uint64) bool { return true }) == nil
 	if err := s.verifyListed(func(problem error) error { return problem }); err != nil {
@@ -180,7 +174,7 @@ func (s *Store) leave(flushed bool, used []string) error {
 	}
 	if forgotten {
 		dropLogs(s.fs, s.dir)
-		_ = s.guard.marks.close() // what it says is on the disk
+		_ = s.guard.marks.close() // its statement is on the disk
 		_ = s.fs.Remove(s.fs.PathJoin(s.dir, watermarkName))
 		s.room.rest()
 	}
@@ -189,8 +183,8 @@ func (s *Store) leave(flushed bool, used []string) error {
 	return err
 }
 
-// flush writes what is in memory to tables and reports whether all of it is
-// there now. If not, for want of space say, the logs still have everything.
+// flush writes the memory to tables and reports whether all of it is there now. If not, for want of
+// space say, the logs still have everything.
 func (s *Store) flush() (done bool) {
 	trouble, forget := s.troubles.watch()
 	defer forget()
@@ -205,21 +199,20 @@ func (s *Store) flush() (done bool) {
 	select {
 	case <-flushed:
 		return true
-	case <-trouble: //nolint:errcheck // the next write is told what it is
+	case <-trouble: //nolint:errcheck // the next writer gets the error
 	case <-s.fault.over:
 	}
 	return false
 }
 
-// dropLogs removes the logs of a store that was flushed after its last write
-// and closed without a fault. Pebble keeps up to four old ones to write over,
-// which makes syncs quicker, and lets go of them only when it is opened again.
+// dropLogs removes the logs of a store that was flushed after its last write and closed without a
+// fault. Pebble keeps up to four old ones to overwrite, which makes syncs quicker, and releases
+// them only at the next opening.
 //
-// That no row is lost: the flush began a new log and ended when the list of
-// tables, which is on the disk by then, said that no older one is needed; and
-// since nothing was written after it, the new one is empty. Which of them a
-// loss of power brings back does not matter then. One that cannot be removed
-// does no harm.
+// No row is lost: the flush began a new log and ended when the list of tables, which is on the disk
+// by then, said that no older one is needed; and since no write came after it, the new one is
+// empty. So it does not matter which of them a loss of power brings back. A log that cannot be
+// removed does no harm.
 func dropLogs(fsys vfs.FS, dir string) {
 	names, err := fsys.List(dir)
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Rows implements [call.Reader]. The row's texts lie in the block that the
-// iterator stands on: nothing is allocated for a row.
+// Rows implements [call.Reader]. The row's texts lie in the block under the iterator: it allocates
+// nothing for a row.
 //
-// Without q.Where, q.Skip is found by the counts. With it, what [call.PlanOf]
-// finds to look up is looked up in the index; all else reads the range of time.
+// Without q.Where, the counts find q.Skip. With it, Rows uses the index for the look-ups of
+// [call.PlanOf], and otherwise reads the range of time.
 func (s *Store) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, error] {
 	return func(yield func(*call.Row, error) bool) {
 		err := s.each(ctx, q, func(r *call.Row) bool { return yield(r, nil) })
@@ -25,8 +25,8 @@ func (s *Store) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, err
 	}
 }
 
-// Count implements [call.Reader]. q.After, q.Skip and q.Limit count too: the
-// answer is the number of rows that Rows would yield.
+// Count implements [call.Reader]. It applies q.After, q.Skip and q.Limit too: the answer is the
+// number of rows that Rows would yield.
 func (s *Store) Count(ctx context.Context, q call.Query) (int64, error) {
 	var n int64
 	var err error
@@ -68,8 +68,7 @@ func (s *Store) row(ctx context.Context, tenant, id call.GUID) (r call.Row, err 
 	return readRow(it, tenant, start, id)
 }
 
-// findID returns the start and the id of the row that id means, or
-// [call.ErrNotFound].
+// findID returns the start and the id of the row that id means, or [call.ErrNotFound].
 func findID(it *pebble.Iterator, tenant, id call.GUID) (start uint64, row call.GUID, err error) {
 	for {
 		e, err := seekID(it, appendIDKey(nil, tenant, id))
@@ -85,7 +84,7 @@ func findID(it *pebble.Iterator, tenant, id call.GUID) (start uint64, row call.G
 	}
 }
 
-// seekID returns what is known of the id with the given key.
+// seekID returns the entry of the id with the given key.
 func seekID(it *pebble.Iterator, key []byte) (e idEntry, err error) {
 	if !it.SeekPrefixGE(key) {
 		return e, it.Error()
@@ -97,8 +96,8 @@ func seekID(it *pebble.Iterator, key []byte) (e idEntry, err error) {
 	return parseIDValue(value)
 }
 
-// seekBody returns the body of the row with the given key, which must be
-// there. It is valid until the next step of it.
+// seekBody returns the body of the row with the given key, which must be there. It is valid until
+// the next step of it.
 func seekBody(it *pebble.Iterator, key []byte) ([]byte, error) {
 	if !it.SeekPrefixGE(key) {
 		if err := it.Error(); err != nil {
@@ -109,12 +108,12 @@ func seekBody(it *pebble.Iterator, key []byte) ([]byte, error) {
 	return it.ValueAndErr()
 }
 
-// parseBody is [call.Row.ParseBody]; that a body makes no sense is corruption.
+// parseBody is [call.Row.ParseBody], with a malformed body as corruption.
 func parseBody(r *call.Row, tenant call.GUID, start uint64, id call.GUID, body string) error {
 	return corruptBody(r.ParseBody(tenant, call.TimeOf(start), id, body))
 }
 
-// corruptBody returns what an error of parsing a body means to a reader.
+// corruptBody returns the error for readers of a body that does not parse.
 func corruptBody(err error) error {
 	if err != nil && !isNewer(err) {
 		return &call.CorruptError{Offset: -1, Err: err}
@@ -122,7 +121,7 @@ func corruptBody(err error) error {
 	return err
 }
 
-// A walk goes over the rows of one query.
+// A walk reads the rows of one query.
 type walk struct {
 	q      call.Query
 	format int
@@ -131,11 +130,11 @@ type walk struct {
 	row    call.Row         // lent to the receiver
 	units  []call.GUID      // room for row.AdministrativeUnits
 	steps  int
-	skip   int64 // still to be left out
-	left   int   // still to be given; negative if there is no limit
+	skip   int64 // how many rows to skip yet
+	left   int   // how many rows to yield yet; negative if there is no limit
 	yield  func(*call.Row) bool
 	prefix []byte
-	moves  *moveWalk // nil if none matters
+	moves  *moveWalk // nil if no moves matter
 
 	stopped bool // by the receiver
 }
@@ -163,7 +162,7 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 		return nil
 	}
 	if w.span.empty() {
-		w.span.hi = w.span.lo // a row may have moved to where the condition is met
+		w.span.hi = w.span.lo // a row outside may have moved into the condition's times
 	}
 	w.it, err = s.db.NewIter(&pebble.IterOptions{LowerBound: w.span.lo.key(q.Tenant), UpperBound: w.span.hi.key(q.Tenant)})
 	if err != nil {
@@ -180,7 +179,7 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 	if q.Walk.IsZero() {
 		return w.run(ctx, lookups)
 	}
-	// What was known before the snapshot may have been forgotten in it.
+	// TrimChanges may have dropped the version before the snapshot.
 	if _, err := s.heads.known(q.Tenant, q.Walk); err != nil {
 		return err
 	}
@@ -204,7 +203,7 @@ func (s *Store) each(ctx context.Context, q call.Query, yield func(*call.Row) bo
 	return w.rest()
 }
 
-// run goes over the rows where they stand now.
+// run yields the rows at their present places.
 func (w *walk) run(ctx context.Context, lookups []call.Lookup) error {
 	switch {
 	case lookups != nil:
@@ -221,8 +220,7 @@ func (w *walk) run(ctx context.Context, lookups []call.Lookup) error {
 	return w.scan(ctx, w.it.First())
 }
 
-// named puts the ids of rows in the place of the aliases that the condition asks
-// for.
+// named replaces aliases in the condition by the ids of their rows.
 func (w *walk) named() error {
 	var ids *pebble.Iterator
 	var err error
@@ -248,8 +246,7 @@ func (w *walk) named() error {
 	return err
 }
 
-// scan goes on from where the iterator stands; ok says whether it stands on a
-// row.
+// scan goes on from the iterator's position; ok says whether that is a row.
 func (w *walk) scan(ctx context.Context, ok bool) error {
 	next := w.it.Next
 	if w.q.Reverse {
@@ -263,8 +260,8 @@ func (w *walk) scan(ctx context.Context, ok bool) error {
 	return w.it.Error()
 }
 
-// give hands on the row that the iterator stands on if it matches, and reports
-// whether to go on. Before it come those that have left places before its own.
+// give yields the row at the iterator if it matches, and reports whether to go on. Before it, it
+// yields the rows that have left earlier places.
 func (w *walk) give(ctx context.Context) (more bool, err error) {
 	if w.steps++; w.steps%256 == 1 {
 		if err := ctx.Err(); err != nil {
@@ -279,8 +276,7 @@ func (w *walk) give(ctx context.Context) (more bool, err error) {
 	return w.hand(w.it, call.Cursor{})
 }
 
-// hand hands on the row that it stands on if it matches, and reports whether to go
-// on.
+// hand yields the row at it if it matches, and reports whether to go on.
 func (w *walk) hand(it *pebble.Iterator, met call.Cursor) (more bool, err error) {
 	start, id, err := parseRowKey(it.Key())
 	if err != nil {

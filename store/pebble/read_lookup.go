@@ -10,10 +10,9 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// lookUp gives the rows to which the look-ups lead. It reads the index day by
-// day, of the days of which the counts say that there are rows, and follows what
-// it has found as soon as that is worth it: thousands may share a value, and
-// whoever wants the first few does not wait for all of them.
+// lookUp yields the rows of the look-ups. It reads the index day by day, on days that have rows by
+// the counts, and follows the entries in small groups: thousands of rows may share a value, and a
+// caller that wants the first few should not wait for all of them.
 func (w *walk) lookUp(ctx context.Context, lookups []call.Lookup) (err error) {
 	from, err := w.sourcesOf(lookups)
 	if err != nil {
@@ -51,14 +50,13 @@ func (w *walk) lookUp(ctx context.Context, lookups []call.Lookup) (err error) {
 	return err
 }
 
-// found are the places to look up together next.
+// found holds the places to look up together next.
 type found struct {
 	tails  []tail
 	enough int
 }
 
-// lookUpDay finds what the sources have on one day, and reports whether to go
-// on.
+// lookUpDay collects the places of the sources on one day, and reports whether to go on.
 func (w *walk) lookUpDay(ctx context.Context, from *sources, day uint64, to *found) (more bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -81,8 +79,7 @@ func (w *walk) lookUpDay(ctx context.Context, from *sources, day uint64, to *fou
 	}
 }
 
-// How many places are looked up together: few at first, for those who want
-// only the first rows.
+// How many places lookUp follows together: few at first, for callers that want only the first rows.
 const (
 	fewTails  = 16
 	manyTails = 512
@@ -97,9 +94,8 @@ func (w *walk) countsOfDays() (*pebble.Iterator, error) {
 	}})
 }
 
-// follow gives the rows to which the tails lead, in their order. Each of them
-// is in another block as a rule, and to read and unpack blocks is nearly all of
-// the work, so that half of them are read beforehand by somebody else.
+// follow yields the rows of the tails, in their order. Mostly each is in another block, and reading
+// and unpacking blocks is nearly all of the work, so another goroutine reads half of them ahead.
 func (w *walk) follow(ctx context.Context, tails []tail) (more bool, err error) {
 	if half := len(tails) / 2; half >= fewTails/2 {
 		stop, err := w.readAhead(tails[half:])
@@ -130,9 +126,8 @@ func (w *walk) follow(ctx context.Context, tails []tail) (more bool, err error) 
 	return true, nil
 }
 
-// readAhead brings the blocks of the rows to which the tails lead into the
-// cache, in a goroutine that ends before stop returns. What goes wrong there is
-// met again by whoever reads the rows, if anybody does.
+// readAhead loads the blocks of the tails' rows into the cache, in a goroutine that ends before
+// stop returns. It ignores errors: the reader of the rows meets them again.
 func (w *walk) readAhead(tails []tail) (stop func(), err error) {
 	it, err := w.it.Clone(pebble.CloneOptions{})
 	if err != nil {

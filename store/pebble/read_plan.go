@@ -10,8 +10,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// canLookUp reports whether the index of the store answers the look-ups. One of
-// the first format has no names in it until it is upgraded.
+// canLookUp reports whether the store's index answers the look-ups. That of a store of the first
+// format lacks names until its upgrade.
 func (s *Store) canLookUp(lookups []call.Lookup) bool {
 	for _, l := range lookups {
 		if l.By == call.FindName && s.format < formatNames {
@@ -21,7 +21,7 @@ func (s *Store) canLookUp(lookups []call.Lookup) bool {
 	return lookups != nil
 }
 
-// sourcesOf returns the sources of the rows that one of the look-ups finds.
+// sourcesOf returns the sources of the rows that the look-ups find.
 func (w *walk) sourcesOf(lookups []call.Lookup) (_ *sources, err error) {
 	p := &planner{w: w, values: map[string]bool{}}
 	defer func() {
@@ -44,7 +44,7 @@ func (w *walk) sourcesOf(lookups []call.Lookup) (_ *sources, err error) {
 type planner struct {
 	w *walk
 	sources
-	values map[string]bool // that have a source, with their kind before them
+	values map[string]bool // values that have a source, each behind its kind
 	ids    []tail
 }
 
@@ -81,7 +81,7 @@ func (p *planner) have(s *source, err error) error {
 	return err
 }
 
-// text adds a value that has a 0 behind it in the index.
+// text adds a value that ends with a 0 in the index.
 func (p *planner) text(kind byte, text string) error { return p.value(kind, text+"\x00") }
 
 func (p *planner) value(kind byte, value string) error {
@@ -93,7 +93,7 @@ func (p *planner) value(kind byte, value string) error {
 	return p.have(p.w.ofValue(kind, []byte(value)))
 }
 
-// id adds the place of a row, if it is there and within the span.
+// id adds the place of a row, if it exists and is in the span.
 func (p *planner) id(id call.GUID) (err error) {
 	it, err := p.w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{UseL6Filters: true}})
 	if err != nil {
@@ -110,8 +110,8 @@ func (p *planner) id(id call.GUID) (err error) {
 	return err
 }
 
-// masked adds the masked numbers that may be a whole one: those with as many
-// signs whose shown digits are its beginning.
+// masked adds the masked numbers that may be a given whole one: those with as many signs whose
+// shown digits are its beginning.
 func (p *planner) masked(number string) error {
 	shapes, err := p.shapesOf(len(number))
 	for _, s := range shapes {
@@ -120,8 +120,8 @@ func (p *planner) masked(number string) error {
 	return err
 }
 
-// numbersLike adds the numbers, whole and masked, that may be one for which a
-// masked number stands.
+// numbersLike adds the numbers, whole and masked, that may be one of those that a masked number
+// stands for.
 func (p *planner) numbersLike(l call.Lookup) error {
 	text, shown := []byte(l.Text), l.Shown()
 	var filters []pebble.BlockPropertyFilter
@@ -154,8 +154,8 @@ func (p *planner) numbersLike(l call.Lookup) error {
 	}))
 }
 
-// shapesOf returns the shapes with so many signs that masked numbers of the
-// tenant have. Those of a store of the first format may have any.
+// shapesOf returns the shapes with total signs that masked numbers of the tenant have. In a store
+// of the first format any shape is possible.
 func (p *planner) shapesOf(total int) (found []shape, err error) {
 	if p.w.format < formatNames {
 		for shown := range total {
@@ -181,8 +181,7 @@ func (p *planner) shapesOf(total int) (found []shape, err error) {
 	return found, it.Error()
 }
 
-// agree reports whether digits can be the beginning of what a masked number
-// stands for.
+// agree reports whether digits can begin a number that a masked one stands for.
 func agree(digits, masked []byte) bool {
 	for i, c := range digits {
 		if masked[i] != c && masked[i] != '*' {

@@ -10,10 +10,9 @@ import (
 // wholeStore are the options of an iterator without bounds.
 func wholeStore() *pebble.IterOptions { return &pebble.IterOptions{} }
 
-// skipRows sets the iterator behind the first w.skip rows of the span, and
-// reports whether there is a row. It steps over rows to the end of the first
-// minute; then over minutes to the end of the hour, hours to the end of the
-// day, and days; and from the day in which the place lies back down.
+// skipRows moves the iterator behind the first w.skip rows of the span, and reports whether there
+// is a row. It steps over rows to the end of the first minute; then over minutes to the end of the
+// hour, hours to the end of the day, and days; and within the day of the target back down.
 func (w *walk) skipRows() (ok bool, err error) {
 	it, err := w.it.Clone(pebble.CloneOptions{IterOptions: wholeStore()})
 	if err != nil {
@@ -36,13 +35,12 @@ func (w *walk) skipRows() (ok bool, err error) {
 		if stopped {
 			return w.skipDown(c, i, stop)
 		}
-		// Where the span has ended, a coarser bucket would hold rows that have
-		// been skipped already.
+		// At the end of the span, a coarser bucket would hold rows that were skipped already.
 		if at = end; w.q.Reverse && at <= w.span.lo.start || !w.q.Reverse && at >= w.span.hi.start {
 			break
 		}
 	}
-	return false, nil // fewer rows than are to be skipped
+	return false, nil // the span has too few rows
 }
 
 // farEnd returns how far to walk on grain i from at: to where the next coarser
@@ -62,9 +60,8 @@ func (w *walk) farEnd(gs [3]grain, i int, at uint64) uint64 {
 	return max(end, at)
 }
 
-// skipToMinute steps over rows until nothing more is to be skipped or a whole
-// minute begins, which it returns. It reports whether the iterator stands on a
-// row.
+// skipToMinute steps over rows until the skip is complete or a whole minute begins, which it
+// returns. It reports whether the iterator is at a row.
 func (w *walk) skipToMinute() (at uint64, ok bool, err error) {
 	next := w.it.Next
 	if w.q.Reverse {
@@ -90,8 +87,8 @@ func (w *walk) skipToMinute() (at uint64, ok bool, err error) {
 	return at, ok, w.it.Error()
 }
 
-// skipDown finds the place within one bucket of grain i, which has more rows
-// than are to be skipped.
+// skipDown finds the target within one bucket of grain i, which has more rows than the rest of the
+// skip.
 func (w *walk) skipDown(c *counter, i int, at uint64) (ok bool, err error) {
 	gs := grains()
 	for ; i+1 < len(gs); i++ {
@@ -141,8 +138,8 @@ func (s *Store) countAll(ctx context.Context, q call.Query) (n int64, err error)
 	return n, err
 }
 
-// countSpan counts the rows of a span: by the counts for whole minutes, and by
-// the rows themselves at both ends.
+// countSpan counts the rows of a span: by the counts for whole minutes, and by the rows themselves
+// at both ends.
 func countSpan(it *pebble.Iterator, tenant call.GUID, sp span) (int64, error) {
 	lo := roundUp(sp.lo.start, ticksPerMinute)
 	if lo == sp.lo.start && !sp.lo.whole() {

@@ -9,14 +9,13 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A removal is a row that a batch removes; if was is not nil, only if it still is
-// what it was.
+// A removal is a row that a batch removes; if was is not nil, only if the row still equals it.
 type removal struct {
 	call.RowID
 	was *call.Row
 }
 
-// addReplacements adds what the batch replaces to the rows of c, or to what it removes.
+// addReplacements adds the replacements of the batch to the rows or removals of c.
 func (c *change) addReplacements() error {
 	b := &c.batch
 	if err := b.CheckReplace(); err != nil {
@@ -57,7 +56,7 @@ func (c *change) results() call.Result {
 	return r
 }
 
-// is fails with [call.ErrConflict] if a row is not what it was.
+// is returns [call.ErrConflict] if a row differs from its expected state.
 func is(old, was *call.Row) error {
 	then := *was
 	inTicks(&then)
@@ -71,12 +70,12 @@ func changedMeanwhile(r *call.Row) error {
 	return fmt.Errorf("row %v has changed meanwhile: %w", r.ID, call.ErrConflict)
 }
 
-// replaces reports whether a row of a group is there to replace another.
+// replaces reports whether a row of a group replaces another.
 func (c *change) replaces(g group) bool {
 	return c.was != nil && slices.ContainsFunc(g.rows, func(i int) bool { return c.was[i] != nil })
 }
 
-// replace puts the row with the given index in the place of one that is there.
+// replace puts the row with the given index in the place of the stored one.
 func (c *change) replace(old *call.Row, g group) (now call.Row, changed bool, err error) {
 	i := g.rows[0]
 	if len(g.rows) > 1 { // under an alias
@@ -96,16 +95,16 @@ func (c *change) replace(old *call.Row, g group) (now call.Row, changed bool, er
 	return now, changed, nil
 }
 
-// Tellings are what was told of the rows of a tenant, as the value of the state is on
-// disk.
+// Tellings are what a batch says of the rows of a tenant, as a value of the state in its stored
+// form.
 type tellings struct {
 	tenant call.GUID
 	name   string
 	value  []byte
 }
 
-// keptOf returns where to keep what is told of the row with the given index; nil if
-// it is not kept. Rows come by their tenants.
+// keptOf returns the tellings for the row with the given index; nil if the batch does not keep
+// them. Rows come by their tenants.
 func (c *change) keptOf(i int) *tellings {
 	if len(c.batch.Keep) == 0 || i >= len(c.batch.Rows) {
 		return nil
@@ -120,14 +119,14 @@ func (c *change) keptOf(i int) *tellings {
 	}
 	value := []byte{valueVersion}
 	if len(c.batch.Keep) == 1 {
-		const head = 1 + 16 + 8 + 2 // of a row that is new
+		const head = 1 + 16 + 8 + 2 // for a new row
 		value = slices.Grow(value, len(c.bodies)+head*len(c.rows))
 	}
 	c.kept = append(c.kept, tellings{tenant, name, value})
 	return &c.kept[len(c.kept)-1]
 }
 
-// keep notes what was told of the row with the given index, and what it was before.
+// keep notes the batch's row with the given index, and the stored row before it.
 func (c *change) keep(i int, fate call.Fate, was *call.Row) {
 	k := c.keptOf(i)
 	if k == nil {
@@ -144,7 +143,7 @@ func (c *change) keep(i int, fate call.Fate, was *call.Row) {
 	k.value = call.AppendTold(k.value, &t)
 }
 
-// setKept adds what was told to a batch.
+// setKept adds the tellings to a batch.
 func (c *change) setKept(batch *pebble.Batch) error {
 	for _, k := range c.kept {
 		if err := batch.Set(appendStateKey(nil, k.name), k.value, nil); err != nil {

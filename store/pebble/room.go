@@ -15,19 +15,18 @@ import (
 // ballastName is the file that holds room in reserve.
 const ballastName = "ballast"
 
-// A room watches how much space the disk has. There are two lines:
+// A room watches how much space the disk has. There are two lines of defence:
 //
-// Every write first asks how much is free, which costs a microsecond, and is
-// refused while that is less than the reserve. So the store stops while there
-// is still room for what goes on behind the last write: the log's tail, tables
-// from memory, compactions that give space back, and the removal of old rows.
+// Every write first asks how much is free, which costs a microsecond; with less than the reserve
+// the store refuses it. So the store stops while there is still room for work behind the last
+// write: the log's tail, tables from memory, compactions that give space back, and the removal of
+// old rows.
 //
-// Others may fill the disk between that question and our write. For this there
-// is a file of a quarter of the reserve: when an operation finds no space, the
-// file is given up and the operation done once more (vfs.OnDiskFull). Then
-// nothing is written any more until there is room for the file again. A store
-// that was closed in order has all in its tables, and keeps no more of the file
-// than it takes to be opened again (rest).
+// Other programs may fill the disk between that question and the write. For this there is a
+// ballast, a file of a quarter of the reserve: when an operation finds no space, room removes the
+// file and Pebble repeats the operation (vfs.OnDiskFull). Then the store writes nothing until there
+// is room for the file again. A store that was closed in order has all in its tables, and keeps
+// only as much ballast as the next opening needs (rest).
 type room struct {
 	fs      vfs.FS // beneath OnDiskFull
 	dir     string
@@ -36,13 +35,12 @@ type room struct {
 
 	gone atomic.Bool // the ballast has been given up
 	mu   sync.Mutex
-	full bool // writes are being refused
+	full bool // the store refuses writes
 }
 
 func (r *room) ballast() string { return r.fs.PathJoin(r.dir, ballastName) }
 
-// free returns how much space there is for us; ok is false where the file
-// system cannot tell.
+// free returns the free space for this user in bytes; ok is false if the file system does not say.
 func (r *room) free() (bytes int64, ok bool) {
 	u, err := r.fs.GetDiskUsage(r.dir)
 	return int64(min(u.AvailBytes, 1<<62)), err == nil
@@ -51,8 +49,7 @@ func (r *room) free() (bytes int64, ok bool) {
 // forWrite returns [call.ErrFull] while there is no room for a write.
 func (r *room) forWrite() error { return r.check(r.reserve) }
 
-// forTrim is like forWrite, but lets a deletion use half of the reserve: it is
-// what makes room.
+// forTrim is forWrite for a deletion, which may use half of the reserve because it makes room.
 func (r *room) forTrim() error { return r.check(r.reserve / 2) }
 
 func (r *room) check(need int64) error {
@@ -81,26 +78,26 @@ func (r *room) check(need int64) error {
 	return nil
 }
 
-// ranOut is called when an operation found no space. It must be quick and use
-// the inner file system.
+// ranOut is called when an operation found no space. It must be quick and use the inner file
+// system.
 func (r *room) ranOut() {
 	_ = r.fs.Remove(r.ballast()) // nothing to give up is no help, and no harm
 	r.gone.Store(true)
 }
 
-// restingBallast is the ballast's size while nobody has the store open: what it
-// writes before it has read anything, many times over.
+// restingBallast is the ballast's size while the store is closed: many times what opening writes
+// before it has read anything.
 const restingBallast = 1 << 20
 
-// rest gives back what only a store that is written to needs.
+// rest gives back the space that only a store with writes needs.
 func (r *room) rest() {
 	if r.reserve > 0 && !r.gone.Load() {
-		_ = r.lay(min(r.reserve/4, restingBallast)) // without any, it may not open on a full disk
+		_ = r.lay(min(r.reserve/4, restingBallast)) // without any, the store may not open on a full disk
 	}
 }
 
-// lay makes the ballast anew. The space must be really taken: where the file
-// system cannot reserve it, zeros are written.
+// lay makes the ballast anew. It must really take the space: where the file system cannot reserve
+// it, lay writes zeros.
 func (r *room) lay(size int64) (err error) {
 	f, err := r.fs.Create(r.ballast(), vfs.WriteCategoryUnspecified)
 	if err != nil {

@@ -14,20 +14,19 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// sealName is the file in which a store that was closed in order lists its
-// files: name, size and, of all but the tables, a checksum.
+// sealName is the file in which a store that was closed in order lists its files: name, size and,
+// of all but the tables, a checksum.
 //
-// Pebble checks every block of its tables, but must take damage at the end of
-// its log or its list of tables (MANIFEST) for the trace of a crash, and would
-// go on without the rows. After an orderly close there was no crash, and the
-// seal says so. It is taken off as soon as the store is opened for writing.
+// Pebble checks every block of its tables, but must take damage at the end of its log or its list
+// of tables (MANIFEST) for the trace of a crash, and would go on without the rows. After an orderly
+// close there was no crash, and the seal proves it. Opening for writing removes the seal.
 const sealName = "SEAL"
 
 // sealHeader begins the file; the last line is the checksum of all before it.
 const sealHeader = "trunklog seal 1\n"
 
-// sealed reports whether a file is listed in the seal: everything but what is
-// rewritten on each start and what holds nothing.
+// sealed reports whether the seal lists a file: all but empty ones and those that each start
+// rewrites.
 func sealed(name string) bool {
 	switch name {
 	case sealName, sealName + ".new", "LOCK", ownerName, ballastName, watermarkName, "lost+found":
@@ -67,9 +66,8 @@ func readFile(fsys vfs.FS, path string) ([]byte, error) {
 	return data, firstError(err, f.Close())
 }
 
-// seal lists the files of dir. A table that is not known to be of use, such as
-// one that found no space when it was written, may not be on the disk as it is
-// seen now, and is synced before it is listed.
+// seal lists the files of dir. It first syncs a table outside of used, such as one that found no
+// space, because its contents may not be on the disk.
 func seal(fsys vfs.FS, dir string, used []string) error {
 	names, err := fsys.List(dir)
 	if err != nil {
@@ -104,7 +102,7 @@ func syncFile(fsys vfs.FS, path string) error {
 	return firstError(f.Sync(), f.Close())
 }
 
-// writeFile puts a file in place whole, and durably.
+// writeFile writes a file atomically and durably.
 func writeFile(fsys vfs.FS, dir, name string, data []byte) error {
 	path := fsys.PathJoin(dir, name)
 	f, err := fsys.Create(path+".new", vfs.WriteCategoryUnspecified)
@@ -129,7 +127,7 @@ func syncDir(fsys vfs.FS, dir string) error {
 	return firstError(d.Sync(), d.Close())
 }
 
-// errNoSeal says that there is no seal that can be read.
+// errNoSeal says that there is no readable seal.
 var errNoSeal = errors.New("no seal")
 
 // verifySeal compares the files of dir with its seal.
@@ -163,7 +161,7 @@ func verifySeal(fsys vfs.FS, dir string) error {
 	return nil
 }
 
-// details returns size and checksum out of a line of the seal.
+// details returns size and checksum from a line of the seal.
 func details(line string) string {
 	f := strings.Fields(line)
 	if len(f) != 3 {

@@ -12,13 +12,11 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A shape says of a masked number how many digits and '*' it has, and how many
-// digits stand before its first '*'. There are few, so that whoever asks for a
-// whole number knows which of its beginnings can be in the index of masked ones
-// and does not try each on every day.
+// A shape of a masked number is its number of digits and '*', and its number of digits before the
+// first '*'. There are few shapes, so that a look-up of a whole number knows which of its
+// beginnings can be in the index of masked ones, and does not try each on every day.
 //
-// The shapes of a tenant are kept when its rows go: one too many costs a look-up
-// that finds nothing.
+// The shapes of a tenant stay when its rows go: a needless one costs a look-up that finds nothing.
 type shape struct{ total, shown int }
 
 // shapeOf returns the shape of a number, if it is masked.
@@ -42,7 +40,7 @@ func parseShapeKey(key []byte) (s shape, err error) {
 	return shape{int(binary.BigEndian.Uint16(key[tenantEnd:])), int(binary.BigEndian.Uint16(key[tenantEnd+2:]))}, nil
 }
 
-// A shapeList gathers the keys of the shapes of a batch.
+// A shapeList collects the keys of the shapes of a batch.
 type shapeList map[string]bool
 
 // add adds the shapes of the row's numbers.
@@ -66,8 +64,7 @@ func (l shapeList) addTo(batch *pebble.Batch) error {
 	return nil
 }
 
-// missingShapes reports the shapes that are not there and should be, of which
-// some masked numbers are not found.
+// missingShapes reports missing shapes, without which look-ups do not find some masked numbers.
 func (c *checker) missingShapes() error {
 	if c.format < formatNames {
 		return nil

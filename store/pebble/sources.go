@@ -9,19 +9,19 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A source yields the tails of one part of a look-up, a day at a time, in the
-// order of the walk: of one value in the index, which it reads as it is asked;
-// or of a list, made of a range of values or of ids, which is read first.
+// A source yields the tails of one part of a look-up, a day at a time, in the order of the walk:
+// either of one value in the index, which it reads on demand; or of a list, made of a range of
+// values or of ids, which it reads first.
 type source struct {
 	w     *walk
 	it    *pebble.Iterator
 	kind  byte
-	value []byte // what stands before the tail; of a range what that begins with
+	value []byte // the bytes before the tail; of a range, their common beginning
 	fits  func(value []byte) bool
 	ids   []tail // of a list of ids: all of them
 
 	day    uint64
-	prefix []byte // what the keys of the day begin with
+	prefix []byte // common beginning of the keys of the day
 	bound  []byte
 	list   []tail // the rest of the day
 	head   tail
@@ -33,8 +33,8 @@ func (w *walk) ofValue(kind byte, value []byte) (*source, error) {
 	return s, s.open(filterOf(kind, value))
 }
 
-// ofRange returns the source of the values that begin with digits, of which fits
-// chooses. They may have a filter in common.
+// ofRange returns the source of the values that begin with digits and for which fits holds. They
+// may have a filter in common.
 func (w *walk) ofRange(kind byte, digits []byte, filters []pebble.BlockPropertyFilter, fits func(value []byte) bool) (*source, error) {
 	s := &source{w: w, kind: kind, value: digits, fits: fits}
 	return s, s.open(filters)
@@ -55,8 +55,7 @@ func (s *source) close() error {
 	return s.it.Close()
 }
 
-// begin goes to the first tail of a day that lies within the span, and reports
-// whether there is one.
+// begin goes to the first tail of a day within the span, and reports whether there is one.
 func (s *source) begin(day uint64) (ok bool, err error) {
 	s.day = day
 	switch {
@@ -108,8 +107,8 @@ func (s *source) step() bool {
 	return s.it.Next()
 }
 
-// take makes a tail of the key that the iterator stands on. Names may have a 0
-// in them, so that those of others lie in between: theirs are longer.
+// take makes a tail of the key at the iterator. Names may hold a 0, so that keys of longer names
+// lie in between.
 func (s *source) take(ok bool) (bool, error) {
 	for ; ok; ok = s.step() {
 		key := s.it.Key()
@@ -124,8 +123,7 @@ func (s *source) take(ok bool) (bool, error) {
 	return false, s.it.Error()
 }
 
-// bounds returns what the keys of the day and value lie between, no more than
-// the span.
+// bounds returns the bounds of the keys of the day and value, within the span.
 func (s *source) bounds() (lower, upper []byte) {
 	lower = s.prefix
 	n := len(s.prefix)
@@ -142,8 +140,8 @@ func (s *source) bounds() (lower, upper []byte) {
 	return lower, s.bound
 }
 
-// readRange reads the tails of all values of the range on the day. They are in
-// the order of the values, so that none is known to be first before all are read.
+// readRange reads the tails of all values of the range on the day. They come in the order of the
+// values, so that the first one is known only after all are read.
 func (s *source) readRange() error {
 	s.list = s.list[:0]
 	s.prefix = append(appendDay(s.prefix[:0], s.kind, s.w.q.Tenant, s.day), s.value...)
@@ -175,11 +173,11 @@ func (t tail) compare(u tail) int {
 	return cmp.Or(cmp.Compare(t.start, u.start), cmp.Compare(t.short, u.short))
 }
 
-// sources are those of one plan, and which of them have more on the day.
+// sources are those of one plan, with those that have more on the day.
 type sources struct {
 	all    []*source
 	active []*source
-	last   tail // that was yielded on this day
+	last   tail // the last one yielded on this day
 	any    bool // one was
 }
 

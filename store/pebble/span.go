@@ -11,15 +11,14 @@ import (
 // endOfTime is the first tick of the year 10000: no row starts there.
 const endOfTime = 3_652_059 * ticksPerDay
 
-// A place is a point between two rows: before the row with this start and id,
-// or past it.
+// A place is a point between two rows: before the row with this start and id, or past it.
 type place struct {
 	start uint64
 	id    call.GUID
 	past  bool
 }
 
-// key returns the row key that the place stands for as a bound.
+// key returns p as a bound among row keys.
 func (p place) key(tenant call.GUID) []byte {
 	b := appendRowKey(make([]byte, 0, rowKeyLen+1), tenant, p.start, p.id)
 	if p.past {
@@ -50,7 +49,7 @@ func (p place) compare(q place) int {
 // A span is the part of the log between two places.
 type span struct{ lo, hi place }
 
-// spanOf returns the span that q.From, q.To and q.After leave.
+// spanOf returns the span within q.From, q.To and q.After.
 func spanOf(q call.Query) span {
 	s := span{hi: place{start: endOfTime}}
 	if !q.From.IsZero() {
@@ -76,21 +75,21 @@ func spanOf(q call.Query) span {
 	return s
 }
 
-// from leaves out what starts before t.
+// from cuts off what starts before t.
 func (s *span) from(t time.Time) {
 	if p := (place{start: ceilTicks(t)}); p.compare(s.lo) > 0 {
 		s.lo = p
 	}
 }
 
-// to leaves out what starts at t or after it.
+// to cuts off what starts at t or after it.
 func (s *span) to(t time.Time) {
 	if p := (place{start: ceilTicks(t)}); p.compare(s.hi) < 0 {
 		s.hi = p
 	}
 }
 
-// narrow leaves out what the plan does.
+// narrow cuts off what the plan excludes.
 func (s *span) narrow(p call.Plan) {
 	if !p.From.IsZero() {
 		s.from(p.From)

@@ -8,15 +8,14 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// trimChunk is the most rows that one batch of Trim deletes, with ten times as
-// many messages. Each row costs it some 50 bytes of memory, or 300 where a day
-// is not deleted as a whole, and each message 40.
+// trimChunk is the most rows that one batch of Trim deletes, with ten times as many messages. Each
+// row takes some 50 bytes of memory, or 300 if its day is not deleted as a whole, and each message
+// 40.
 const trimChunk = 20_000
 
-// Trim implements [call.Store]. It goes by days, the oldest first, in batches
-// of which each leaves a consistent store; after a crash it is done again and
-// deletes the rest. Rows, index and counts of a day go by a range, ids one by
-// one.
+// Trim implements [call.Store]. It goes by days, the oldest first, in batches that each leave a
+// consistent store; after a crash the next Trim deletes the rest. It deletes rows, index and counts
+// of a day by a range, ids one by one.
 func (s *Store) Trim(ctx context.Context, tenant call.GUID, t time.Time) (int64, error) {
 	n, err := s.trim(ctx, tenant, ceilTicks(t))
 	if err != nil {
@@ -60,8 +59,7 @@ func (s *Store) trim(ctx context.Context, tenant call.GUID, before uint64) (tota
 	}
 }
 
-// noteTrim notes that all rows before a start are gone, in the batch of the last of
-// them.
+// noteTrim notes that all rows before a start are gone, in the batch of the last of them.
 func (s *Store) noteTrim(b *pebble.Batch, tenant call.GUID, before uint64) (map[call.GUID]head, error) {
 	p := &pieceWriter{batch: b, tenant: tenant, head: s.heads.written[tenant], now: s.opts.Now()}
 	if err := firstError(p.trimmed(before), p.finish()); err != nil {
@@ -71,8 +69,8 @@ func (s *Store) noteTrim(b *pebble.Batch, tenant call.GUID, before uint64) (map[
 	return map[call.GUID]head{tenant: p.head}, nil
 }
 
-// trimSome adds to b the deletion of the tenant's oldest rows, of one day and
-// not more than trimChunk, and reports whether these were the last.
+// trimSome adds to b the deletion of the tenant's oldest rows, of one day and not more than
+// trimChunk, and reports whether these were the last.
 func (s *Store) trimSome(b *pebble.Batch, tenant call.GUID, before uint64) (n int64, last bool, err error) {
 	lower := place{}.key(tenant)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: place{start: before}.key(tenant)})
@@ -125,8 +123,8 @@ type cut struct {
 	aliases *pebble.Iterator // of the tenant's rows
 }
 
-// rows adds the deletion of what hangs on the rows of a day, of as many as one
-// batch takes; whole reports whether these were all that it has.
+// rows adds the deletion of what belongs to the rows of a day, for as many as one batch takes;
+// whole reports whether these were all of the day.
 func (c *cut) rows(b *pebble.Batch, it *pebble.Iterator, day uint64, most int) (n int64, whole bool, err error) {
 	for ok := true; ok; ok = it.Next() {
 		if int(n) >= most || c.gone >= 10*most {
@@ -151,7 +149,7 @@ func (c *cut) rows(b *pebble.Batch, it *pebble.Iterator, day uint64, most int) (
 	return n, true, it.Error()
 }
 
-// row adds the deletion of a row's id, and notes what else hangs on the row.
+// row adds the deletion of a row's id, and notes the other keys of the row.
 func (c *cut) row(b *pebble.Batch, start uint64, id call.GUID, body []byte) error {
 	if err := parseBody(&c.now, c.tenant, start, id, string(body)); err != nil {
 		return err
@@ -192,8 +190,7 @@ func (c *cut) wholeDay(b *pebble.Batch, day uint64) error {
 	return dropCellsOfDay(b, c.tenant, day)
 }
 
-// partOfDay deletes the rows up to the last one, and one by one what was
-// derived from them.
+// partOfDay deletes the rows up to the last one, and their derived keys one by one.
 func (c *cut) partOfDay(b *pebble.Batch, lower []byte) error {
 	if err := b.DeleteRange(lower, append(c.last, 0), nil); err != nil {
 		return err

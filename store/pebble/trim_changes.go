@@ -10,9 +10,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TrimChanges implements [call.Store]. It goes by pieces of the log of changes, in
-// batches of which each leaves a consistent store: the head says at once after
-// which change all are kept.
+// TrimChanges implements [call.Store]. It goes by pieces of the log of changes, in batches that
+// each leave a consistent store: the head says at once after which change the store has all.
 func (s *Store) TrimChanges(ctx context.Context, t time.Time) error {
 	if err := s.trimChanges(ctx, func(p *piece) bool { return p.time.Before(t) }); err != nil {
 		return s.readError("trim changes", err)
@@ -56,12 +55,12 @@ func (s *Store) tenantsWithChanges() []call.GUID {
 	return slices.Collect(maps.Keys(s.heads.shown))
 }
 
-// forget adds to b the deletion of the oldest pieces of a tenant, some at a time,
-// with the moves in them and what notes that rows were removed by them.
+// forget adds to b the deletion of a tenant's oldest pieces, some at a time, with their moves and
+// the notes of rows that they removed.
 func (s *Store) forget(b *pebble.Batch, tenant call.GUID, gone func(*piece) bool) (changed map[call.GUID]head, more bool, err error) {
 	const some = 50
 	h := s.heads.written[tenant]
-	it, err := s.db.NewIter(&pebble.IterOptions{ // not over what was deleted before
+	it, err := s.db.NewIter(&pebble.IterOptions{ // not over earlier deletions
 		LowerBound: appendChangeKey(nil, tenant, h.floor+1), UpperBound: after(appendTenant(nil, kindChange, tenant)),
 	})
 	if err != nil {
@@ -102,7 +101,7 @@ func (s *Store) forget(b *pebble.Batch, tenant call.GUID, gone func(*piece) bool
 		return nil, false, err
 	}
 	s.heads.written[tenant] = h
-	// Whoever reads is told before anything is gone: see [Store.each].
+	// Readers learn of it before anything is gone: see [Store.each].
 	s.heads.show(map[call.GUID]head{tenant: {floor: h.floor}})
 	return map[call.GUID]head{tenant: h}, n == some, nil
 }

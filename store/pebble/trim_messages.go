@@ -9,7 +9,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// open opens what finds the legs of the rows of one day, and their messages.
+// open opens the iterators over the legs of the rows of one day, and their messages.
 func (c *cut) open(db *pebble.DB, day uint64) (err error) {
 	lower := append(appendKindDay(nil, kindLeg, day), c.tenant[:]...)
 	if c.legs, err = db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)}); err != nil {
@@ -29,9 +29,9 @@ func (c *cut) close() error {
 	return firstError(c.legs.Close(), c.messages.Close(), c.aliases.Close())
 }
 
-// rowLegs adds the deletion of a row's legs and of their messages. Rows and
-// legs come in the same order, so that rows without legs, which are all rows
-// where messages are kept for a shorter time than rows, cost nothing.
+// rowLegs adds the deletion of a row's legs and of their messages. Rows and legs come in the same
+// order, so that rows without legs cost nothing; these are all rows if messages are trimmed earlier
+// than rows.
 func (c *cut) rowLegs(b *pebble.Batch, start uint64, id call.GUID) error {
 	if !c.legs.Valid() {
 		return c.legs.Error()
@@ -72,7 +72,7 @@ func (c *cut) legMessages(b *pebble.Batch, leg call.Leg) error {
 	})
 }
 
-// TrimMessages implements [call.Store]. A range of days goes at once.
+// TrimMessages implements [call.Store]. It deletes a range of days at once.
 func (s *Store) TrimMessages(ctx context.Context, t time.Time) error {
 	if err := s.trimMessages(ctx, t); err != nil {
 		return s.readError("trim messages", err)
@@ -103,8 +103,7 @@ func (s *Store) trimMessages(ctx context.Context, t time.Time) error {
 	return wait()
 }
 
-// deleteDays deletes what a kind has of the days before the given one, if it
-// has anything.
+// deleteDays deletes all of a kind from the days before the given one, if there is any.
 func (s *Store) deleteDays(b *pebble.Batch, kind byte, before uint64) error {
 	lower, upper := []byte{kind}, appendKindDay(nil, kind, before)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})

@@ -2,26 +2,26 @@ package pebble
 
 import "sync"
 
-// Troubles tell those who wait for Pebble's work in the background that some of
-// it has failed. Pebble tries again for ever and tells them nothing.
+// Troubles report failures of Pebble's background work to callers that wait for it. Pebble itself
+// tries again for ever and reports nothing to them.
 type troubles struct {
 	mu       sync.Mutex
 	watchers map[chan error]bool
 }
 
-// note is called with every error of work in the background.
+// note is called with every error of background work.
 func (t *troubles) note(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for w := range t.watchers {
 		select {
 		case w <- err:
-		default: // it knows of one already
+		default: // the watcher has an error already
 		}
 	}
 }
 
-// watch returns what gives the next error, and what ends the watching.
+// watch returns a channel with the next error, and a function that ends the watch.
 func (t *troubles) watch() (next <-chan error, forget func()) {
 	w := make(chan error, 1)
 	t.mu.Lock()

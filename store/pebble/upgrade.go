@@ -11,34 +11,34 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// An upgrade brings a store of the first format to that of today, in place. It goes
-// over the rows twice:
+// An upgrade brings a store of the first format to that of today, in place. It goes over the rows
+// twice:
 //
-//   - A row whose start is not the one under which it was published moves to it.
-//     These moves are changes after version 0 of the first epoch, which is where the
-//     walks of the first release stand, see [call.FirstRelease].
-//   - Each row gets its keys in the indexes that the first format had not, and is
-//     added to the cells.
+//   - It moves a row that was published under another start to its own. These moves are changes
+//     after version 0 of the first epoch, which is where the walks of the first release stand,
+//     see [call.FirstRelease].
+//   - It gives each row its keys in the indexes that the first format lacks, and adds it to the
+//     cells.
 //
-// Each batch says how far it has come. So the upgrade goes on after a kill as if
-// nothing had happened, and the cells have each row once. The version is raised
-// before anything else: no earlier trunklog opens a store that is half upgraded.
+// Each batch holds the progress. So the upgrade goes on after a kill as if nothing had happened,
+// and the cells have each row once. The upgrade raises the version first: no earlier trunklog opens
+// a half upgraded store.
 const (
 	upgradeMoves   = 'm'
 	upgradeDerived = 'd'
 )
 
-// upgradeKey is where a store says that it is being upgraded. The value is the step,
-// and the key of the last row that was looked at.
+// upgradeKey is the key of a running upgrade. The value is the step, and the key of the last row
+// done.
 func upgradeKey() []byte { return []byte{kindFormat, 'u'} }
 
-// upgradeChunk is how many rows are looked at for one batch.
+// upgradeChunk is how many rows one batch covers.
 const upgradeChunk = 5000
 
-// errOld says that a store has to be upgraded.
+// errOld says that a store needs an upgrade first.
 var errOld = fmt.Errorf("%w: the store has an older format, and this trunklog works on format %d: make a backup with 'trunklog db backup DIR', then run 'trunklog db upgrade'", call.ErrOld, formatVersion)
 
-// upgradeStep returns where an upgrade is that was begun; a zero step is none.
+// upgradeStep returns the position of an unfinished upgrade; a zero step is none.
 func upgradeStep(db pebble.Reader) (step byte, last []byte, err error) {
 	v, closer, err := db.Get(upgradeKey())
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -68,7 +68,7 @@ func (s *Store) upgrade(report func(done, total int64) error) error {
 	}
 	u.total *= 2
 	if step == 0 {
-		// Until this is told, an earlier trunklog can open the store.
+		// Until beginUpgrade, an earlier trunklog can open the store.
 		if err := s.roomToUpgrade(); err != nil {
 			return err
 		}
@@ -102,8 +102,8 @@ func (s *Store) upgrade(report func(done, total int64) error) error {
 	return u.tell(u.total)
 }
 
-// roomToUpgrade reports whether the disk has room for what the upgrade adds, and for
-// tables that are there twice while they are merged: half of what there is.
+// roomToUpgrade returns an error if the disk lacks room for the upgrade's additions, and for tables
+// that exist twice during a merge: half of the store's size.
 func (s *Store) roomToUpgrade() error {
 	size, err := s.bytes()
 	if err != nil {
@@ -119,8 +119,8 @@ func (s *Store) roomToUpgrade() error {
 	return nil
 }
 
-// beginUpgrade raises the version, first in the file that an earlier trunklog reads
-// before it touches anything.
+// beginUpgrade raises the version, first in the file that an earlier trunklog reads before it
+// touches anything.
 func (s *Store) beginUpgrade() error {
 	if err := keepFormatFile(s.fs, s.dir, formatVersion); err != nil {
 		return err
@@ -243,7 +243,7 @@ func (u *upgrader) read(last []byte) (rows []call.Row, more bool, err error) {
 	return rows, false, it.Error()
 }
 
-// move moves those of the rows that claim another start.
+// move moves those rows that claim another start.
 func (u *upgrader) move(rows []call.Row, at []byte) error {
 	claimed := rows[:0:0]
 	for i := range rows {
@@ -271,7 +271,7 @@ func (u *upgrader) move(rows []call.Row, at []byte) error {
 	return err
 }
 
-// derive adds what the first format did not derive from rows.
+// derive adds the keys that the first format lacks.
 func (u *upgrader) derive(rows []call.Row, at []byte) error {
 	return u.s.commit(func(b *pebble.Batch) error {
 		var l keyList

@@ -10,34 +10,32 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
-// In the tables, each block of index keys has a bloom filter of the values in
-// it, beside its place in the table's own index. A look-up that finds on most
-// days nothing, and most do, learns so without reading a block. Tables that were
-// written without it are read as ever.
+// In the tables, each block of index keys has a bloom filter of its values, beside its place in the
+// table's own index. A look-up finds nothing on most days, and learns so without reading a block.
+// Tables without filters stay readable.
 //
-// A value has the same bits whether its key is set or deleted, so that no filter
-// hides a deletion and shows what it deletes.
+// A value has the same bits whether its key is set or deleted, so that no filter hides a deletion
+// and shows the deleted key.
 
-// filteredKinds are the kinds whose values are in the filters: those for which
-// all days are asked.
+// filteredKinds are the kinds whose values are in the filters: those that look-ups search on all
+// days.
 const filteredKinds = "umnw"
 
 const (
 	valueFilterName = "trunklog.values" // it is on disk
-	filterBits      = 8                 // for each value; one block in 40 is read in vain
+	filterBits      = 8                 // for each value; a look-up reads one block in 40 in vain
 	filterProbes    = 5
 )
 
-// hiddenDigits is how many digits Microsoft hides of a number. Whoever has such a
-// number asks for all that begin as it does, so that filters have these beginnings
-// of whole numbers as well.
+// hiddenDigits is how many digits Microsoft hides of a number. A look-up of such a number asks for
+// all with its beginning, so that filters have these beginnings of whole numbers as well.
 const hiddenDigits = 3
 
 // kindBeginning stands for [kindNumber] in the hash of a beginning.
 const kindBeginning = kindNumber | 0x80
 
-// hashValue returns the hash of what stands in an index key between day and
-// tail, taken by eight bytes. It is on disk.
+// hashValue returns the hash of the bytes of an index key between day and tail, eight at a time.
+// Filters on disk depend on it.
 func hashValue(kind byte, value []byte) uint64 {
 	const k1, k2 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
 	h := uint64(len(value))<<8 | uint64(kind)
@@ -54,8 +52,7 @@ func hashValue(kind byte, value []byte) uint64 {
 	return h ^ h>>29
 }
 
-// eachBit calls do with the bits of a hash in a filter of so many bits, until it
-// returns false.
+// eachBit calls do with the bits of a hash in a filter of bits bits, until it returns false.
 func eachBit(h uint64, bits uint32, do func(bit uint32) bool) bool {
 	at, step := uint32(h), uint32(h>>32)|1
 	for range filterProbes {
@@ -95,8 +92,8 @@ func (c *valueCollector) AddPointKey(key sstable.InternalKey, _ []byte) error {
 	return nil
 }
 
-// addBeginning adds that of a number to the filter, unless it was added for the
-// number before it in the same block.
+// addBeginning adds the beginning of a number to the filter, unless the number before it in the
+// same block had the same.
 func (c *valueCollector) addBeginning(digits []byte) {
 	if len(digits) <= hiddenDigits {
 		return
@@ -144,11 +141,10 @@ func (c *valueCollector) AddCollectedWithSuffixReplacement(_, _, _ []byte) error
 // SupportsSuffixReplacement implements [pebble.BlockPropertyCollector].
 func (c *valueCollector) SupportsSuffixReplacement() bool { return false }
 
-// A valueFilter lets an iterator pass over the blocks that have no key with a
-// value.
+// A valueFilter lets an iterator skip the blocks that have no key with a value.
 type valueFilter uint64
 
-// filterOf returns the filter for a value as iterators take it.
+// filterOf returns the filter for a value in the form for iterators.
 func filterOf(kind byte, value []byte) []pebble.BlockPropertyFilter {
 	if kind != kindBeginning && strings.IndexByte(filteredKinds, kind) < 0 {
 		return nil

@@ -13,31 +13,28 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// watermarkName is the file that says what must be in the folder: how many
-// bytes of each log are on the disk, and which files name the tables and what
-// is in them. Pebble takes what it cannot read at the end of its newest log or
-// of its list of tables for the torn end that a crash leaves, and would go on
-// without the rows; and it does not miss a log that is gone, nor a marker.
+// watermarkName is the file with a statement of what must be in the folder: how many bytes of each
+// log are on the disk, and which files name the tables, with their contents. Pebble takes an
+// unreadable end of its newest log or of its list of tables for the trace of a crash, and would go
+// on without the rows; and it does not miss a log that is gone, nor a marker.
 //
-// It is never ahead of what it speaks of: a statement is written after the sync
-// that it tells of has worked. And where it is behind, nothing was done yet
-// that relies on what it does not know of:
+// The statement is never ahead of the files: the store writes it after the sync that it is about.
+// And where it is behind, nothing yet relies on the difference:
 //
-//   - Of a log it is not synced itself. What a loss of power leaves of it is
+//   - For a log, the store does not sync the statement itself. What a loss of power leaves of it is
 //     older than the truth, not wrong.
-//   - Of the list of tables (MANIFEST), its marker and OPTIONS it is synced
-//     before Pebble is told that its own sync has worked. Only then may Pebble
-//     remove or write over the logs and tables that the new list no longer
-//     needs. So a list that ends before what is not stated yet is whole.
-//   - A log is taken out, and that is synced, before it is removed or written
-//     over; so one that is listed must be there.
+//   - For the list of tables (MANIFEST), its marker and OPTIONS, the store syncs the statement
+//     before Pebble learns that its own sync has worked. Only then may Pebble remove or overwrite
+//     the logs and tables that the new list no longer needs. So a list that ends before an
+//     addition without a statement is complete.
+//   - The store takes a log out of the statement, and syncs that, before Pebble removes or
+//     overwrites the log; so a listed log must be there.
 //
-// It holds two slots, written in turn, so that one is whole when the other is
-// torn. What is synced is written to both. A slot is, little endian: version (8
-// bytes), how many statements there were before (8), number of marks (8), the
-// marks, and a checksum of all that (4). A mark is, in version 2: kind (4),
-// checksum (4), number (8), bytes (8). In version 1, which the first release
-// wrote, all are of logs: number (8), bytes (8).
+// The file holds two slots, written in turn, so that one is intact when the other is torn. A synced
+// statement is in both. A slot is, little endian: version (8 bytes), how many statements there were
+// before (8), number of marks (8), the marks, and a checksum of all that (4). A mark is, in version
+// 2: kind (4), checksum (4), number (8), bytes (8). In version 1, which the first release wrote,
+// all are of logs: number (8), bytes (8).
 const watermarkName = "WATERMARK"
 
 const (
@@ -45,10 +42,10 @@ const (
 	slotSize    = 4096
 	slotHeader  = 24
 	markSize    = 24
-	slotMarks   = (slotSize - slotHeader - 4) / markSize // many times what there is; a log that has no place is not listed
+	slotMarks   = (slotSize - slotHeader - 4) / markSize // far more than there are; a log without a place is not listed
 )
 
-// A markKind says what a mark speaks of, and what its fields are.
+// A markKind is the kind of file of a mark, and gives its fields their meaning.
 type markKind uint32
 
 const (
@@ -66,7 +63,7 @@ const (
 	formatMarker
 )
 
-// A mark says what must be there.
+// A mark describes a file that must be there.
 type mark struct {
 	kind   markKind
 	number uint64
@@ -79,12 +76,12 @@ func (m mark) isLog() bool { return m.kind == logMark }
 // A watermark is the open file. The zero value notes nothing.
 type watermark struct {
 	mu    sync.Mutex
-	file  vfs.File // nil of a store that is only read
+	file  vfs.File // nil for a read-only store
 	seq   uint64
-	marks []mark // all that the file may list
+	marks []mark // the present statement
 	buf   []byte
-	// failed is the first error of the file. From then on nothing is noted, and
-	// what may be listed stays in the folder.
+	// failed is the first error of the file. From then on the watermark notes nothing, and listed
+	// files stay in the folder.
 	failed error
 }
 
@@ -103,10 +100,10 @@ func appendSlot(b []byte, seq uint64, marks []mark) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli()))
 }
 
-// A statement is what a slot says.
+// A statement is the contents of a slot.
 type statement struct {
 	seq   uint64
-	names bool // it speaks of what names the tables
+	names bool // it covers the files that name the tables
 	marks []mark
 }
 
@@ -120,7 +117,7 @@ func (st statement) logs() (logs []mark) {
 	return logs
 }
 
-// parseSlot returns what a slot says; ok is false if it is not whole.
+// parseSlot returns the statement of a slot; ok is false if the slot is torn.
 func parseSlot(b []byte) (st statement, ok bool) {
 	if len(b) < slotHeader {
 		return st, false
@@ -153,10 +150,10 @@ func parseSlot(b []byte) (st statement, ok bool) {
 	return st, binary.LittleEndian.Uint32(b[end:]) == crc32.Checksum(b[:end], castagnoli())
 }
 
-// errNoMarks says that there is no watermark that can be read.
+// errNoMarks says that there is no readable watermark.
 var errNoMarks = errors.New("no watermark")
 
-// readMarks returns what the file in dir says last.
+// readMarks returns the last statement of the file in dir.
 func readMarks(fsys vfs.FS, dir string) (last statement, err error) {
 	data, err := readFile(fsys, fsys.PathJoin(dir, watermarkName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -177,8 +174,8 @@ func readMarks(fsys vfs.FS, dir string) (last statement, err error) {
 	return last, nil
 }
 
-// open puts a new file in place that says what is known, which is in marks. Its
-// size does not change any more, so that a full disk does not matter.
+// open creates the file with the statement in marks. Its size does not change any more, so that a
+// full disk does not matter.
 func (w *watermark) open(fsys vfs.FS, dir string) (err error) {
 	data := make([]byte, 2*slotSize)
 	copy(data, appendSlot(nil, 1, w.marks))
@@ -191,7 +188,7 @@ func (w *watermark) open(fsys vfs.FS, dir string) (err error) {
 	return err
 }
 
-// write writes the next slot. mu is held.
+// write writes the next slot. The caller holds mu.
 func (w *watermark) write() error {
 	if w.failed == nil {
 		w.buf = appendSlot(w.buf[:0], w.seq+1, w.marks)
@@ -201,8 +198,8 @@ func (w *watermark) write() error {
 	return w.failed
 }
 
-// note says that so many bytes of a log are on the disk. If it cannot be
-// written, an older statement stays, which is true, too.
+// note notes that bytes of a log are on the disk. If writing that fails, an older statement stays,
+// which is true, too.
 func (w *watermark) note(log uint64, bytes int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -221,15 +218,14 @@ func (w *watermark) note(log uint64, bytes int64) {
 	_ = w.write()
 }
 
-// spareMarks is the place that logs leave to what names the tables.
+// spareMarks are the places reserved for the files that name the tables.
 const spareMarks = 8
 
-// settle says, for good, what is on the disk of a file that names the tables;
-// it takes the place of what was said of another one of the kind. Until it has
-// returned nil, what that file made needless must be left as it is.
+// settle durably notes a file that names the tables, in the place of another one of its kind. Until
+// it has returned nil, the files that this one made needless must stay as they are.
 //
-// A list of tables is said of beside the one that the marker names, until the
-// marker has moved: whichever it names after a crash is listed.
+// Until the marker has moved, a new list of tables stands beside the one that the marker names:
+// whichever it names after a crash is listed.
 func (w *watermark) settle(m mark) error {
 	return w.change(func(marks []mark) []mark {
 		if slices.Contains(marks, m) {
@@ -247,16 +243,16 @@ func (w *watermark) settle(m mark) error {
 	})
 }
 
-// forget takes logs out, for good. Until it has returned nil they must be left
-// as they are.
+// forget durably removes logs from the statement. Until it has returned nil they must stay as they
+// are.
 func (w *watermark) forget(gone func(log uint64) bool) error {
 	return w.change(func(marks []mark) []mark {
 		return slices.DeleteFunc(marks, func(m mark) bool { return m.isLog() && gone(m.number) })
 	})
 }
 
-// change writes what do makes of the marks to both slots, so that neither
-// brings back what was said before, and syncs it.
+// change applies do to the marks, writes them to both slots, so that neither brings back the old
+// statement, and syncs them.
 func (w *watermark) change(do func([]mark) []mark) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -275,15 +271,15 @@ func (w *watermark) change(do func([]mark) []mark) error {
 	return w.failed
 }
 
-// list returns what is said.
+// list returns the marks.
 func (w *watermark) list() []mark {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.marks)
 }
 
-// verify returns a [call.CorruptError] if the file that was opened is not in
-// the folder any more, or does not say what was written to it.
+// verify returns a [call.CorruptError] if the open file has left the folder, or does not hold the
+// last statement.
 func (w *watermark) verify(fsys vfs.FS, dir string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

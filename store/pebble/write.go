@@ -10,9 +10,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Write implements [call.Store]. One writer at a time looks at what is there,
-// folds and hands its batch to the log; many wait together for the log to
-// reach the disk.
+// Write implements [call.Store]. One writer at a time reads the present state, folds and hands its
+// batch to the log; many wait together for the log to reach the disk.
 func (s *Store) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	res, err := s.write(ctx, b)
 	if err != nil {
@@ -56,10 +55,9 @@ func (s *Store) write(ctx context.Context, b call.Batch) (call.Result, error) {
 	return c.results(), nil
 }
 
-// size returns about how many bytes the batch of a change has: what it grows by is
-// copied.
+// size returns about how many bytes the batch of a change has: a batch that grows copies itself.
 func (c *change) size() int {
-	const keys = 450 // of a row with two numbers and a user, with those of its counts
+	const keys = 450 // for a row with two numbers and a user, with those of its counts
 	n := keys*len(c.rows) + len(c.bodies)
 	if len(c.batch.Keep) > 0 {
 		n += len(c.bodies) + 32*len(c.rows)
@@ -67,7 +65,7 @@ func (c *change) size() int {
 	return n
 }
 
-// checkIf compares the state with what the batch asks for.
+// checkIf compares the state with the batch's conditions.
 func (s *Store) checkIf(when map[string][]byte) error {
 	var key []byte
 	for name, want := range when {

@@ -11,8 +11,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A keyList gathers the keys of one batch, so that they go into it in their
-// order: the memtable takes neighbours several times faster than random keys.
+// A keyList collects the keys of one batch, so that they go into it in their order: the memtable
+// takes neighbours several times faster than random keys.
 type keyList struct {
 	arena []byte // of all keys and short values
 	rows  []entry
@@ -25,19 +25,19 @@ type keyList struct {
 
 	shapes shapeList
 	moved  []movedRow
-	stands map[call.RowID]standing // of rows that were there, as they are now
+	stands map[call.RowID]standing // for rows that existed before, their present state
 	buf    []byte
 }
 
-// An entry is a key in the arena, and what to do with it.
+// An entry is a key in the arena, with its value.
 type entry struct {
 	from, to int    // the key
 	value    []byte // of a row; the start of an id follows its key in the arena
 	remove   bool
 }
 
-// An indexEntry is a key of the index. What its kind and tenant are followed by
-// begins with head, as numbers that sort as the bytes do: most keys differ there.
+// An indexEntry is a key of the index. head is the bytes behind its kind and tenant, as numbers
+// that sort as the bytes do: most keys differ there.
 type indexEntry struct {
 	head   [2]uint64
 	from   int
@@ -45,7 +45,7 @@ type indexEntry struct {
 	remove bool
 }
 
-// roomFor makes room for n new rows: growing to it would copy as much again.
+// roomFor makes room for n new rows, because growing copies the list.
 func (l *keyList) roomFor(n int) {
 	const keys = 300 // bytes of the keys of a row with two numbers and a user
 	l.arena = slices.Grow(l.arena, keys*n)
@@ -60,7 +60,7 @@ type movedRow struct {
 	left  []entry
 }
 
-// A standing is where a row stands now, and what it is; without a body it is gone.
+// A standing is the present place and body of a row; without a body it is gone.
 type standing struct {
 	start uint64
 	body  []byte
@@ -108,7 +108,7 @@ func (l *keyList) addIndex(key []byte, remove bool) {
 	l.index[kind] = append(l.index[kind], e)
 }
 
-// compareIndex tells the order of two keys of one kind.
+// compareIndex compares two keys of one kind.
 func (l *keyList) compareIndex(x, y indexEntry) int {
 	if !l.several && x.head != y.head {
 		return cmp.Or(cmp.Compare(x.head[0], y.head[0]), cmp.Compare(x.head[1], y.head[1]))
@@ -116,18 +116,18 @@ func (l *keyList) compareIndex(x, y indexEntry) int {
 	return cmp.Or(bytes.Compare(l.indexKey(&x), l.indexKey(&y)), removalFirst(x.remove, y.remove))
 }
 
-// removalFirst tells the order of two entries for one key.
+// removalFirst compares two entries for one key.
 func removalFirst(x, y bool) int { return btoi(y) - btoi(x) }
 
-// removeRow adds the removal of a row from where it stood.
+// removeRow adds the removal of a row from its old place.
 func (l *keyList) removeRow(tenant call.GUID, start uint64, id call.GUID) {
 	from := len(l.arena)
 	l.arena = appendRowKey(l.arena, tenant, start, id)
 	l.rows = append(l.rows, entry{from: from, to: len(l.arena), remove: true})
 }
 
-// moveIndex adds what has to change in the index when old, which stood at start,
-// becomes now, which is nil if the row is removed.
+// moveIndex adds the changes in the index when old, at start, becomes now, which is nil if the
+// batch removes the row.
 func (l *keyList) moveIndex(old *call.Row, start uint64, now *call.Row, to standing) {
 	var was, is [][]byte
 	l.buf = indexKeys(l.buf, old, start, func(key []byte) { was = append(was, bytes.Clone(key)) })
@@ -160,9 +160,9 @@ func (l *keyList) moveIndex(old *call.Row, start uint64, now *call.Row, to stand
 	l.stands[m.RowID] = to
 }
 
-// leave adds the removal of the index keys that rows have left. A key that
-// leads to another row too, which has the same start and an id that begins
-// alike, must stay. It is called when all rows of the batch are known.
+// leave adds the removal of the index keys that rows have left. It keeps a key that leads to
+// another row too, which has the same start and an id that begins alike. The caller has added all
+// rows of the batch.
 func (l *keyList) leave(it *pebble.Iterator) error {
 	for _, m := range l.moved {
 		stay, err := l.twins(it, m)
@@ -178,8 +178,8 @@ func (l *keyList) leave(it *pebble.Iterator) error {
 	return nil
 }
 
-// twins returns the index keys of the other stored rows that begin as m does.
-// What new rows of the batch set comes behind every removal.
+// twins returns the index keys of the other stored rows that begin as m does. Keys of the batch's
+// new rows follow every removal.
 func (l *keyList) twins(it *pebble.Iterator, m movedRow) (map[string]bool, error) {
 	var keys map[string]bool
 	prefix := appendRowKey(nil, m.Tenant, m.start, m.ID)[:tenantEnd+8+shortID]
@@ -210,8 +210,7 @@ func (l *keyList) twins(it *pebble.Iterator, m movedRow) (map[string]bool, error
 	return keys, it.Error()
 }
 
-// addTo adds all keys to the batch, each kind in its order. Of equal keys the
-// removal comes first.
+// addTo adds all keys to the batch, each kind in its order. Of equal keys the removal comes first.
 func (l *keyList) addTo(batch *pebble.Batch) error {
 	for _, entries := range l.index {
 		slices.SortFunc(entries, l.compareIndex)

@@ -12,7 +12,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A fixture is an engine under test and the Model that it is compared with.
+// A fixture is an engine under test and the Model to compare it with.
 type fixture struct {
 	*testing.T
 	store call.Store
@@ -45,7 +45,7 @@ func (f *fixture) reopen() {
 	f.model = f.model.Reopen()
 }
 
-// write writes b to both stores, which must say the same of each row.
+// write writes b to both stores, which must give the same results.
 func (f *fixture) write(b call.Batch) call.Counts {
 	f.Helper()
 	return f.result(b).Counts()
@@ -72,8 +72,7 @@ func sameWritten(a, b call.Written) bool {
 	return a.Fate == b.Fate && a.Place.ID == b.Place.ID && a.Place.Start.Equal(b.Place.Start) && a.Number == b.Number
 }
 
-// refused writes b to both stores, which must both refuse it with target and
-// change nothing.
+// refused writes b to both stores, which must both refuse it with target and change nothing.
 func (f *fixture) refused(b call.Batch, target error) {
 	f.Helper()
 	for name, s := range map[string]call.Store{"store": f.store, "model": f.model} {
@@ -84,8 +83,7 @@ func (f *fixture) refused(b call.Batch, target error) {
 	f.sameAll()
 }
 
-// same checks that both stores answer q alike, by Rows and by Count, and
-// returns the rows.
+// same checks that both stores answer q alike, by Rows and by Count, and returns the rows.
 func (f *fixture) same(q call.Query) []call.Row {
 	f.Helper()
 	got, err := all(f.T, f.store, q)
@@ -155,7 +153,7 @@ func all(t *testing.T, s call.Reader, q call.Query) (rows []call.Row, err error)
 	return rows, nil
 }
 
-// diff says where got and want part; it is empty if they do not.
+// diff describes the first difference of got and want; it is empty if there is none.
 func diff(got, want []call.Row) string {
 	for i := range min(len(got), len(want)) {
 		if !got[i].Equal(&want[i]) || got[i].Place() != want[i].Place() {
@@ -180,8 +178,8 @@ func showTime(t time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// Scale returns n times TRUNKLOG_SCALE, a tenth of it under -short, and at
-// least 1: how often a loop of a test runs.
+// Scale returns how often a loop of a test runs: n times TRUNKLOG_SCALE, a tenth of that under
+// -short, and at least 1.
 func Scale(n int) int {
 	if x, err := strconv.ParseFloat(os.Getenv("TRUNKLOG_SCALE"), 64); err == nil && x > 0 {
 		n = int(float64(n) * x)
@@ -192,8 +190,8 @@ func Scale(n int) int {
 	return max(n, 1)
 }
 
-// Seed returns the seed for the random part of a test: that in TRUNKLOG_SEED
-// if it is set, else another one every time. It is printed if the test fails.
+// Seed returns the seed for the random part of a test: TRUNKLOG_SEED if it is set, or else a new
+// one every time. It logs the seed if the test fails.
 func Seed(t testing.TB) uint64 {
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("TRUNKLOG_SEED"); s != "" {

@@ -47,7 +47,7 @@ func numbersRise(f *fixture) {
 	}
 }
 
-// sameChanges checks that both stores say the same of what has changed.
+// sameChanges checks that both stores give the same changes, and returns them.
 func (f *fixture) sameChanges(tenant call.GUID, since call.Version) []call.Change {
 	f.Helper()
 	got, err := changes(f, f.store, tenant, since)
@@ -183,8 +183,8 @@ func awaitWakes(f *fixture) {
 	f.store = f.open(f.T, f.dir)
 }
 
-// readerOfChanges follows the changes of a tenant, is killed, restarted and
-// overtaken by retention, and has exactly the rows in the end.
+// readerOfChanges follows the changes of a tenant through kills, restarts and retention, and must
+// have exactly the rows in the end.
 func readerOfChanges(f *fixture) {
 	g := newGenerator(Seed(f))
 	tenant := call.NameGUID("followed", fmt.Sprint(g.Uint64()))
@@ -201,7 +201,7 @@ func readerOfChanges(f *fixture) {
 		case g.oneIn(40):
 			f.forget(time.Now().Add(time.Hour))
 		case g.oneIn(30):
-			r = &follower{rows: r.rows, at: r.saved, saved: r.saved} // killed: what it had not saved comes again
+			r = &follower{rows: r.rows, at: r.saved, saved: r.saved} // killed: changes since the last save come again
 		case g.oneIn(3):
 			r.read(f, tenant, 1+g.IntN(10))
 		}

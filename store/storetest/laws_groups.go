@@ -13,7 +13,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// zones are such as differ in what the clock is, and in how it is changed.
+// zones differ in their clocks, and in how these change.
 func zones(f *fixture) []*time.Location {
 	all := []*time.Location{
 		nil, time.UTC,
@@ -55,13 +55,13 @@ func (g *generator) grouping(zones []*time.Location) call.Grouping {
 	return by
 }
 
-// groupQuery returns a random question that groups can be asked of: about any
-// rows, or about such as cells tell apart.
+// groupQuery returns a random question that groups can answer: about any rows, or about such as
+// cells tell apart.
 func (g *generator) groupQuery(rows []call.Row) call.Query {
 	q := g.query(rows)
 	q.Reverse, q.After, q.Skip, q.Limit = false, call.Cursor{}, 0, 0
 	if g.oneIn(4) {
-		q.Walk = call.Version{Epoch: 1, Number: 2} // of no matter, were it to exist
+		q.Walk = call.Version{Epoch: 1, Number: 2} // without effect on groups, though it does not exist
 	}
 	r := &rows[g.IntN(len(rows))]
 	if g.oneIn(2) {
@@ -120,8 +120,8 @@ func groupsOfNothing(f *fixture) {
 	}
 }
 
-// groupsWithinASlot begins and ends questions within and beside the quarters
-// and days for which an engine may know the answer.
+// groupsWithinASlot begins and ends questions within and beside the quarters and days that an
+// engine may have added up.
 func groupsWithinASlot(f *fixture) {
 	var rows []call.Row
 	start := noon().Add(-13 * time.Hour)
@@ -142,7 +142,7 @@ func groupsWithinASlot(f *fixture) {
 	for i, from := range moments {
 		for j, to := range moments {
 			if testing.Short() && (i+j)%4 != 0 {
-				continue // each moment is a beginning and an end in the others, too
+				continue // a zone's own moments serve as bounds in the others, too
 			}
 			for _, by := range []call.Grouping{
 				{Every: call.QuarterHour, By: []call.Dim{call.ByTrunk}}, {By: []call.Dim{call.ByUser}}, {Every: call.Day}, {Every: call.Day, By: []call.Dim{call.ByUser}},
@@ -236,7 +236,7 @@ func groupsOfTwoTenants(f *fixture) {
 	}
 }
 
-// groupsAreOfAllRows asks what has no meaning for groups.
+// groupsAreOfAllRows asks questions that have no meaning for groups.
 func groupsAreOfAllRows(f *fixture) {
 	f.write(call.Batch{Rows: Rows(32, 10)})
 	tenant := Tenants()[0]
@@ -267,8 +267,8 @@ func groupsAreOfAllRows(f *fixture) {
 	}
 }
 
-// groupsAreASnapshot reads groups while batches are written that each have a
-// call in the middle of the time and one at each end: never is there a part.
+// groupsAreASnapshot reads groups during writes of batches that each have a call in the middle of
+// the time and one at each end: it must never see a part of a batch.
 func groupsAreASnapshot(f *fixture) {
 	const batches = 60
 	lo, hi := noon().Add(-3*time.Hour+time.Minute), noon().Add(3*time.Hour+time.Minute)

@@ -87,7 +87,7 @@ func trimmedRowsMayComeBack(f *fixture) {
 	for _, tenant := range Tenants() {
 		f.trim(tenant, end)
 	}
-	// They come back as new ones, and at another place.
+	// The rows come back as new ones, and at another place.
 	for i := range rows {
 		if rows[i].Start.Year() < 9000 {
 			rows[i].Start = rows[i].Start.Add(90 * time.Minute)
@@ -126,8 +126,7 @@ func closeWaits(f *fixture) {
 	}
 }
 
-// untilClosed waits until Close has begun, which is seen by what others are
-// told.
+// untilClosed waits until Close has begun, which shows in the errors of other calls.
 func (f *fixture) untilClosed() {
 	f.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {

@@ -8,8 +8,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// asked puts the condition to both stores in the ways in which a plan may go
-// wrong: in both directions, from the middle, and with few rows wanted.
+// asked asks both stores for the condition in ways that a plan may get wrong: in both directions,
+// from the middle, and with a small limit.
 func (f *fixture) asked(x call.Expr, middle call.Cursor) (rows []call.Row) {
 	f.Helper()
 	for _, reverse := range []bool{false, true} {
@@ -26,8 +26,8 @@ func (f *fixture) asked(x call.Expr, middle call.Cursor) (rows []call.Row) {
 	return rows
 }
 
-// whereUnions asks for rows that have one of several values, of one kind and of
-// several, each of which an engine may look up.
+// whereUnions asks for rows that have one of several values, of one kind and of several, each of
+// which an engine may look up.
 func whereUnions(f *fixture) {
 	rows := Rows(21, 600)
 	f.write(call.Batch{Rows: rows})
@@ -52,7 +52,7 @@ func whereUnions(f *fixture) {
 	}
 }
 
-// whereHugeUnion asks for more values than anyone would look up one by one.
+// whereHugeUnion asks for more values than an engine would look up one by one.
 func whereHugeUnion(f *fixture) {
 	rows := Rows(22, 300)
 	f.write(call.Batch{Rows: rows})
@@ -103,8 +103,7 @@ func (g *generator) maskedPart(number string) string {
 	return string(b)
 }
 
-// wherePrincipalName asks for principal names in any case, by both conditions
-// that there are.
+// wherePrincipalName asks for principal names in any case, by both kinds of condition.
 func wherePrincipalName(f *fixture) {
 	names := []string{
 		"anna@contoso.com", "Anna@Contoso.com", "ANNA@CONTOSO.COM", "anna@contoso.co", "anna@contoso.com ", "", "k@x", "K@X", "\u212a@x",
@@ -138,8 +137,7 @@ func wherePrincipalName(f *fixture) {
 	}
 }
 
-// foldMovesNames changes the name, and the masked number, of a row that has a
-// twin.
+// foldMovesNames changes the name, and the masked number, of a row that has a twin.
 func foldMovesNames(f *fixture) {
 	r := told(rowAt("named", noon()), call.CDR.Witness(), func(r *call.Row) { r.UserPrincipalName, r.Caller = "anna@x", "+49301***" })
 	twin := r.Clone()
@@ -202,7 +200,7 @@ func whereMasked(f *fixture) {
 	}
 }
 
-// whereSeenBy asks who has spoken of calls, and who has not.
+// whereSeenBy asks which kinds of source have spoken of calls, and which have not.
 func whereSeenBy(f *fixture) {
 	rows := Rows(23, 200)
 	f.write(call.Batch{Rows: rows})

@@ -68,7 +68,7 @@ func messagesOfOneMoment(f *fixture) {
 	if strings.Join(got, "|") != want {
 		f.Fatalf("messages %q, want %s", got, want)
 	}
-	// Whoever has seen enough may stop.
+	// A receiver may stop at any message.
 	n := 0
 	for _, err := range f.store.Messages(f.Context(), always(legID(1))) {
 		if n++; err != nil || n == 3 {
@@ -90,7 +90,7 @@ func messagesByDays(f *fixture) {
 			b.Messages = append(b.Messages, messageAt(legID(1), t, t.String()), messageAt(legID(2), t, "of another leg"))
 		}
 	}
-	// The first and the last moment that can be written.
+	// The first and the last moment that a store can keep.
 	b.Messages = append(b.Messages, messageAt(legID(1), time.Time{}.Add(100), "first"),
 		messageAt(legID(1), time.Date(9999, 12, 31, 23, 59, 59, 999_999_900, time.UTC), "last"))
 	f.write(b)
@@ -280,7 +280,7 @@ func messagesGoWithTheBatch(f *fixture) {
 	if len(legs) != 1 || len(f.sameMessages(legs[0])) != 1 {
 		f.Fatalf("legs %+v", legs)
 	}
-	// The giver keeps its memory.
+	// The store must not keep the caller's memory.
 	copy(b.Messages[0].Raw, "!")
 	f.sameAll()
 	if m := f.sameMessages(legs[0])[0]; string(m.Raw) != "x" {
@@ -293,8 +293,8 @@ func messagesGoWithTheBatch(f *fixture) {
 	f.sameAll()
 }
 
-// trimTakesMessagesAlong: with a row go its legs and their messages, on the
-// days of each leg.
+// trimTakesMessagesAlong: Trim deletes the legs of a row and their messages, on the days of each
+// leg.
 func trimTakesMessagesAlong(f *fixture) {
 	var b call.Batch
 	for i := range 40 {
@@ -313,8 +313,8 @@ func trimTakesMessagesAlong(f *fixture) {
 			}
 		}
 	}
-	// A leg of two rows, one without a row, and one of a row of another tenant
-	// with the same place in the log.
+	// A leg of two rows, one without a row, and one of a row of another tenant with the same place
+	// in the log.
 	shared, lost, other := b.Legs[0], legOf("nobody", noon(), legID(1)), b.Legs[0]
 	shared.Row, shared.To = b.Rows[30].Cursor(), b.Rows[30].Start
 	other.Tenant, other.ID = Tenants()[1], legID(2)
@@ -345,7 +345,7 @@ func trimTakesMessagesAlong(f *fixture) {
 	f.sameAll()
 }
 
-// messagesAreASnapshot: what is written during a walk is not seen.
+// messagesAreASnapshot: a walk does not see later writes.
 func messagesAreASnapshot(f *fixture) {
 	var b call.Batch
 	for i := range 2000 {
@@ -369,7 +369,7 @@ func messagesAreASnapshot(f *fixture) {
 	f.sameAll()
 }
 
-// messagesAreLent: the receiver may write to one, and the store does not mind.
+// messagesAreLent: the receiver may write to one without harm to the store.
 func messagesAreLent(f *fixture) {
 	var b call.Batch
 	for i := range 20 {

@@ -9,7 +9,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// movedTo returns what Graph says of a row: that it starts at another time.
+// movedTo returns Graph's word on a row: that it starts at another time.
 func movedTo(r call.Row, start time.Time) call.Row {
 	n := call.Row{Tenant: r.Tenant, ID: r.ID, Start: start}
 	n.Settle(call.Graph.Witness(), true)
@@ -45,7 +45,7 @@ func moveTakesAllAlong(f *fixture) {
 		}
 		f.same(call.Query{Tenant: r.Tenant, Skip: 1})
 	}
-	// A leg that is told under an old place belongs to where the row is now.
+	// A leg with an old place of a row belongs to the row's present place.
 	f.write(call.Batch{Rows: []call.Row{movedTo(r, noon().Add(time.Hour))}})
 	leg.ID = legID(2)
 	f.write(call.Batch{Legs: []call.Leg{leg}})
@@ -55,8 +55,8 @@ func moveTakesAllAlong(f *fixture) {
 	f.sameAll()
 }
 
-// legsBeforeTheirRow: legs may be told before their row, under where it will stand. They
-// move along with it, also within the batch in which it comes.
+// legsBeforeTheirRow: legs may come before their row, under its future place. They move along with
+// it, also within the batch in which it comes.
 func legsBeforeTheirRow(f *fixture) {
 	r := rowAt("late", noon())
 	leg := call.Leg{Tenant: r.Tenant, Row: r.Cursor(), ID: legID(1), Main: true, From: noon(), To: noon()}
@@ -65,7 +65,7 @@ func legsBeforeTheirRow(f *fixture) {
 	if legs := f.sameLegs(r.Tenant, call.Cursor{Start: noon().Add(time.Hour), ID: r.ID}); len(legs) != 1 {
 		f.Fatalf("legs %+v", legs)
 	}
-	// Those of a row that is removed stay away, though it comes again in that batch.
+	// The legs of a removed row stay away, though the row comes again in that batch.
 	f.write(call.Batch{
 		Remove: []call.RowID{{Tenant: r.Tenant, ID: r.ID}},
 		Rows:   []call.Row{movedTo(r, noon().Add(time.Hour)), movedTo(r, noon().Add(2*time.Hour))},
@@ -96,13 +96,13 @@ func removalIsWhole(f *fixture) {
 	}
 	f.sameAll()
 	f.reopen()
-	// It may come back, under its id and its alias, and is new.
+	// The row may come back, under its id and its alias, and is new.
 	again := r
 	again.ID = gone.ID
 	if res := f.result(call.Batch{Rows: []call.Row{r, again}}); res.Counts() != (call.Counts{New: 2}) {
 		f.Fatalf("written again: %+v", res)
 	}
-	// Removed and written in one batch it is new.
+	// Removed and written in one batch, it is new.
 	if res := f.result(call.Batch{Remove: []call.RowID{{Tenant: r.Tenant, ID: r.ID}}, Rows: []call.Row{r}}); res.Counts() != (call.Counts{New: 1}) {
 		f.Fatalf("replaced: %+v", res)
 	}
@@ -156,9 +156,8 @@ func aliasesMeanTheRow(f *fixture) {
 	f.sameAll()
 }
 
-// aliasesOfTheGone: what is an alias of a row goes with it, also within the batch that
-// removes the row; and of a row that comes under two ids in one batch the later word
-// stands.
+// aliasesOfTheGone: an alias goes with its row, also within the batch that removes the row; and of
+// a row that comes under two ids in one batch the later word stands.
 func aliasesOfTheGone(f *fixture) {
 	a, b, x := rowAt("a", noon()), rowAt("b", noon().Add(time.Hour)), rowAt("x", noon())
 	alias := func(id, of call.Row) call.Alias { return call.Alias{Tenant: a.Tenant, ID: id.ID, Of: of.ID} }
@@ -192,8 +191,7 @@ func aliasesOfTheGone(f *fixture) {
 	f.sameAll()
 }
 
-// conditionsOfBefore: what was written before a store was opened is not told apart any
-// more.
+// conditionsOfBefore: a reopened store no longer tells earlier writes apart.
 func conditionsOfBefore(f *fixture) {
 	r := told(rowAt("a", noon()), call.SIP.Witness(), func(r *call.Row) { r.CorrelationID = call.NameGUID("c") })
 	f.write(call.Batch{Rows: []call.Row{rowAt("b", noon())}})
@@ -250,8 +248,8 @@ func stillHoldsOrConflicts(f *fixture) {
 	f.refused(call.Batch{Rows: []call.Row{with("e")}, Still: still(now)}, call.ErrConflict)
 }
 
-// walk reads the rows of q page by page, as of one version, and calls between
-// before each page but the first.
+// walk reads the rows of q page by page, as of one version, and calls between before each page but
+// the first.
 func (f *fixture) walk(q call.Query, size int, between func()) (met []call.Row) {
 	f.Helper()
 	v, err := f.store.Latest(f.Context(), q.Tenant)

@@ -109,8 +109,8 @@ func equalStartsAreOrderedByID(f *fixture) {
 	}
 }
 
-// pages walks over what q selects, page by page, each behind the last row of
-// the one before, and checks that every row comes once.
+// pages reads the rows of q page by page, each behind the last row of the one before, and checks
+// that every row comes once.
 func (f *fixture) pages(q call.Query) {
 	f.Helper()
 	whole := q
@@ -194,8 +194,8 @@ func skipAndLimit(f *fixture) {
 	}
 }
 
-// skipOverManyDays has rows in days, hours and minutes that are full and
-// empty, so that an engine's counts are needed at every grain.
+// skipOverManyDays has rows in full and empty days, hours and minutes, so that an engine needs its
+// counts at every grain.
 func skipOverManyDays(f *fixture) {
 	rng := rand.New(rand.NewPCG(Seed(f), 2))
 	var rows []call.Row
@@ -229,9 +229,8 @@ func skipOverManyDays(f *fixture) {
 	}
 }
 
-// skipEndsWithTheRange skips more rows than the range has, of which the same
-// minute, hour and day have more outside of it. An engine that counted those
-// once found rows here.
+// skipEndsWithTheRange skips more rows than the range has, where the same minute, hour and day have
+// more outside of it. An engine that counted those once found rows here.
 func skipEndsWithTheRange(f *fixture) {
 	day := time.Date(2024, 2, 18, 0, 0, 0, 0, time.UTC)
 	var rows []call.Row
@@ -272,8 +271,7 @@ func walkIsASnapshot(f *fixture) {
 				f.Fatal(err)
 			}
 			got = append(got, r.Clone())
-			// New rows, changes to all that are there, and a Trim, while the
-			// walk goes on.
+			// New rows, changes to all existing ones, and a Trim, while the walk goes on.
 			switch len(got) {
 			case 1:
 				f.write(call.Batch{Rows: rows[600:700]})
@@ -297,8 +295,7 @@ func rowsAreLent(f *fixture) {
 	f.write(call.Batch{Rows: Rows(12, 300)})
 	q := call.Query{Tenant: Tenants()[0]}
 	want := f.same(q)
-	// A receiver may do to a row what it likes, and what it puts there stays its
-	// own. It may stop when it likes.
+	// A receiver may change a row, and its values stay its own. It may stop at any row.
 	mine := []call.GUID{{7}, {7}, {7}}
 	for stop := range 20 {
 		n := 0
@@ -319,7 +316,7 @@ func rowsAreLent(f *fixture) {
 			f.Fatal("the walk has written to memory of the receiver")
 		}
 	}
-	// The same sequence may be walked again, and twice at once.
+	// A receiver may read the same sequence again, and twice at once.
 	seq := f.store.Rows(f.Context(), q)
 	for range 2 {
 		n := 0

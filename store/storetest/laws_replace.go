@@ -7,8 +7,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// replacedIfUnchanged: a row is replaced, or taken out, only if it is what it was; its
-// legs, messages and aliases stay with it, or go.
+// replacedIfUnchanged: a batch replaces or takes out a row only if it has not changed; its legs,
+// messages and aliases stay with it, or go.
 func replacedIfUnchanged(f *fixture) {
 	rows := []call.Row{rowAt("a", noon()), rowAt("b", noon().Add(time.Minute)), rowAt("c", noon().Add(time.Hour))}
 	tenant := rows[0].Tenant
@@ -36,7 +36,7 @@ func replacedIfUnchanged(f *fixture) {
 	if legs, err := f.store.Legs(f.Context(), tenant, moved.Cursor()); err != nil || len(legs) != 1 {
 		f.Fatalf("the legs of a row that was replaced: %v, %v", legs, err)
 	}
-	f.refused(replace(rows[0], now(rows[0], noon(), "+49302")), call.ErrConflict) // it is not that any more
+	f.refused(replace(rows[0], now(rows[0], noon(), "+49302")), call.ErrConflict) // it has changed
 	f.refused(call.Batch{Replace: []call.Replacement{{Was: rows[0], Gone: true}}, Rows: []call.Row{rowAt("d", noon())}}, call.ErrConflict)
 	f.refused(replace(rowAt("nowhere", noon()), now(rowAt("nowhere", noon()), noon(), "")), call.ErrConflict)
 	f.refused(call.Batch{Replace: []call.Replacement{{Was: rowAt("nowhere", noon()), Gone: true}}}, call.ErrConflict)
@@ -70,8 +70,8 @@ func replacedIfUnchanged(f *fixture) {
 	f.sameAll()
 }
 
-// whatWasToldIsKept: a batch keeps, where it is asked to, what it has told of each row
-// and what the row was before.
+// whatWasToldIsKept: a batch keeps on request what it says of each row, and what the row was
+// before.
 func whatWasToldIsKept(f *fixture) {
 	a, b := rowAt("a", noon()), rowAt("b", noon())
 	other := rowAt("c", noon())

@@ -40,9 +40,8 @@ func stateByPrefix(f *fixture) {
 	}
 }
 
-// stateInOrder: values come in the order of their names, from one snapshot, and
-// belong to the receiver; a walk may be left at any value, and one name is found
-// among those that go on.
+// stateInOrder: values come in the order of their names, from one snapshot, and belong to the
+// receiver; a receiver may stop at any value, and finds one name among longer ones.
 func stateInOrder(f *fixture) {
 	names := []string{"open", "open/", "open/a", "open/a/1", "open/a/2", "open/b/1", "open0", "\u00ff"}
 	state := map[string][]byte{}
@@ -55,7 +54,7 @@ func stateInOrder(f *fixture) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if len(got) == 0 { // what is written meanwhile is not seen
+		if len(got) == 0 { // the walk does not see later writes
 			f.write(call.Batch{State: map[string][]byte{"open/a/1": nil, "open/a/3": []byte("x"), "open/b/1": []byte("y")}})
 		}
 		got = append(got, v)
@@ -117,7 +116,7 @@ func ifHoldsOrConflicts(f *fixture) {
 	}
 	f.write(change(map[string][]byte{"is": []byte("1"), "empty": {}, "is not": nil}))
 	f.sameAll()
-	// The same once more: what it asks for holds no longer.
+	// The same once more: its condition no longer holds.
 	f.refused(change(map[string][]byte{"is": []byte("1")}), call.ErrConflict)
 	// A condition alone is a question.
 	f.write(call.Batch{If: map[string][]byte{"new": []byte("x")}})

@@ -8,22 +8,22 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A walker knows what became of each row since a walk began.
+// A walker records what became of each row since a walk began.
 type walker struct {
 	g        *generator
-	rows     []call.Row         // all that there ever were
-	there    map[call.GUID]bool // those that are in the log now
-	always   map[call.GUID]bool // those that were there at the begin and all the time since
+	rows     []call.Row         // all that ever existed
+	there    map[call.GUID]bool // those in the log now
+	always   map[call.GUID]bool // those in the log ever since the beginning
 	matches  map[call.GUID]bool // and matched all the time
 	trimmed  map[call.GUID]bool // and those that retention has taken meanwhile: written again, they are new
 	where    call.Expr
 	from, to time.Time
 }
 
-// randomWalks reads pages of random sizes, forwards and backwards, with and without
-// an index, and does random things between any two of them. No row is met twice,
-// but one that retention has taken and that was written again; and every row that
-// was there, and matched, all the time is met once.
+// randomWalks reads pages of random sizes, forwards and backwards, with and without an index, and
+// does random things between any two of them. A walk may meet no row twice, unless retention took
+// the row and a write brought it back; and it must meet once every row that was in the log, and
+// matched, all the time.
 func randomWalks(f *fixture) {
 	g := newGenerator(Seed(f))
 	for range Scale(40) {
@@ -78,7 +78,7 @@ func (w *walker) time() time.Time {
 	return noon().Add(time.Duration(w.g.IntN(30)) * pick(w.g, time.Second, time.Hour))
 }
 
-// begin notes what is there when a walk begins, within the window.
+// begin notes the rows within the window when a walk begins.
 func (f *fixture) begin(w *walker, tenant call.GUID) {
 	clear(w.trimmed)
 	for _, r := range f.same(call.Query{Tenant: tenant, From: w.from, To: w.to}) {

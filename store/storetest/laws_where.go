@@ -25,7 +25,7 @@ func whereEveryComparison(f *fixture) {
 	}
 }
 
-// whereStartBetweenTicks asks for starts that lie between what is kept.
+// whereStartBetweenTicks asks for starts between two ticks.
 func whereStartBetweenTicks(f *fixture) {
 	f.write(call.Batch{Rows: Rows(18, 250)})
 	for i := range 6 {
@@ -41,8 +41,7 @@ func whereStartBetweenTicks(f *fixture) {
 	}
 }
 
-// value returns the value that r has in the field, as a [call.Compare] takes
-// it.
+// value returns the value of r in the field, in the type for a [call.Compare].
 func value(r *call.Row, field call.Field) any {
 	switch field.Type() {
 	case call.ID:
@@ -62,7 +61,7 @@ func value(r *call.Row, field call.Field) any {
 func whereEveryTextMatch(f *fixture) {
 	f.write(call.Batch{Rows: Rows(16, 250)})
 	for field := range call.NumFields {
-		for op := call.HasPrefix; op <= call.EqualFold+1; op++ { // and one that there is not
+		for op := call.HasPrefix; op <= call.EqualFold+1; op++ { // and one that does not exist
 			for _, part := range []string{"", "a", "A", "Ä", "ä", "user 1", "contoso", "COM", "%", "_", "\\", "\x00", "***", "sbc1.CONTOSO.com", "K"} {
 				f.same(call.Query{Tenant: Tenants()[0], Where: call.TextMatch{Field: field, Op: op, Part: part}})
 			}
@@ -120,8 +119,8 @@ func either(from, to string) call.Expr {
 	return call.Or{call.Compare{Field: call.FieldCaller, Value: from}, call.Compare{Field: call.FieldCallee, Value: to}}
 }
 
-// whereBusyNumber looks for a number with many calls on many days, some of
-// which begin at the same moment, among as many others.
+// whereBusyNumber looks for a number with many calls on many days, some of which begin at the same
+// moment, among as many others.
 func whereBusyNumber(f *fixture) {
 	const busy = "+4930112"
 	g := newGenerator(Seed(f))
@@ -144,8 +143,7 @@ func whereBusyNumber(f *fixture) {
 	}
 }
 
-// whereCombined asks for random conditions, many of which an engine may answer
-// from an index.
+// whereCombined asks for random conditions, many of which an engine may answer from an index.
 func whereCombined(f *fixture) {
 	rows := Rows(17, 800)
 	f.write(call.Batch{Rows: rows})

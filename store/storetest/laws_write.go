@@ -13,14 +13,14 @@ import (
 // noon is a moment in the middle of a day.
 func noon() time.Time { return time.Date(2024, 3, 10, 12, 0, 0, 0, time.UTC) }
 
-// rowAt returns a row of the first tenant as a complete SIP witness tells it.
+// rowAt returns a row of the first tenant, settled by a complete SIP witness.
 func rowAt(id string, start time.Time) call.Row {
 	r := call.Row{Tenant: Tenants()[0], ID: call.NameGUID("storetest", id), Start: start}
 	r.Settle(call.SIP.Witness(), true)
 	return r
 }
 
-// told returns a copy of r in which one witness has settled what change sets.
+// told returns a copy of r in which one witness has settled the changed fields.
 func told(r call.Row, w call.Witness, change func(*call.Row)) call.Row {
 	n := call.Row{Tenant: r.Tenant, ID: r.ID, Start: r.Start}
 	change(&n)
@@ -121,7 +121,7 @@ func giverKeepsItsMemory(f *fixture) {
 	}
 	copy(value, "VALUE")
 	f.sameAll()
-	// What was given out is the taker's, too.
+	// The results belong to the caller.
 	state, _ := call.Values(f.Context(), f.store, "")
 	copy(state["name"], "XXXXX")
 	one, _ := f.store.Row(f.Context(), rows[0].Tenant, rows[0].ID)
@@ -222,8 +222,8 @@ func foldMovesLookUps(f *fixture) {
 	}
 }
 
-// foldMovesTwins moves two rows with the same start, the same values and ids
-// that begin alike, in one batch.
+// foldMovesTwins moves two rows with the same start, the same values and ids that begin alike, in
+// one batch.
 func foldMovesTwins(f *fixture) {
 	a, b := call.NameGUID("storetest", "a"), call.NameGUID("storetest", "b")
 	r := told(rowAt("first twin", noon()), call.CDR.Witness(), func(r *call.Row) { r.CorrelationID, r.Caller = a, "+49301111" })
@@ -259,7 +259,7 @@ func duplicatesInOneBatch(f *fixture) {
 	if len(rows) != 2 || f.mustRow(r).Trunk != "graph.example" || f.mustRow(r).Caller != "+49301" || !f.mustRow(r).Start.Equal(rich.Start) {
 		f.Fatalf("rows %+v", rows)
 	}
-	// Of one witness the later stands.
+	// The later word of one witness stands.
 	one := told(r, call.Graph.Witness(), func(r *call.Row) { r.Trunk = "one.example" })
 	two := told(r, call.Graph.Witness(), func(r *call.Row) { r.Trunk = "two.example" })
 	f.write(call.Batch{Rows: []call.Row{one, two, one, two}})
@@ -300,8 +300,7 @@ func concurrentWriters(f *fixture) {
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
-			// Every writer writes its own rows one by one, and those of the
-			// next one once more.
+			// Every writer writes its own rows one by one, and those of the next writer once more.
 			for i := range 2 * each {
 				r := &rows[(w*each+i)%len(rows)]
 				res, err := f.store.Write(f.Context(), call.Batch{Rows: []call.Row{*r}})

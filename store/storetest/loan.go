@@ -6,8 +6,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A loan lends out one row at a time. Its texts lie in memory that is spoiled
-// by the next lend, as the memory of a page in an engine's cache may be.
+// A loan lends one row at a time. The next loan spoils the memory of its texts, as an engine's
+// cache may do with the memory of a page.
 type loan struct {
 	row call.Row
 	buf []byte

@@ -10,8 +10,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// sameLegs checks that both stores know the same legs of a row, and returns
-// them.
+// sameLegs checks that both stores have the same legs of a row, and returns them.
 func (f *fixture) sameLegs(tenant call.GUID, row call.Cursor) []call.Leg {
 	f.Helper()
 	got, err := f.store.Legs(f.Context(), tenant, row)
@@ -50,7 +49,7 @@ func (f *fixture) sameKept() {
 	}
 }
 
-// always is a leg whose messages may have been seen on any day.
+// always is a leg whose messages may be of any day.
 func always(id call.GUID) call.Leg {
 	return call.Leg{ID: id, From: time.Time{}, To: time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)}
 }
@@ -91,8 +90,8 @@ func showMessage(m *call.Message) string {
 	return fmt.Sprintf("%v %s %v %v %q %.60q (%d bytes)", m.Leg, showTime(m.At), m.Src, m.Dst, m.Transport, m.Raw, len(m.Raw))
 }
 
-// message returns a message of a leg. Times repeat, lie on both sides of
-// borders of days, and are at the ends of what can be written.
+// message returns a message of a leg. Times repeat, lie on both sides of borders of days, and at
+// the ends of what a store can keep.
 func (g *generator) message(leg call.GUID) call.Message {
 	m := call.Message{Leg: leg, At: g.messageTime(), Transport: pick(g, "udp", "tcp", "tls", "ws", "", "sctp")}
 	m.Src, m.Dst = g.address(), g.address()

@@ -14,25 +14,25 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Model is a [call.Store] in memory that does what the contract says in the
-// most obvious way. Engines are compared with it, and parts that need a store
-// are tested on it. It is slow with more than some ten thousand rows.
+// A Model is a [call.Store] in memory that follows the contract in the most obvious way. The suite
+// compares engines with it, and other packages use it in tests. It is slow with more than some ten
+// thousand rows.
 //
-// It is strict where an engine may be lenient: the texts of a row that Rows
-// has yielded are overwritten on the next step, so that who keeps one without
-// [call.Row.Clone] sees rubbish; so are the bytes of a message.
+// It is strict where an engine may be lenient: the next step overwrites the texts of a row from
+// Rows, so that a caller that keeps one without [call.Row.Clone] sees rubbish. The same holds for
+// the bytes of a message.
 type Model struct {
 	mu      sync.RWMutex
 	rows    map[call.GUID][]call.Row    // by tenant, each in the order of the log
-	starts  map[call.RowID]time.Time    // under which start a row stands
-	aliases map[call.RowID]call.GUID    // of which row an id is an alias
+	starts  map[call.RowID]time.Time    // the start under which each row stands
+	aliases map[call.RowID]call.GUID    // the row of each alias
 	history map[call.GUID]*modelHistory // by tenant
 	epoch   uint64
 	state   map[string][]byte
 	kept    kept
 	failed  error
 	closed  bool
-	busy    sync.WaitGroup // what is under way
+	busy    sync.WaitGroup // operations under way
 	news    chan struct{}  // closed when something changes
 }
 
@@ -46,8 +46,8 @@ func NewModel() *Model {
 	}
 }
 
-// Reopen closes m and returns a Model that holds what m held, as an engine
-// does when its process starts again.
+// Reopen closes m and returns a Model with the same contents, as if an engine's process had started
+// again.
 func (m *Model) Reopen() *Model {
 	_ = m.Close() // it may be closed already
 	m.mu.RLock()
@@ -161,7 +161,7 @@ func (m *Model) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	return res, nil
 }
 
-// fold takes in a row. One that is fresh, which nobody has seen yet, does not move.
+// fold folds one row. A fresh row, which no reader has seen yet, does not move.
 func (m *Model) fold(w *call.Row, fresh map[call.RowID]bool) call.Written {
 	w.ID = m.resolve(w.Tenant, w.ID)
 	key := call.RowID{Tenant: w.Tenant, ID: w.ID}
@@ -174,7 +174,7 @@ func (m *Model) fold(w *call.Row, fresh map[call.RowID]bool) call.Written {
 	at := call.Cursor{Start: start, ID: w.ID}
 	all := m.rows[w.Tenant]
 	i, _ := slices.BinarySearchFunc(all, at, comparePlace)
-	r := all[i].Clone() // readers have the old one
+	r := all[i].Clone() // readers may hold the old one
 	if !r.Fold(w) {
 		return call.Written{Place: at, Fate: call.Same}
 	}
@@ -198,8 +198,7 @@ func (m *Model) insert(r call.Row) {
 	m.rows[r.Tenant] = slices.Insert(all, i, r)
 }
 
-// asKept returns a copy of r as a store keeps it: times in UTC, without what
-// 100 ns cannot hold.
+// asKept returns a copy of r as stores keep it: times in UTC, cut to 100 ns.
 func asKept(r *call.Row) call.Row {
 	k := r.Clone()
 	for f := range call.NumFields {
@@ -219,8 +218,7 @@ func comparePlace(r call.Row, c call.Cursor) int {
 	return bytes.Compare(r.ID[:], c.ID[:])
 }
 
-// match returns the rows that q selects, in the order in which it asks for
-// them.
+// match returns the rows that q selects, in the order of q.
 func (m *Model) match(q call.Query) ([]call.Row, error) {
 	m.mu.RLock()
 	all, err := m.walked(q)

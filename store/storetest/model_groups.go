@@ -8,8 +8,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Groups implements [call.Reader] by its definition: it ranges over the rows and
-// adds up.
+// Groups implements [call.Reader] by its definition: it adds up the rows.
 func (m *Model) Groups(ctx context.Context, q call.Query, by call.Grouping) iter.Seq2[*call.Group, error] {
 	return func(yield func(*call.Group, error) bool) {
 		for g, err := range call.AddUp(ctx, m, q, by) {
@@ -56,7 +55,7 @@ func (f *fixture) sameGroups(q call.Query, by call.Grouping) []call.Group {
 	return got
 }
 
-// calls returns how many calls groups come to.
+// calls returns the sum of the calls of groups.
 func calls(groups []call.Group) (n int64) {
 	for i := range groups {
 		n += groups[i].Calls

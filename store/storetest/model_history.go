@@ -12,11 +12,10 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A modelHistory is what has changed in a tenant's log, in the order of the
-// numbers.
+// A modelHistory is the changes of a tenant's log, in the order of their numbers.
 type modelHistory struct {
 	number  uint64
-	floor   uint64 // of the changes after it all are kept
+	floor   uint64 // the model keeps all changes after it
 	entries []modelEntry
 }
 
@@ -24,7 +23,7 @@ type modelEntry struct {
 	number   uint64
 	fate     call.Fate
 	id       call.GUID
-	from, to time.Time // where the row stood and stands; of Trimmed, before is to
+	from, to time.Time // the old and the new start; for Trimmed, to is the bound
 	at       time.Time
 }
 
@@ -35,8 +34,8 @@ func (h *modelHistory) note(fate call.Fate, id call.GUID, from, to, at time.Time
 	return h.number
 }
 
-// trimmed notes that retention has taken the rows before t. Their moves say
-// nothing of rows with the same ids that come later.
+// trimmed notes that retention has taken the rows before t. Their moves say nothing of later rows
+// with the same ids.
 func (h *modelHistory) trimmed(t, at time.Time) {
 	h.note(call.Trimmed, call.GUID{}, time.Time{}, t, at)
 }
@@ -52,7 +51,7 @@ func (m *Model) historyOf(tenant call.GUID) *modelHistory {
 
 func (m *Model) now() time.Time { return time.Now() }
 
-// tell wakes who awaits a change.
+// tell wakes the callers of Await.
 func (m *Model) tell() {
 	close(m.news)
 	m.news = make(chan struct{})
@@ -82,7 +81,7 @@ func (m *Model) remove(id call.RowID) call.Written {
 	return call.Written{Place: at, Fate: call.Removed, Number: n}
 }
 
-// forget forgets what hangs on a row that goes.
+// forget forgets what belongs to a row that goes.
 func (m *Model) forget(r *call.Row) {
 	delete(m.starts, call.RowID{Tenant: r.Tenant, ID: r.ID})
 	var others []call.RowID
@@ -97,8 +96,8 @@ func (m *Model) forget(r *call.Row) {
 	m.kept.forget(r)
 }
 
-// goodAliases reports whether the aliases of b can be: each is the id of no
-// row, and of a row that is there or comes with b.
+// goodAliases returns an error unless each alias of b is the id of no row, and names a row that
+// exists or comes with b.
 func (m *Model) goodAliases(b *call.Batch, rows []call.Row) error {
 	gone := map[call.RowID]bool{}
 	for _, r := range b.Remove {
@@ -142,7 +141,7 @@ func (m *Model) still(all []call.Condition) error {
 	return nil
 }
 
-// known reports whether all changes after v are kept.
+// known returns an error unless the model keeps all changes after v.
 func (m *Model) known(h *modelHistory, v call.Version) error {
 	if v.Epoch != m.epoch || v.Number < h.floor || v.Number > h.number {
 		return fmt.Errorf("model: version %v: %w", v, call.ErrGone)
@@ -188,12 +187,12 @@ func (m *Model) walked(q call.Query) ([]call.Row, error) {
 	return rows, nil
 }
 
-// named returns x with the ids of rows in the place of their aliases.
+// named returns x with aliases replaced by the ids of their rows.
 func (m *Model) named(tenant call.GUID, x call.Expr) call.Expr {
 	return call.MapIDs(x, func(id call.GUID) call.GUID { return m.resolve(tenant, id) })
 }
 
-// placed returns legs with the places that their rows have.
+// placed returns legs with the present places of their rows.
 func (m *Model) placed(legs []call.Leg) []call.Leg {
 	for i := range legs {
 		l := &legs[i]
@@ -205,8 +204,7 @@ func (m *Model) placed(legs []call.Leg) []call.Leg {
 	return legs
 }
 
-// follow gives rows that were written several times in a batch the place that
-// they have in the end.
+// follow gives rows that a batch has several times their final place.
 func (m *Model) follow(written []call.Written, rows []call.Row) {
 	for i := range written {
 		if start, ok := m.starts[call.RowID{Tenant: rows[i].Tenant, ID: written[i].Place.ID}]; ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// kept are the messages and legs of a Model.
+// kept holds the messages and legs of a Model.
 type kept struct {
 	messages map[call.GUID][]call.Message // by leg, each in its order
 	legs     map[legKey]call.Leg
@@ -30,7 +30,7 @@ func newKept() kept {
 
 const day = 24 * time.Hour
 
-// checkMessages returns the messages and legs of b as they are kept.
+// checkMessages returns the messages and legs of b in their stored form.
 func checkMessages(b *call.Batch) (messages []call.Message, legs []call.Leg, err error) {
 	for i := range b.Messages {
 		if err := b.Messages[i].Check(); err != nil {
@@ -58,7 +58,7 @@ func (k *kept) add(messages []call.Message, legs []call.Leg) {
 		all := k.messages[m.Leg]
 		i, found := slices.BinarySearchFunc(all, m, func(x, y call.Message) int { return x.Compare(&y) })
 		if !found {
-			k.messages[m.Leg] = slices.Concat(all[:i], []call.Message{m}, all[i:]) // readers have the old one
+			k.messages[m.Leg] = slices.Concat(all[:i], []call.Message{m}, all[i:]) // readers may hold the old one
 		}
 	}
 	for _, l := range legs {
@@ -89,7 +89,7 @@ func (k *kept) move(r *call.Row, to time.Time) {
 	}
 }
 
-// within reports whether a message was seen on one of the days of its leg.
+// within reports whether the time of a message is on one of the days of its leg.
 func within(m *call.Message, l call.Leg) bool {
 	from, to := l.From.UTC().Truncate(day), l.To.UTC().Truncate(day).Add(day)
 	return !l.To.Before(l.From) && !m.At.Before(from) && m.At.Before(to)

@@ -9,7 +9,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// at returns the row with an id as it is now, if it is there.
+// at returns the present row with an id, if there is one.
 func (m *Model) at(tenant, id call.GUID) (r call.Row, ok bool) {
 	id = m.resolve(tenant, id)
 	start, ok := m.starts[call.RowID{Tenant: tenant, ID: id}]
@@ -21,7 +21,7 @@ func (m *Model) at(tenant, id call.GUID) (r call.Row, ok bool) {
 	return all[i].Clone(), true
 }
 
-// unchanged reports whether all rows that are to be replaced are what they were.
+// unchanged returns an error if a row of the replacements has changed.
 func (m *Model) unchanged(all []call.Replacement) error {
 	for i := range all {
 		was := asKept(&all[i].Was)
@@ -32,7 +32,7 @@ func (m *Model) unchanged(all []call.Replacement) error {
 	return nil
 }
 
-// replace puts a row in the place of that which has its id.
+// replace puts a row in the place of the one with its id.
 func (m *Model) replace(now *call.Row) call.Written {
 	r := asKept(now)
 	old, _ := m.at(r.Tenant, r.ID)
@@ -52,7 +52,7 @@ func (m *Model) replace(now *call.Row) call.Written {
 	return call.Written{Place: r.Cursor(), Fate: fate, Number: n}
 }
 
-// A keeping is what [call.Batch.Keep] asks for.
+// A keeping is the state that [call.Batch.Keep] asks for.
 type keeping struct {
 	names map[call.GUID]string
 	told  map[call.GUID][]call.Told

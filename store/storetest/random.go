@@ -9,8 +9,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// randomOperations does the same random operations to the engine and to the
-// model, and demands the same answers.
+// randomOperations does the same random operations to the engine and to the model, and demands the
+// same answers.
 func randomOperations(f *fixture) {
 	g := newGenerator(Seed(f))
 	rows := []call.Row{g.row()}
@@ -55,8 +55,8 @@ func randomOperations(f *fixture) {
 	f.sameAll()
 }
 
-// randomWrite writes new rows, what others say of old ones, rows that were
-// there before, and state, some of it under conditions.
+// randomWrite writes new rows, other witnesses' rows of old calls, rows once more, and state, some
+// of it under conditions.
 func (f *fixture) randomWrite(g *generator, rows *[]call.Row) {
 	var b call.Batch
 	for range g.IntN(pick(g, 1, 2, 20)) {

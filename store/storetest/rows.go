@@ -18,12 +18,10 @@ func Tenants() []call.GUID {
 	return []call.GUID{a, b, call.NameGUID("storetest", "tenant", "c"), call.Unassigned}
 }
 
-// Rows returns n rows with different ids, the same for the same seed. Between
-// them they have all that is hard on an engine: several tenants, the same
-// millisecond and the same 100 ns, the first and last moments of minutes,
-// hours, days and of the years 1 to 9999, ids that begin alike, fields that are
-// all empty and all full, numbers that are masked or none at all, and every
-// kind of witness.
+// Rows returns n rows with different ids, the same for the same seed. Among them is all that is
+// hard on an engine: several tenants, the same millisecond and the same 100 ns, the first and last
+// moments of minutes, hours, days and of the years 1 to 9999, ids that begin alike, fields that are
+// all empty and all full, masked numbers and texts that are no number, and every kind of witness.
 func Rows(seed uint64, n int) []call.Row {
 	g := newGenerator(seed)
 	rows := make([]call.Row, n)
@@ -76,8 +74,8 @@ func (g *generator) row() call.Row {
 	return r
 }
 
-// again returns a row with the tenant and id of r, as another source, or the
-// same one later, may tell of the call.
+// again returns a row with the tenant and id of r, as another source, or the same one later, may
+// report the call.
 func (g *generator) again(r *call.Row) call.Row {
 	w := call.Row{Tenant: r.Tenant, ID: r.ID, Start: r.Start}
 	switch g.IntN(4) {
@@ -90,7 +88,7 @@ func (g *generator) again(r *call.Row) call.Row {
 	return w
 }
 
-// say fills in what one witness tells of the call of r.
+// say fills in one witness's report of the call of r.
 func (g *generator) say(r *call.Row) {
 	fill := pick(g, 0, 3, 8, 8, 8, 10) // tenths of the fields
 	for f := range call.NumFields {
@@ -123,7 +121,7 @@ func (g *generator) say(r *call.Row) {
 	r.Settle(w, g.oneIn(2))
 }
 
-// fitYears takes out times that fell out of the years that can be written.
+// fitYears clears times outside of the years that a row can have.
 func (g *generator) fitYears(r *call.Row) {
 	for f := range call.NumFields {
 		if f.Type() == call.Time && (r.Time(f).Year() < 1 || r.Time(f).Year() > 9999) {
@@ -132,12 +130,11 @@ func (g *generator) fitYears(r *call.Row) {
 	}
 }
 
-// time returns a start: mostly within a few days, on few enough moments that
-// many are equal.
+// time returns a start: mostly within a few days, on few enough moments that many are equal.
 func (g *generator) time() time.Time {
 	base := time.Date(2024, 2, 27, 22, 58, 0, 0, time.UTC)
 	switch g.IntN(20) {
-	case 0: // the ends of what can be written
+	case 0: // the ends of the range of times
 		return pick(g,
 			time.Date(1, 1, 1, 0, 0, 0, 100, time.UTC),
 			time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC),

@@ -1,5 +1,5 @@
-// Package storetest is the measure of the engines in store: the suite that
-// each of them passes, and [Model], the reference store.
+// Package storetest tests the engines in store: it has the suite that each of them passes, and
+// [Model], the reference store.
 //
 // It knows the contract of [call.Store] and nothing of any engine.
 package storetest
@@ -12,12 +12,12 @@ import (
 
 // Run checks that a store keeps every law of [call.Store].
 //
-// The function open opens the store that lives in dir; it is called again with
-// the same dir after the store was closed, and must find there what was
-// written. Each case begins with a dir of its own that holds nothing.
+// The function open opens the store that lives in dir; Run calls it again with the same dir after
+// closing the store, and must find there what it has written. Each case begins with an empty dir of
+// its own.
 //
-// Random operations print their seed. TRUNKLOG_SEED runs one seed again, and
-// TRUNKLOG_SCALE multiplies how much is tried.
+// Random operations print their seed. TRUNKLOG_SEED runs one seed again, and TRUNKLOG_SCALE
+// multiplies the number of tries.
 func Run(t *testing.T, open func(t *testing.T, dir string) call.Store) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
