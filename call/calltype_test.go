@@ -34,7 +34,7 @@ func TestCallType(t *testing.T) {
 		{"dr_emergency_out", "dr_emergency_out", "dr_emergency_out", false},
 		{"dr_unassigned_in", "dr_unassigned_in", "dr_unassigned_in", true},
 		{"DR_UNASSIGNED_IN", "DR_UNASSIGNED_IN", "DR_UNASSIGNED_IN", true},
-		// What is not known yet is told by its beginning.
+		// The beginning of an unknown name tells its meaning.
 		{"ByotInSomething", "ByotInSomething", "ByotInSomething", true},
 		{"byotinsomething", "byotinsomething", "byotinsomething", true},
 		{"ByotEmergencyOut", "ByotEmergencyOut", "ByotEmergencyOut", false},
@@ -79,7 +79,7 @@ func TestCallTypes(t *testing.T) {
 	if n != len(callTypes) || len(all) != 7 {
 		t.Errorf("%d types with %d names of the admin centre, want 7 with %d", len(all), n, len(callTypes))
 	}
-	// The table is not the caller's.
+	// A caller may change the table that it gets.
 	slices.Reverse(all[0])
 	if CallTypes()[0][0] != "ByotIn" {
 		t.Error("CallTypes gives its own memory away")

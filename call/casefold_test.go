@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// TestFoldEveryRune checks the law of Fold for each rune and those that differ
-// from it in case, and that no two others are taken for the same.
+// TestFoldEveryRune checks the law of Fold for each rune and its other cases, and that Fold joins
+// no two others.
 func TestFoldEveryRune(t *testing.T) {
 	of := map[string]rune{}
 	for c := range rune(unicode.MaxRune + 1) {

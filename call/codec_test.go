@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// The compact form of rows, as it is on disks already. The first two have all
-// fields that there were at first.
+// The compact form of rows, as on disks already. The first two have all fields of the first
+// release.
 const (
 	goldenFull = "0148ffffff1f" + // version 1; seen: CDR and Graph; settled: all 26 fields
 		"00" + "86868686868686868603" + "86868686868686868686868686868686" + // the witness of each
@@ -57,8 +57,8 @@ const (
 	goldenEmpty = "0100000000"
 )
 
-// TestBodyGolden holds the compact form of rows to those bytes. If it fails,
-// rowVersion must change, and ParseBody must go on reading the old form.
+// TestBodyGolden compares the compact form of rows with those bytes. If it fails, rowVersion must
+// change, and ParseBody must go on reading the old form.
 func TestBodyGolden(t *testing.T) {
 	full := fullRow()
 	full.CallerRaw, full.CalleeRaw = "", ""
@@ -145,8 +145,8 @@ func TestBodyRoundTrip(t *testing.T) {
 	}
 }
 
-// TestBodyDamage cuts bodies at every byte, adds to them and flips their bits.
-// What is no body must be refused; what still is one must be one in all respects.
+// TestBodyDamage cuts bodies at every byte, adds to them and flips their bits. ParseBody must
+// refuse the result, or return a consistent row.
 func TestBodyDamage(t *testing.T) {
 	rnd := newRand(t)
 	for i := range scale(t, 300) {
@@ -175,9 +175,8 @@ func TestBodyDamage(t *testing.T) {
 	}
 }
 
-// checkBody holds for any bytes: they are read without a panic, and if they
-// were a row that can be kept, the same row comes back from what it is written
-// as. The place of the row is never in them.
+// checkBody checks what holds for any bytes: ParseBody does not panic, and if the bytes are those
+// of a valid row, the same row comes back from its own body. The place of the row is never in them.
 func checkBody(t *testing.T, tenant GUID, start time.Time, id GUID, body string) {
 	t.Helper()
 	var r Row

@@ -16,7 +16,7 @@ func sec(s float64) time.Time {
 	return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(s * float64(time.Second)))
 }
 
-// told returns what a witness of a source tells.
+// told returns the report of a witness of a source.
 func told(w Witness, source string, complete bool, say func(r *Row)) Row {
 	r := Row{Tenant: GUID{1}, ID: GUID{2}}
 	say(&r)
@@ -170,8 +170,7 @@ func TestDecideTimes(t *testing.T) {
 	}
 }
 
-// TestAssumedStart: an INVITE is a start only as long as nobody has told one, and
-// By does not say that anybody has.
+// TestAssumedStart: an INVITE is a start only until a voice has one, and By of such a start is 0.
 func TestAssumedStart(t *testing.T) {
 	w := CDR.Witness()
 	rang := told(w, "a", false, func(r *Row) { r.Invite = sec(0) })
@@ -209,8 +208,8 @@ func TestFirstRelease(t *testing.T) {
 	}
 }
 
-// TestSaid: a row that one source has told has no list of testimonies, one that two
-// agree on has no values in it, and claims are what is not shown.
+// TestSaid: a row of one source has no list of testimonies, one on which two agree has no values in
+// it, and claims are the values that the row does not show.
 func TestSaid(t *testing.T) {
 	steps := []Row{told(CDR.Witness(), "a", false, func(r *Row) { r.Invite = sec(0) }), told(CDR.Witness(), "a", false, answered(0))}
 	if r := fold(steps); r.Said != "" || r.Source != "a" {
@@ -238,9 +237,9 @@ func TestSaid(t *testing.T) {
 	}
 }
 
-// TestContradictsItself: of a voice that has said times one after another that cannot be
-// true at once, as by clocks of different hours, the start that lies behind the end does
-// not count, in whatever order it spoke.
+// TestContradictsItself: if a voice has reported contradictory times one after another, as from
+// clocks of different hours, the start that lies behind the end does not count, in whatever order
+// it spoke.
 func TestContradictsItself(t *testing.T) {
 	late := told(SIP.Witness(), "tap", false, func(r *Row) { r.Start, r.Successful = sec(2000), true })
 	over := told(SIP.Witness(), "tap", false, func(r *Row) {

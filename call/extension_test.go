@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestExtensionsGolden holds to its bytes what stands behind the fields of a row.
+// TestExtensionsGolden pins the bytes behind the fields of a row.
 func TestExtensionsGolden(t *testing.T) {
 	first, second := benchReports()
 	first.Fold(&second)
@@ -24,8 +24,8 @@ func TestExtensionsGolden(t *testing.T) {
 	onDisk(t, &first)
 }
 
-// TestExtensionsSurvive: what a newer binary has added to a row is kept, through
-// bodies and through folds in any order.
+// TestExtensionsSurvive: a newer binary's additions to a row survive bodies, and folds in any
+// order.
 func TestExtensionsSurvive(t *testing.T) {
 	rnd := newRand(t)
 	for range scale(t, 3000) {
@@ -102,7 +102,7 @@ func TestExtensionsRefuse(t *testing.T) {
 	}
 }
 
-// TestExtensionsAllocations: a row that several have told is read for nothing, too.
+// TestExtensionsAllocations: reading a row of several sources does not allocate either.
 func TestExtensionsAllocations(t *testing.T) {
 	r, second := benchReports()
 	r.Fold(&second)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// benchReports returns what a second witness says of a call that a first has told,
-// the same but for its clock and the digits that Microsoft masks.
+// benchReports returns two witnesses' reports of a call, which differ in clock and in the digits
+// that Microsoft masks.
 func benchReports() (first, second Row) {
 	first = Row{
 		ID: GUID{1}, CorrelationID: GUID{2}, CallType: "ByotIn", Successful: true, Caller: "+43123456789", Callee: "+4930100",

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A fakeRows is a reader of rows that are all selected.
+// A fakeRows is a reader whose rows are all selected.
 type fakeRows []Row
 
 func (rs fakeRows) Rows(context.Context, Query) iter.Seq2[*Row, error] {
@@ -162,9 +162,8 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// TestSlotsOfAnyMoment compares slots with what the clock shows: a day is the
-// first moment at which it shows the date, by stepping back; and a moment that
-// is asked after another gives what it gives alone.
+// TestSlotsOfAnyMoment compares slots with the clock: a day begins at the first moment at which the
+// clock shows the date, found by stepping back; and a moment gives the same alone and after others.
 func TestSlotsOfAnyMoment(t *testing.T) {
 	rnd := newRand(t)
 	for _, name := range []string{"UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "America/Havana", "America/Sao_Paulo", "Pacific/Apia", "Africa/Cairo"} {
@@ -255,8 +254,8 @@ func TestBadGroupings(t *testing.T) {
 	}
 }
 
-// TestCellsStandForRows answers questions from cells where they say that they
-// can, and compares with the rows.
+// TestCellsStandForRows answers questions from cells where CellsFor allows it, and compares with
+// the rows.
 func TestCellsStandForRows(t *testing.T) {
 	rnd := newRand(t)
 	var rows []Row

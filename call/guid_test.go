@@ -89,8 +89,7 @@ func TestGUIDText(t *testing.T) {
 	}
 }
 
-// TestNameGUID holds values that must never change: they are the ids of rows
-// that are already kept.
+// TestNameGUID pins values that must never change: they are the ids of stored rows.
 func TestNameGUID(t *testing.T) {
 	for _, c := range []struct {
 		parts []string

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// randomVoice returns a witness and a source by which it speaks.
+// randomVoice returns a witness and a source, which make a voice.
 func randomVoice(rnd *rand.Rand) (Witness, string) {
 	w := pick(rnd, everyWitness()...)
 	if w.oneVoice() {
@@ -16,8 +16,8 @@ func randomVoice(rnd *rand.Rand) (Witness, string) {
 	return w, pick(rnd, "", "a", "b", "b2")
 }
 
-// randomReport returns what some voice may say of a call: true or not, and of any
-// fields. Some of it may be only concluded, as when the end of a call is not heard.
+// randomReport returns a possible report of a voice on a call: true or not, and of any fields. Some
+// of it may be inferred, as when SIP lacks the end of a call.
 func randomReport(rnd *rand.Rand, w Witness, source string) Row {
 	r := randomRow(rnd)
 	r.Tenant, r.ID, r.ClaimedStart, r.Seen, r.Rest = GUID{1}, GUID{2}, time.Time{}, 0, ""
@@ -72,7 +72,7 @@ func soundReport(rnd *rand.Rand, w Witness, source string) Row {
 
 type reporter func(rnd *rand.Rand, w Witness, source string) Row
 
-// voices returns what several sources say, each in its order.
+// voices returns the reports of several sources, each in its order.
 func voices(rnd *rand.Rand, report reporter) (all [][]Row) {
 	type voice struct {
 		by     Witness
@@ -95,7 +95,7 @@ func voices(rnd *rand.Rand, report reporter) (all [][]Row) {
 	return all
 }
 
-// interleave returns all words in some order, those of each source in theirs.
+// interleave returns all reports in some order, those of each source in theirs.
 func interleave(rnd *rand.Rand, all [][]Row) (words []Row) {
 	left := slices.Clone(all)
 	for len(left) > 0 {
@@ -118,9 +118,8 @@ func fold(reports []Row) Row {
 	return r
 }
 
-// TestFoldLaws: neither the order of different sources matters, nor how their words
-// are put together, nor whether all of them speak once more, nor whether the row has
-// been on a disk in between.
+// TestFoldLaws: the result depends neither on the order of different sources, nor on the grouping
+// of their reports, nor on repetitions, nor on whether the row has been on a disk in between.
 func TestFoldLaws(t *testing.T) {
 	rnd := newRand(t)
 	for _, report := range []reporter{randomReport, soundReport} {
@@ -172,7 +171,7 @@ func onDisk(t *testing.T, r *Row) (back Row) {
 	return back
 }
 
-// TestFoldChanges: Fold says that r has changed if and only if it has.
+// TestFoldChanges: Fold reports a change of r if and only if there is one.
 func TestFoldChanges(t *testing.T) {
 	rnd := newRand(t)
 	same := 0
@@ -194,7 +193,7 @@ func TestFoldChanges(t *testing.T) {
 	}
 }
 
-// A model voice is what one voice has said last of each field.
+// A model voice is the last word of one voice on each field.
 type modelVoice struct {
 	by     Witness
 	source string
@@ -203,8 +202,8 @@ type modelVoice struct {
 	said   map[Field]bool
 }
 
-// TestFoldModel compares what is shown, and what is claimed beside it, with the
-// words themselves: each voice's last word of each field is shown or claimed.
+// TestFoldModel compares the shown values and the claims with the reports themselves: each voice's
+// last word on each field is shown or claimed.
 func TestFoldModel(t *testing.T) {
 	rnd := newRand(t)
 	for range scale(t, 3000) {
@@ -291,8 +290,8 @@ func sameClaim(a, b Claim) bool {
 	return a.Field == b.Field && a.Witness == b.Witness && a.Source == b.Source && x.same(&y, a.Field)
 }
 
-// decided returns r as it is when others have spoken of it who say nothing: a row of
-// one source, some of which that has only concluded, need not agree with itself.
+// decided returns r as it is after others have spoken who say nothing: a row of one source that has
+// inferred some of it need not agree with itself.
 func decided(r Row) Row {
 	var order []*testimony
 	all := r.testimonies(nil)
@@ -304,9 +303,8 @@ func decided(r Row) Row {
 	return r
 }
 
-// TestHearsayChangesNothing: whoever can send a packet can add to a row, the digits
-// behind a mask included, but cannot touch what an authenticated witness has said, a
-// zero included.
+// TestHearsayChangesNothing: a sender of mere packets can add to a row, the digits behind a mask
+// included, but cannot change what an authenticated witness has said, a zero included.
 func TestHearsayChangesNothing(t *testing.T) {
 	rnd := newRand(t)
 	added := 0
@@ -345,7 +343,7 @@ func TestHearsayChangesNothing(t *testing.T) {
 	}
 }
 
-// TestFoldSound: a mix of what is sound is sound.
+// TestFoldSound: folding sound reports gives a sound row.
 func TestFoldSound(t *testing.T) {
 	rnd := newRand(t)
 	for range scale(t, 10_000) {
@@ -354,7 +352,7 @@ func TestFoldSound(t *testing.T) {
 			if err := words[i].Sound(); err != nil {
 				t.Fatal("the test makes rows that are not sound: ", err)
 			}
-			for j := range words[:i] { // a source that corrects itself tells all anew
+			for j := range words[:i] { // a source that corrects itself reports everything anew
 				if words[j].Source == words[i].Source && words[j].By[FieldStart] == words[i].By[FieldStart] {
 					words[j].Settle(words[i].By[FieldStart], true)
 					words[i].Settle(words[i].By[FieldStart], true)

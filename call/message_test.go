@@ -53,7 +53,7 @@ func TestMessageBody(t *testing.T) {
 				t.Errorf("message %d, %d of %d bytes: %v", i, n, head, err)
 			}
 		}
-		// What is appended to a message must not reach what lies behind it.
+		// An append to a message must not reach the bytes behind it.
 		_ = got.ParseBody(m.Leg, m.At, body[:len(body):cap(body)])
 		if cap(got.Raw) != len(got.Raw) {
 			t.Errorf("message %d: room for %d bytes in %d", i, cap(got.Raw), len(got.Raw))
@@ -101,7 +101,7 @@ func TestMessageClone(t *testing.T) {
 	}
 }
 
-// What the words of a refusal say; the suite of the stores has every case.
+// The texts of refusals; the suite of the stores has every case.
 func TestMessageCheck(t *testing.T) {
 	good := messages()[0]
 	leg := call.Leg{Row: call.Cursor{Start: good.At, ID: call.GUID{1}}, ID: call.GUID{2}, From: good.At, To: good.At}

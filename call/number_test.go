@@ -125,7 +125,7 @@ func TestDialled(t *testing.T) {
 	}
 }
 
-// Nothing is a number but what has digits, and a plain number stays as it is.
+// A text without digits is no number, and a plain number stays unchanged.
 func FuzzPlainNumber(f *testing.F) {
 	f.Add(`"Anna" <sip:%2B49(0)30@x;user=phone>;tag=1`)
 	f.Add("tel:+49;ext=1")

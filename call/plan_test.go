@@ -115,7 +115,7 @@ func TestPlanNarrowsTheTime(t *testing.T) {
 	}
 }
 
-// planRow returns a row of which others have some values, too.
+// planRow returns a row that shares some values with others.
 func planRow(rnd *rand.Rand) Row {
 	number := func() string { return pick(rnd, planNumbers...) }
 	id := func() GUID { return GUID{byte(rnd.IntN(3))} }
@@ -130,7 +130,7 @@ var (
 	planNames   = []string{"", "k@x", "K@X", "\u212a@x", "anna"}
 )
 
-// planExpr returns a condition on what rows of planRow have.
+// planExpr returns a condition on values of planRow.
 func planExpr(rnd *rand.Rand, depth int) Expr {
 	some := func() (xs []Expr) {
 		for range rnd.IntN(4) {

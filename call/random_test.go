@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// scale is by how much the random tests are prolonged.
+// scale multiplies the length of the random tests.
 func scale(t testing.TB, n int) int {
 	if s := os.Getenv("TRUNKLOG_SCALE"); s != "" {
 		f, err := strconv.ParseFloat(s, 64)
@@ -39,7 +39,7 @@ const (
 
 func pick[T any](rnd *rand.Rand, from ...T) T { return from[rnd.IntN(len(from))] }
 
-// randomTime returns a time that can be written and is known.
+// randomTime returns a known time that the wire form can write.
 func randomTime(rnd *rand.Rand) time.Time {
 	ticks := 1 + rnd.Uint64N(lastTick)
 	return TimeOf(pick(rnd, ticks, ticks/1000*1000+1000, ticks/10_000*10_000+10_000, ticks/ticksPerSecond*ticksPerSecond+ticksPerSecond, 1, lastTick))
@@ -67,7 +67,7 @@ func randomGUID(rnd *rand.Rand) GUID {
 	return g
 }
 
-// everyWitness are all that can have settled a field.
+// everyWitness returns all witnesses that can have settled a field.
 func everyWitness() []Witness {
 	var all []Witness
 	for k := Inferred; k <= Graph; k++ {
@@ -76,7 +76,7 @@ func everyWitness() []Witness {
 	return all
 }
 
-// setRandom gives a field some value that is known.
+// setRandom gives a field some known value.
 func setRandom(rnd *rand.Rand, r *Row, f Field) {
 	switch f.Type() {
 	case ID:
@@ -112,8 +112,8 @@ func setOther(rnd *rand.Rand, r *Row, f Field) {
 	}
 }
 
-// randomRow returns a row that can be kept, of which any field but its place
-// may be known, and which has been settled by anyone.
+// randomRow returns a row that a store can keep, in which any field but its place may be unknown,
+// settled by any witness.
 func randomRow(rnd *rand.Rand) Row {
 	r := Row{Tenant: randomGUID(rnd), ID: randomGUID(rnd), Start: randomTime(rnd)}
 	density := rnd.IntN(5) // of 4: the known fields
@@ -151,7 +151,7 @@ func randomRow(rnd *rand.Rand) Row {
 	return r
 }
 
-// randomRest returns what a newer binary may have added to a row.
+// randomRest returns possible additions of a newer binary to a row.
 func randomRest(rnd *rand.Rand) string {
 	var b []byte
 	for tag := uint64(firstRest); tag < 1000; tag += 1 + rnd.Uint64N(400) {
@@ -160,7 +160,7 @@ func randomRest(rnd *rand.Rand) string {
 	return string(b)
 }
 
-// fullRow returns a row of which every field is known. It never changes.
+// fullRow returns a row with every field known. It never changes.
 func fullRow() Row {
 	g := func(b byte) GUID {
 		var g GUID

@@ -41,7 +41,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
 		}
 	}
-	// The value of a text is nobody's business but the row's.
+	// No error shows the value of a text.
 	r := fullRow()
 	r.Caller = "+4930SECRET" + strings.Repeat("x", MaxText)
 	if err := r.Check(); err == nil || strings.Contains(err.Error(), "SECRET") {
@@ -124,8 +124,8 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// TestFields goes through the fields of Row by reflection, so that none can be
-// added without a place in the table.
+// TestFields goes through the fields of Row by reflection, so that a new one needs a place in the
+// table.
 func TestFields(t *testing.T) {
 	kinds := map[Type]reflect.Type{
 		ID: reflect.TypeFor[GUID](), Text: reflect.TypeFor[string](), Time: reflect.TypeFor[time.Time](),
@@ -173,8 +173,8 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestFieldNumbers holds numbers that are on disks already, and the names of
-// the wire, in Graph's order.
+// TestFieldNumbers pins numbers that are on disks already, and the names of the wire, in Graph's
+// order.
 func TestFieldNumbers(t *testing.T) {
 	names := []string{
 		"id", "correlationId", "userId", "userPrincipalName", "userDisplayName", "startDateTime", "inviteDateTime", "failureDateTime", "endDateTime",
@@ -203,8 +203,7 @@ func TestFieldNumbers(t *testing.T) {
 	}
 }
 
-// TestFieldOfAnotherType: asking a field for a value that it cannot have is a
-// bug, which must show.
+// TestFieldOfAnotherType: an accessor of the wrong type is a bug of the caller, and panics.
 func TestFieldOfAnotherType(t *testing.T) {
 	var r Row
 	accessors := map[Type]func(f Field){

@@ -14,8 +14,8 @@ type spoken struct {
 	source string
 }
 
-// speak folds random reports into a row, and returns it and them; they have gone
-// through the form in which they are kept.
+// speak folds random reports into a row, and returns it and them; they have gone through the stored
+// form.
 func speak(t *testing.T, rnd *rand.Rand, n int, voices func() (Witness, string)) (r Row, all []spoken) {
 	t.Helper()
 	for range n {
@@ -42,8 +42,8 @@ func speak(t *testing.T, rnd *rand.Rand, n int, voices func() (Witness, string))
 	return r, all
 }
 
-// TestTakeBackLast: what was told last is taken back first, and the row is what it
-// was before, until nobody has said anything.
+// TestTakeBackLast: taking back the reports, the last first, gives the earlier row each time, until
+// no voice is left.
 func TestTakeBackLast(t *testing.T) {
 	rnd := newRand(t)
 	for range scale(t, 5000) {
@@ -68,19 +68,18 @@ func TestTakeBackLast(t *testing.T) {
 	}
 }
 
-// sameShown reports whether two rows show and keep the same, once what follows from
-// what was said is shown.
+// sameShown reports whether two rows show and keep the same, after Infer.
 func sameShown(a, b *Row) bool {
 	x, y := a.Clone(), b.Clone()
 	x.Infer()
 	y.Infer()
-	x.Rest, y.Rest = "", "" // is not taken back
+	x.Rest, y.Rest = "", "" // taking back leaves it
 	x.Seen, y.Seen = 0, 0
 	return x.Equal(&y)
 }
 
-// TestTakeBackAny: whatever other voices have said before or since stands, as if the
-// one had never spoken.
+// TestTakeBackAny: the words of other voices stand, earlier and later ones, as if the taken one had
+// never spoken.
 func TestTakeBackAny(t *testing.T) {
 	rnd := newRand(t)
 	for range scale(t, 5000) {
@@ -88,7 +87,7 @@ func TestTakeBackAny(t *testing.T) {
 		r, all := speak(t, rnd, 2+rnd.IntN(4), func() (w Witness, source string) {
 			for {
 				w, source = randomVoice(rnd)
-				key := "source " + source // it also says what it concludes
+				key := "source " + source // it also says its inferences
 				if w.oneVoice() {
 					key = w.Kind().String()
 				}
@@ -120,7 +119,7 @@ func TestTakeBackAny(t *testing.T) {
 			continue
 		}
 		if want.By[FieldStart] == 0 {
-			want.Start = r.Start // nobody tells it
+			want.Start = r.Start // no voice has it
 		}
 		if !sameShown(&r, &want) {
 			t.Fatalf("report %d of %d taken back:\n%+v\nwant\n%+v", i, len(all), r, want)
@@ -131,7 +130,7 @@ func TestTakeBackAny(t *testing.T) {
 	}
 }
 
-// TestTakeBackKept: what the same voice has said since, or somebody else, stays.
+// TestTakeBackKept: later words stay, of the same voice and of others.
 func TestTakeBackKept(t *testing.T) {
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	say := func(w Witness, source string, set func(*Row)) Row {
@@ -171,7 +170,7 @@ func TestTakeBackKept(t *testing.T) {
 	}
 }
 
-// TestAppendNew: what is new is kept the same, whoever has made its body.
+// TestAppendNew: a new row is kept the same, by either function.
 func TestAppendNew(t *testing.T) {
 	rnd := newRand(t)
 	for range scale(t, 1000) {

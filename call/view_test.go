@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestSplit checks that the halves of a condition hold for the rows for which it
-// does, and that no hidden field goes to the engine.
+// TestSplit checks that the halves of a condition together hold for the same rows, and that no
+// hidden field goes to the engine.
 func TestSplit(t *testing.T) {
 	rnd := newRand(t)
 	holds := func(x Expr, r *Row) bool { return x == nil || x.Match(r) }

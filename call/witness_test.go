@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestWitnessOrder writes down who is believed more than whom.
+// TestWitnessOrder writes down the order of trust.
 func TestWitnessOrder(t *testing.T) {
 	order := []Witness{
 		0,
@@ -25,7 +25,7 @@ func TestWitnessOrder(t *testing.T) {
 	}
 }
 
-// TestWitnessBytes holds numbers that are on disks already.
+// TestWitnessBytes pins numbers that are on disks already.
 func TestWitnessBytes(t *testing.T) {
 	for kind, want := range map[Kind]uint8{Inferred: 1, RADIUS: 2, CDR: 3, SIP: 4, AdminExport: 5, Graph: 6} {
 		if uint8(kind) != want || uint8(kind.Hearsay()) != want || uint8(kind.Witness()) != want|0x80 || kind.Set() != 1<<want {
@@ -54,7 +54,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// said returns what w says of a call: the fields of full that are in the set.
+// said returns the report of w on a call: the fields of full that are in the set.
 func said(full Row, w Witness, complete bool, fields ...Field) Row {
 	r := Row{Tenant: full.Tenant, ID: full.ID, Start: full.Start}
 	for _, f := range fields {
@@ -102,7 +102,7 @@ func TestSettle(t *testing.T) {
 	} {
 		r := c.row
 		for f := range r.By {
-			r.By[f] = Graph.Witness() // which Settle must not believe
+			r.By[f] = Graph.Witness() // Settle must not trust it
 		}
 		r.Settle(w, c.complete)
 		var want [NumFields]Witness

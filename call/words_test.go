@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestWords: errors in words, whoever has made them.
+// TestWords: errors in words, of every origin.
 func TestWords(t *testing.T) {
 	denied := &fs.PathError{Op: "open", Path: "a/b", Err: syscall.EACCES}
 	missing := &fs.PathError{Op: "openat", Path: "c.json", Err: syscall.ENOENT}
