@@ -25,9 +25,9 @@ var update = flag.Bool("update", false, "write what comes out to the golden file
 // folders are the folders of the formats, where their testdata is.
 var folders = map[string]string{"graph": "graphjson", "teams": "teams", "csv": "csv"}
 
-// TestGolden decodes every testdata/*.in of every format and compares what
-// comes out with the .want beside it. A .map beside it is the map; one named
-// ready-… is read with the map of that name that comes with trunklog.
+// TestGolden decodes every testdata/*.in of every format and compares the result with the .want
+// beside it. A .map beside it is the map; one named ready-… is read with the built-in map of that
+// name.
 func TestGolden(t *testing.T) {
 	for _, name := range Names() {
 		inputs, err := filepath.Glob(filepath.Join(folders[name], "testdata", "*.in"))
@@ -86,7 +86,7 @@ func golden(t *testing.T, name, input string) {
 	}
 }
 
-// show writes what a decoder yields as text.
+// show writes the results of a decoder as text.
 func show(events iter.Seq2[call.Event, error]) string {
 	var b strings.Builder
 	ended := false
@@ -158,8 +158,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// A file that nothing here reads gives one error, which says what it is and what to
-// do.
+// A file of an unsupported kind gives one error, which says what it is and what to do.
 func TestNotRead(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"\xff\xfe\x00\x00{", "UTF-32 text: convert it to UTF-8, in PowerShell by Get-Content FILE | Set-Content -Encoding utf8"},
@@ -215,8 +214,7 @@ func TestUTF16(t *testing.T) {
 	}
 }
 
-// What a reader fails with is the last thing that a decoder yields, and never
-// taken for the end of the input.
+// The error of a reader is the last result of a decoder, never the end of the input.
 func TestReadError(t *testing.T) {
 	for _, broken := range []error{errors.New("cable cut"), fmt.Errorf("cable cut: %w", io.EOF)} {
 		for name, o := range fuzzOptions {

@@ -12,8 +12,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// fuzzOptions are the decoders that are fuzzed: a format, with a word behind
-// it where there are several of one.
+// fuzzOptions are the decoders under test: a format, with a further word where one has several.
 var fuzzOptions = map[string]Options{
 	"graph": {},
 	"teams": {},
@@ -61,9 +60,8 @@ func formatOf(name string) string {
 	return name
 }
 
-// FuzzDecode gives any bytes to every decoder. None may panic or go on for
-// ever, each row must be one that can be kept, and the size of the pieces in
-// which the bytes arrive must not matter.
+// FuzzDecode gives any bytes to every decoder. None may panic or go on for ever, a store must be
+// able to keep each row, and the size of the pieces in which the bytes arrive must not matter.
 func FuzzDecode(f *testing.F) {
 	for _, folder := range folders {
 		inputs, err := filepath.Glob(filepath.Join(folder, "testdata", "*.in"))

@@ -40,8 +40,8 @@ func zstdOf(t testing.TB, in []byte) []byte {
 	return w.EncodeAll(in, nil)
 }
 
-// Whatever a file is packed in, and whatever it is called there, it gives the same
-// as it does by itself, from a file and through a pipe.
+// A file gives the same in any packing and under any name as by itself, from a file and through a
+// pipe.
 func TestPacked(t *testing.T) {
 	inputs := map[string]string{
 		"graph": `{"value":[{"id":"1","startDateTime":"2026-11-01T00:00:00Z"}]}`,
@@ -87,8 +87,7 @@ func TestPacked(t *testing.T) {
 	}
 }
 
-// What cannot be unpacked, or unpacks to far too much, ends in words; what came
-// before is good.
+// A file that cannot be unpacked, or is a bomb, ends in an error; its earlier records stay.
 func TestPackedErrors(t *testing.T) {
 	text := []byte(exportHeader + strings.Repeat(exportRow, 230_000))
 	gz, zst := gzipOf(t, text), zstdOf(t, text)
@@ -123,8 +122,8 @@ func TestPackedErrors(t *testing.T) {
 	}
 }
 
-// Of several files in an archive those of the format are read, wherever they are,
-// and the others are told of.
+// The decoder reads the files of its format in an archive, wherever they are, and reports the
+// others.
 func TestPackedOthers(t *testing.T) {
 	in := zipOf(t,
 		entry{"readme.txt", "These are the calls of November.\nBye\n"},
@@ -174,8 +173,8 @@ func TestPackedWorkbook(t *testing.T) {
 	}
 }
 
-// The sheets of a workbook that have the columns are read, and errors name theirs;
-// of empty ones nothing is said.
+// The decoder reads the sheets that have the columns, names the sheet in errors, and does not
+// report empty ones.
 func TestSheets(t *testing.T) {
 	sheet := func(rows ...string) string {
 		text := "<worksheet><sheetData>"
@@ -217,7 +216,7 @@ func TestSheets(t *testing.T) {
 	}
 }
 
-// A workbook whose sheet unpacks to far more than it is worth is a bomb.
+// A workbook whose sheet unpacks to far more than its size is a bomb.
 func TestWorkbookBomb(t *testing.T) {
 	in, err := os.ReadFile(filepath.Join("teams", "testdata", "workbook.in"))
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 func noMore([]byte) (string, bool) { return "", false }
 
-// toldText writes what was told as text.
+// toldText writes the results of Tell as text.
 func toldText(all []Told, err error) string {
 	var parts []string
 	for _, is := range all {
@@ -41,8 +41,8 @@ func toldText(all []Told, err error) string {
 	return strings.Join(parts, "; ")
 }
 
-// TestTell tells what each of the testdata of all formats is, and compares it with
-// testdata/tell.want. However a file is packed or its text is encoded, it is the same.
+// TestTell finds the kind of each of the testdata of all formats, and compares it with
+// testdata/tell.want. Packing and encoding do not matter.
 func TestTell(t *testing.T) {
 	var got strings.Builder
 	for _, name := range Names() {
@@ -81,8 +81,8 @@ func TestTell(t *testing.T) {
 	}
 }
 
-// Each of several files in an archive is told by itself, and what is no format says
-// why; of what was told each format reads its own.
+// Tell judges each of several files in an archive by itself, and says why a file is of no format;
+// each format reads its own of them.
 func TestTellPacked(t *testing.T) {
 	const page = `{"value":[{"id":"1","startDateTime":"2026-11-01T00:00:00Z"}]}`
 	const mine = "when;who\n2026-11-01T00:00:00Z;+491\n"
@@ -128,8 +128,8 @@ func TestTellPacked(t *testing.T) {
 	}
 }
 
-// What an archive is broken by is said behind what was told before; a table that
-// several maps fit is told to be none of them.
+// The error of a broken archive comes after the earlier results; a table that fits several maps is
+// of no kind.
 func TestTellBroken(t *testing.T) {
 	sound := zipOf(t, entry{"a", exportHeader + exportRow}, entry{"b", exportHeader + strings.Repeat(exportRow, 50)})
 	broken := bytes.Clone(sound)
@@ -145,8 +145,8 @@ func TestTellBroken(t *testing.T) {
 	}
 }
 
-// Wherever a file is cut off, what it is told to be reads it, and accounts for each
-// record that has begun: it is a row, or rejected, or what the end is about.
+// Wherever a file is cut, the decoder of its kind reads it, and accounts for each record that has
+// begun: it is a row, a reject, or the subject of the last error.
 func TestTellCut(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -74,7 +74,7 @@ func decodeExport(t *testing.T, r io.Reader) (rows int, notes []string, last err
 	return rows, notes, last
 }
 
-// Archives that are no export, or mean harm, say so in words.
+// The errors of archives that are no export, or malicious.
 func TestZipErrors(t *testing.T) {
 	export := entry{exportName, exportHeader + strings.Repeat(exportRow, 3)}
 	sound := zipOf(t, export)
@@ -162,8 +162,7 @@ func TestZipCutOff(t *testing.T) {
 	}
 }
 
-// A directory that claims to be small and is not is given up before it fills
-// the memory.
+// A directory that claims to be small and is not ends before it fills the memory.
 func TestZipLongDirectory(t *testing.T) {
 	sound := zipOf(t, entry{"a", ""})
 	i := bytes.Index(sound, []byte("PK\x01\x02"))
@@ -196,7 +195,7 @@ func TestZipSharedBytes(t *testing.T) {
 	}
 }
 
-// An archive that is larger than what its directory may be is read to the end.
+// An archive larger than the limit of its directory is read to the end.
 func TestZipLarge(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("CorrelationId,Start time,SBC FQDN,Display Name\n")

@@ -175,8 +175,8 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// What follows from what: rule 10 of the rows that we make, and the times that
-// Graph gives to calls that failed. A start that nobody tells is for Settle to assume.
+// Derived fields: rule 10 of the rows that trunklog makes, and the times of failed calls in Graph.
+// Settle assumes a missing start.
 func TestDerive(t *testing.T) {
 	at := func(s int) time.Time {
 		if s == 0 {
@@ -281,8 +281,8 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// The hour that comes twice in autumn: what the other times and the duration tell,
-// and else the first. All times are of Berlin, on 2026-10-25.
+// The hour that comes twice in autumn: the other times and the duration decide, or else the first
+// moment stands. All times are of Berlin, on 2026-10-25.
 func TestTheHourThatComesTwice(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -336,8 +336,7 @@ func TestTheHourThatComesTwice(t *testing.T) {
 	}
 }
 
-// A call does not end before it begins; a table that is exact to the second says so
-// of a call that began a fraction of it later.
+// A call does not end before it begins; in a table exact to the second, one may seem to.
 func TestEndsBeforeItBegins(t *testing.T) {
 	for _, c := range []struct{ start, end, want string }{
 		{"2026-07-01 10:00:05", "2026-07-01 10:00:04", "is before startDateTime"},

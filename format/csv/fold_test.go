@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A clock that goes back is undone: of random calls around the change, told in local
-// times and with their duration, each comes out as it was. One of which all times are
-// in the hour that comes twice comes out in the first.
+// The decoder resolves a clock that goes back: random calls around the change, in local times and
+// with their duration, come out with their true times. A call with all times in the hour that comes
+// twice comes out in the first.
 func TestClockGoesBack(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 4))

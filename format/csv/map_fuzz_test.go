@@ -9,8 +9,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// FuzzMap gives any bytes to the reader of maps: each is a map, or an error that
-// says so.
+// FuzzMap gives any bytes to the reader of maps: each is a map or an error.
 func FuzzMap(f *testing.F) {
 	for _, pattern := range []string{"testdata/*.map", "maps/*.yaml"} {
 		names, err := filepath.Glob(pattern)
@@ -32,8 +31,8 @@ func FuzzMap(f *testing.F) {
 	})
 }
 
-// FuzzDuration gives any text to the reader of durations: each is one that a call can
-// last, or an error.
+// FuzzDuration gives any text to the reader of durations: each is a possible duration of a call, or
+// an error.
 func FuzzDuration(f *testing.F) {
 	for _, s := range []string{"490", "1:02:03.5", "1.02:03:04", "1 day, 2:03:04", "PT1H2M3S", "1h 2m 3s", "5:07", "-1"} {
 		f.Add(s, "")

@@ -9,7 +9,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// The maps that come with trunklog are right, and their names are those in the docs.
+// The built-in maps are valid, and their names are those in the docs.
 func TestReadyMaps(t *testing.T) {
 	if got, want := strings.Join(ReadyMaps(), " "), "3cx asterisk cucm freeswitch"; got != want {
 		t.Errorf("there are %s, want %s", got, want)
@@ -53,7 +53,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// A map says in which line it is wrong, and what was perhaps meant.
+// The error of a map names the line, and suggests a name.
 func TestMapErrors(t *testing.T) {
 	const ok = "fields: {startDateTime: start}\n"
 	for _, c := range []struct{ in, want string }{

@@ -19,7 +19,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// scale is how much more than usual is tried, from TRUNKLOG_SCALE.
+// scale multiplies the number of tries, from TRUNKLOG_SCALE.
 func scale() int {
 	if n, err := strconv.Atoi(os.Getenv("TRUNKLOG_SCALE")); err == nil && n > 0 {
 		return n
@@ -36,8 +36,7 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// plain decodes a table whose records are not looked at: an event's name is
-// its fields.
+// plain decodes a table of any records: an event's name is its fields.
 func plain(d Dialect) call.Decoder {
 	return Table(d, func([]string) (func([]string) (call.Event, error), error) {
 		return func(fields []string) (call.Event, error) {
@@ -46,7 +45,7 @@ func plain(d Dialect) call.Decoder {
 	})
 }
 
-// What the standard library takes for a sound table comes out the same.
+// A sound table by the standard library gives the same here.
 func TestLikeStandardLibrary(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -91,8 +90,8 @@ func standard(in string) (out []string, err error) {
 	}
 }
 
-// One broken record among sound ones costs itself alone, and is a record all the
-// same if all that is wrong are quotes that are not doubled.
+// A broken record among sound ones costs itself alone, and still counts if only its quotes are not
+// doubled.
 func TestOneBroken(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 2))
@@ -164,8 +163,8 @@ func TestLineNumbers(t *testing.T) {
 	}
 }
 
-// Lines and records that are too long are skipped without being held, and so is
-// the line of a quote that does not end: those behind it are records of their own.
+// The decoder skips too long lines and records without holding them, and the line of an open quote:
+// the lines behind them are records of their own.
 func TestTooLong(t *testing.T) {
 	size := 16 << 20 * scale()
 	for _, c := range []struct {
@@ -216,8 +215,7 @@ func TestNothingButErrors(t *testing.T) {
 	}
 }
 
-// An error of the reader is the last thing, whatever it wraps and wherever it
-// comes.
+// An error of the reader is the last result, whatever it wraps and wherever it comes.
 func TestReaderError(t *testing.T) {
 	cut := fmt.Errorf("%w: cable cut", call.ErrInvalid)
 	for _, before := range []string{"", "a", "a,b\n1", "a,b\n1,\"", "a,b\n1,\"2\"x\n", "a,b\n1,\"2\n3\n"} {

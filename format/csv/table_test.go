@@ -29,7 +29,7 @@ func named(d Dialect) call.Decoder {
 	})
 }
 
-// tally counts what a decoder yields; of rejects by their lines.
+// tally counts the results of a decoder, rejects by their lines.
 func tally(t *testing.T, d call.Decoder, r io.Reader) (events int, rejects map[int64]string) {
 	t.Helper()
 	rejects = make(map[int64]string)
@@ -49,9 +49,8 @@ func tally(t *testing.T, d call.Decoder, r io.Reader) (events int, rejects map[i
 	return events, rejects
 }
 
-// Of a file that was cut off at any byte, each line is a record or a reject with
-// its own text and number, whatever is wrong with the others; what holds nothing
-// and the header, wherever it stands, are neither.
+// In a file cut at any byte, each line is a record or a reject with its own text and number,
+// whatever is wrong with the others; empty lines and headers are neither.
 func TestEachLineCounts(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 3))
@@ -60,7 +59,7 @@ func TestEachLineCounts(t *testing.T) {
 		"1;2", "1;2;3;4", "wrong;2;3", "1;\x002;3", "\x00\x00\x00\x00", "1;M\xfcller;3", "1;\x81\xfc;3", "1;Müller;3",
 		"a;b;c", "b;c;a", ";;", `"";"";`, "  ", "\xef\xbb\xbfa;b;c",
 	}
-	// A header that was cut off in the middle is one, if it has what it must have.
+	// A header cut in the middle is one, if it has the required columns.
 	neither := map[string]bool{"a;b": true, "a;b;": true, "\xef\xbb\xbfa;b": true, "\xef\xbb\xbfa;b;": true, "a;b;c": true, "b;c;a": true, ";;": true, `"";"";`: true, "  ": true, "\xef\xbb\xbfa;b;c": true, "": true}
 	for range 300 * scale() {
 		var in bytes.Buffer

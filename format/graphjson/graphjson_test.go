@@ -15,7 +15,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// scale is how much more than usual is tried, from TRUNKLOG_SCALE.
+// scale multiplies the number of tries, from TRUNKLOG_SCALE.
 func scale() int {
 	if n, err := strconv.Atoi(os.Getenv("TRUNKLOG_SCALE")); err == nil && n > 0 {
 		return n
@@ -33,7 +33,7 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// collect returns what decoding yields, each as one line.
+// collect returns the results of decoding, each as one line.
 func collect(r io.Reader) (out []string) {
 	for e, err := range Decode(r) {
 		if err != nil {
@@ -47,8 +47,8 @@ func collect(r io.Reader) (out []string) {
 
 const soundRow = `{"id":"sound","startDateTime":"2026-11-01T00:00:00Z"}`
 
-// What is too large is skipped without being held, in whatever way it is too
-// large, and what stands behind it is read.
+// The decoder skips too large parts of every kind without holding them, and reads what stands
+// behind them.
 func TestTooLarge(t *testing.T) {
 	size := int64(24<<20) * int64(scale())
 	for _, c := range []struct {
@@ -107,7 +107,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// A list of any length is read with the memory of one row.
+// Reading a list takes the memory of one row, however long it is.
 func TestLongList(t *testing.T) {
 	const row = soundRow + ",\n"
 	m := &heapReader{Reader: io.MultiReader(strings.NewReader(`{"value":[`), &repeat{row, int64(len(row)) * 200_000}, strings.NewReader(soundRow+"]}"))}
@@ -137,7 +137,7 @@ func TestNothingButErrors(t *testing.T) {
 	}
 }
 
-// No value that is a person's may be in an error that may be logged.
+// No error that logs may show holds personal data.
 func TestErrorsNameNobody(t *testing.T) {
 	const secret = "4930123456789"
 	for _, value := range []string{secret, `"` + secret, `"x` + strings.Repeat(secret, 100) + `"`, `{"a":"` + secret + `"}`, `["` + secret + `"]`, `"` + secret + "\xff\"", `"` + secret + `\q"`} {
@@ -193,7 +193,7 @@ func (h *heapReader) Read(b []byte) (int, error) {
 	return h.Reader.Read(b)
 }
 
-// An input that is cut off yields where, and what is there of the record.
+// A cut input yields where it ends, and the beginning of the record.
 func TestCut(t *testing.T) {
 	long := `{"id":"` + strings.Repeat("a", 2*maxRaw)
 	for _, c := range []struct {

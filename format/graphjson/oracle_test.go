@@ -136,7 +136,7 @@ func oracleField(row *call.Row, id *string, f call.Field, v json.RawMessage) err
 	return nil
 }
 
-// compare compares what Decode makes of one object with the oracle.
+// compare compares Decode's result for one object with the oracle's.
 func compare(t *testing.T, b []byte) {
 	t.Helper()
 	var events []call.Event
@@ -172,9 +172,8 @@ func compare(t *testing.T, b []byte) {
 	}
 }
 
-// special reports whether a sound object is not a row by its properties, or has
-// a value that only this package takes for another: those have tests of their
-// own.
+// special reports whether a sound object is no row by its properties, or has a value that only this
+// package reads differently: those have tests of their own.
 func special(b []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(b))
 	_, _ = d.Token()
@@ -278,7 +277,7 @@ func randomRow(rnd *rand.Rand) []byte {
 	return b.Bytes()
 }
 
-// However the pieces are cut in which the bytes arrive, the rows are the same.
+// The rows do not depend on the pieces in which the bytes arrive.
 func TestPieces(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 2))
@@ -314,8 +313,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// TestUnits: a list of units is read as the standard library reads it, whichever of
-// the two ways it takes.
+// TestUnits: both ways of reading a list of units agree with the standard library.
 func TestUnits(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

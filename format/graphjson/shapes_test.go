@@ -51,8 +51,8 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// An input that is cut at any byte yields the rows that are whole in it, and no
-// others, and says that it is cut unless it may well end there.
+// An input cut at any byte yields its complete rows, and no others, and says that it is cut unless
+// it may end there.
 func TestCutAnywhere(t *testing.T) {
 	for name, in := range shapes() {
 		whole := collect(strings.NewReader(in))
@@ -84,8 +84,8 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// A record is yielded before more is read than it needs: who sends lines may
-// wait for an answer to each. Only answers in a text are read in pieces.
+// The decoder yields a record before it reads more than that needs: a sender of lines may wait for
+// an answer to each. It reads only answers in a text in pieces.
 func TestReadsNoMore(t *testing.T) {
 	for name, in := range shapes() {
 		r := &oneByOne{in: in}
@@ -115,7 +115,7 @@ func (r *oneByOne) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// An answer in a text is read with the memory of one row, however long it is.
+// Reading an answer in a text takes the memory of one row, however long it is.
 func TestLongText(t *testing.T) {
 	const rows = 100_000
 	row := strings.ReplaceAll(soundRow, `"`, `\"`) + `,\n`
@@ -140,8 +140,8 @@ func TestLongText(t *testing.T) {
 	}
 }
 
-// What an SBC or a program of the customer's delivers is a row, whatever it says
-// besides; what Graph says of other calls is none.
+// A row of an SBC or a customer's program is a row, whatever else it has; Graph's records of other
+// calls are none.
 func TestAnybodysRows(t *testing.T) {
 	const times = `"startDateTime":"2026-11-01T08:00:25Z","endDateTime":"2026-11-01T08:01:25Z"`
 	for in, isRow := range map[string]bool{

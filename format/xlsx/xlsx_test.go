@@ -149,7 +149,7 @@ func TestSheets(t *testing.T) {
 	}
 }
 
-// What is no workbook, or damaged, says so, and leaves nothing behind.
+// A damaged workbook, or another file, gives an error, and leaves no file behind.
 func TestNoWorkbook(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
@@ -192,7 +192,7 @@ func TestNoWorkbook(t *testing.T) {
 	}
 }
 
-// Neither the rows of a large sheet nor the texts that they share are held.
+// The reader holds neither the rows of a large sheet nor its shared texts.
 func TestLargeSheet(t *testing.T) {
 	const n = 60_000
 	name := func(i int) string { return fmt.Sprintf("a text that comes once, and is number %d", i) }
