@@ -83,8 +83,8 @@ func (c *census) count(r *call.Row, latest time.Time) {
 	c.numbers[strings.Clone(number)]++
 }
 
-// The rows look like those of a company. The borders are wide: whoever changes
-// a share within reason has nothing to change here.
+// The rows look like those of a company. The bounds are wide: a reasonable change of a share needs
+// no change here.
 func TestShares(t *testing.T) {
 	c := census{
 		types: map[string]int{}, trunks: map[string]int{}, codes: map[string]int{}, countries: map[string]int{},

@@ -58,8 +58,8 @@ func line(r *call.Row) string {
 	return b.String()
 }
 
-// The same Config gives the same rows on every machine and with every version
-// of Go. Who changes what a seed gives must say so.
+// The same Config gives the same rows on every machine and with every version of Go. A change of a
+// seed's rows belongs into CHANGELOG.md.
 func TestGolden(t *testing.T) {
 	var got bytes.Buffer
 	for r := range gen.Rows(gen.Config{Rows: 40}) {
@@ -104,8 +104,8 @@ func firstDifference(a, b []byte) int {
 	return min(len(a), len(b))
 }
 
-// Whatever is asked for: the right number of rows, each within its time, each
-// one that a store can keep, no id twice, and the same ones a second time.
+// Any Config gives the right number of rows, each within its time and fit for a store, no id twice,
+// and the same ones a second time.
 func TestAnyConfig(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from := time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(rapid.Int64Range(0, 1<<62).Draw(t, "from")))
@@ -180,8 +180,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What Microsoft says of the times, codes and users of a row holds for every
-// row.
+// Microsoft's rules on times, codes and users hold for every row.
 func TestRowLaws(t *testing.T) {
 	c := gen.Config{Rows: 50_000, Seed: 3}
 	for r := range gen.Rows(c) {
