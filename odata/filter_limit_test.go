@@ -32,11 +32,11 @@ func TestFilterLimits(t *testing.T) {
 			t.Errorf("%s: got error %v, want one with %q", c.name, err, c.message)
 		}
 	}
-	// Depth is what is open at one place, not how many there are.
+	// Depth counts open parentheses at one place, not all of them.
 	if _, err := ParseFilter(repeat(40, "(duration eq 1)", " or ")); err != nil {
 		t.Error(err)
 	}
-	// What cannot come out of a query, but can be passed on by others.
+	// Texts that no query holds, but other callers may pass on.
 	for _, s := range []string{"", " ", "\t\n", "callerNumber eq '\xff'", "callerNumber eq '\x00'", "callerNumber eq 'x' \xff"} {
 		if x, err := ParseFilter(s); err == nil {
 			t.Errorf("%q was read as %v", s, x)
@@ -44,8 +44,8 @@ func TestFilterLimits(t *testing.T) {
 	}
 }
 
-// TestHostileFilters takes apart what nobody would write. The time that it
-// takes is the best of some, because the machine may be busy.
+// TestHostileFilters parses hostile filters. It takes the best time of several runs, because the
+// machine may be busy.
 func TestHostileFilters(t *testing.T) {
 	var hostile []string
 	for _, unit := range []string{

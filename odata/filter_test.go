@@ -30,8 +30,8 @@ func goldenFilters(t testing.TB) []string {
 	return filters
 }
 
-// checkFilter holds for every text: what is read can be written and is read
-// again as the same, and what cannot be read has an error for the client.
+// checkFilter checks what holds for every text: a filter that parses can be written and parses
+// again as the same, and any other has an error for the client.
 func checkFilter(t *testing.T, s string) {
 	t.Helper()
 	x, err := ParseFilter(s)
@@ -182,8 +182,7 @@ func (w writer) value(f call.Field, null bool) string {
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// TestRandomFilters holds the reader against the naive evaluator, and against
-// what is written from it.
+// TestRandomFilters compares the parser with the naive evaluator, and with its own written form.
 func TestRandomFilters(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -13,8 +13,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A naive evaluates a filter from its text, on the values that a client sees,
-// without ever making an expression of it. It knows valid filters only.
+// A naive evaluates a filter from its text, on the values that a client sees, without making an
+// expression of it. It knows valid filters only.
 type naive struct {
 	tokens []string
 	row    *call.Row

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
-// scale is by how much the random tests are prolonged.
+// scale multiplies the length of the random tests.
 func scale(t testing.TB, n int) int {
 	if s := os.Getenv("TRUNKLOG_SCALE"); s != "" {
 		f, err := strconv.ParseFloat(s, 64)
@@ -32,9 +32,8 @@ func scale(t testing.TB, n int) int {
 	return max(n, 1)
 }
 
-// TestGolden runs every case in testdata. The name of a file tells what its
-// cases are: filter_….txt a $filter, query_….txt a query, strict_….txt a query
-// that is read as Microsoft does.
+// TestGolden runs every case in testdata. The name of a file tells the kind of its cases:
+// filter_….txt a $filter, query_….txt a query, strict_….txt a query read in Microsoft's way.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

@@ -20,8 +20,7 @@ func TestNoQuery(t *testing.T) {
 	}
 }
 
-// TestQueryLimits makes queries that are too long, in one way and another, and
-// looks at what they cost.
+// TestQueryLimits measures the cost of queries that are too long in various ways.
 func TestQueryLimits(t *testing.T) {
 	for _, c := range []struct {
 		name, query, want string
@@ -63,9 +62,9 @@ func TestQueryLimits(t *testing.T) {
 	}
 }
 
-// checkQuery holds for every query: there are options or an error for the
-// client, the strict reading takes whatever the other one takes, and values
-// are decoded as the standard library does.
+// checkQuery checks what holds for every query: it gives options or an error for the client, the
+// strict reading accepts whatever the other one does, and both decode values as the standard
+// library does.
 func checkQuery(t *testing.T, raw string) {
 	t.Helper()
 	o, err := Parse(raw)
