@@ -14,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestShares lets many take and give up at random: never are there more holders
-// than there may be, in all or with one key, and in the end nothing is left.
+// TestShares lets many holders take and give up at random: there are never more holders than
+// allowed, in all or with one key, and in the end nothing is left.
 func TestShares(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -54,8 +54,8 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// TestOrder: a key with a thousand waiting does not keep another from its share,
-// and who waits comes in order.
+// TestOrder: a key with a thousand waiting callers does not keep another from its share, and
+// callers come in order.
 func TestOrder(t *testing.T) {
 	s := New[string](2, 1)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestTurns: who is alone has all processors, who is not has half of them; what
-// was taken is given back once.
+// TestTurns: a single key has all processors, one among others half of them; giving a turn back
+// twice counts once.
 func TestTurns(t *testing.T) {
 	x := NewTurns[string](4)
 	now, cancel := context.WithCancel(t.Context())
@@ -54,8 +54,8 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// TestPortions: who is alone has what one may have, however much it asks for; in
-// company a few units are all of it.
+// TestPortions: a single key has what one may have, however much it asks for; among others it has a
+// few units.
 func TestPortions(t *testing.T) {
 	x := NewPortions[string](40, 20, 4)
 	now, cancel := context.WithCancel(t.Context())
