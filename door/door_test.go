@@ -112,8 +112,8 @@ func TestEach(t *testing.T) {
 	h.want(6, 1, 0, 0)
 }
 
-// TestAll: when all is taken, whoever does nothing has to make room; if all do
-// something, the new one is refused.
+// TestAll: when the door is full, an idle connection gives way to a new one; if all are busy, the
+// door refuses the new one.
 func TestAll(t *testing.T) {
 	h := newHall(t, Limits{All: 3})
 	idle, idleIn := h.dial("127.0.0.1")
@@ -146,8 +146,8 @@ func TestAll(t *testing.T) {
 	Waiting(&net.TCPConn{}) // none of ours
 }
 
-// TestParts: neither clients nor senders have what the others need, and of those
-// who are not busy the one goes that did so longest ago, of either.
+// TestParts: neither clients nor senders take what the others need, and of the idle connections the
+// one that has waited longest goes, of either.
 func TestParts(t *testing.T) {
 	d := New(Limits{All: 8})
 	d.Senders(nil)
@@ -280,8 +280,8 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-// TestMute: a connection of a client on which no request came is counted, once.
-// One of a sender is not, nor one that was closed to make room.
+// TestMute: a client's connection without a request counts, once. One of a sender does not, nor one
+// that was closed to make room.
 func TestMute(t *testing.T) {
 	d := New(Limits{All: 2})
 	admit := func(p *part) *conn {

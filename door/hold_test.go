@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestHold: who is refused because of its address is not closed at once, unless
-// that takes the room of another, and is not held for ever.
+// TestHold: the door does not close at once a connection that it refuses because of its address,
+// unless that takes the room of another, and does not hold it for ever.
 func TestHold(t *testing.T) {
 	h := newHall(t, Limits{All: 4, Each: 2})
 	h.holdFor(time.Hour)
