@@ -24,7 +24,7 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
-// BenchmarkStrip makes of one message what is kept of it.
+// BenchmarkStrip strips one message.
 func BenchmarkStrip(b *testing.B) {
 	b.ReportAllocs()
 	msgs := siptest.TeamsCall(b)

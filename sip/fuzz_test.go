@@ -14,9 +14,8 @@ import (
 
 var bareCR = regexp.MustCompile(`\r[^\n]`)
 
-// FuzzScan gives bytes of all kinds to Scan and Strip, and checks that reading a
-// message again, or what is kept of it, or with white space around its headers,
-// gives the same.
+// FuzzScan gives any bytes to Scan and Strip, and checks that Scan gives the same for a message
+// again, for its stripped form, and with white space around its headers.
 func FuzzScan(f *testing.F) {
 	for _, msg := range siptest.All(f) {
 		f.Add(msg)
@@ -55,8 +54,7 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// headerNames are those of headers that a message may have in any form without
-// being none.
+// headerNames are those of headers that may have any form in a valid message.
 func headerNames() (all []string) {
 	for _, n := range names[1:] {
 		if n.header != headerCallID && n.header != headerCSeq {
@@ -66,8 +64,7 @@ func headerNames() (all []string) {
 	return append(all, "x-unknown")
 }
 
-// checkHarmless checks that a header costs a message nothing but what stands in
-// it, wherever it comes.
+// checkHarmless checks that a broken header costs a message only that header, wherever it comes.
 func checkHarmless(t *testing.T, name string, value []byte) {
 	t.Helper()
 	value = bytes.ReplaceAll(value, []byte("\n"), []byte("\n ")) // else it is more than one header
@@ -111,8 +108,7 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// TestHeadersAreHarmless tries values that are made of what the grammar is made
-// of, in any order.
+// TestHeadersAreHarmless tries values made of pieces of the grammar, in any order.
 func TestHeadersAreHarmless(t *testing.T) {
 	pieces := []string{
 		"<", ">", "\"", "\\", ",", ";", ":", "@", "%", "%2B", "=", "?", "[", "]", " ", "\t", "\r", "\n", "\x00", "\xfc", "ü", "*", ".", "..",

@@ -11,8 +11,8 @@ import (
 	"github.com/trunklog/trunklog/sip/siptest"
 )
 
-// TestNames checks that each name is known in any case and with white space
-// around it, and that nothing else is known that differs in one byte.
+// TestNames checks that each name is known in any case and with white space around it, and no name
+// that differs in one byte.
 func TestNames(t *testing.T) {
 	check := func(name string, want header) {
 		t.Helper()
@@ -55,8 +55,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestEightBytes compares what looks at eight bytes at once with what looks at
-// one.
+// TestEightBytes compares the functions on eight bytes with those on one.
 func TestEightBytes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	const letters = "aaaaaaaaaaaaaaaaaaaaaaaa:;?@%</=>A9\x00\x80\xba\xc0\xff"

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write what comes out to the golden files")
 
-// scanned says what Scan makes of a message.
+// scanned returns the result of Scan for a message.
 func scanned(msg []byte) string {
 	var s call.Signal
 	unread, fault := scan(bytes.Clone(msg), &s)
@@ -29,7 +29,7 @@ func scanned(msg []byte) string {
 	return siptest.Dump(&s)
 }
 
-// TestScan compares what comes of each message with what the file says.
+// TestScan compares Scan's result for each message with the file.
 func TestScan(t *testing.T) {
 	for _, file := range siptest.Files {
 		t.Run(strings.TrimSuffix(file, ".txtar"), func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 var passportA = "secret." + base64.RawURLEncoding.EncodeToString([]byte(
 	`{"attest":"A","dest":{"tn":["secret"]},"iat":1,"orig":{"tn":"secret"},"origid":"8f14e45f-ceea-467f-9d5a-3c0b7a1e52d0"}`)) + ".secret"
 
-// TestStrip checks what is kept of a message, and that what may not be kept is
-// nowhere in it.
+// TestStrip checks the stripped form of a message, and that it holds nothing that a store must not
+// keep.
 func TestStrip(t *testing.T) {
 	lines := func(s ...string) string { return strings.Join(s, "\r\n") + "\r\n" }
 	for _, test := range []struct{ name, msg, want string }{
@@ -61,8 +61,8 @@ func TestStrip(t *testing.T) {
 	}
 }
 
-// TestStripKeepsSignal checks that the same is read from a message and from what
-// is kept of it, and that stripping twice changes nothing.
+// TestStripKeepsSignal checks that Scan gives the same for a message and its stripped form, and
+// that a second Strip changes nothing.
 func TestStripKeepsSignal(t *testing.T) {
 	for _, msg := range siptest.All(t) {
 		want, _, _ := strings.Cut(scanned(msg), "unread: ") // a header that breaks off is gone
