@@ -25,7 +25,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata")
 
-// An example is a call in testdata, with what comes of it.
+// An example is a call in testdata, with its expected outputs.
 type example struct {
 	*ladder.Call
 	widths []int
@@ -50,8 +50,8 @@ func readExample(t testing.TB, a *txtar.Archive) example {
 	return e
 }
 
-// TestTies: where the clock cannot tell, messages stand in the order in which
-// they must have been said, those of the leg to Microsoft first.
+// TestTies: at equal times messages stand in the order in which they must have been sent, those of
+// the leg to Microsoft first.
 func TestTies(t *testing.T) {
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	store := storetest.NewModel()
@@ -207,7 +207,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// Nothing that others send moves the cursor, hides or turns the line around.
+// No text of a stranger moves the cursor, hides or turns the line around.
 func TestHostileText(t *testing.T) {
 	for _, s := range []string{"\x1b[2J\x07", "\r", "\x00", "\u202e", "\u200b", "\u0085", "\x9b1m", "\xff\xfe", "e\u0301", "\u2028", "\ufeff"} {
 		raw := fmt.Sprintf("SIP/2.0 200 O%sK\r\nCall-ID: a%sb\r\nCSeq: 1%s INV%sITE\r\n\r\n", s, s, s, s)
@@ -303,8 +303,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// Whatever a message is: everything can be made of it, and its parts are parts
-// of it.
+// Every output works for any message, and its parts are parts of it.
 func FuzzMessage(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.txtar")
 	for _, file := range files {

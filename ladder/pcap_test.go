@@ -255,7 +255,7 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 
 var errFull = errors.New("full")
 
-// A disk that is full is told, whatever is written.
+// Every output returns the error of a full disk.
 func TestWriteErrors(t *testing.T) {
 	c := &ladder.Call{Messages: []call.Message{{At: time.Unix(0, 0), Raw: []byte("x")}}}
 	_, pcap := c.PCAP(full{})
