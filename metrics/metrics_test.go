@@ -76,8 +76,7 @@ func own(text string) string {
 
 var goVersion = regexp.MustCompile(`go_version="[^"]*"`)
 
-// TestGolden keeps names, labels and help as they are: dashboards and alerts
-// are made of them.
+// TestGolden pins names, labels and help: dashboards and alerts depend on them.
 func TestGolden(t *testing.T) {
 	got := own(shown(t, New(example())))
 	path := filepath.Join("testdata", "metrics.txt")

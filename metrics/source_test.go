@@ -7,7 +7,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A told counter is one that was written down.
+// A told counter has fixed counts.
 type told struct {
 	measures []call.Measure
 	counts   []count
@@ -82,8 +82,8 @@ func exampleSources() []Source {
 	}
 }
 
-// TestSourceOfAnyKind: a source that nobody here knows is shown as it says; what it
-// counts and has not told before is not, and costs nothing else.
+// TestSourceOfAnyKind: a source of an unknown kind is shown by its own measures; a count without a
+// measure is ignored, and harms nothing else.
 func TestSourceOfAnyKind(t *testing.T) {
 	text := own(shown(t, New(Config{
 		Limits: func() map[string]uint64 { return map[string]uint64{"scans": 1} },
