@@ -10,8 +10,7 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// TestSetRace: what one process gives to a tenant another cannot give to another one
-// at the same time.
+// TestSetRace: two processes cannot give the same name or trunk to two tenants at once.
 func TestSetRace(t *testing.T) {
 	store := storetest.NewModel()
 	a, _ := open(t, store)

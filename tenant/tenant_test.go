@@ -23,7 +23,7 @@ var (
 	fabrikam = call.GUID{2}
 )
 
-// A clock is what the directory takes for the time.
+// A clock is the directory's source of time.
 type clock struct{ t time.Time }
 
 func (c *clock) now() time.Time { return c.t }
@@ -93,8 +93,8 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// A tenant that another process has added, and nobody has told of, is found within
-// a second, and a trunk of its own within a tenth of one.
+// The directory finds a tenant that another process has added, without a call of Changed, within a
+// second, and its trunk within a tenth of one.
 func TestFresh(t *testing.T) {
 	store := storetest.NewModel()
 	d, clock := open(t, store)
@@ -119,7 +119,7 @@ func TestFresh(t *testing.T) {
 	}
 }
 
-// TestChanged: who is told of a change by another process sees it at once.
+// TestChanged: after a call of Changed, the directory sees another process's change at once.
 func TestChanged(t *testing.T) {
 	store := storetest.NewModel()
 	d, _ := open(t, store)
@@ -176,8 +176,7 @@ func TestPeriod(t *testing.T) {
 	}
 }
 
-// TestMonths: months are "mo" to people, and "m" in what is kept and in JSON, as
-// they always were.
+// TestMonths: months are "mo" to people, and "m" in stores and in JSON, as they always were.
 func TestMonths(t *testing.T) {
 	old, err := tenant.ParsePeriod("6m")
 	if err != nil {
@@ -232,9 +231,8 @@ func (g *gate) State(ctx context.Context, prefix string) iter.Seq2[call.Named, e
 	return g.Store.State(ctx, prefix)
 }
 
-// What does not exist is asked for as cheaply as what does: the store is read no
-// more than once a second, or a tenth of one for trunks, and whoever asks while
-// it is being read is answered from memory.
+// Look-ups of unknown names are as cheap as others: the directory reads the store at most once a
+// second, or every tenth of one for trunks, and answers other callers from memory meanwhile.
 func TestUnknownIsCheap(t *testing.T) {
 	store := &gate{Store: storetest.NewModel()}
 	d, clock := open(t, store)
@@ -275,7 +273,7 @@ func TestUnknownIsCheap(t *testing.T) {
 	for store.reads.Load() == before {
 		runtime.Gosched()
 	}
-	ask(1000) // hangs if anybody waits
+	ask(1000) // hangs if a caller waits
 	close(open)
 	if err := <-first; !errors.Is(err, call.ErrNotFound) {
 		t.Error(err)
