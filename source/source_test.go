@@ -100,7 +100,7 @@ func (nothing) State(context.Context, string) iter.Seq2[call.Named, error] {
 
 func (nothing) Write(context.Context, call.Batch) (call.Result, error) { return call.Result{}, nil }
 
-// TestContract: what every source of the table must do, whatever it hears.
+// TestContract: what every source of the table must do, whatever its input.
 func TestContract(t *testing.T) {
 	for scheme, s := range opened(t) {
 		t.Run(scheme, func(t *testing.T) {
@@ -145,8 +145,8 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// TestCounts: what a source counts it has said before, with the same names always,
-// each count once; and all of it stands in docs/metrics.md, where operators look.
+// TestCounts: a source counts only by its measures, which do not change, each count once; and all
+// of them stand in docs/metrics.md, where operators look.
 func TestCounts(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("..", "docs", "metrics.md"))
 	if err != nil {
@@ -197,8 +197,8 @@ func TestRecording(t *testing.T) {
 	}
 }
 
-// A recording is told by its first bytes: HEP, both orders of bytes of pcap in each
-// form, pcapng, and captures of programs that are refused with what converts them.
+// LooksRecorded knows a recording by its first bytes: HEP, both byte orders of pcap in each form,
+// pcapng, and foreign captures whose refusal names a converter.
 func TestLooksRecorded(t *testing.T) {
 	for head, want := range map[string]string{
 		"HEP3\x00\x20":             "hep",

@@ -11,8 +11,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestBounds reads captures that mean harm: what is kept of them has a bound, and
-// a message that comes behind them is read.
+// TestBounds reads hostile captures: the decoder's memory has a bound, and it reads the message
+// behind them.
 func TestBounds(t *testing.T) {
 	port := func(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 22), byte(i >> 14), byte(i >> 6)}), uint16(i%60000+1))

@@ -32,8 +32,8 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// TestFirstFragment checks that the first part of a datagram is read if there is
-// no other, as captures with the filter "port 5060" have it, and that it is said.
+// TestFirstFragment checks that the decoder reads the first part of a datagram without the others,
+// as captures with the filter "port 5060" have it, and notes that.
 func TestFirstFragment(t *testing.T) {
 	for _, p := range [][]byte{udp(teams4, sbc4, msg("a", 3000)), udp(teams6, sbc6, msg("a", 3000))} {
 		got, notes := read(file(linkRaw, parts(p, 7, 1480)[0], udp(teams4, sbc4, msg("b", 0))))

@@ -38,7 +38,7 @@ func gre(protocol uint16, flags uint16, extra int, inner []byte) []byte {
 	return ip(netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), protoGRE, b)
 }
 
-// TestPlaces checks that a message is found wherever it can be in a packet.
+// TestPlaces checks that the decoder finds a message at every possible place in a packet.
 func TestPlaces(t *testing.T) {
 	v4, v6 := udp(teams4, sbc4, msg("a", 0)), udp(teams6, sbc6, msg("a", 9))
 	mpls := append(append(make([]byte, 12), 0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64), v4...)
@@ -142,7 +142,7 @@ func TestClocks(t *testing.T) {
 	}
 }
 
-// TestFiles checks what is said of files that are no captures, or damaged.
+// TestFiles checks the errors for files that are no captures, or damaged.
 func TestFiles(t *testing.T) {
 	a, b := udp(teams4, sbc4, msg("a", 0)), udp(teams4, sbc4, msg("b", 0))
 	good := file(linkRaw, a, b)
@@ -186,7 +186,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestLeft checks what is said of packets that are left out.
+// TestLeft checks the notes on packets that are left out.
 func TestLeft(t *testing.T) {
 	record := []byte{23, 3, 3, 0, 100, 1, 2, 3}
 	sbc := netip.AddrPortFrom(sbc4.Addr(), 40000)

@@ -94,8 +94,8 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestHoles checks that of a connection of which segments are missing, every
-// message that is there whole comes out, and nothing that was not sent.
+// TestHoles checks that in a connection with missing segments every complete message comes out, and
+// nothing that was not sent.
 func TestHoles(t *testing.T) {
 	rng := seed(t)
 	for range scale(300) {
@@ -143,7 +143,7 @@ func TestHoles(t *testing.T) {
 	}
 }
 
-// TestConnections checks what else connections do.
+// TestConnections checks other events of connections.
 func TestConnections(t *testing.T) {
 	a, b, c := msg("a", 3), msg("b", 0), msg("c", 100)
 	noLength := bytes.ReplaceAll(b, []byte("Content-Length: 0\r\n"), nil)
