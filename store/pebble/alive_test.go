@@ -39,8 +39,8 @@ func problemsOf(t *testing.T, s *Store) string {
 	return strings.Join(problems, "\n")
 }
 
-// TestCheckSeesLostFiles removes each file of an open store in turn, and changes
-// those that are not read again: a check names it.
+// TestCheckSeesLostFiles removes each file of an open store in turn, and changes those that Pebble
+// does not read again: a check names it.
 func TestCheckSeesLostFiles(t *testing.T) {
 	s, disk := openLived(t)
 	if found := problemsOf(t, s); found != "" {
@@ -102,8 +102,8 @@ func TestCheckSeesLostFiles(t *testing.T) {
 	}
 }
 
-// TestDamageIsNotSealed changes the list of tables of an open store: neither
-// closing it nor a backup takes it for good, and the next start names it.
+// TestDamageIsNotSealed changes the list of tables of an open store: neither Close nor a backup
+// accepts it, and the next start names it.
 func TestDamageIsNotSealed(t *testing.T) {
 	s, disk := openLived(t)
 	found, err := newest(disk, "store")

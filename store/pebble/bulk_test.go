@@ -8,8 +8,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestBulk: a bulk store merges later, and whoever opens the folder next finds all of
-// it whole.
+// TestBulk: a bulk store merges later, and the next opening finds all of it.
 func TestBulk(t *testing.T) {
 	disk := vfs.NewMem()
 	o := Options{FS: disk, Reserve: -1, memTable: 256 << 10}

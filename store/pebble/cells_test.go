@@ -98,7 +98,7 @@ func TestCellsRoundTrip(t *testing.T) {
 	}
 }
 
-// asked are questions of which one is answered from each kind of cells.
+// asked asks one question for each kind of cells.
 func asked(t *testing.T, s *Store, tenant call.GUID) (all []call.Group) {
 	t.Helper()
 	for _, by := range []call.Grouping{{Every: call.Hour, By: []call.Dim{call.ByTrunk, call.ByAnswered}}, {Every: call.Day, By: []call.Dim{call.ByUser}}} {
@@ -124,9 +124,8 @@ func asked(t *testing.T, s *Store, tenant call.GUID) (all []call.Group) {
 	return all
 }
 
-// TestCellsAreBuilt opens a store without cells, as the first release has left
-// them: its rows are added up, also when it was written to, until the cells are
-// built.
+// TestCellsAreBuilt opens a store without cells, as the first release has left it: the store adds
+// up rows, also after writes, until the cells are built.
 func TestCellsAreBuilt(t *testing.T) {
 	tenant := storetest.Tenants()[0]
 	disk := vfs.NewMem()

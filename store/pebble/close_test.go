@@ -38,7 +38,7 @@ func TestCloseLeavesNoLog(t *testing.T) {
 	disk := vfs.NewCrashableMem()
 	o := testOptions(t, disk)
 	o.memTable = 64 << 10
-	// What somebody else has put there is not ours to remove.
+	// The store must not remove a file that it has not made.
 	if err := errors.Join(disk.MkdirAll("store", 0o700), writeFile(disk, "store", "server.log", []byte("not ours"))); err != nil {
 		t.Fatal(err)
 	}
@@ -77,8 +77,8 @@ func TestCloseLeavesNoLog(t *testing.T) {
 	}
 }
 
-// TestCloseKeepsLogs lets no table be written any more: what is in memory must
-// stay in the logs.
+// TestCloseKeepsLogs: if the store can write no tables, the contents of memory must stay in the
+// logs.
 func TestCloseKeepsLogs(t *testing.T) {
 	rows := storetest.Rows(71, 3000)
 	disk := vfs.NewMem()

@@ -67,9 +67,8 @@ func TestGroupCommit(t *testing.T) {
 	verifyCheck(t, s)
 }
 
-// TestNothingNewWaits checks that a write that finds its rows there already is
-// not confirmed before those are durable: they may have been written a moment
-// ago by one who still waits for the disk.
+// TestNothingNewWaits checks that a write that changes nothing does not return before its rows are
+// durable: another writer may still wait for the disk with them.
 func TestNothingNewWaits(t *testing.T) {
 	var disk slowDisk
 	o := testOptions(t, disk.fs(vfs.NewMem()))
@@ -106,8 +105,8 @@ func TestNothingNewWaits(t *testing.T) {
 	}
 }
 
-// TestFailedSync checks what follows the first failed sync: nothing is
-// confirmed, Fatal is told once, reads go on, nothing changes on disk.
+// TestFailedSync checks the time after the first failed sync: the store confirms nothing, calls
+// Fatal once, goes on with reads, and changes nothing on disk.
 func TestFailedSync(t *testing.T) {
 	var disk slowDisk
 	mem := vfs.NewMem()
@@ -128,7 +127,7 @@ func TestFailedSync(t *testing.T) {
 		if _, err := s.Write(t.Context(), call.Batch{Rows: rows[10:]}); !errors.Is(err, call.ErrClosed) || !strings.Contains(err.Error(), "input/output error") {
 			t.Errorf("write: %v", err)
 		}
-		disk.hold.Store(nil) // the disk says that all is well again: it must not be believed
+		disk.hold.Store(nil) // the disk reports success again; the store must not trust it
 	}
 	if _, err := s.Trim(t.Context(), rows[0].Tenant, time.Now()); !errors.Is(err, call.ErrClosed) {
 		t.Errorf("trim: %v", err)

@@ -91,9 +91,8 @@ func damage(t *testing.T, disk vfs.FS, path string, rng *rand.Rand) string {
 	return what
 }
 
-// TestDamage harms every kind of file of a closed store at random: either all
-// rows come back as they were written, or an error says that they do not, and
-// in which file.
+// TestDamage damages every kind of file of a closed store at random: either all rows come back as
+// they were written, or an error names the file.
 func TestDamage(t *testing.T) {
 	rows := storetest.Rows(50, 600)
 	whole := closedStore(t, rows)
@@ -152,8 +151,8 @@ func kindOfFile(name string) string {
 	return name
 }
 
-// damagedOnce opens a damaged store and reads it; what comes without an error
-// must be all rows. It returns what was logged, too.
+// damagedOnce opens a damaged store and reads it; a read without an error must give all rows. It
+// also returns the log.
 func damagedOnce(t *testing.T, disk vfs.FS, want []call.Row) (log string, err error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -192,7 +191,7 @@ func sameRows(a, b []call.Row) bool {
 	return true
 }
 
-// TestCheckFinds plants one fault each in what is derived from rows.
+// TestCheckFinds plants one fault each in the derived keys.
 func TestCheckFinds(t *testing.T) {
 	at := time.Date(2024, 3, 10, 12, 0, 0, 0, time.UTC)
 	r := call.Row{Tenant: call.GUID{1}, ID: call.GUID{2}, Start: at, CorrelationID: call.GUID{3}, UserID: call.GUID{4}, Caller: "+49301", Callee: "+49302***", UserPrincipalName: "Anna@x"}

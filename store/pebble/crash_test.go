@@ -12,7 +12,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// A ledger is what writers were told, kept where no crash reaches it.
+// A ledger records the answers to writers, beyond the reach of a crash.
 type ledger struct {
 	mu    sync.Mutex
 	acked []int // batches

@@ -38,8 +38,7 @@ func tableStore(t *testing.T) (disk *vfs.MemFS, name string, data []byte) {
 	return disk, name, data
 }
 
-// saysWhere checks that an error names the file, and shows no marks of what
-// was left out.
+// saysWhere checks that an error names the file, and shows no redaction marks.
 func saysWhere(t *testing.T, err error, file string, words string) {
 	t.Helper()
 	var corrupt *call.CorruptError
@@ -48,7 +47,7 @@ func saysWhere(t *testing.T, err error, file string, words string) {
 	}
 }
 
-// TestTableDamage opens stores whose tables are not as they were.
+// TestTableDamage opens stores with damaged tables.
 func TestTableDamage(t *testing.T) {
 	disk, name, data := tableStore(t)
 	for words, change := range map[string]func([]byte) []byte{
@@ -70,8 +69,7 @@ func TestTableDamage(t *testing.T) {
 	saysWhere(t, err, name, "the file is missing")
 }
 
-// TestCheckSaysOnce reports a block that is damaged once, with the number of
-// its file.
+// TestCheckSaysOnce: a check reports a damaged block once, with the number of its file.
 func TestCheckSaysOnce(t *testing.T) {
 	disk, name, data := tableStore(t)
 	data[100] ^= 1
@@ -95,8 +93,7 @@ func TestCheckSaysOnce(t *testing.T) {
 	}
 }
 
-// TestOldLogDamage harms each log of a store that knows nothing of them but
-// what is in them.
+// TestOldLogDamage damages each log of a store without a watermark.
 func TestOldLogDamage(t *testing.T) {
 	disk := vfs.NewMem()
 	o := tableless(t, disk, func(string) bool { return true })

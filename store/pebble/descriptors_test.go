@@ -14,9 +14,9 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestOutOfFiles: while no file can be opened, because strangers have taken them
-// all, writes wait, the store does not end, and when there are files again all
-// goes on; what was confirmed is there after another start.
+// TestOutOfFiles: while the process cannot open files, because strangers have taken them all,
+// writes wait and the store does not end; when there are files again all goes on, and confirmed
+// writes survive another start.
 func TestOutOfFiles(t *testing.T) {
 	for name, errno := range map[string]syscall.Errno{"of the process": syscall.EMFILE, "of the machine": syscall.ENFILE} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestOutOfFiles(t *testing.T) {
 	}
 }
 
-// TestOutOfFilesReading: who reads meanwhile is told to try again.
+// TestOutOfFilesReading: a reader meanwhile gets an error that says to try again.
 func TestOutOfFilesReading(t *testing.T) {
 	s := &Store{}
 	if err := s.translate(&vfsError{syscall.EMFILE}); !errors.Is(err, call.ErrFull) || !errors.Is(err, syscall.EMFILE) {

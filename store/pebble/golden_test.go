@@ -17,9 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestFormat compares the keys and values of a tiny store with a golden file.
-// If this fails, stores that users have can no longer be read rightly: raise
-// formatVersion, or undo the change.
+// TestFormat compares the keys and values of a tiny store with a golden file. If it fails, this
+// version misreads existing stores: raise formatVersion, or undo the change.
 func TestFormat(t *testing.T) {
 	o := testOptions(t, vfs.NewMem())
 	o.Now = func() time.Time { return time.Date(2024, 3, 12, 0, 0, 0, 0, time.UTC) }

@@ -11,8 +11,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestDamagedHead opens stores whose numbers of changes are damaged: none gives out a
-// number again.
+// TestDamagedHead opens stores with damaged numbers of changes: none uses a number again.
 func TestDamagedHead(t *testing.T) {
 	tenant := storetest.Tenants()[0]
 	key := appendHeadKey(nil, tenant)

@@ -41,9 +41,8 @@ func (p *trap) MaybeError(op errorfs.Op) error {
 	return nil
 }
 
-// TestEveryFault lets each operation on the file system fail in turn, once and
-// for good. Whatever happens, a write is confirmed and durable or it is not
-// confirmed, and the store opens clean afterwards.
+// TestEveryFault makes each operation on the file system fail in turn, once and for good. A write
+// is then either confirmed and durable, or not confirmed, and the store opens clean afterwards.
 func TestEveryFault(t *testing.T) {
 	rows := storetest.Rows(40, 200)
 	for _, reads := range []bool{false, true} {
@@ -90,7 +89,7 @@ func faultOnce(t *testing.T, p *trap, rows []call.Row) {
 		t.Errorf("open: %v", err)
 	}
 	for _, percent := range []int{0, 100} {
-		// What a crash right now would leave.
+		// The disk that a crash right now would leave.
 		cfg := vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: newRand(uint64(p.n))}
 		again, err := Open("store", testOptions(t, disk.CrashClone(cfg)))
 		if err != nil {
@@ -104,8 +103,7 @@ func faultOnce(t *testing.T, p *trap, rows []call.Row) {
 	}
 }
 
-// faultWork does a little of everything that changes the disk, and notes what
-// was confirmed.
+// faultWork does a little of everything that changes the disk, and notes the confirmed batches.
 func faultWork(t *testing.T, s *Store, rows []call.Row, told *ledger) (total int) {
 	failed := false
 	for ; total < 12; total++ {
@@ -128,9 +126,8 @@ func faultWork(t *testing.T, s *Store, rows []call.Row, told *ledger) (total int
 	return total
 }
 
-// TestFaultsOfOpening lets each operation fail in turn while a store is opened
-// that a crash has left with logs. Whether it opens or says why not, nothing
-// that was confirmed is lost, also if the power fails then.
+// TestFaultsOfOpening makes each operation fail in turn while a store opens with logs from a crash.
+// Whether it opens or says why not, nothing confirmed is lost, also if the power fails then.
 func TestFaultsOfOpening(t *testing.T) {
 	rows := storetest.Rows(40, 300)
 	left, batches := crashedStore(t, rows)

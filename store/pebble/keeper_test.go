@@ -53,8 +53,8 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestBackup backs up while writing goes on: what was confirmed before is in
-// it, no batch is in it in part, and it is a store of its own.
+// TestBackup backs up during writes: the copy has everything confirmed before, no part of a batch,
+// and is a store of its own.
 func TestBackup(t *testing.T) {
 	const batches = 60
 	rows := storetest.Rows(71, 500)
@@ -162,8 +162,8 @@ func TestBackupAfterOpening(t *testing.T) {
 	}
 }
 
-// TestBackupWithoutRoom makes a backup while no table of the store can be
-// written: what is only in its log goes along.
+// TestBackupWithoutRoom makes a backup while the store cannot write tables: the copy includes the
+// log.
 func TestBackupWithoutRoom(t *testing.T) {
 	rows := storetest.Rows(73, 300)
 	var full atomic.Bool
@@ -204,7 +204,7 @@ func TestBackupWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestBackupOfDamage does not make a backup of what cannot be read.
+// TestBackupOfDamage makes no backup of an unreadable store.
 func TestBackupOfDamage(t *testing.T) {
 	disk := closedStore(t, storetest.Rows(72, 600))
 	s, err := Open("store", testOptions(t, disk))
@@ -236,7 +236,7 @@ func TestBackupOfDamage(t *testing.T) {
 	}
 }
 
-// TestCompactGivesBack checks that what Trim has deleted is given back.
+// TestCompactGivesBack checks that Compact gives back the space of Trim's deletions.
 func TestCompactGivesBack(t *testing.T) {
 	rows := storetest.Rows(73, 4000)
 	s, err := Open("store", testOptions(t, vfs.NewMem()))

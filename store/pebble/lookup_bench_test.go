@@ -86,8 +86,8 @@ func yearStore(b *testing.B, n int) *Store {
 	return s
 }
 
-// BenchmarkLookUp measures the first page of what people look for, forward and
-// newest first, each time for another value.
+// BenchmarkLookUp measures the first page of typical look-ups, forward and newest first, each time
+// for another value.
 func BenchmarkLookUp(b *testing.B) {
 	s := yearStore(b, benchRows())
 	defer func() {

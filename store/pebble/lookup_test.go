@@ -8,8 +8,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestLookUpMany: of thousands of rows that share a value all are found, once and
-// in order, whatever is wanted of them; and who wants few reads few.
+// TestLookUpMany: of thousands of rows that share a value all come, once and in order, for any
+// query; and a query for few reads few.
 func TestLookUpMany(t *testing.T) {
 	s := open1(t, t.TempDir(), Options{})
 	t.Cleanup(func() { _ = s.Close() })

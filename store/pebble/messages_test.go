@@ -44,8 +44,8 @@ func only(t *testing.T, s *Store, kind byte) (key, value []byte) {
 	return append([]byte(nil), it.Key()...), append([]byte(nil), it.Value()...)
 }
 
-// Damage to messages and legs is told by whoever meets it, without what is in
-// the message, and is no row's trouble.
+// The reader of damaged messages and legs gets an error without their contents, and rows stay
+// readable.
 func TestDamagedMessages(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -117,8 +117,8 @@ func TestTrimNothing(t *testing.T) {
 	}
 }
 
-// Rows with very many messages are deleted in pieces of a size that memory
-// bears, and the last one is as whole as the first.
+// Trim deletes rows with very many messages in pieces that fit into memory, and the last one as
+// fully as the first.
 func TestTrimPieces(t *testing.T) {
 	for _, most := range []int{1, 2, 3, 7, 1000} {
 		o := testOptions(t, vfs.NewMem())

@@ -12,8 +12,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// witnessed returns what a better witness says of rows: that they began some
-// milliseconds later.
+// witnessed returns a better witness's rows, which begin some milliseconds later.
 func witnessed(rows []call.Row, by time.Duration) []call.Row {
 	out := make([]call.Row, len(rows))
 	for i := range rows {
@@ -30,8 +29,8 @@ func witnessed(rows []call.Row, by time.Duration) []call.Row {
 	return out
 }
 
-// BenchmarkMoves writes rows as the SBC tells them, then as Graph does, which moves
-// every one by some milliseconds; and reads pages of a walk that began before that.
+// BenchmarkMoves writes rows of an SBC, then those of Graph, which move every one by some
+// milliseconds; and reads pages of a walk that began before that.
 func BenchmarkMoves(b *testing.B) {
 	n := benchRows()
 	c := newCalls(1)

@@ -16,7 +16,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// refuses checks that the store cannot be opened, and how that is said.
+// refuses checks that Open refuses the store, with the given error and words.
 func refuses(t *testing.T, dir string, o Options, target error, words ...string) {
 	t.Helper()
 	s, err := Open(dir, o)
@@ -75,7 +75,7 @@ func TestNewerVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuses(t, "store", testOptions(t, disk), call.ErrNewer, "format 7", fmt.Sprintf("up to %d", formatVersion), "backup")
-	// Such a store is not touched where the file tells of it.
+	// Opening does not touch such a store, because the file tells of it.
 	f, err := disk.Create("store/"+formatName, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestStrangeFolders(t *testing.T) {
 	}
 }
 
-// TestFolderTroubles lets the system refuse what is needed for opening.
+// TestFolderTroubles makes the system refuse what opening needs.
 func TestFolderTroubles(t *testing.T) {
 	for _, c := range []struct {
 		err    error
@@ -214,8 +214,8 @@ func (sealedFS) Lock(name string) (io.Closer, error) {
 	return nil, &os.PathError{Op: "open", Path: name, Err: syscall.EROFS}
 }
 
-// TestReadOnlyDisk: a store can be read where nothing can be written, not even a
-// lock, whether it was closed or not; and is refused in words otherwise.
+// TestReadOnlyDisk: a store on a read-only disk can be read without a lock, closed in order or not;
+// writing is refused with a clear error.
 func TestReadOnlyDisk(t *testing.T) {
 	rows := storetest.Rows(61, 100)
 	running := vfs.NewCrashableMem()

@@ -13,9 +13,9 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestPowerLossDamage harms a file after a loss of power, which may have taken
-// what the watermark last said of the logs. It counts how often that loses what
-// was confirmed without a word, and allows it of the newest log alone.
+// TestPowerLossDamage damages a file after a loss of power, which may have taken the watermark's
+// last statement on the logs. It counts silent losses of confirmed batches, and allows them for the
+// newest log alone.
 func TestPowerLossDamage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(storetest.Seed(t), 9))
 	last, others := outcomes{}, outcomes{}

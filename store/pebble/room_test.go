@@ -135,9 +135,9 @@ func TestDiskFull(t *testing.T) {
 			}
 			n := fillUp(t, s, rows, 0)
 			if hidden && s.fault.cause.Load() != nil {
-				// Where nobody tells how much is free, a compaction may take what
-				// the ballast gave up before the log does. Then the store ends, and
-				// nothing that was confirmed is lost.
+				// If the file system does not say how much is free, a compaction may take the
+				// ballast's space before the log does. Then the store ends, and nothing confirmed
+				// is lost.
 				_ = s.Close() // it says why
 				disk.resize(24 << 20)
 				if s, err = Open("store", o); err != nil {
@@ -176,7 +176,7 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// verifyFull checks that a full store still has what it confirmed, and answers.
+// verifyFull checks that a full store still has all confirmed batches, and answers.
 func verifyFull(t *testing.T, s *Store, rows []call.Row, n int) {
 	t.Helper()
 	acked := make([]int, n)
@@ -274,9 +274,8 @@ func TestRealDiskFull(t *testing.T) {
 	}
 }
 
-// TestOpenOnFullDisk checks that a disk that was filled while nobody had the
-// store open does not keep it from being read, and that it can be written to
-// when there is room again.
+// TestOpenOnFullDisk checks that a disk that was filled while the store was closed does not keep it
+// from being read, and that it accepts writes when there is room again.
 func TestOpenOnFullDisk(t *testing.T) {
 	dir := tmpfs(t)
 	o := testOptions(t, nil)

@@ -16,9 +16,9 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestStalledWriters: a disk takes no tables until those who write wait for it, and
-// then fails for good. Who waits is told, and the store closes. Pebble goes on trying
-// after that, so that it has a process of its own.
+// TestStalledWriters: a disk takes no tables until writers wait for it, and then fails for good.
+// The waiting writers get the fault, and the store closes. Pebble goes on trying after that, so the
+// test runs in a process of its own.
 func TestStalledWriters(t *testing.T) {
 	const child = "TRUNKLOG_TEST_STALLED"
 	if os.Getenv(child) == "" {
@@ -89,7 +89,7 @@ func stallWriters(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond) // so that they wait, too; if not yet, they are told at once
+	time.Sleep(100 * time.Millisecond) // so that they wait, too; if not yet, they get the fault at once
 	close(fails)
 	writers.Wait()
 	if err := s.Close(); err == nil || !strings.Contains(err.Error(), "input/output error") {

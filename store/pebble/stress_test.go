@@ -45,8 +45,8 @@ func (x *stress) MaybeError(op errorfs.Op) error {
 
 func (x *stress) String() string { return "stress" }
 
-// run opens the store and writes, with meanwhile called again and again until
-// that is over. It then closes the store if it is told to.
+// run opens the store and writes, calling meanwhile again and again until that is over. It then
+// closes the store if x says so.
 func (x *stress) run(t *testing.T, writers, each int, meanwhile func()) {
 	t.Helper()
 	o := testOptions(t, errorfs.Wrap(&unlocked{x.disk, &x.cloning}, x))
@@ -127,8 +127,8 @@ func (u *unlocked) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.
 	return u.FS.ReuseForWrite(from, to, c)
 }
 
-// crash returns what a loss of power leaves, with so many percent of what was
-// not synced. 100 is the end of the process alone.
+// crash returns the disk after a loss of power, with percent of the unsynced data. 100 is the end
+// of the process alone.
 func (x *stress) crash(rng *rand.Rand, percent int) *vfs.MemFS {
 	x.cloning.Lock()
 	defer x.cloning.Unlock()

@@ -15,8 +15,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// A past is a store at several moments of its life, and what is in it at the
-// end.
+// A past is a store at several moments of its life, and its contents at the end.
 type past struct {
 	then []*vfs.MemFS // the oldest first
 	now  *vfs.MemFS
@@ -106,8 +105,8 @@ func (p *past) older(t *testing.T, name string, now []byte) (data []byte, was st
 	return nil, ""
 }
 
-// records returns where the first, the middle and the last record of a file
-// are: of a log as far as it is confirmed. What has no records is cut in three.
+// records returns the places of the first, the middle and the last record of a file: in a log, of
+// the confirmed part. A file without records is cut in three.
 func records(t *testing.T, disk vfs.FS, name string, data []byte) [][2]int {
 	t.Helper()
 	var ends []int
@@ -204,10 +203,10 @@ func (h harm) do(t *testing.T, disk vfs.FS, name string) {
 	}
 }
 
-// TestSweep does every harm to the first, the middle and the last record of
-// every file, after the process was killed and after an orderly stop: all rows
-// are there, or an error names the file. When it is put back as it was, all rows
-// are there: nothing was deleted before the files were believed.
+// TestSweep does every harm to the first, the middle and the last record of every file, after the
+// process was killed and after an orderly stop: all rows are there, or an error names the file.
+// After the file is restored, all rows are there: the store deleted nothing before it had verified
+// the files.
 func TestSweep(t *testing.T) {
 	seed := storetest.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 7))
@@ -244,7 +243,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// sweepOnce reports whether a harm was told of.
+// sweepOnce reports whether the store reported a harm.
 func (p *past) sweepOnce(t *testing.T, name string, h harm) (told bool) {
 	t.Helper()
 	disk := copyFS(t, p.now, "store")
@@ -280,10 +279,9 @@ func (p *past) sweepOnce(t *testing.T, name string, h harm) (told bool) {
 	return true
 }
 
-// TestManifestTail ends the process at any moment under load and harms the last
-// record of the list of tables: an error names it, or everything that was
-// confirmed is there. Without what the watermark says of it, Pebble takes that
-// for the torn end of a crash, and deletes the tables of which it tells.
+// TestManifestTail ends the process at any moment under load and damages the last record of the
+// list of tables: an error names it, or everything confirmed is there. Without the watermark,
+// Pebble takes that for the torn end of a crash, and deletes the tables that the record names.
 func TestManifestTail(t *testing.T) {
 	rng := rand.New(rand.NewPCG(storetest.Seed(t), 8))
 	told, harmless := 0, 0

@@ -15,9 +15,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestFirstRelease opens stores that the first release wrote, closed in order
-// and killed, with no more than that; from then on what names their tables is
-// protected.
+// TestFirstRelease opens stores that the first release wrote, closed in order and killed; from then
+// on the files that name their tables are protected.
 func TestFirstRelease(t *testing.T) {
 	tenant, err := call.ParseGUID("1a2b3c4d-0000-4000-8000-00000000c0de")
 	if err != nil {
@@ -62,8 +61,7 @@ func TestFirstRelease(t *testing.T) {
 	}
 }
 
-// verifyLookUps looks for what some of the rows have, of which the first release
-// has not put everything into the index.
+// verifyLookUps looks for values of rows that the first release has not fully indexed.
 func verifyLookUps(t *testing.T, s *Store, tenant call.GUID) {
 	t.Helper()
 	find := func(x call.Expr) (rows []call.Row) {
@@ -114,8 +112,8 @@ func oldStore(t *testing.T, rows []call.Row) *vfs.MemFS {
 	return disk
 }
 
-// makeOld takes away from a store what the first format had not, and changes the rows
-// as claim does, if it is not nil. Its files say their version and their seal still.
+// makeOld removes from a store what the first format lacks, and changes the rows by claim, if it is
+// not nil. Its files keep their version and their seal.
 func makeOld(tb testing.TB, s *Store, claim func(*call.Row)) {
 	tb.Helper()
 	b := s.db.NewBatch()

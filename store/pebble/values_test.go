@@ -11,8 +11,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestValueFilter: a filter passes every value of its block, few others, and
-// stands for what is deleted as for what is set.
+// TestValueFilter: a filter passes every value of its block and few others, and treats deleted keys
+// like set ones.
 func TestValueFilter(t *testing.T) {
 	for _, n := range []int{1, 2, 10, 3000} {
 		c := newValueCollector()
@@ -78,8 +78,8 @@ func TestValueFilter(t *testing.T) {
 	}
 }
 
-// TestHashValue: the hashes are on disk. If this fails, filters that users have
-// hide rows: give the collector another name.
+// TestHashValue: the hashes are on disk. If it fails, filters in existing stores hide rows: give
+// the collector another name.
 func TestHashValue(t *testing.T) {
 	for value, want := range map[string]uint64{"": 0x8e5868a391002109, "49\x00": 0x118dff8b36b547e0, "49301234567\x00": 0xc22cec1612564413} {
 		if got := hashValue(kindNumber, []byte(value)); got != want {

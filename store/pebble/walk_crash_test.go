@@ -11,10 +11,9 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestWalkOverCrash reads a walk page by page while another writes, and cuts the power
-// between any two pages, with writes under way that a page may have shown and that
-// are lost then. The walk goes on in what is left: no row is met twice, and each that
-// was there all the time is met once.
+// TestWalkOverCrash reads a walk page by page during writes, and cuts the power between any two
+// pages, which loses writes that a page may have shown. The walk goes on in what is left: it meets
+// no row twice, and each that was there all the time once.
 func TestWalkOverCrash(t *testing.T) {
 	seed := storetest.Seed(t)
 	for i := range storetest.Scale(30) {
@@ -25,10 +24,10 @@ func TestWalkOverCrash(t *testing.T) {
 	}
 }
 
-// A mover moves rows, and removes and writes some of them, until it is told to stop.
+// A mover moves rows, and removes and writes some of them, until the test stops it.
 type mover struct {
 	rows []call.Row
-	stay int // as many of rows are never removed
+	stay int // how many rows it never removes
 	rng  *rand.Rand
 }
 

@@ -39,10 +39,9 @@ func TestSlot(t *testing.T) {
 	}
 }
 
-// TestNoFalseAlarm crashes at thousands of moments, and again after opening,
-// while logs begin, end and are written over, with and without operations that
-// fail: of a disk that has kept what was synced no damage is told, and
-// everything that was confirmed is there.
+// TestNoFalseAlarm crashes at thousands of moments, and again after opening, while logs begin, end
+// and are overwritten, with and without failing operations: on a disk that keeps synced data the
+// store reports no damage, and everything confirmed is there.
 func TestNoFalseAlarm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(storetest.Seed(t), 5))
 	var clones, opened int
@@ -110,8 +109,8 @@ func verifyClone(disk vfs.FS) error {
 	return nil
 }
 
-// TestLogDamage ends the process at any moment and then harms a log: an error
-// names it, or everything that was confirmed is there.
+// TestLogDamage ends the process at any moment and then damages a log: an error names it, or
+// everything confirmed is there.
 func TestLogDamage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(storetest.Seed(t), 6))
 	told, harmless := 0, 0
@@ -167,8 +166,7 @@ func TestLogDamage(t *testing.T) {
 	}
 }
 
-// TestEveryBitOfALog flips bits, one by one, in all that was confirmed of the
-// newest log.
+// TestEveryBitOfALog flips bits, one by one, in the confirmed part of the newest log.
 func TestEveryBitOfALog(t *testing.T) {
 	rows := storetest.Rows(80, 160)
 	disk := vfs.NewCrashableMem()
@@ -220,7 +218,7 @@ func TestEveryBitOfALog(t *testing.T) {
 	}
 }
 
-// TestWatermarkFails lets a log that cannot be taken out stay where it is.
+// TestWatermarkFails: a log that the watermark cannot release stays in place.
 func TestWatermarkFails(t *testing.T) {
 	disk := vfs.NewMem()
 	var w watermark
@@ -257,7 +255,7 @@ func TestWatermarkFails(t *testing.T) {
 	}
 }
 
-// TestOldStore opens one that has no watermark, or a foreign one.
+// TestOldStore opens stores without a watermark, or with a foreign one.
 func TestOldStore(t *testing.T) {
 	rows := storetest.Rows(81, 100)
 	for name, data := range map[string][]byte{"none": nil, "empty": {}, "junk": bytes.Repeat([]byte{7}, 3*slotSize)} {

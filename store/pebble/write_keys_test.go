@@ -12,8 +12,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// The keys of a batch go into it by kind, and those of a kind as their bytes sort, of
-// one tenant and of several; of one key the removal stands before what sets it.
+// The keys of a batch go into it by kind, and those of a kind in byte order, of one tenant and of
+// several; for one key the removal stands before the new value.
 func TestKeyOrder(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -142,7 +142,7 @@ func groupsWithinASlot(f *fixture) {
 	for i, from := range moments {
 		for j, to := range moments {
 			if testing.Short() && (i+j)%4 != 0 {
-				continue // a zone's own moments serve as bounds in the others, too
+				continue // other pairs use each moment as a bound, too
 			}
 			for _, by := range []call.Grouping{
 				{Every: call.QuarterHour, By: []call.Dim{call.ByTrunk}}, {By: []call.Dim{call.ByUser}}, {Every: call.Day}, {Every: call.Day, By: []call.Dim{call.ByUser}},

@@ -9,8 +9,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestModel shows that the suite can be passed, and that what the model is
-// compared with is not only itself.
+// TestModel shows that an engine can pass the suite, with another model for comparison.
 func TestModel(t *testing.T) {
 	models := map[string]*Model{}
 	Run(t, func(_ *testing.T, dir string) call.Store {
