@@ -27,7 +27,7 @@ func NewWrites() *Writes {
 		}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "trunklog_commit_failures_total",
-			Help: "Writes to the store that were not done, by cause. A conflict is tried again by whoever wrote.",
+			Help: "Writes to the store that were not done, by cause. The writer tries a conflict again.",
 		}, []string{"cause"}),
 	}
 	for _, cause := range failureCauses() {

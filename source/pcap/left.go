@@ -67,7 +67,7 @@ func (l *left) say(note func(text string)) {
 		what string
 	}{
 		{l.others, "packets carry no SIP and are left out"},
-		{l.cut, "packets are not whole: whoever captured them kept only their beginning (tcpdump -s 0 keeps all)"},
+		{l.cut, "packets are not whole: the capture kept only their beginning (tcpdump -s 0 keeps all)"},
 		{l.timed, "packets have no time and were given that of this import"},
 		{l.missing, "times the capture lacks packets: a SIP message that they belong to is missing, or was read as far as it is there"},
 		{l.unreadable, "messages break off, or have a header, such as From or To, that cannot be read or is there twice: they are taken without it"},

@@ -172,7 +172,7 @@ func TestFiles(t *testing.T) {
 		{"pcapng, a block of 4 bytes", join(ng, []byte{6, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0}), "[a <read packet 2: invalid: a block of 4 bytes: the file is damaged from here on>]"},
 		{"pcapng, a huge block", join(ng, []byte{6, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0}), "[a <read packet 2: invalid: it says that it has 2147483648 bytes: the file is damaged from here on>]"},
 		{"pcapng, many interfaces", join(section(le), bytes.Repeat(iface(le, linkRaw), maxInterfaces+1)), "[<read packet 1: invalid: more than 4096 interfaces>]"},
-		{"pcapng, no order", block(le, blockSection, []byte("01234567")), "[<read packet 1: invalid: a section's order of bytes is not told>]"},
+		{"pcapng, no order", block(le, blockSection, []byte("01234567")), "[<read packet 1: invalid: the file is damaged: a section does not show its order of bytes>]"},
 		{"HEP", []byte("HEP3\x00\x10xxxxxxxxxxxxxxx"), "[<invalid: this is no capture (pcap or pcapng): it is a stream of HEP packets: trunklog import hep>]"},
 		{"text", []byte("INVITE sip:a SIP/2.0\r\n"), "[<invalid: this is no capture (pcap or pcapng): it is text>]"},
 		{"a little text", []byte("x"), "[<invalid: this is no capture (pcap or pcapng): it is text>]"},
@@ -206,7 +206,7 @@ func TestLeft(t *testing.T) {
 		},
 		{"no SIP", file(linkRaw, udp(teams4, sbc4, []byte("\x80\x08rtp")), udp(teams4, sbc4, []byte("\r\n\r\n")), udp(teams4, sbc4, msg("a", 0)), ip(teams4.Addr(), sbc4.Addr(), 1, []byte("ping"))), `["a"]`, `["3 packets carry no SIP and are left out"]`},
 		{"SIP that is none", file(linkRaw, udp(teams4, sbc4, []byte(broken))), `["<invalid: frame 1: the Call-ID is missing, empty or longer than 1,024 bytes>"]`, `[]`},
-		{"snap length", cut, `["cut"]`, `["1 packets are not whole: whoever captured them kept only their beginning (tcpdump -s 0 keeps all)"]`},
+		{"snap length", cut, `["cut"]`, `["1 packets are not whole: the capture kept only their beginning (tcpdump -s 0 keeps all)"]`},
 		{
 			"an interface that is not known", join(section(le), iface(le, linkRaw), iface(le, 220), enhanced(le, 1, 1, []byte("usb")), enhanced(le, 0, uint64(start.UnixMicro()), udp(teams4, sbc4, msg("a", 0)))), `["a"]`,
 			`["1 packets of link type 220 cannot be read: ` + readable + ` can" "1 packets have no time and were given that of this import"]`,

@@ -73,7 +73,7 @@ func (n *ng) block() (kind uint32, body []byte, err error) {
 		case binary.BigEndian.Uint32(head[8:]) == orderMagic:
 			n.order = binary.BigEndian
 		default:
-			return 0, nil, fmt.Errorf("%w: a section's order of bytes is not told", call.ErrInvalid)
+			return 0, nil, fmt.Errorf("%w: the file is damaged: a section does not show its order of bytes", call.ErrInvalid)
 		}
 	}
 	kind, size := n.order.Uint32(head), n.order.Uint32(head[4:])
