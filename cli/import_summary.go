@@ -112,7 +112,7 @@ func (in *importer) reportCalls(took time.Duration) {
 		return
 	}
 	t := in.ingest.HearStats()
-	fmt.Fprintf(in.stderr, "read %s: %s", count(int64(t.Messages+t.Other), "SIP message", "SIP messages"), count(int64(t.Rows), "call", "calls"))
+	fmt.Fprintf(in.stderr, "read %s: %s", count(int64(t.Messages+t.Other+t.Shared), "SIP message", "SIP messages"), count(int64(t.Rows), "call", "calls"))
 	for _, more := range []struct {
 		n    int64
 		what string
@@ -124,6 +124,7 @@ func (in *importer) reportCalls(took time.Duration) {
 		{int64(t.Elsewhere), "legs that do not face Microsoft, and are left out"},
 		{int64(t.SetAside), "legs that bear Microsoft's name beside calls that face it, and are set aside"},
 		{int64(t.Other), "messages that belong to no call"},
+		{int64(t.Shared), "messages of a call of two tenants that may be either's, and are left out"},
 		{int64(t.Rejected), "calls of which no row can be made"},
 	} {
 		if more.n > 0 {

@@ -35,7 +35,7 @@ type hearing struct {
 	stats   HearStats
 
 	// What follows belongs to whoever does the round.
-	legs    map[string]map[string]*held // by source and Call-ID
+	legs    map[string]*dialogs // by source
 	settles turns
 	later   legHeap
 	dirty   []*held
@@ -137,10 +137,11 @@ func (t Times) orDefault() Times {
 }
 
 // HearStats are counts of what became of SIP messages since the start. Each
-// message is counted in Messages or in Other.
+// message is counted in Messages, in Other or in Shared.
 type HearStats struct {
 	Messages uint64 // that belong to a call
 	Other    uint64 // that do not, such as OPTIONS, or are late for their call
+	Shared   uint64 // that may be either's of two tenants who share a Call-ID, and are nobody's
 	Crowded  uint64 // calls that were closed because there were too many at once
 
 	Open      int64  // legs in progress
@@ -186,7 +187,7 @@ type heard struct {
 
 func (h *hearing) init(in *Ingest, t Times) {
 	h.in, h.times, h.most = in, t.orDefault(), maxLegs
-	h.legs = make(map[string]map[string]*held)
+	h.legs = make(map[string]*dialogs)
 	h.trunks = make(map[string]map[*held]struct{})
 	h.asides, h.clocks = make(map[string]*aside), make(map[string]*clock)
 	h.later = legHeap{

@@ -45,7 +45,7 @@ func BenchmarkHear(b *testing.B) {
 		}
 		for range 2 {
 			clock = clock.Add(time.Minute)
-			if err := in.Tick(b.Context()); err != nil {
+			if err := in.tickAll(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 		}

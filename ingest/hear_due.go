@@ -65,14 +65,14 @@ func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, er
 // crowding returns a leg of the source that has most, so that calls without end hold
 // up nobody else's: of some of its legs the one that is due first.
 func (h *hearing) crowding() (first *held) {
-	var most map[string]*held
-	for _, legs := range h.legs {
-		if len(legs) > len(most) {
-			most = legs
+	var most *dialogs
+	for _, d := range h.legs {
+		if most == nil || d.n > most.n {
+			most = d
 		}
 	}
 	n := 0
-	for _, l := range most {
+	for l := range most.all {
 		if l.place == 0 {
 			continue // it is looked at in this round anyway
 		}
@@ -88,7 +88,7 @@ func (h *hearing) crowding() (first *held) {
 
 // flush has all recorded legs of a source looked at.
 func (h *hearing) flush(source string) {
-	for _, l := range h.legs[source] {
+	for l := range h.legs[source].all {
 		if l.Life.Recorded {
 			h.notice(l, true)
 			h.wait(l)
@@ -110,8 +110,8 @@ func (h *hearing) sweep(ctx context.Context, last time.Time) error {
 		return nil
 	}
 	h.swept = last
-	for _, legs := range h.legs {
-		for _, l := range legs {
+	for _, d := range h.legs {
+		for l := range d.all {
 			if !l.Life.Recorded || l.waiting {
 				continue
 			}

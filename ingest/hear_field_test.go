@@ -92,8 +92,10 @@ func TestWalls(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, l := range found {
-			if l.ID == leg.IDOf("lab", b.callID) || l.ID == leg.IDOf("lab", legs[1].callID) {
-				t.Errorf("%s: a leg of another tenant's call is shown with %v", name, r.ID)
+			for _, callID := range []string{b.callID, legs[1].callID} {
+				if l.ID == leg.IDOf("lab", callID) || l.ID == leg.IDWithin(other, "lab", callID) {
+					t.Errorf("%s: a leg of another tenant's call is shown with %v", name, r.ID)
+				}
 			}
 		}
 	}

@@ -228,7 +228,7 @@ func TestTwoLegs(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		legs, err := s.store.Legs(t.Context(), tenant, r.Cursor())
-		if err != nil || len(legs) != 2 || legs[0].ID != leg.IDOf("lab", c.callID) || !legs[0].Main || legs[1].ID != leg.IDOf("lab", "carrier-leg") {
+		if err != nil || len(legs) != 2 || legs[0].ID != leg.IDWithin(tenant, "lab", c.callID) || !legs[0].Main || legs[1].ID != leg.IDOf("lab", "carrier-leg") {
 			t.Errorf("legs %+v, %v", legs, err)
 		}
 	}
@@ -483,7 +483,7 @@ func TestHeardAfterExport(t *testing.T) {
 	r := s.one()
 	want.ID, want.SharedID = r.ID, c.xi
 	same(t, "heard after the export", &r, &want)
-	leg := call.Leg{ID: leg.IDOf("lab", c.callID), From: c.began, To: c.began.Add(time.Minute)}
+	leg := call.Leg{ID: leg.IDWithin(tenant, "lab", c.callID), From: c.began, To: c.began.Add(time.Minute)}
 	n := 0
 	for _, err := range s.store.Messages(t.Context(), leg) {
 		if err != nil {

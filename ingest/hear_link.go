@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"slices"
 
+	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
@@ -129,7 +130,8 @@ func (r *recent) bonded(l *held, f func(o *held, b leg.Bond)) {
 
 // partners returns the other legs that belong to the same call as l, those with
 // the firmest bond first, and of those the one that began at the nearest time.
-// No bond ties what different tenants own.
+// No bond ties what different tenants own, nor a leg that is nobody's to those of two
+// tenants equally.
 func (h *hearing) partners(l *held) []*held {
 	type partner struct {
 		*held
@@ -146,10 +148,35 @@ func (h *hearing) partners(l *held) []*held {
 		return cmp.Or(-cmp.Compare(a.bond, b.bond), cmp.Compare(a.Span().From.Sub(began).Abs(), b.Span().From.Sub(began).Abs()), bytes.Compare(a.ID[:], b.ID[:]))
 	})
 	legs := make([]*held, len(all))
+	firmest := 0
 	for i := range all {
-		legs[i] = all[i].held
+		if legs[i] = all[i].held; all[i].bond == all[0].bond {
+			firmest = i + 1
+		}
+	}
+	if h.torn(l, legs[:firmest]) {
+		return nil
 	}
 	return legs
+}
+
+// torn reports whether a leg is nobody's, and others that it may belong with are of
+// several tenants.
+func (h *hearing) torn(l *held, others []*held) bool {
+	if len(others) < 2 || !l.Owner(h.in.tenant).IsZero() {
+		return false
+	}
+	var one call.GUID
+	for _, o := range others {
+		switch owner := o.Owner(h.in.tenant); {
+		case owner.IsZero():
+		case one.IsZero():
+			one = owner
+		case owner != one:
+			return true
+		}
+	}
+	return false
 }
 
 // walled reports whether two legs belong to different tenants.

@@ -47,7 +47,7 @@ func (h *hearing) restart(r restart) {
 		}
 	}
 	if r.trunk == "" {
-		for _, l := range h.legs[r.source] {
+		for l := range h.legs[r.source].all {
 			cut(l)
 		}
 		return

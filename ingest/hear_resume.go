@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/ingest/leg"
@@ -21,9 +22,9 @@ func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (
 		if err != nil {
 			return n, fmt.Errorf("read the calls in progress: %w", err)
 		}
-		read, err := leg.Decode(v.Value)
+		read, err := readLeg(v)
 		if err != nil {
-			return n, fmt.Errorf("read %s: %w", v.Name, err)
+			return n, err
 		}
 		l := &held{Leg: *read, learned: read.Life.Heard, saved: read.Life.Heard}
 		if err := b.rename(ctx, v, openName(l)); err != nil {
@@ -44,6 +45,18 @@ func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (
 	defer h.mu.Unlock()
 	h.recount()
 	return n, nil
+}
+
+// readLeg reads a leg that the store has. The last part of its name is its id.
+func readLeg(v call.Named) (*leg.Leg, error) {
+	l, err := leg.Decode(v.Value)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", v.Name, err)
+	}
+	if id, err := call.ParseGUID(v.Name[strings.LastIndexByte(v.Name, '/')+1:]); err == nil {
+		l.ID = id
+	}
+	return l, nil
 }
 
 // A renaming gives values of the state other names, many in one batch.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -115,25 +114,15 @@ func (h *hearing) adopt(written call.Result) {
 }
 
 type heardCount struct {
-	messages, other uint64
-	last            time.Time
+	messages, other, shared uint64
+	last                    time.Time
 }
 
 // hear folds one message.
 func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount) {
-	legs := h.legs[sink.source]
-	l := legs[s.CallID]
+	l := h.legOf(sink, s, c)
 	if l == nil {
-		if !leg.Opens(s) {
-			c.other++
-			return
-		}
-		l = &held{Leg: leg.Leg{
-			ID: leg.IDOf(sink.source, s.CallID), Source: sink.source, CallID: strings.Clone(s.CallID),
-			Tenant: sink.tenant, Told: sink.told(), Trunk: sink.trunk,
-		}}
-		l.Life.Recorded = sink.recorded
-		h.hold(l)
+		return
 	}
 	c.messages++
 	if s.At.After(c.last) {
@@ -178,12 +167,12 @@ const saveEvery = time.Minute
 
 // hold takes a leg into memory.
 func (h *hearing) hold(l *held) {
-	legs := h.legs[l.Source]
-	if legs == nil {
-		legs = make(map[string]*held)
-		h.legs[l.Source] = legs
+	d := h.legs[l.Source]
+	if d == nil {
+		d = &dialogs{byCall: make(map[string]*held)}
+		h.legs[l.Source] = d
 	}
-	legs[l.CallID] = l
+	d.add(l)
 	l.Microsoft = h.in.peersOf(l.Source)
 	h.recent.add(l)
 	h.joinTrunks(l)
@@ -274,6 +263,7 @@ func (h *hearing) publish(c heardCount, more bool) map[string]time.Duration {
 	s.Echoes, s.Another = h.echoes, h.another
 	s.Messages += c.messages
 	s.Other += c.other
+	s.Shared += c.shared
 	if !c.last.IsZero() {
 		s.Lag = max(0, h.in.now().Sub(c.last))
 	}
@@ -318,16 +308,15 @@ func (h *hearing) partsFinished(n, rows int) {
 // recount counts the legs that are held.
 func (h *hearing) recount() {
 	h.stats.Held = 0
-	for _, legs := range h.legs {
-		h.stats.Held += int64(len(legs))
+	for _, d := range h.legs {
+		h.stats.Held += int64(d.n)
 	}
 	h.stats.Open = h.stats.Held - h.closed
 }
 
 // drop takes a leg out of memory.
 func (h *hearing) drop(l *held) {
-	delete(h.legs[l.Source], l.CallID)
-	if len(h.legs[l.Source]) == 0 {
+	if d := h.legs[l.Source]; d.remove(l) {
 		delete(h.legs, l.Source)
 	}
 	h.recent.remove(l)

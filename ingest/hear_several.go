@@ -12,15 +12,23 @@ import (
 // [call.Row.Fold] decides whose times are shown, because their clocks differ.
 
 // siblings returns the legs of the same dialog that other sources have heard, and
-// that no other tenant owns.
+// that no other tenant owns. A leg that is nobody's has none if two tenants may own it.
 func (h *hearing) siblings(l *held) (all []*held) {
 	if len(h.legs) < 2 {
 		return nil
 	}
-	for source, legs := range h.legs {
-		if o := legs[l.CallID]; o != nil && source != l.Source && !h.walled(l, o) {
-			all = append(all, o)
+	for source, d := range h.legs {
+		if source == l.Source {
+			continue
 		}
+		for o := d.byCall[l.CallID]; o != nil; o = o.next {
+			if !h.walled(l, o) {
+				all = append(all, o)
+			}
+		}
+	}
+	if h.torn(l, all) {
+		return nil
 	}
 	slices.SortFunc(all, func(a, b *held) int { return strings.Compare(a.Source, b.Source) })
 	return all

@@ -11,6 +11,8 @@ import (
 type held struct {
 	leg.Leg
 
+	next *held // another tenant's of the same Call-ID
+
 	learned  time.Time // when the last message arrived that brought a new fact
 	saved    time.Time // what of its being heard is in the store
 	sure     bool      // it surely faces Microsoft

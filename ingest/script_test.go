@@ -29,7 +29,11 @@ var update = flag.Bool("update", false, "write what comes out to the scripts")
 //	trim T TIME             deletes what started before
 //	restart                 begins again with what the store holds
 //	fail TEXT               lets writes fail, or again succeed
-//	clock SECONDS           lets time pass
+//	clock SECONDS           lets time pass, and writes the rows that are due
+//	hear SOURCE [tenant=T] [trunk=HOST] [hearsay]
+//	                        puts the SIP messages of the input, see signal
+//	heard                   what became of them
+//	ladder [T…]             the messages that are kept of the tenants' rows
 //
 // Ids are words; a GUID is written as the word that it was made of. Times are
 // times of 2026-11-01, or of a day before it: "08:00:25.1", "10-30T23:59:59".
@@ -74,8 +78,9 @@ func newScript(t *testing.T) *script {
 func (s *script) restart() {
 	s.sinks = map[string]*Sink{}
 	s.in = New(Config{
-		Store: s.store,
-		Now:   func() time.Time { return s.now },
+		Store:   s.store,
+		Now:     func() time.Time { return s.now },
+		KeepSIP: true,
 		Tenant: func(trunk string) (call.GUID, bool) {
 			name, ok := strings.CutSuffix(trunk, ".example.com")
 			if !ok {
@@ -84,6 +89,9 @@ func (s *script) restart() {
 			return s.guid(name), true
 		},
 	})
+	if _, err := s.in.Resume(s.t.Context(), func(string) bool { return true }); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // run returns the script with what comes out in place of what is there.
@@ -170,7 +178,17 @@ func (s *script) command(words, input []string) string {
 			s.t.Fatal(err)
 		}
 		s.now = s.now.Add(time.Duration(n) * time.Second)
+		if err := s.in.tickAll(ctx); err != nil {
+			return err.Error()
+		}
 		return "ok"
+	case "hear":
+		return s.hear(words[1:], input)
+	case "heard":
+		h := s.in.HearStats()
+		return fmt.Sprintf("messages %d other %d shared %d rows %d amended %d elsewhere %d", h.Messages, h.Other, h.Shared, h.Rows, h.Amended, h.Elsewhere)
+	case "ladder":
+		return s.ladder(words[1:])
 	}
 	s.t.Fatalf("no command %q", words[0])
 	return ""

@@ -223,9 +223,9 @@ func (u *undoing) forgetLegs(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			l, err := leg.Decode(v.Value)
+			l, err := readLeg(v)
 			if err != nil {
-				return fmt.Errorf("read %s: %w", v.Name, err)
+				return err
 			}
 			if !parts {
 				if main[l.ID], err = u.rowless(ctx, l); err != nil {

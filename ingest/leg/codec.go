@@ -161,7 +161,8 @@ func (w *writer) hop(h *hop) {
 	w.moment(h.cancel)
 }
 
-// Decode reads what encode has written. The leg shares no memory with b.
+// Decode reads what encode has written. The leg shares no memory with b. Its
+// ID is that of [IDOf]: under which name it is kept only the store knows.
 func Decode(b []byte) (*Leg, error) {
 	if len(b) < 2 {
 		return nil, errLeg

@@ -24,11 +24,11 @@ import (
 // establishes the call), 9.1 (a CANCEL that comes too late has no effect), 22.2
 // (a challenged request is sent again with a higher CSeq).
 type Leg struct {
-	ID call.GUID // [call.Message.Leg], see [IDOf]
+	ID call.GUID // [call.Message.Leg], see [IDOf] and [IDWithin]; it stays
 	// Source is the name of the source that has heard it, and CallID what the source
 	// calls it.
 	Source, CallID string
-	Tenant         call.GUID // that the source is bound to, if it is
+	Tenant         call.GUID // whose it is, once that is known: it stays
 	Told           call.Witness
 	Trunk          string // that the source is bound to, if it is
 	// Microsoft are further addresses of Microsoft's. They are not kept with the leg.
@@ -56,8 +56,15 @@ type Leg struct {
 	last   Instant
 }
 
-// IDOf returns the name of a leg among all messages that are kept.
+// IDOf returns the name of a leg among all messages that are kept: of all that a source
+// calls so.
 func IDOf(source, callID string) call.GUID { return call.NameGUID(source, "leg", callID) }
+
+// IDWithin returns the name of a leg of a source that hears the calls of several
+// tenants: of all that it calls so and that is the tenant's.
+func IDWithin(tenant call.GUID, source, callID string) call.GUID {
+	return call.NameGUID(source, "leg", callID, tenant.String())
+}
 
 // Opens reports whether a message tells enough of a call that a leg is made of
 // it. What else belongs to a call comes before or after one that does.

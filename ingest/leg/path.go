@@ -33,7 +33,7 @@ type side struct {
 func (l *Leg) paths(facing []*hop, outbound bool) []path {
 	var all []path
 	for _, h := range facing {
-		i := slices.IndexFunc(all, func(p path) bool { return l.sameEnds(p.invited[0], h, outbound) })
+		i := slices.IndexFunc(all, func(p path) bool { return l.betweenSame(p.invited[0], h, outbound) })
 		if i < 0 {
 			all = append(all, path{})
 			i = len(all) - 1
@@ -57,9 +57,9 @@ func (l *Leg) paths(facing []*hop, outbound bool) []path {
 	return all
 }
 
-// sameEnds reports whether two hops on which INVITEs were seen lie between the
+// betweenSame reports whether two hops on which INVITEs were seen lie between the
 // same ends.
-func (l *Leg) sameEnds(g, h *hop, outbound bool) bool {
+func (l *Leg) betweenSame(g, h *hop, outbound bool) bool {
 	a, b := l.ourEnd(g, outbound), l.ourEnd(h, outbound)
 	if !a.IsValid() || !b.IsValid() {
 		return g == h

@@ -2,7 +2,6 @@ package leg
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -225,7 +224,7 @@ func (l *Leg) trunks(v *View, hosts inviteHosts) []string {
 	var all []string
 	add := func(hosts ...string) {
 		for _, host := range hosts {
-			if host = strings.ToLower(strings.TrimSuffix(host, ".")); isName(host) {
+			if host = trunkName(host); isName(host) {
 				all = append(all, host)
 			}
 		}
