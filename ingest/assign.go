@@ -110,7 +110,7 @@ func (in *Ingest) assignLinks(ctx context.Context, row call.Row, links []byte) e
 		}
 		b := call.Batch{State: map[string][]byte{name: slices.Concat(have, links)}, If: map[string][]byte{name: have}}
 		for entry := range slices.Chunk(links, linkSize) {
-			if id := call.GUID(entry[1:]); id != row.ID {
+			if id := call.GUID(entry[1:]); id != row.ID && entry[0]&byHearsay == 0 {
 				b.Aliases = append(b.Aliases, call.Alias{Tenant: row.Tenant, ID: id, Of: row.ID})
 			}
 		}

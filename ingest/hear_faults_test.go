@@ -77,7 +77,7 @@ func TestWires(t *testing.T) {
 }
 
 // TestFaults: whatever becomes of the messages of calls on their way, each has at
-// most one row, and none of them ever contradicts itself.
+// most one row, and one of hearsay, and none of them ever contradicts itself.
 func TestFaults(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 11))
@@ -105,7 +105,10 @@ func TestFaults(t *testing.T) {
 			s.pass(wait)
 			s.sound()
 		}
-		if rows := s.rows(); len(rows) > 1 {
+		// What hearsay has told of before may have another id than who has proved who
+		// it is gives it, from messages of its own.
+		told := slices.DeleteFunc(s.rows(), func(r call.Row) bool { return !proven(&r) })
+		if rows := s.rows(); len(told) > 1 || len(rows)-len(told) > 1 || len(rows) > 1 && sources[0].input.Hearsay == sources[len(sources)-1].input.Hearsay {
 			t.Errorf("%d rows:\n%+v\n%+v", len(rows), rows[0], rows[1])
 		}
 		if t.Failed() {

@@ -62,7 +62,7 @@ func (h *hearing) conclude(ctx context.Context, l *held, v *leg.View, now time.T
 	h.batch.Rows = append(h.batch.Rows, r)
 	n.row = len(h.batch.Rows)
 	h.link(l, l)
-	h.lead(l, siblings)
+	h.lead(l)
 	for _, o := range others {
 		w := h.view(o)
 		if o.Life.PartOf == l.ID || o.Life.PartOf.IsZero() && w.Facing < v.Facing && h.mainOf(o, &w, h.partners(o)) == l {

@@ -12,8 +12,15 @@ import (
 // [call.Row.Fold] decides whose times are shown, because their clocks differ.
 
 // siblings returns the legs of the same dialog that other sources have heard, and
+// that no other tenant owns, of those whose word counts for l: not of hearsay, if l is
+// none.
+func (h *hearing) siblings(l *held) []*held {
+	return slices.DeleteFunc(h.everywhere(l), func(o *held) bool { return o.Told < l.Told })
+}
+
+// everywhere returns the legs of the same dialog that other sources have heard, and
 // that no other tenant owns. A leg that is nobody's has none if two tenants may own it.
-func (h *hearing) siblings(l *held) (all []*held) {
+func (h *hearing) everywhere(l *held) (all []*held) {
 	if len(h.legs) < 2 {
 		return nil
 	}
@@ -60,10 +67,11 @@ func (h *hearing) follow(l *held) {
 	}
 }
 
-// lead gives the row that a leg has made to those of other sources that have none.
-func (h *hearing) lead(l *held, siblings []*held) {
-	for _, o := range siblings {
-		if o.Life.PartOf.IsZero() && o.Life.Row.IsZero() {
+// lead gives the row that a leg has made to those of other sources that have none, and
+// for which its word counts.
+func (h *hearing) lead(l *held) {
+	for _, o := range h.everywhere(l) {
+		if l.Told >= o.Told && o.Life.PartOf.IsZero() && o.Life.Row.IsZero() {
 			o.Life.Row, o.Life.RowTenant = l.Life.Row, l.Life.RowTenant
 			h.soil(o)
 		}

@@ -25,10 +25,10 @@ import (
 //	link/TENANT             the tenant has, or had, rows to be linked. The value is the
 //	                        day of the first link, or "none"
 //	linked/TENANT/DAY/ROW   which rows became part of ROW, which started on DAY when the
-//	                        first did: 17 bytes each, the kind of source and the id
+//	                        first did: 17 bytes each, the kind of source, byHearsay, and the id
 //
 // The id under which a row came is an alias of the row that it became part of, so
-// that whoever asks for it finds that one.
+// that whoever asks for it finds that one; not that of hearsay, see hearsay.go.
 //
 // Without the second, a leg of a call that has not been seen yet could not be
 // told from one that has: both share everything with the row but their id.

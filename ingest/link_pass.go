@@ -170,7 +170,7 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 	c := p.record(r, near)
 	again := c != nil
 	if !again {
-		c = best(r, near, p.offsets)
+		c = p.best(r, near)
 	}
 	if c == nil {
 		return nil, nil
@@ -214,10 +214,11 @@ func (p *pass) join(ctx context.Context, c *candidate, r *call.Row) error {
 	return nil
 }
 
-// linked reports whether r has become part of c.
+// linked reports whether r has become part of c. That hearsay has told of it under an
+// id counts for hearsay alone.
 func (c *candidate) linked(r *call.Row) bool {
-	for id := range c.linkedIDs {
-		if id == r.ID {
+	for entry := range slices.Chunk(c.links, linkSize) {
+		if len(entry) == linkSize && call.GUID(entry[1:]) == r.ID && (entry[0]&byHearsay == 0 || !proven(r)) {
 			return true
 		}
 	}
@@ -234,6 +235,9 @@ func (c *candidate) linkedIDs(yield func(call.GUID) bool) {
 }
 
 const linkSize = 1 + len(call.GUID{})
+
+// byHearsay stands in the first byte of an entry that is that of hearsay.
+const byHearsay = 0x80
 
 // load reads the links of c. A row that one kind of source has seen has none, unless
 // that is the export, see resaved.go.
@@ -274,10 +278,14 @@ func (p *pass) note(c *candidate, r *call.Row) {
 	if _, ok := p.b.If[name]; !ok {
 		p.b.If[name] = c.links
 	}
-	c.links = append(slices.Clone(c.links), byte(topKind(r.Seen)))
-	c.links = append(c.links, r.ID[:]...)
+	kind := byte(topKind(r.Seen))
+	if proven(r) {
+		p.b.Aliases = append(p.b.Aliases, call.Alias{Tenant: r.Tenant, ID: r.ID, Of: c.row.ID})
+	} else {
+		kind |= byHearsay
+	}
+	c.links = append(append(slices.Clone(c.links), kind), r.ID[:]...)
 	p.b.State[name] = c.links
-	p.b.Aliases = append(p.b.Aliases, call.Alias{Tenant: r.Tenant, ID: r.ID, Of: c.row.ID})
 
 	t, _ := p.in.links.get(r.Tenant)
 	value := t.value

@@ -83,7 +83,11 @@ func (p *pass) findLoose(ctx context.Context, i int, c *candidate) (*candidate, 
 		p.in.links.crowded.Add(1)
 		return nil, nil
 	}
-	c, rivals, err := p.only(ctx, r, near)
+	some, more := believed(r, near)
+	c, rivals, err := p.only(ctx, r, some)
+	if more && c == nil && !rivals && err == nil {
+		c, rivals, err = p.only(ctx, r, near)
+	}
 	if c == nil && !rivals || err != nil {
 		return nil, err
 	}
@@ -189,10 +193,10 @@ func (p *pass) only(ctx context.Context, r *call.Row, near []*candidate) (c *can
 		return nil, false, nil
 	}
 	for _, x := range near {
-		if x == c || x.row.ID == r.ID || sameLoose(&x.row, r) { // x is of the same call as both
+		if x == c || x.row.ID == r.ID || sameLoose(x.as(r), r) { // x is of the same call as both
 			continue
 		}
-		if may, err := p.mayBe(ctx, x, &c.row); may || err != nil {
+		if may, err := p.mayBe(ctx, x, c.as(r)); may || err != nil {
 			return nil, may, err
 		}
 	}
@@ -202,7 +206,7 @@ func (p *pass) only(ctx context.Context, r *call.Row, near []*candidate) (c *can
 // mayBe reports whether c may be the call of r. What comes later in the batch and is in
 // the log already is not asked: it is there under the id that it has now.
 func (p *pass) mayBe(ctx context.Context, c *candidate, r *call.Row) (bool, error) {
-	if !sameLoose(&c.row, r) {
+	if !sameLoose(c.as(r), r) {
 		return false, nil
 	}
 	if c.ahead {
@@ -214,10 +218,11 @@ func (p *pass) mayBe(ctx context.Context, c *candidate, r *call.Row) (bool, erro
 
 // oneCall reports whether two rows will be one, too.
 func (p *pass) oneCall(a, b *candidate) bool {
-	if sameLoose(&a.row, &b.row) {
+	x, y := a.as(&b.row), b.as(&a.row)
+	if sameLoose(x, y) {
 		return true
 	}
-	return linkable(&a.row) && a.row.CorrelationID == b.row.CorrelationID && sameCall(&a.row, &b.row, p.offsets)
+	return linkable(x) && x.CorrelationID == y.CorrelationID && sameCall(x, y, p.offsets)
 }
 
 // sameLoose reports whether a record of an SBC without a correlation id and another row,

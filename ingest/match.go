@@ -132,11 +132,19 @@ func (p *pass) margin() time.Duration {
 
 // best returns the row that r is most likely the same call as, of those that
 // it can be; nil if there is none.
-func best(r *call.Row, near []*candidate, offsets []time.Duration) *candidate {
+func (p *pass) best(r *call.Row, near []*candidate) *candidate {
+	some, more := believed(r, near)
+	if c := p.likeliest(r, some); c != nil || !more {
+		return c
+	}
+	return p.likeliest(r, near)
+}
+
+func (p *pass) likeliest(r *call.Row, near []*candidate) *candidate {
 	var best *candidate
 	most := -1
 	for _, c := range near {
-		if !sameCall(&c.row, r, offsets) {
+		if !c.sameAs(r, p) {
 			continue
 		}
 		n := alike(&c.row, r)

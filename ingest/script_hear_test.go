@@ -3,12 +3,15 @@ package ingest
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/trunklog/trunklog/call"
 )
+
+var guidWord = regexp.MustCompile(`\{\w+\}`)
 
 // hear puts the messages of the input.
 func (s *script) hear(words, input []string) string {
@@ -39,9 +42,9 @@ func (s *script) hear(words, input []string) string {
 // signal reads "TIME SRC > DST WHAT NAME=VALUE…": WHAT is a method, or a code and the
 // method that it answers, as 200/INVITE; the names are call, cseq, tag (of To), agent,
 // and uri, from, to and contact, which are USER@HOST;PARAMETERS. Addresses without a
-// port have 5061. The message that is kept is the line.
+// port have 5061. {WORD} is the GUID of a word. The message that is kept is the line.
 func (s *script) signal(line string) *call.Signal {
-	words := strings.Fields(line)
+	words := strings.Fields(guidWord.ReplaceAllStringFunc(line, func(word string) string { return s.guid(strings.Trim(word, "{}")).String() }))
 	end := func(text string) netip.AddrPort {
 		if !strings.Contains(text, ":") {
 			text += ":5061"

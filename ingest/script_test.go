@@ -27,6 +27,7 @@ var update = flag.Bool("update", false, "write what comes out to the scripts")
 //	totals SOURCE           what became of the events of a source
 //	state PREFIX            the names and values in the store
 //	trim T TIME             deletes what started before
+//	assign T                gives the rows that are nobody's to a tenant
 //	restart                 begins again with what the store holds
 //	fail TEXT               lets writes fail, or again succeed
 //	clock SECONDS           lets time pass, and writes the rows that are due
@@ -162,6 +163,16 @@ func (s *script) command(words, input []string) string {
 	case "trim":
 		n, err := s.in.Trim(ctx, s.store, s.guid(words[1]), s.time(words[2]))
 		return fmt.Sprint(n, " ", err)
+	case "assign":
+		var all []call.Row
+		for r, err := range s.store.Rows(ctx, call.Query{}) {
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			all = append(all, r.Clone())
+		}
+		_, err := s.in.Assign(ctx, all, s.guid(words[1]))
+		return fmt.Sprint(len(all), " ", err)
 	case "restart":
 		s.store = s.store.Reopen()
 		s.restart()
@@ -315,7 +326,11 @@ func showState(v []byte) string {
 	}
 	var out []string
 	for entry := range slices.Chunk(v, linkSize) {
-		out = append(out, fmt.Sprintf("%s:%s", call.Kind(entry[0]), call.GUID(entry[1:])))
+		kind := call.Kind(entry[0] &^ byHearsay).String()
+		if entry[0]&byHearsay != 0 {
+			kind += " by hearsay"
+		}
+		out = append(out, fmt.Sprintf("%s:%s", kind, call.GUID(entry[1:])))
 	}
 	return strings.Join(out, " ")
 }

@@ -12,7 +12,8 @@ import (
 func (l *Leg) Meet(r, have *call.Row) (another bool) {
 	said := func(w call.Witness, f call.Field) bool { return have.HasSaid(w, l.Source, f) }
 	heard := have.By[call.FieldDuration]
-	if r.By[call.FieldEnd] != l.Told && (heard.Kind() == call.SIP || said(l.Told, call.FieldEnd)) {
+	told := heard.Kind() == call.SIP && (heard.Authenticated() || !l.Told.Authenticated()) // hearsay does not count
+	if r.By[call.FieldEnd] != l.Told && (told || said(l.Told, call.FieldEnd)) {
 		// What is only concluded does not stand against what was told.
 		for _, f := range slices.Concat(outcomes, []call.Field{call.FieldStart, call.FieldInvite, call.FieldCallEndSubReason}) {
 			r.By[f] = 0
