@@ -12,8 +12,8 @@ import (
 // A Message is one SIP message, kept so that an operator can look at the call later. It has neither
 // its body nor the headers that hold credentials.
 type Message struct {
-	// Leg names the dialog of the message, uniquely within the store: [NameGUID] of the source and
-	// the Call-ID.
+	// Leg names the dialog of the message, uniquely within the store: [NameGUID] of the source, the
+	// Call-ID and, where the source hears several tenants' calls, the tenant.
 	Leg GUID
 	At  time.Time // by the capturing agent's clock
 

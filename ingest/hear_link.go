@@ -117,7 +117,7 @@ func (r *recent) bonded(l *held, f func(o *held, b leg.Bond)) {
 	var seen []*held
 	for _, k := range l.keys {
 		r.legs[k.key].latest(maxPartners, func(o *held) {
-			if o == l || slices.Contains(seen, o) {
+			if o == l || o.Told != l.Told || slices.Contains(seen, o) {
 				return
 			}
 			if b := leg.BondOf(&l.Leg, &o.Leg); b > leg.NoBond {

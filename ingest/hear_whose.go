@@ -85,6 +85,7 @@ func (h *hearing) legOf(sink *Sink, s *call.Signal, c *heardCount) *held {
 	}
 	var l *held
 	owner := sink.tenant
+	names := owner // by all that is known
 	switch {
 	case !owner.IsZero():
 		l = h.boundTo(owner, first)
@@ -92,11 +93,12 @@ func (h *hearing) legOf(sink *Sink, s *call.Signal, c *heardCount) *held {
 		if owner = leg.AskedBy(s, h.in.tenant); owner.IsZero() {
 			owner = h.trunkOwner(sink)
 		}
-		l = h.askedBy(owner, first, s)
+		names = owner
+		l = h.askedBy(sink, owner, first, s)
 	}
 	if l == nil && sink.tenant.IsZero() && (owner.IsZero() || !leg.Begins(s)) {
 		var shared bool
-		if l, shared = h.onItsWay(first, s); shared {
+		if l, names, shared = h.onItsWay(sink, first, s); shared {
 			c.shared++
 			return nil
 		}
@@ -106,7 +108,7 @@ func (h *hearing) legOf(sink *Sink, s *call.Signal, c *heardCount) *held {
 		c.other++
 		return nil
 	case l == nil:
-		l = newLeg(sink, s.CallID, owner)
+		l = newLeg(sink, s.CallID, owner, names)
 		h.hold(l)
 	case l.Tenant.IsZero() && !owner.IsZero():
 		l.Tenant = owner
@@ -115,13 +117,17 @@ func (h *hearing) legOf(sink *Sink, s *call.Signal, c *heardCount) *held {
 	return l
 }
 
-// newLeg returns the leg of a tenant, or of nobody yet, that a sink hears of.
-func newLeg(sink *Sink, callID string, owner call.GUID) *held {
+// newLeg returns the leg of a tenant, or of nobody yet, that a sink hears of and that
+// names a tenant.
+func newLeg(sink *Sink, callID string, owner, names call.GUID) *held {
 	l := &held{Leg: leg.Leg{
 		ID: leg.IDOf(sink.source, callID), Source: sink.source, CallID: strings.Clone(callID),
-		Tenant: owner, Told: sink.told(), Trunk: sink.trunk,
+		Tenant: owner, Told: sink.toldOf(names), Trunk: sink.trunk,
 	}}
-	if sink.tenant.IsZero() && !owner.IsZero() {
+	switch {
+	case l.Told != sink.told():
+		l.ID = leg.IDWithin(names, sink.source+"/"+sink.from[0], callID)
+	case sink.tenant.IsZero() && !owner.IsZero():
 		l.ID = leg.IDWithin(owner, sink.source, callID)
 	}
 	l.Life.Recorded = sink.recorded
@@ -147,20 +153,39 @@ func (h *hearing) boundTo(tenant call.GUID, first *held) *held {
 	return nil
 }
 
+// of returns the first leg of those of one Call-ID, from l on, that a sink adds to with
+// a message that names a tenant: what a sender says of another tenant's calls is no more
+// than hearsay, see [Sink.From], and is kept apart.
+func (h *hearing) of(sink *Sink, names call.GUID, l *held) *held {
+	if sink.from == nil {
+		return l
+	}
+	for ; l != nil; l = l.next {
+		owner := l.Owner(h.in.tenant)
+		if owner.IsZero() {
+			owner = names
+		}
+		if l.Told == sink.toldOf(owner) {
+			break
+		}
+	}
+	return l
+}
+
 // askedBy returns the leg that the INVITE of a tenant's call belongs to, of those of
 // one Call-ID: the tenant's, or one of which no INVITE has said whose it is.
-func (h *hearing) askedBy(tenant call.GUID, first *held, s *call.Signal) (open *held) {
+func (h *hearing) askedBy(sink *Sink, tenant call.GUID, first *held, s *call.Signal) (open *held) {
 	if tenant.IsZero() {
 		return nil
 	}
 	best := 0
-	for l := first; l != nil; l = l.next {
+	for l := h.of(sink, tenant, first); l != nil; l = h.of(sink, tenant, l.next) {
 		owner := l.Owner(h.in.tenant)
 		if owner == tenant {
 			return l
 		}
 		way := l.Way(s)
-		if l.Tenant.IsZero() && (owner.IsZero() || !l.Asked() && way > 0) && (open == nil || way > best) {
+		if l.Tenant.IsZero() && l.Told == sink.toldOf(tenant) && (owner.IsZero() || !l.Asked() && way > 0) && (open == nil || way > best) {
 			open, best = l, way
 		}
 	}
@@ -169,10 +194,14 @@ func (h *hearing) askedBy(tenant call.GUID, first *held, s *call.Signal) (open *
 
 // onItsWay returns the leg that a message belongs to which does not say itself whose
 // it is, of those of one Call-ID; nil if there is none. It may be shared: then it is
-// not known whose it is.
-func (h *hearing) onItsWay(first *held, s *call.Signal) (l *held, shared bool) {
+// not known whose it is. The tenant that it names is told if there is no leg.
+func (h *hearing) onItsWay(sink *Sink, first *held, s *call.Signal) (l *held, names call.GUID, shared bool) {
+	if sink.from != nil { // else it may not matter
+		names, _ = leg.NamedBy(s, h.in.tenant, false)
+		first = h.of(sink, names, first)
+	}
 	best, several := 0, false
-	for o := first; o != nil; o = o.next {
+	for o := first; o != nil; o = h.of(sink, names, o.next) {
 		switch way := o.Way(s); {
 		case way > best:
 			l, best, several = o, way, false
@@ -181,23 +210,23 @@ func (h *hearing) onItsWay(first *held, s *call.Signal) (l *held, shared bool) {
 		}
 	}
 	if best > 0 && !several {
-		return l, false
+		return l, names, false
 	}
-	names, more := leg.NamedBy(s, h.in.tenant, several)
+	near, more := leg.NamedBy(s, h.in.tenant, several)
 	switch {
 	case more:
-		return nil, true
-	case names.IsZero():
-		return first, first != nil && first.next != nil
+		return nil, names, true
+	case near.IsZero():
+		return first, near, first != nil && h.of(sink, names, first.next) != nil
 	}
 	var open *held // whose is not known
-	for o := first; o != nil; o = o.next {
+	for o := first; o != nil; o = h.of(sink, names, o.next) {
 		switch owner := o.Owner(h.in.tenant); {
-		case owner == names && o.Way(s) == best:
-			return o, false
+		case owner == near && o.Way(s) == best:
+			return o, near, false
 		case owner.IsZero():
 			open = o
 		}
 	}
-	return open, first != nil && (open == nil || several)
+	return open, near, first != nil && (open == nil || several)
 }

@@ -155,6 +155,43 @@ func (s *Sink) Of(sender string, tenant call.GUID) *Sink {
 	return &Sink{in: s.in, source: s.source + "/" + sender, tenant: tenant, trunk: s.trunk, hearsay: s.hearsay, recorded: s.recorded, tally: s.tally}
 }
 
+// From returns a sink for the messages of one of the source's senders, who has proved
+// to be one of some DNS names, such as those of a certificate. If these are trunks of
+// tenants, the sender is believed in what it says of theirs, and what it says of other
+// tenants' calls is hearsay. The source's name and totals are those of s.
+func (s *Sink) From(names []string) *Sink {
+	if s.hearsay || !s.tenant.IsZero() || len(names) == 0 {
+		return s
+	}
+	of := *s
+	of.from = names
+	return &of
+}
+
+// toldOf returns the witness of what SIP messages say of a tenant's calls; of those of
+// nobody, if that is zero.
+func (s *Sink) toldOf(tenant call.GUID) call.Witness {
+	theirs := false
+	for _, name := range s.from {
+		if owner := s.in.ownerOf(name); owner == tenant {
+			theirs = false
+			break
+		} else if !owner.IsZero() {
+			theirs = !tenant.IsZero()
+		}
+	}
+	if theirs {
+		return call.SIP.Hearsay()
+	}
+	return s.told()
+}
+
+// ownerOf returns whose a trunk is; zero if it is nobody's.
+func (in *Ingest) ownerOf(trunk string) (tenant call.GUID) {
+	tenant, _ = in.tenant(strings.ToLower(trunk))
+	return tenant
+}
+
 func (in *Ingest) peersOf(source string) []netip.Prefix {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -176,6 +213,7 @@ type Sink struct {
 	source string
 	tenant call.GUID
 	trunk  string
+	from   []string // see [Sink.From]
 
 	hearsay, recorded bool
 

@@ -16,12 +16,15 @@ var guidWord = regexp.MustCompile(`\{\w+\}`)
 // hear puts the messages of the input.
 func (s *script) hear(words, input []string) string {
 	i := Input{Source: words[0]}
+	var from []string
 	for _, word := range words[1:] {
 		switch name, v, _ := strings.Cut(word, "="); name {
 		case "tenant":
 			i.Tenant = s.guid(v)
 		case "trunk":
 			i.Trunk = v
+		case "from":
+			from = strings.Split(v, ",")
 		case "hearsay":
 			i.Hearsay = true
 		default:
@@ -33,7 +36,7 @@ func (s *script) hear(words, input []string) string {
 		m := s.signal(line)
 		events = append(events, call.Event{Kind: call.MessageEvent, Call: m.CallID, Signal: m})
 	}
-	if err := tryPut(s.t.Context(), s.in.SinkOf(i), events...); err != nil {
+	if err := tryPut(s.t.Context(), s.in.SinkOf(i).From(from), events...); err != nil {
 		return err.Error()
 	}
 	return "ok"

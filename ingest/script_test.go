@@ -31,8 +31,9 @@ var update = flag.Bool("update", false, "write what comes out to the scripts")
 //	restart                 begins again with what the store holds
 //	fail TEXT               lets writes fail, or again succeed
 //	clock SECONDS           lets time pass, and writes the rows that are due
-//	hear SOURCE [tenant=T] [trunk=HOST] [hearsay]
+//	hear SOURCE [tenant=T] [trunk=HOST] [hearsay] [from=HOST,…]
 //	                        puts the SIP messages of the input, see signal
+//	told [T…]               the rows of the tenants, and who has told when they began
 //	heard                   what became of them
 //	ladder [T…]             the messages that are kept of the tenants' rows
 //
@@ -140,6 +141,22 @@ func (s *script) command(words, input []string) string {
 					s.t.Fatal(err)
 				}
 				out.WriteString(showRow(r))
+			}
+		}
+		return out.String()
+	case "told":
+		var out strings.Builder
+		for _, tenant := range words[1:] {
+			q := call.Query{}
+			if tenant != "unassigned" {
+				q.Tenant = s.guid(tenant)
+			}
+			for r, err := range s.store.Rows(ctx, q) {
+				if err != nil {
+					s.t.Fatal(err)
+				}
+				w := r.By[call.FieldStart]
+				fmt.Fprintf(&out, "%s: %s %s from %s for %d s, by %s, proven %v\n", tenant, r.Start.Format("15:04:05"), r.ID, r.Caller, r.Duration, w.Kind(), w.Authenticated())
 			}
 		}
 		return out.String()

@@ -76,6 +76,7 @@ func (o *sourceOpener) options(name string) source.Options {
 		// A sender makes room for others until it is understood.
 		Listener: o.n.door.Senders,
 		Known:    door.Busy,
+		From:     func(names []string) call.Sink { return l.sink.From(names) },
 		Of:       func(sender string, tenant call.GUID) call.Sink { return l.sink.Of(sender, tenant) },
 		Requests: o.requests,
 	}

@@ -41,6 +41,9 @@ type Options struct {
 	// Known receives each connection that came through Listener once the source has understood
 	// something on it; nil is none.
 	Known func(net.Conn)
+	// From returns the sink for the messages of a sender that has proved to be one of some DNS
+	// names, in place of the sink of Run.
+	From func(names []string) call.Sink
 	// Of returns the sink for the events of a sender whose tenant is known. All other events go to
 	// the sink of Run.
 	Of func(sender string, tenant call.GUID) call.Sink
@@ -104,7 +107,7 @@ func Kinds() Table {
 }
 
 func openHEP(u *url.URL, o Options) (Source, error) {
-	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS, Listener: o.Listener, Known: o.Known})
+	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS, Listener: o.Listener, From: o.From, Known: o.Known})
 }
 
 func openPush(_ *url.URL, o Options) (Source, error) {

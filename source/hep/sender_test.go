@@ -9,10 +9,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/trunklog/trunklog/call"
 )
 
 // An authority issues certificates of senders.
@@ -241,5 +244,41 @@ func TestSenderNames(t *testing.T) {
 	systemAuthority(t)
 	if _, err := New(&url.URL{Scheme: "hep+tls", Host: ":1", RawQuery: "sender-name=a"}, Options{TLS: func(string, string) (*tls.Config, error) { return &tls.Config{MinVersion: tls.VersionTLS12}, nil }}); err != nil {
 		t.Errorf("without client-ca: %v", err)
+	}
+}
+
+// TestSenderIsTold: what a sender sends that has shown a certificate goes where its
+// names lead; without one it goes to the sink of Run.
+func TestSenderIsTold(t *testing.T) {
+	ca := newAuthority(t)
+	p := newPKI(t)
+	files := map[string][]byte{"cert": p.cert, "key": p.key, "ca": pemOf(ca.cert)}
+	other, asked := newRecorder(), make(chan []string, 2)
+	r := run(t, "hep+tls://127.0.0.1:0?cert=cert&key=key&client-ca=ca&client-cert=optional", newRecorder(), func(o *Options) {
+		o.ReadFile = func(name string) ([]byte, error) { return files[name], nil }
+		o.From = func(names []string) call.Sink {
+			asked <- names
+			return other
+		}
+	})
+	send := func(call string, certs ...tls.Certificate) {
+		conf := &tls.Config{RootCAs: p.roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12, Certificates: certs}
+		r.send(tls.Client(r.dial(), conf), packet(call))
+	}
+	send("a")
+	r.messages(1)
+	send("b", ca.sender(t, func(c *x509.Certificate) {
+		c.DNSNames, c.ExtKeyUsage = []string{"sbc1.contoso.com", "sbc2.contoso.com"}, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	}))
+	r.messages(2)
+	if got := <-asked; !slices.Equal(got, []string{"sbc1.contoso.com", "sbc2.contoso.com"}) || len(asked) > 0 {
+		t.Errorf("asked for %q, and %d times more", got, len(asked))
+	}
+	for sink, want := range map[*recorder]string{r.sink: "a", other: "b"} {
+		sink.mu.Lock()
+		if _, ok := sink.dumps[want]; !ok || len(sink.dumps) != 1 {
+			t.Errorf("%v came where %s should", sink.dumps, want)
+		}
+		sink.mu.Unlock()
 	}
 }

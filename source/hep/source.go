@@ -40,6 +40,9 @@ type Options struct {
 	// Listener returns what connections are accepted from in place of l, and so
 	// can bound them together with those of others; nil is l itself.
 	Listener func(l net.Listener) net.Listener
+	// From returns where the events of a sender go that has shown a certificate for
+	// some DNS names, in place of the sink of Run; nil is that one.
+	From func(names []string) call.Sink
 	// Known is told of each connection, as Listener's has returned it, once a
 	// packet that came on it is understood; nil is told nothing.
 	Known func(c net.Conn)

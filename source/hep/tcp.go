@@ -197,6 +197,9 @@ func (c *conn) handshake(ctx context.Context) bool {
 	err := t.HandshakeContext(limited)
 	switch {
 	case err == nil:
+		if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 && c.l.o.From != nil {
+			c.sink = c.l.o.From(certs[0].DNSNames)
+		}
 		return true
 	case ctx.Err() != nil, errors.Is(err, net.ErrClosed): // we stop, or it was crowded out
 		return false

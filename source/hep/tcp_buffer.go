@@ -91,7 +91,7 @@ func (c *conn) putSome() bool {
 		c.known = true
 		c.l.know(c)
 	}
-	err := b.put(c.l.puts, c.l.sink)
+	err := b.put(c.l.puts, c.sink)
 	c.l.batches <- b
 	if err != nil {
 		c.l.fail(err)

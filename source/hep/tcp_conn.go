@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/trunklog/trunklog/call"
 )
 
 const (
@@ -40,6 +42,7 @@ type conn struct {
 	raw      net.Conn
 	net      net.Conn       // raw, or TLS over it
 	from     netip.AddrPort // the sender
+	sink     call.Sink
 	stranger *list.Element
 
 	// The reading goroutine's own.
@@ -60,7 +63,7 @@ type conn struct {
 }
 
 func newConn(l *listener, nc net.Conn) *conn {
-	c := &conn{l: l, raw: nc, net: nc, from: addrPortOf(nc.RemoteAddr())}
+	c := &conn{l: l, raw: nc, net: nc, from: addrPortOf(nc.RemoteAddr()), sink: l.sink}
 	c.quiet.L = &c.mu
 	return c
 }
