@@ -21,8 +21,13 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The tests of the stores try every fault, every bit and thousands of crashes.
 # They take thirteen times as long with the race detector, which sees nothing in
 # those where one goroutine does all.
-STORES := ./store/pebble ./admin
+STORES := ./store/pebble ./store/storetest ./admin
 ALONE  := ^Test(EveryFault|NoFalseAlarm|Damage|Sweep|EveryBitOfALog)$$|^TestStore$$/OnDisk
+
+# The whole program is tried as it is released. With the race detector, which makes it
+# ten times slower, its busiest moments are tried: many clients, sources and commands at
+# once, floods, and kills under load.
+BUSY := ^Test(Kill|PushKill|HearKill|Storms|Push|Tail|Admin|Connections|SendersAndClients|FewBodies|AutoInterrupted|TakenBackMeanwhile|HearWild)$$
 
 .PHONY: build run test unit sdk lab check bench torture fuzz update clean deps
 
@@ -36,8 +41,10 @@ run: build
 # The product's own tests, then the official clients against the real binary.
 test: deps build
 	go vet ./...
-	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/(store/pebble|admin|test/bench)$$')
+	go test $(RACE) -timeout 30m $$(go list ./... | grep -vE '/(store/pebble|store/storetest|admin|test/bench|test/e2e)$$')
 	go test -timeout 20m ./test/bench
+	go test -timeout 20m ./test/e2e
+	go test $(RACE) -short -timeout 20m -run '$(BUSY)' ./test/e2e
 	go test -timeout 25m $(STORES)
 	go test $(RACE) -short -timeout 25m -skip '$(ALONE)' $(STORES)
 	cd sip/oracle && go vet ./... && go test ./...

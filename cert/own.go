@@ -62,8 +62,8 @@ type leaf struct {
 // The authority lives for ten years and never changes by itself. A new one may
 // sign for the names and addresses that it is made for, and what is below them,
 // and for no others: a host that is given later is an error, and a name of this
-// machine that has changed is left out and reported. One that cannot be read, does not fit together or has expired is an error that says
-// what to do. The server's certificate lives for 397 days and is replaced by a
+// machine that has changed is left out and reported. One that cannot be read,
+// does not fit together or has expired is an error that says what to do. The server's certificate lives for 397 days and is replaced by a
 // new one when a third of that is left, and when the hosts or the authority
 // are others.
 //
