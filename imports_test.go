@@ -83,7 +83,7 @@ var commands = map[string][]string{
 // lawOfTests says what the tests of a package may import besides what the
 // package itself may, the package, and the libraries that are for tests.
 var lawOfTests = map[string][]string{
-	"admin":        {"store/pebble", "store/storetest"}, // the suite, through the socket
+	"admin":        {"store/pebble", "store/storetest", "test/kit"}, // the suite, through the socket
 	"cli":          {"test/kit"},
 	"test/e2e":     {"cli", "golang.org/x/sys"},                                              // is the program itself; mounts, and sets limits
 	"format":       {"github.com/klauspost/compress"},                                        // packs what is to be unpacked

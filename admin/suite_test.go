@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime/debug"
-	"slices"
 	"sync"
 	"testing"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/store/pebble"
 	"github.com/trunklog/trunklog/store/storetest"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // behind is a store that is read and written through a socket; what no command asks
@@ -70,7 +69,7 @@ func TestStore(t *testing.T) {
 		})
 	})
 	t.Run("Pebble", func(t *testing.T) {
-		if testing.Short() && !underRace() {
+		if testing.Short() && !kit.Race() {
 			t.Skip("the suite through the socket is above, and that of Pebble in its folder")
 		}
 		storetest.Run(t, func(t *testing.T, dir string) call.Store {
@@ -81,11 +80,4 @@ func TestStore(t *testing.T) {
 			return putBehind(t, inner)
 		})
 	})
-}
-
-// underRace reports whether the race detector looks on: it is to see rows that Pebble
-// lends go through the socket, also with -short.
-func underRace() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

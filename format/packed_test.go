@@ -89,6 +89,9 @@ func TestPacked(t *testing.T) {
 
 // A file that cannot be unpacked, or is a bomb, ends in an error; its earlier records stay.
 func TestPackedErrors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: bombs take seconds to be made")
+	}
 	text := []byte(exportHeader + strings.Repeat(exportRow, 230_000))
 	gz, zst := gzipOf(t, text), zstdOf(t, text)
 	damaged := bytes.Clone(gzipOf(t, []byte(exportHeader+exportRow)))
@@ -218,6 +221,9 @@ func TestSheets(t *testing.T) {
 
 // A workbook whose sheet unpacks to far more than its size is a bomb.
 func TestWorkbookBomb(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: bombs take seconds to be made")
+	}
 	in, err := os.ReadFile(filepath.Join("teams", "testdata", "workbook.in"))
 	if err != nil {
 		t.Fatal(err)

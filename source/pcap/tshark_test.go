@@ -114,6 +114,9 @@ func traffic(rng *rand.Rand, port uint16) (packets [][]byte) {
 // TestTshark compares what is read with what tshark reads, in captures of many
 // kinds that Wireshark's own programs have converted, cut and merged.
 func TestTshark(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: tshark starts for each of many captures")
+	}
 	rng := seed(t)
 	dir := t.TempDir()
 	n := 0

@@ -50,7 +50,7 @@ func TestEveryFault(t *testing.T) {
 			n := int64(1)
 			for ; ; n++ {
 				p := &trap{n: n, err: syscall.EIO, forever: forever, reads: reads}
-				if n > 50 && n%23 != 0 && testing.Short() {
+				if n > 30 && n%61 != 0 && testing.Short() {
 					continue
 				}
 				if faultOnce(t, p, rows); !p.sprung.Load() || t.Failed() {
@@ -134,7 +134,7 @@ func TestFaultsOfOpening(t *testing.T) {
 	for _, fault := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
 		n, opened := int64(1), 0
 		for ; ; n++ {
-			if n > 20 && n%7 != 0 && testing.Short() {
+			if n > 20 && n%23 != 0 && testing.Short() {
 				continue
 			}
 			p := &trap{n: n, err: &fs.PathError{Op: "test", Path: "some file", Err: fault}}

@@ -8,7 +8,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/store/storetest"
 )
 
 // TestValueFilter: a filter passes every value of its block and few others, and treats deleted keys
@@ -128,7 +130,7 @@ func TestLookUpInTables(t *testing.T) {
 		if len(rows) != n {
 			t.Fatalf("%d rows", len(rows))
 		}
-		for i := range 300 {
+		for i := range storetest.Scale(300) {
 			r := &rows[(i*7717)%n]
 			for _, x := range []call.Expr{
 				call.Digits(r.Caller), call.Digits(r.Callee), call.Digits(r.Callee[:9] + "123"), call.Digits(fmt.Sprintf("+4931%07d", i)),

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // canaryRows are calls whose every personal field holds a word of its own, so
@@ -173,6 +175,7 @@ func (s *server) batch(t *testing.T, version, token, brought string, urls []stri
 // TestNothingPersonalIsLogged looks for every personal value, token and secret
 // in all that the server and the commands say.
 func TestNothingPersonalIsLogged(t *testing.T) {
+	kit.Long(t)
 	t.Parallel() // it mostly waits for processes
 	data := filepath.Join(t.TempDir(), "data")
 	newTenant(t, data, "contoso", contosoID)

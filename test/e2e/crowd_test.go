@@ -92,6 +92,7 @@ var heard = func() string {
 // TestConnections: strangers who connect and say nothing, from one address or
 // from many, to the port of clients or to that of SBCs, do not keep anybody out.
 func TestConnections(t *testing.T) {
+	kit.Long(t)
 	c := newCrowd(t)
 	for i := range 60 {
 		c.connect("127.0.0.2", []string{c.addr, c.hep}[i%2], "")
@@ -111,6 +112,7 @@ func TestConnections(t *testing.T) {
 // TestSendersAndClients: neither those who send what is understood nor those who
 // have a token and are slow have all connections.
 func TestSendersAndClients(t *testing.T) {
+	kit.Long(t)
 	t.Run("senders", func(t *testing.T) {
 		c := newCrowd(t)
 		c.come(20, 1, c.hep, heard)
@@ -140,6 +142,7 @@ func TestSendersAndClients(t *testing.T) {
 // TestSlowStrangers: who has shown no token keeps no connection, whatever request
 // is under way on it; who has keeps it.
 func TestSlowStrangers(t *testing.T) {
+	kit.Long(t)
 	c := newCrowd(t)
 	id, _ := newTenant(t, c.data, "fabrikam", fabrikamID)
 	const head, row = "POST /ingest/v1/calls HTTP/1.1\r\nHost: x\r\nContent-Type: application/jsonl\r\nContent-Length: 54\r\nAuthorization: Bearer ", `{"id":"slow-1","startDateTime":"2026-10-01T00:00:00Z"}`
@@ -175,6 +178,7 @@ func TestSlowStrangers(t *testing.T) {
 // TestFewBodies: those whose slow bodies are all that may be read at once shut out
 // no tenant, and a client that has all that it may no other of its tenant.
 func TestFewBodies(t *testing.T) {
+	kit.Long(t)
 	data := filepath.Join(t.TempDir(), "data")
 	var tokens []string
 	for i := range 6 {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/trunklog/trunklog/test/kit"
+
 	"github.com/trunklog/trunklog/datadir"
 )
 
@@ -19,6 +21,7 @@ import (
 // which file is damaged. The files of the store have a sweep of their own in
 // store/pebble.
 func TestDataFolderDamage(t *testing.T) {
+	kit.Long(t)
 	t.Parallel() // it mostly waits for processes
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

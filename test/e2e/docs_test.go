@@ -32,6 +32,7 @@ import (
 // … stands for something, and of parts of commands in a text, words and flags have to
 // exist.
 func TestDocs(t *testing.T) {
+	kit.Long(t)
 	for _, program := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
 			if os.Getenv("CI") == "true" {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // firstRelease is the commit of the first release.
@@ -16,6 +18,7 @@ const firstRelease = "4ff96b0"
 // upgraded: it says in words that it cannot, and changes nothing. A backup of a store
 // of that release, made as it is, is one that it opens, and that today's restores.
 func TestFirstReleaseRefuses(t *testing.T) {
+	kit.Long(t)
 	old := buildFirstRelease(t)
 	data := filepath.Join(t.TempDir(), "data")
 	copyPrivate(t, filepath.Join("testdata", "first-release", "closed"), data)

@@ -25,6 +25,7 @@ import (
 // say more of them. What was begun goes on: a call that is open, and one of which
 // a part is known.
 func TestFirstReleaseFolder(t *testing.T) {
+	kit.Long(t)
 	t.Parallel() // it mostly waits for processes
 	for _, end := range []string{"closed", "killed"} {
 		t.Run(end, func(t *testing.T) {

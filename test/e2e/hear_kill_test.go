@@ -21,6 +21,7 @@ import (
 // and again become one row each, as long as the sender repeats the calls that it
 // has not seen in the log; and what was in the log stays in it.
 func TestHearKill(t *testing.T) {
+	kit.Long(t)
 	t.Parallel() // it mostly waits for processes
 	cycles := kit.Scale(t, 100)
 	if testing.Short() {

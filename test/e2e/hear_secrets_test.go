@@ -87,6 +87,7 @@ func secretPackets(t *testing.T) (good []byte, bad [][]byte) {
 // away are nowhere, neither of packets that can be read nor of those that
 // cannot, though samples of these are kept.
 func TestHeardSecrets(t *testing.T) {
+	kit.Long(t)
 	data := filepath.Join(t.TempDir(), "data")
 	newTenant(t, data, "contoso", contosoID)
 	udp, tcp := kit.FreePort(t), kit.FreePort(t)

@@ -23,6 +23,7 @@ import (
 // UDP and TCP and as a file, in order, reversed, mixed and twice: each call has the
 // rows that are right, and no others. The calls are ingest/testdata/wild/*.sip.
 func TestHearWild(t *testing.T) {
+	kit.Long(t)
 	t.Parallel()
 	for _, way := range []string{"udp", "tcp", "import"} {
 		for _, order := range []string{"seen", "reversed", "mixed"} {

@@ -23,6 +23,7 @@ import (
 // says is new is in the store, and is what 'import list' says; and again it brings the
 // rest, each call once.
 func TestAutoInterrupted(t *testing.T) {
+	kit.Long(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no interrupt to send")
 	}

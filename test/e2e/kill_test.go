@@ -22,6 +22,7 @@ import (
 // what was acknowledged lie outside the server. Each round has a store of its
 // own, because all that was acknowledged is read after each kill.
 func TestKill(t *testing.T) {
+	kit.Long(t)
 	t.Parallel() // it mostly waits for processes
 	rounds, cycles := kit.Scale(t, 1), 50
 	if testing.Short() {

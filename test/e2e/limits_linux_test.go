@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/trunklog/trunklog/test/kit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -15,6 +17,7 @@ import (
 // those that it has open: it goes on answering on the connections that it has,
 // keeps what it is sent, does not end, and takes connections again afterwards.
 func TestNoFilesLeft(t *testing.T) {
+	kit.Long(t)
 	data := filepath.Join(t.TempDir(), "data")
 	_, reader := newTenant(t, data, "contoso", contosoID)
 	pusher := newPusher(t, data, "contoso")

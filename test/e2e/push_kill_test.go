@@ -22,6 +22,7 @@ import (
 // request that got no answer is sent again with its key, as senders do. The
 // ledger lies outside of the server, and everything is seen through the API.
 func TestPushKill(t *testing.T) {
+	kit.Long(t)
 	t.Parallel() // it mostly waits for processes
 	cycles := kit.Scale(t, 100)
 	if testing.Short() {

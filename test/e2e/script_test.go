@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,8 +39,15 @@ func TestMain(m *testing.M) {
 //	                         the headers go to the file "head"
 //	next                     fetches the nextLink in "body"
 func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if testing.Short() && !kit.Race() {
+		files = []string{"testdata/first.txtar", "testdata/usage.txtar", "testdata/serve.txtar", "testdata/look.txtar"}
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata",
+		Files:         files,
 		UpdateScripts: *kit.Update,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("ADDR", "127.0.0.1:"+strconv.Itoa(kit.FreePort(t)))

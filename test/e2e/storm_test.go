@@ -23,6 +23,7 @@ import (
 // tell of restarts, and bodies full of rows that share a correlation id or of calls
 // that never end, are taken; and a call that ends meanwhile is a row in seconds.
 func TestStorms(t *testing.T) {
+	kit.Long(t)
 	t.Parallel() // the limits are far from what is measured
 	data := filepath.Join(t.TempDir(), "data")
 	newTenant(t, data, "contoso", contosoID)

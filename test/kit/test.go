@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -92,6 +94,21 @@ func Missing(t testing.TB, format string, args ...any) {
 		t.Fatalf(format, args...)
 	}
 	t.Skipf(format, args...)
+}
+
+// Race reports whether the race detector looks on.
+func Race() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// Long skips a test that needs the processor for seconds where -short asks for little. With
+// the race detector it runs: there -short stands for fewer rounds.
+func Long(t testing.TB) {
+	t.Helper()
+	if testing.Short() && !Race() {
+		t.Skip("short: it needs the processor for seconds")
+	}
 }
 
 // FreePort returns a port on loopback that is the test's until its end.
