@@ -1,10 +1,9 @@
-// Package refuse has the one error by which a request is refused. Who refuses it
-// makes the error, in Graph's words where Graph has some; who answers writes it in
-// the form that its clients know. So a refusal passes from one part of the server to
-// another as it is.
+// Package refuse has the one error with which the server refuses a request. The part that
+// refuses makes the error, in Graph's words where Graph has some. The part that answers writes
+// it in the form that its clients know. No part in between has to translate it.
 //
-// What has a wire form of its own, such as the errors of OAuth that package auth
-// answers with, is not of this type.
+// Errors with a wire form of their own, such as the OAuth errors of package auth, are not of
+// this type.
 package refuse
 
 import (
@@ -12,23 +11,22 @@ import (
 	"time"
 )
 
-// An Error is an answer other than the one that was asked for. All of it may be sent
-// to the client, but not Err.
+// An Error is a refusal. The server may send all of it to the client except Err.
 type Error struct {
 	Status  int    // of HTTP, 400 to 599
 	Code    string // a word for programs, such as "BadRequest"
-	Message string // for people; empty is what Graph itself often says
-	// Hint says what the client may have overlooked where Message, being Graph's,
-	// does not; often empty.
+	Message string // for people; often empty, as in Graph
+	// Hint says what the client may have overlooked, if Message does not; often empty. Message
+	// keeps Graph's wording.
 	Hint       string
 	Details    []Detail      // if several things are wrong
 	Challenge  string        // WWW-Authenticate; empty is none
 	RetryAfter time.Duration // Retry-After, rounded up to whole seconds; 0 is none
 	Allow      string        // Allow; empty is none
-	// Tenant and Client are whose the token is that does not grant what is needed
-	// (403), if it was issued here; else empty.
+	// Tenant and Client own the token that does not grant the request (403). They are empty if
+	// another issuer made the token.
 	Tenant, Client string
-	Err            error // the cause, for the log alone; nil if the request is to blame
+	Err            error // the cause, for the log alone; nil if the client made the mistake
 }
 
 // A Detail is one of several things that are wrong (OData JSON Format 4.01,
@@ -39,7 +37,7 @@ type Detail struct {
 	Message string
 }
 
-// Error says what the client is told, and the cause.
+// Error returns what the client reads, and the cause.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("%d %s", e.Status, e.Code)
 	if text := e.Text(); text != "" {
@@ -54,7 +52,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Text returns what people are told: the message and the hint.
+// Text returns the message and the hint, for people.
 func (e *Error) Text() string {
 	if e.Message == "" || e.Hint == "" {
 		return e.Message + e.Hint
