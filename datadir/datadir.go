@@ -1,7 +1,7 @@
-// Package datadir knows what lies where in the folder that holds all that a trunklog
-// keeps: the store, the master key, the certificates, the admin socket and what could
-// not be read. It makes files that their owner alone can read, whole or not at all, and
-// follows no links in it. It does not know what is in the files.
+// Package datadir names the places in the data folder: the store, the master key, the
+// certificates, the admin socket, and the records that trunklog could not read. Its files are
+// readable for their owner alone, it writes each one completely or not at all, and it follows no
+// links in the folder. It does not know what the files contain.
 package datadir
 
 import (
@@ -14,27 +14,27 @@ import (
 	"strings"
 )
 
-// Socket is where the server that owns a data folder listens for commands.
+// Socket returns the path at which the server that owns a data folder listens for commands.
 func Socket(data string) string { return filepath.Join(data, "admin.sock") }
 
-// TLS is the folder of our own CA and of the certificates that it has issued.
+// TLS returns the folder of our own CA and of the certificates that it has issued.
 func TLS(data string) string { return filepath.Join(data, "tls") }
 
-// Key is the file with the master key, unless that is kept elsewhere.
+// Key returns the file of the master key, unless the operator keeps the key elsewhere.
 func Key(data string) string { return filepath.Join(data, keyName) }
 
-// Store is the folder of the store, unless another one is named.
+// Store returns the folder of the store, unless the operator names another one.
 func Store(data string) string { return filepath.Join(data, "store") }
 
 const (
 	keyName = "master.key"
-	// Rejects is the folder of what could not be read.
+	// Rejects is the folder of the records that imports and sources could not read.
 	Rejects = "rejects"
 )
 
-// NoStore says that there is nothing yet, and what to do about it. Only 'tenant
-// add', 'serve' and 'db restore' begin a store: with a folder that is misspelled,
-// any other command would do its work where nobody looks for it.
+// NoStore returns the error of a command that found no store in dir. Only 'tenant add', 'serve'
+// and 'db restore' begin a store: with a misspelled folder, any other command would work on a
+// new and empty one.
 func NoStore(dir string) error {
 	return &NoneError{fmt.Sprintf("there is no store in %s: name the data folder with --data, or begin one with 'trunklog tenant add'", dir)}
 }
@@ -44,7 +44,7 @@ type NoneError struct{ text string }
 
 func (e *NoneError) Error() string { return e.text }
 
-// noFolder returns what is wrong with a data folder that cannot be opened.
+// noFolder returns the error of a data folder that the system did not open.
 func noFolder(dir string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &NoneError{fmt.Sprintf("there is no data folder %s: name it with --data, or begin one with 'trunklog tenant add'", dir)}
@@ -52,8 +52,7 @@ func noFolder(dir string, err error) error {
 	return fmt.Errorf("data folder: %w", err)
 }
 
-// Same fails if the name dir leads to another folder by now than the one
-// that was opened.
+// Same returns an error if the name dir now leads to another folder than the open one.
 func Same(folder *os.Root, dir string) error {
 	opened, err := folder.Stat(".")
 	if err != nil {
@@ -65,7 +64,8 @@ func Same(folder *os.Root, dir string) error {
 	return nil
 }
 
-// Make makes the data folder, or says why it cannot be used.
+// Make makes sure that the data folder dir exists. If it is missing, Make creates it if create
+// is set, and otherwise returns a [NoneError].
 func Make(dir string, create bool) error {
 	info, err := os.Stat(dir)
 	switch {
@@ -84,8 +84,8 @@ func Make(dir string, create bool) error {
 	return nil
 }
 
-// storeFolder returns the folder of the store that spec names, empty if it is
-// not in a folder of this machine. An empty spec is the one in the data folder.
+// storeFolder returns the folder of the store that spec names, or "" if the store is not in a
+// folder of this machine. An empty spec names the store in the data folder.
 func storeFolder(spec, data string) string {
 	if spec == "" {
 		return Store(data)
@@ -98,8 +98,9 @@ func storeFolder(spec, data string) string {
 	return strings.TrimPrefix(dir, "//")
 }
 
-// Open opens the data folder dir. The certificates and the socket must be in
-// it themselves: a link to them may lead to where others can put theirs.
+// Open opens the data folder dir. It refuses links in place of the certificates and the socket:
+// a link may lead to a folder in which other users can write. If dir does not exist, the error is
+// a [NoneError].
 func Open(dir string) (*os.Root, error) {
 	folder, err := os.OpenRoot(dir)
 	if err != nil {
@@ -114,9 +115,9 @@ func Open(dir string) (*os.Root, error) {
 	return folder, nil
 }
 
-// Warnings returns what an operator should know of the data folder, and of
-// the folder of the store that spec names. A store that is a link is opened, since
-// it always was: stores have been put on other disks so.
+// Warnings returns what an operator should know about the data folder, and about the folder of
+// the store that spec names. A store may be a link, because operators have moved stores to other
+// disks that way.
 func Warnings(data, spec string) []string {
 	warnings := OpenToOthers(data, storeFolder(spec, data))
 	if info, err := os.Lstat(Store(data)); spec == "" && err == nil && info.Mode().Type() == fs.ModeSymlink {
@@ -125,9 +126,9 @@ func Warnings(data, spec string) []string {
 	return warnings
 }
 
-// OpenToOthers returns a warning for each of the folders that others than the
-// owner can open. There are telephone numbers in them, and the keys with which
-// one can sign in. Where a mode says nothing of the kind there is no warning.
+// OpenToOthers returns a warning for each folder that users other than its owner can open: the
+// folders hold telephone numbers and signing keys. On Windows it returns none, because a mode
+// does not show there who can open a folder.
 func OpenToOthers(dirs ...string) []string {
 	var warnings []string
 	for _, dir := range dirs {
@@ -140,8 +141,8 @@ func OpenToOthers(dirs ...string) []string {
 	return warnings
 }
 
-// CA is where clients find the certificate of our own CA.
+// CA returns the file with the certificate of our own CA, for clients to trust.
 func CA(data string) string { return filepath.Join(TLS(data), "ca.pem") }
 
-// CAKey is where its private key lies.
+// CAKey returns the file with the private key of that CA.
 func CAKey(data string) string { return filepath.Join(TLS(data), "ca.key") }

@@ -2,5 +2,5 @@
 
 package datadir
 
-// NoFollow is nothing where there is no such flag.
+// NoFollow is 0 because the system has no such flag.
 const NoFollow = 0

@@ -4,5 +4,5 @@ package datadir
 
 import "syscall"
 
-// NoFollow lets a file not be opened by way of a link.
+// NoFollow is the flag with which the system refuses to open a link (open(2), O_NOFOLLOW).
 const NoFollow = syscall.O_NOFOLLOW

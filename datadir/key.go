@@ -7,16 +7,16 @@ import (
 	"runtime"
 )
 
-// A KeyPlace is where the master key lies: in the data folder or, if apart is
-// not empty, in a file of its own elsewhere.
+// A KeyPlace is the place of the master key: the data folder or, if apart is not empty, a file
+// elsewhere.
 type KeyPlace struct {
 	folder *os.Root
-	dir    string // the folder's name, for people
+	dir    string // the folder's name, for messages
 	apart  string
 }
 
-// PlaceOfKey returns where the key is of the data folder that was opened as folder, and
-// is called dir; apart is empty, or the file in which the key is kept elsewhere.
+// PlaceOfKey returns the place of the key of an open data folder, whose name is dir. If apart is
+// not empty, it names a file elsewhere that holds the key.
 func PlaceOfKey(folder *os.Root, dir, apart string) KeyPlace { return KeyPlace{folder, dir, apart} }
 
 func (k KeyPlace) String() string {
@@ -26,7 +26,7 @@ func (k KeyPlace) String() string {
 	return Key(k.dir)
 }
 
-// Read returns the key, with fs.ErrNotExist if there is none.
+// Read returns the key. The error wraps [fs.ErrNotExist] if there is none.
 func (k KeyPlace) Read() ([]byte, error) {
 	if k.apart != "" {
 		return ReadKey(k.apart, os.ReadFile)
@@ -34,7 +34,7 @@ func (k KeyPlace) Read() ([]byte, error) {
 	return ReadKey(k.String(), func(string) ([]byte, error) { return k.folder.ReadFile(keyName) })
 }
 
-// WriteNew keeps a new key. It fails with fs.ErrExist if there is one.
+// WriteNew stores a new key. The error wraps [fs.ErrExist] if there is one already.
 func (k KeyPlace) WriteNew(b []byte) error {
 	if k.apart != "" {
 		return WriteNew(k.apart, b)
@@ -42,7 +42,7 @@ func (k KeyPlace) WriteNew(b []byte) error {
 	return WriteNewIn(k.folder, keyName, b)
 }
 
-// ReadKey returns the key in the file path, which read reads.
+// ReadKey calls read for the file path and returns its 32 bytes. Any other length is an error.
 func ReadKey(path string, read func(string) ([]byte, error)) ([]byte, error) {
 	key, err := read(path)
 	if err != nil {
@@ -54,9 +54,9 @@ func ReadKey(path string, read func(string) ([]byte, error)) ([]byte, error) {
 	return key, nil
 }
 
-// Warning says that others than its owner can read the master key, or nothing. A
-// key that is kept apart may be its group's, as where a secret is mounted for a
-// process that is not its owner.
+// Warning returns a warning if users other than its owner can read the master key, else "". The
+// group may read a key outside the data folder: a container often mounts a secret for a process
+// that does not own it.
 func (k KeyPlace) Warning() string {
 	info, err := k.stat()
 	others := fs.FileMode(0o077)

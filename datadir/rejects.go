@@ -13,15 +13,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxSamples is how large the file of samples may become.
+// maxSamples limits the file of samples, in bytes.
 const maxSamples = 8 << 20
 
-// A Samples holds samples of what a source could not read, one JSON object a
-// line, so that an operator can see what its sender does. It is made when there
-// is one. What does not fit is left out: the source counts them all.
+// A Samples writes samples of what a source could not read to a file, one JSON object a line, so
+// that an operator can see what the sender does. The first sample creates the file. Samples
+// beyond its limit are dropped; the source counts them all the same. Its methods may be called
+// from many goroutines at once.
 type Samples struct {
 	folder *os.Root // the data folder
-	name   string   // in it
+	name   string   // path of the file in folder
 	now    func() time.Time
 
 	mu   sync.Mutex
@@ -29,7 +30,7 @@ type Samples struct {
 	size int64
 }
 
-// NewSamples returns the file for samples of a source, in the data folder.
+// NewSamples returns the samples of a source; folder is the data folder.
 func NewSamples(folder *os.Root, source string, now func() time.Time) *Samples {
 	return &Samples{folder: folder, name: filepath.Join(Rejects, "source-"+source+".jsonl"), now: now}
 }
@@ -40,6 +41,7 @@ type sample struct {
 	Raw    string    `json:"raw"`
 }
 
+// Add appends a sample: the bytes, and the cause for which the source did not read them.
 func (s *Samples) Add(cause string, raw []byte) {
 	b, err := json.Marshal(sample{s.now().UTC(), cause, RawText(raw)})
 	if err != nil {
@@ -51,7 +53,7 @@ func (s *Samples) Add(cause string, raw []byte) {
 		return
 	}
 	if s.size += int64(len(b)) + 1; s.size <= maxSamples {
-		_, _ = s.f.Write(append(b, '\n')) // a sample that cannot be kept is counted all the same
+		_, _ = s.f.Write(append(b, '\n')) // the source counts a lost sample all the same
 	}
 }
 
@@ -71,6 +73,7 @@ func (s *Samples) open() error {
 	return nil
 }
 
+// Close closes the file. A later sample opens it again.
 func (s *Samples) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +83,8 @@ func (s *Samples) Close() {
 	}
 }
 
-// RawText returns b as text from which the bytes can be had again.
+// RawText returns b as text. It writes each byte that is not UTF-8 as \x and two hexadecimal
+// digits.
 func RawText(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
@@ -98,12 +102,13 @@ func RawText(b []byte) string {
 	return s.String()
 }
 
-// keepRejects is for how long the rejects files of imports are kept: there are
-// telephone numbers in them, and whoever wants to mend a record does it soon.
+// keepRejects is the life of the rejects files of imports. They hold telephone numbers, and an
+// operator who mends a record does so soon.
 const keepRejects = 30 * 24 * time.Hour
 
-// DeleteRejects deletes the files that imports have made in the folder of rejects
-// and that are older than they are kept. All else in it is left alone.
+// DeleteRejects deletes the rejects files of imports that are at least 30 days old at the time
+// now, and returns how many. It leaves all other files in the folder alone, and goes on after an
+// error.
 func DeleteRejects(folder *os.Root, now time.Time) (n int, err error) {
 	dir, err := folder.Open(Rejects)
 	if errors.Is(err, fs.ErrNotExist) {

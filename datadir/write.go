@@ -8,18 +8,18 @@ import (
 	"path/filepath"
 )
 
-// WriteNew writes a file that only its owner can read, in full or not at all.
-// It fails with fs.ErrExist if there is one.
+// WriteNew writes a file that only its owner can read, completely or not at all. The error wraps
+// [fs.ErrExist] if the file exists.
 func WriteNew(path string, b []byte) error {
 	folder, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = folder.Close() }() // nothing is written by it
+	defer func() { _ = folder.Close() }() // the writes have reported their errors
 	return WriteNewIn(folder, filepath.Base(path), b)
 }
 
-// WriteNewIn is writeNew in a folder that was opened.
+// WriteNewIn is [WriteNew] for the file name in an open folder.
 func WriteNewIn(folder *os.Root, name string, b []byte) error {
 	part := ".new-" + rand.Text()
 	f, err := folder.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -31,7 +31,7 @@ func WriteNewIn(folder *os.Root, name string, b []byte) error {
 		}
 		return err
 	}
-	defer func() { _ = folder.Remove(part) }() // it has another name by then
+	defer func() { _ = folder.Remove(part) }() // the link keeps the file
 	_, err = f.Write(b)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
