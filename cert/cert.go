@@ -1,10 +1,9 @@
-// Package cert provides the certificate with which the server speaks HTTPS:
-// one of a certificate authority of its own, from the first start ([Own]), or
-// the operator's from two files, read again when they change ([Files]).
+// Package cert provides the certificate with which the server speaks HTTPS: one from its own
+// certificate authority, which it makes at the first start ([Own]), or the operator's from two
+// files, which it reads again when they change ([Files]).
 //
-// It knows nothing of HTTP, of ACME or of who the clients are. It starts no
-// goroutine: what has to be renewed or read again is looked at when a client
-// knocks.
+// It knows nothing of HTTP, of ACME or of the clients. It starts no goroutine: it renews a
+// certificate, or reads one again, during a client's handshake.
 package cert
 
 import (
@@ -17,7 +16,7 @@ import (
 	"time"
 )
 
-// config returns the settings of a server whose certificate get provides.
+// config returns the TLS settings of a server; get provides its certificate.
 func config(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -26,7 +25,7 @@ func config(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Confi
 	}
 }
 
-// withDefaults returns functions that can be called.
+// withDefaults returns now and report, or a default for each that is nil.
 func withDefaults(now func() time.Time, report func(error)) (func() time.Time, func(error)) {
 	if now == nil {
 		now = time.Now
@@ -37,8 +36,8 @@ func withDefaults(now func() time.Time, report func(error)) (func() time.Time, f
 	return now, report
 }
 
-// exposed returns a warning if others than the owner can read the file. Where
-// a file's mode says nothing of the kind there is no warning.
+// exposed returns a warning if users other than its owner can read the file. On Windows it
+// returns none, because a mode does not show there who can read a file.
 func exposed(file string) error {
 	info, err := os.Stat(file)
 	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0 {
@@ -47,8 +46,8 @@ func exposed(file string) error {
 	return fmt.Errorf("the private key in %s can be read by others (mode %#o): run chmod 600 on it", file, info.Mode().Perm())
 }
 
-// replace writes a file of its user alone in full or not at all, durably, in
-// place of the one that may be there.
+// replace writes a file that only its owner can read, completely or not at all, and durably. It
+// takes the place of an existing file.
 func replace(file string, b []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
 	if err != nil {
@@ -66,8 +65,8 @@ func replace(file string, b []byte) (err error) {
 	if err = os.Rename(f.Name(), file); err != nil {
 		return err
 	}
-	// The new name is durable once the folder is. Some file systems cannot
-	// sync a folder; on them there is nothing more to be done.
+	// The new name is durable once the folder is. Some file systems cannot sync a folder, so an
+	// error here does not count.
 	if d, openErr := os.Open(filepath.Dir(file)); openErr == nil {
 		_ = d.Sync()
 		_ = d.Close()

@@ -10,33 +10,31 @@ import (
 	"time"
 )
 
-// A Pair is a certificate and its private key in two PEM files, which are read
-// again when they change. Its methods may be called from many goroutines at
-// once.
+// A Pair is a certificate and its private key in two PEM files, which it reads again when they
+// change. Its methods may be called from many goroutines at once.
 type Pair struct {
 	certFile, keyFile string
 	now               func() time.Time
 	report            func(error)
 
 	current atomic.Pointer[tls.Certificate]
-	mu      sync.Mutex // held by who looks at the files
+	mu      sync.Mutex // guards the fields below
 	looked  time.Time
-	seen    [2][]byte // what was in the files, whether it could be used or not
-	failure string    // of the last look; empty if there was none
-	warned  bool      // of a key that others can read
+	seen    [2][]byte // contents of the files at the last look, usable or not
+	failure string    // error of the last look; empty if there was none
+	warned  bool      // it has reported that others can read the key
 }
 
-// every is how often the files are looked at, at most.
+// every is the shortest time between two looks at the files.
 const every = time.Second
 
-// Files returns the certificate in certFile, with those between it and its
-// root behind it, and its private key in keyFile; both may be the same file.
+// Files returns the certificate in certFile, which its intermediate certificates follow, and its
+// private key in keyFile. Both may be the same file.
 //
-// When a client knocks, and the last look is a second or more ago, the files
-// are read again. If they have changed and fit together the new certificate is
-// used from then on. If not, the old one is, and report is told; once for each
-// change. report is also told of a key that others can read, and of a
-// certificate that has expired. now and report may be nil.
+// At a client's handshake the pair reads the files again if its last look is a second or more
+// ago. If they have changed and fit together, it uses the new certificate from then on. If they do
+// not fit, it keeps the old one and calls report, once for each change. It also reports a key that
+// other users can read, and a certificate that has expired. now and report may be nil.
 func Files(certFile, keyFile string, now func() time.Time, report func(error)) (*Pair, error) {
 	p := &Pair{certFile: certFile, keyFile: keyFile}
 	p.now, p.report = withDefaults(now, report)
@@ -50,10 +48,10 @@ func Files(certFile, keyFile string, now func() time.Time, report func(error)) (
 // TLS returns the settings of a server: TLS 1.2 or later, HTTP/2 and HTTP/1.1.
 func (p *Pair) TLS() *tls.Config { return config(p.GetCertificate) }
 
-// GetCertificate returns the certificate, whatever the client asked for. It
-// has the type of [tls.Config.GetCertificate].
+// GetCertificate returns the same certificate for every server name. It has the type of
+// [tls.Config.GetCertificate].
 func (p *Pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	// While one client waits for the files the others go on with what is there.
+	// While one handshake reads the files, the others use the current certificate.
 	if p.mu.TryLock() {
 		p.look()
 		p.mu.Unlock()
@@ -61,8 +59,7 @@ func (p *Pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return p.current.Load(), nil
 }
 
-// look reads the files again if it is time, and reports what is new of what is
-// wrong.
+// look reads the files again if it is time. It reports an error once, not at every look.
 func (p *Pair) look() {
 	now := p.now()
 	if since := now.Sub(p.looked); since >= 0 && since < every {
@@ -80,7 +77,7 @@ func (p *Pair) look() {
 	}
 }
 
-// read reads the files and, if they are others than before, uses them.
+// read reads the files and, if they have changed, uses them.
 func (p *Pair) read() error {
 	cert, err := os.ReadFile(p.certFile)
 	if err != nil {
@@ -106,7 +103,8 @@ func (p *Pair) read() error {
 	return nil
 }
 
-// warn reports a key that others can read, once until that has changed.
+// warn reports, once, that other users can read the key. It does so again if the operator mends
+// the mode and it becomes wrong again.
 func (p *Pair) warn() {
 	warning := exposed(p.keyFile)
 	if warning != nil && !p.warned {

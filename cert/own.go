@@ -19,25 +19,23 @@ import (
 )
 
 const (
-	// leafLife is the longest that browsers accept: Apple, "About upcoming
+	// leafLife is a day less than the longest life that browsers accept: Apple, "About upcoming
 	// limits on trusted certificates", HT211025.
 	leafLife = 397 * 24 * time.Hour
-	// early is how far a certificate reaches back, for clients whose clocks
-	// are slow.
+	// early is how far a certificate reaches back, for clients whose clocks are slow.
 	early = time.Hour
-	// retry is how long a renewal that has failed is left alone.
+	// retry is the pause after a renewal that has failed.
 	retry = time.Minute
 )
 
-// An Authority is a certificate authority in a folder, and the certificate
-// that it has made for this server. Its methods may be called from many
-// goroutines at once.
+// An Authority is a certificate authority in a folder, and the certificate that it has issued to
+// this server. Its methods may be called from many goroutines at once.
 //
-// The folder holds:
+// Only their owner can read the files in the folder:
 //
-//	ca.pem    the authority's certificate, for clients to trust; like all files here its user's alone
+//	ca.pem    the authority's certificate, for clients to trust
 //	ca.key    its private key, with a copy of the certificate
-//	leaf.pem  the server's certificate and private key; may be deleted at any time
+//	leaf.pem  the server's certificate and private key; an operator may delete it at any time
 type Authority struct {
 	dir    string
 	names  names
@@ -46,35 +44,34 @@ type Authority struct {
 	ca     ca
 
 	leaf atomic.Pointer[leaf]
-	mu   sync.Mutex // held by who makes a leaf
+	mu   sync.Mutex // held while a handshake renews the leaf
 }
 
 // A leaf is the server's certificate.
 type leaf struct {
 	tls.Certificate
-	due time.Time // when the next one should be made
+	due time.Time // time of its renewal
 }
 
-// Own returns the authority in dir, which it makes if there is none, with a
-// certificate for localhost, 127.0.0.1, ::1, the names of this machine and the
-// given hosts: names or IP addresses without a port.
+// Own returns the authority in dir, and makes one if there is none. The server's certificate is
+// for localhost, 127.0.0.1, ::1, the names of this machine and the given hosts, which are names or
+// IP addresses without a port.
 //
-// The authority lives for ten years and never changes by itself. A new one may
-// sign for the names and addresses that it is made for, and what is below them,
-// and for no others: a host that is given later is an error, and a name of this
-// machine that has changed is left out and reported. One that cannot be read,
-// does not fit together or has expired is an error that says what to do. The server's certificate lives for 397 days and is replaced by a
-// new one when a third of that is left, and when the hosts or the authority
-// are others.
+// The authority lives for ten years and never changes by itself. It may sign only for the names
+// and addresses of its first start, and for names below them. A host that the operator adds later
+// is an error; if the machine's own name has changed, Own leaves it out and reports that. An
+// authority that is unreadable, incomplete or expired is an error that says what to do.
 //
-// What goes wrong later, and what is no more than a warning, is handed to
-// report. now and report may be nil.
+// The server's certificate lives for 397 days. The authority renews it when a third of that is
+// left, and when the hosts or the authority have changed.
+//
+// Own hands warnings and later errors to report. now and report may be nil.
 func Own(dir string, hosts []string, now func() time.Time, report func(error)) (*Authority, error) {
 	a := &Authority{dir: dir}
 	a.now, a.report = withDefaults(now, report)
 	hostname, err := os.Hostname()
 	if err != nil {
-		hostname = "" // then it is known by the names that were given
+		hostname = "" // the given hosts name it
 	}
 	wanted, err := newNames(hosts, hostname)
 	if err != nil {
@@ -100,8 +97,8 @@ func Own(dir string, hosts []string, now func() time.Time, report func(error)) (
 		a.leaf.Store(l)
 		return a, nil
 	}
-	// Nobody trusts a leaf by itself, so that one which is missing, damaged or
-	// does not fit any more is simply made anew.
+	// Clients trust the authority and not a single leaf, so a new leaf can replace one that is
+	// missing, damaged or out of date.
 	if err := a.renew(); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -122,8 +119,8 @@ func (a *Authority) Pool() *x509.CertPool {
 // TLS returns the settings of a server: TLS 1.2 or later, HTTP/2 and HTTP/1.1.
 func (a *Authority) TLS() *tls.Config { return config(a.GetCertificate) }
 
-// GetCertificate returns the server's certificate, whatever the client asked
-// for. It has the type of [tls.Config.GetCertificate].
+// GetCertificate returns the server's certificate for every server name, and renews it first if
+// it is time. It has the type of [tls.Config.GetCertificate].
 func (a *Authority) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	l := a.leaf.Load()
 	if !l.stale(a.now()) || !a.mu.TryLock() {
@@ -142,8 +139,8 @@ func (a *Authority) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, erro
 	return &a.leaf.Load().Certificate, nil
 }
 
-// stale reports whether it is time for another leaf. That a leaf has not begun
-// yet means that the clock was wrong when it was made, or is now.
+// stale reports whether it is time for another leaf. If the leaf is not valid yet, the clock was
+// wrong when the authority issued it, or is wrong now.
 func (l *leaf) stale(now time.Time) bool { return !now.Before(l.due) || now.Before(l.Leaf.NotBefore) }
 
 func newLeaf(c tls.Certificate) *leaf {
@@ -153,7 +150,7 @@ func newLeaf(c tls.Certificate) *leaf {
 
 const leafFile = "leaf.pem"
 
-// readLeaf returns the leaf that was kept, if it can still be used.
+// readLeaf returns the leaf in the folder, or an error if it is no longer usable.
 func (a *Authority) readLeaf() (*leaf, error) {
 	b, err := os.ReadFile(filepath.Join(a.dir, leafFile))
 	if err != nil {
@@ -173,7 +170,7 @@ func (a *Authority) readLeaf() (*leaf, error) {
 	return l, nil
 }
 
-// renew makes a leaf, keeps it and begins to use it.
+// renew makes a leaf, writes it to the folder and begins to use it.
 func (a *Authority) renew() error {
 	now := a.now()
 	if err := a.ca.valid(now); err != nil {
@@ -190,7 +187,7 @@ func (a *Authority) renew() error {
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:    a.names.dns,
 		IPAddresses: a.names.ips,
-		// RFC 5280, section 4.2.1.9: it is no authority itself.
+		// A leaf is not an authority (RFC 5280, section 4.2.1.9).
 		BasicConstraintsValid: true,
 	}
 	t.NotAfter = t.NotBefore.Add(leafLife)
@@ -233,7 +230,7 @@ func encode(key *ecdsa.PrivateKey, cert []byte) ([]byte, error) {
 	return append(b, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})...), nil
 }
 
-// names are the names and addresses that a leaf is for, sorted.
+// names are the names and addresses of a leaf, sorted.
 type names struct {
 	dns []string
 	ips []net.IP

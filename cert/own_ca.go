@@ -23,7 +23,7 @@ const (
 	caKeyFile = "ca.key"
 	caYears   = 10
 
-	organization = "trunklog" // of the authorities that are made here
+	organization = "trunklog" // the subject of our own authorities
 )
 
 // A ca is an authority's certificate and private key.
@@ -32,7 +32,7 @@ type ca struct {
 	key  crypto.Signer
 }
 
-// valid reports whether the authority can sign at the given time.
+// valid returns an error if the authority is not valid at the given time.
 func (c ca) valid(now time.Time) error {
 	switch {
 	case now.Before(c.cert.NotBefore):
@@ -45,11 +45,10 @@ func (c ca) valid(now time.Time) error {
 	return nil
 }
 
-// openCA reads the authority in dir. It makes one only if no part of one is
-// there.
+// openCA reads the authority in dir. It makes one only if both files are missing.
 //
-// The key's file is written first and has the certificate, too. So a crash
-// between the two leaves nothing half done, and ca.pem can be restored.
+// It writes ca.key first, with a copy of the certificate, so that after a crash between the two
+// writes the next start can restore ca.pem.
 func openCA(dir, hostname string, n names, now time.Time) (ca, error) {
 	pemFile, keyFile := filepath.Join(dir, caFile), filepath.Join(dir, caKeyFile)
 	keyPEM, keyErr := os.ReadFile(keyFile)
@@ -89,7 +88,7 @@ func openCA(dir, hostname string, n names, now time.Time) (ca, error) {
 	return c, c.valid(now)
 }
 
-// find returns the first PEM block whose type ends in suffix.
+// find returns the first PEM block whose type ends in suffix, or nil.
 func find(b []byte, suffix string) *pem.Block {
 	for {
 		var block *pem.Block
@@ -102,7 +101,7 @@ func find(b []byte, suffix string) *pem.Block {
 	}
 }
 
-// parseCA returns the authority, or what is wrong with it.
+// parseCA returns the authority in the two PEM texts, if they fit together.
 func parseCA(certPEM, keyPEM []byte) (ca, error) {
 	block := find(certPEM, "CERTIFICATE")
 	if block == nil {
@@ -137,7 +136,7 @@ func parseKey(der []byte) (crypto.Signer, error) {
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		// The error may describe what it has read: that is a secret.
+		// The parser's error may quote the key, which is a secret.
 		return nil, errors.New("the private key cannot be read (one with a passphrase cannot be used)")
 	}
 	signer, ok := key.(crypto.Signer)
@@ -147,18 +146,17 @@ func parseKey(der []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// newCA makes an authority and returns its key and certificate as PEM. Its name
-// constraints (RFC 5280, section 4.2.1.10) let it sign for n alone, so that who
-// steals its key cannot be any host to those who trust it. Go, OpenSSL with all
-// that stands on it (curl, Python, Node), NSS, Java, Windows and macOS since 10.13
-// heed them, also those of a root; a client that does not know them refuses it,
-// because they are critical.
+// newCA makes an authority and returns its key and certificate as PEM. Its name constraints (RFC
+// 5280, section 4.2.1.10) let it sign for n alone, so that a thief of its key cannot pose as any
+// other host. Go, OpenSSL and the programs that use it (curl, Python, Node), NSS, Java, Windows
+// and macOS since 10.13 heed them, even in a root. Any other client refuses the authority, because
+// the constraints are critical.
 func newCA(hostname string, n names, now time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	// Whoever trusts several must be able to tell them apart.
+	// A client that trusts several authorities can tell them apart by the random part.
 	var id [4]byte
 	rand.Read(id[:])
 	name := "trunklog CA " + hex.EncodeToString(id[:])

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// newNames returns the names that a certificate is for. What was given must be
-// names or addresses; what the machine calls itself is left out if it is not.
+// newNames returns the names for a certificate. It returns an error if one of hosts is neither a
+// name nor an address, and leaves out a hostname that is not a name.
 func newNames(hosts []string, hostname string) (names, error) {
 	n := names{dns: []string{"localhost"}, ips: []net.IP{net.IPv4(127, 0, 0, 1).To4(), net.IPv6loopback}}
 	if h := strings.ToLower(hostname); isName(h) {
@@ -36,8 +36,8 @@ func newNames(hosts []string, hostname string) (names, error) {
 	return n, nil
 }
 
-// isName reports whether s can be the name of a host (RFC 1123, section 2.1),
-// with the underscores that some have in spite of it.
+// isName reports whether s can be the name of a host (RFC 1123, section 2.1). It also accepts the
+// underscores that some hosts have against the rule.
 func isName(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false

@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// Missing reports whether there is no part of an authority in dir, so that [Own]
-// would make one.
+// Missing reports whether dir holds no part of an authority, so that [Own] would make one.
 func Missing(dir string) bool {
 	for _, name := range []string{caFile, caKeyFile} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil || !errors.Is(err, os.ErrNotExist) {
@@ -21,9 +20,9 @@ func Missing(dir string) bool {
 	return true
 }
 
-// permitted returns those of the names that the authority may sign for. That it
-// may not for what this machine is called is reported; for any other it is an
-// error. So is reported that it may sign for all.
+// permitted returns those of the wanted names for which the authority may sign. If it may not
+// sign for a name of this machine, permitted reports that; any other such name is an error. It
+// also reports one of our own authorities that may sign for all names.
 func (a *Authority) permitted(wanted names, hostname string) (names, error) {
 	c := a.ca.cert
 	if len(c.PermittedDNSDomains)+len(c.PermittedIPRanges) == 0 {
@@ -61,9 +60,9 @@ func (a *Authority) permitted(wanted names, hostname string) (names, error) {
 	return n, nil
 }
 
-// signsName reports whether the authority may sign for a host name, which may
-// begin with "*.". A constraint permits itself and all below it; one with a dot in
-// front, which some authorities have, what is below it.
+// signsName reports whether the authority may sign for a host name, which may begin with "*.". A
+// constraint permits its own name and all names below it. With a dot in front, which some
+// authorities write, it permits only the names below it.
 func (c ca) signsName(name string) bool {
 	name = strings.TrimPrefix(name, "*.")
 	return len(c.cert.PermittedDNSDomains) == 0 || slices.ContainsFunc(c.cert.PermittedDNSDomains, func(domain string) bool {
@@ -76,7 +75,7 @@ func (c ca) signsIP(ip net.IP) bool {
 	return len(c.cert.PermittedIPRanges) == 0 || slices.ContainsFunc(c.cert.PermittedIPRanges, func(r *net.IPNet) bool { return r.Contains(ip) })
 }
 
-// signsFor says what the authority may sign for.
+// signsFor lists the names and addresses for which the authority may sign.
 func (c ca) signsFor() string {
 	all := slices.Clone(c.cert.PermittedDNSDomains)
 	for _, r := range c.cert.PermittedIPRanges {
@@ -89,7 +88,7 @@ func (c ca) signsFor() string {
 	return strings.Join(all, ", ")
 }
 
-// domains returns the name constraints that let an authority sign for n.
+// domains returns the name constraints that let an authority sign for the names in n.
 func (n names) domains() []string {
 	var out []string
 	for _, name := range n.dns {
@@ -100,7 +99,7 @@ func (n names) domains() []string {
 	return out
 }
 
-// ranges returns the same for addresses: each by itself.
+// ranges returns the name constraints for the addresses in n, one range for each address.
 func (n names) ranges() []*net.IPNet {
 	var out []*net.IPNet
 	for _, ip := range n.ips {
@@ -109,7 +108,7 @@ func (n names) ranges() []*net.IPNet {
 	return out
 }
 
-// without returns those of n that are not in m, for people.
+// without returns the names and addresses of n that are not in m, as a list for messages.
 func (n names) without(m names) string {
 	var out []string
 	for _, name := range n.dns {
