@@ -1,26 +1,24 @@
-// Package admin is what commands ask of a running node over the socket in its data
-// folder, so that a command does the same whether or not a node owns the folder. The
-// node serves [Handler] on what [Listen] returns; a command tries [Dial] and opens the
-// folder itself if nobody answers.
+// Package admin is the protocol in which commands talk to a running node over the socket in its
+// data folder, so that a command does the same whether or not a node owns the folder. The node
+// serves [Handler] on the listener of [Listen]. A command calls [Dial], and opens the folder
+// itself if no node answers.
 //
-// What it gets is a [Client]: the part of the store on which commands work,
-// [call.Log], what looks after the store, [Keeper], and what only a running node can
-// tell. It knows nothing of engines, of tenants' rights or of who may run a command:
-// whoever can open the socket, which is the user that the node runs as, may ask for
-// all of it.
+// Dial returns a [Client]: the part of the store on which commands work, [call.Log], the care of
+// the store, [Keeper], and the facts that only a running node has. The package knows nothing of
+// engines or of tenants' rights. The socket admits the user that the node runs as and root, and
+// they may ask for everything.
 //
-// The words are HTTP/1.1, and a verb is a path. Both sides must be of the same
-// version, so that nothing here has to be compatible with anything but itself:
+// The protocol is HTTP/1.1, and a verb is a path. Both sides must have the same version, so the
+// protocol needs no compatibility with earlier ones:
 //
 //	POST /hello    nothing            → end
-//	POST /ask      question           → what is asked for, end
-//	POST /write    batch              → value end: what became of each row
-//	POST /keep     job                → what it says, end
-//	POST /tail     tenant, open       → value… end: one for each update of a call, until the node stops
+//	POST /ask      question           → answer, end
+//	POST /write    batch              → value end: the outcome of each row
+//	POST /keep     job                → report, end
+//	POST /tail     tenant, open       → value… end: one for each update, until the node stops
 //	POST /sources  nothing            → value… end: one for each source, in JSON
 //
-// A question is what is looked for in the log, and a job is for who looks after the
-// store; each begins with its letter:
+// A question reads the log, and a job is a task of the keeper. Each begins with its letter:
 //
 //	r  rows      query                → row…
 //	i  row       tenant, id           → row
@@ -35,23 +33,22 @@
 //	b  backup    name of a folder     → nothing
 //	z  compact   nothing              → nothing
 //
-// A batch goes the way of all rows of the node: through the one that owns its log.
-// Time goes by in /tail and in /keep, and a frame of theirs is sent at once.
+// The node writes a batch through the owner of its log, as it writes all its rows. It sends each
+// frame of /tail, and each problem that a check finds, at once, because the next one may take
+// long.
 //
-// Every request and every answer has the header Trunklog-Socket with the
-// version of this protocol and of the program. An answer is a sequence of
-// frames:
+// Every request and every answer has the header Trunklog-Socket with the version of this protocol
+// and of the program. An answer is a sequence of frames:
 //
 //	kind      1 byte: r row, R row of a walk, m message, v value, p problem, . end, e error
 //	length    4 bytes, big-endian
 //	payload
 //
-// A row is its tenant (16 bytes), its start in ticks (8 bytes, big-endian), its
-// id (16 bytes) and its compact form, see [call.Row.AppendBody]. A row that a walk
-// has met elsewhere has the start of that place in front. A message is
-// its leg (16 bytes), its time in ticks (8 bytes, big-endian) and its compact
-// form, see [call.Message.AppendBody]. The end or an error is the last frame:
-// an answer without either was cut off.
+// A row is its tenant (16 bytes), its start in ticks (8 bytes, big-endian), its id (16 bytes) and
+// its compact form, see [call.Row.AppendBody]. If a walk has met the row at another place, the
+// start of that place comes first. A message is its leg (16 bytes), its time in ticks (8 bytes,
+// big-endian) and its compact form, see [call.Message.AppendBody]. The end or an error is the last
+// frame: an answer without either is incomplete.
 package admin
 
 import (
@@ -63,13 +60,13 @@ import (
 )
 
 const (
-	// protocol changes with what is written here.
+	// protocol is the version of the protocol. Any change to the messages changes it.
 	protocol = "6"
 	header   = "Trunklog-Socket"
 
-	// maxRequest bounds what a node reads: some million rows.
+	// maxRequest limits the body of a request, in bytes: some million rows.
 	maxRequest = 256 << 20
-	// chunk is how much is gathered before it is written.
+	// chunk is how many bytes of an answer the node gathers before it writes them.
 	chunk = 64 << 10
 )
 
@@ -115,23 +112,23 @@ const (
 	frameError   = 'e'
 )
 
-// A Node is what commands can be told by a running node, and have it do.
+// A Node is what a running node offers to commands.
 type Node struct {
 	Version string // of the program
-	// Log is asked, and what commands write is written to it: its Write must be that
-	// of the one who owns the log, and tell those who remember what a batch changes.
+	// Log answers questions and takes the batches of commands. Its Write must go through the
+	// owner of the log, and must notify the parts of the node that cache what a batch changes.
 	Log call.Log
-	// Keeper looks after the store; nil if that has a server with its own tools.
+	// Keeper looks after the store; nil if the store has a server with tools of its own.
 	Keeper Keeper
-	// Tail calls tell with what becomes of calls from now on, those in progress too if
-	// open is set, until ctx is done or the node stops, when it returns nil, or tell
-	// returns an error, which it returns. Nil tells nothing.
+	// Tail calls tell for each update of a call from now on. If open is set it begins with the
+	// calls in progress. It returns nil when ctx is done or the node stops, and the error of tell
+	// if tell returns one. A nil Tail has no updates.
 	Tail func(ctx context.Context, open bool, tell func(*Update) error) error
-	// Sources returns what each source says of itself; nil if there are none.
+	// Sources returns the status of each source; nil if there are none.
 	Sources func() []SourceStatus
 }
 
-// A Keeper looks after a store; see [call.Keeper] for what each method does.
+// A Keeper looks after a store. [call.Keeper] describes the methods.
 type Keeper interface {
 	Check(ctx context.Context, report func(problem string)) error
 	Stats(ctx context.Context) (call.Stats, error)
@@ -141,7 +138,7 @@ type Keeper interface {
 
 var errMalformed = errors.New("malformed")
 
-// tooLong returns an error if no unix socket can have the path.
+// tooLong returns an error if path is too long for a unix socket.
 func tooLong(path string) error {
 	if len(path) > maxPath {
 		return fmt.Errorf("the path %s has %d bytes, and that of a unix socket can have %d: choose a data folder with a shorter name", path, len(path), maxPath)

@@ -22,16 +22,16 @@ func (c *Client) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, er
 	}
 }
 
-// parseRows returns what makes rows of the frames of a walk, all in the same place.
+// parseRows returns a function that parses the frames of a walk. It returns the same row each
+// time, with new contents.
 func parseRows() func(kind byte, payload []byte) (*call.Row, error) {
 	var row call.Row
-	var units []call.GUID // the receiver may do to a row what it likes
+	var units []call.GUID // kept apart, because the receiver may change the row
 	return func(kind byte, payload []byte) (*call.Row, error) {
 		if kind != frameRow && (kind != frameMet || len(payload) < 8) {
 			return nil, malformed()
 		}
-		// The buffer is written to again at the next step only, until which the row
-		// is valid.
+		// The next step overwrites the buffer; the row is valid until then.
 		body := unsafe.String(unsafe.SliceData(payload), len(payload)) //nolint:gosec // see above
 		var met call.Cursor
 		if kind == frameMet {
@@ -107,8 +107,8 @@ func (c *Client) Messages(ctx context.Context, leg call.Leg) iter.Seq2[*call.Mes
 	}
 }
 
-// parseMessages returns what makes messages of frames. Each lies in the buffer, which
-// is written to again at the next step only.
+// parseMessages returns a function that parses the frames of messages. Each message is valid
+// until the next one, which overwrites the buffer.
 func parseMessages() func(kind byte, payload []byte) (*call.Message, error) {
 	var m call.Message
 	return func(kind byte, payload []byte) (*call.Message, error) {
@@ -122,8 +122,8 @@ func parseMessages() func(kind byte, payload []byte) (*call.Message, error) {
 	}
 }
 
-// Write implements [call.Writer]. After [call.ErrClosed] it is not known whether the
-// batch was applied.
+// Write implements [call.Writer]. After [call.ErrClosed] the caller does not know whether the node
+// has applied the batch.
 func (c *Client) Write(ctx context.Context, b call.Batch) (r call.Result, err error) {
 	body, err := appendBatch(make([]byte, 0, 64+256*len(b.Rows)), &b)
 	if err != nil {

@@ -18,22 +18,21 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Client is what a running node lets commands do. If its store is no keeper, those
-// methods fail with [errors.ErrUnsupported].
+// A Client is a command's connection to a running node. If the node has no keeper, the methods of
+// [Keeper] fail with [errors.ErrUnsupported].
 //
-// Errors are those of the node's store. Beyond these, ErrClosed says that the node
-// does not answer any more: whether a Write that was under way has been applied is
-// then not known.
+// It returns the errors of the node's store, and [call.ErrClosed] if the node no longer answers.
+// The node may or may not have applied a Write that fails with ErrClosed.
 type Client struct {
 	path    string
 	stamp   string
 	http    http.Client
-	limit   int       // of a request, in bytes
+	limit   int       // largest request, in bytes
 	readers sync.Pool // of *bufio.Reader
 
 	mu     sync.RWMutex
 	closed bool
-	busy   sync.WaitGroup // what is under way
+	busy   sync.WaitGroup // operations in progress
 }
 
 var (
@@ -41,15 +40,14 @@ var (
 	_ Keeper   = (*Client)(nil)
 )
 
-// Dial returns a client of the node that listens at path. Both must be of
-// the same version.
+// Dial returns a client of the node that listens at path. Both must have the same version.
 //
-// If no server is there the error wraps [fs.ErrNotExist], or
-// [syscall.ECONNREFUSED] if one has been: the caller may then open the folder
-// itself. Any other error says that there is a server which cannot be used.
+// If no node has listened there the error wraps [fs.ErrNotExist]; if one did and has ended, it
+// wraps [syscall.ECONNREFUSED]. In both cases the caller may open the folder itself. Any other
+// error means that a server is there which the caller cannot use.
 func Dial(ctx context.Context, path, version string) (*Client, error) {
 	if err := tooLong(path); err != nil {
-		return nil, fmt.Errorf("admin socket: %w: %w", err, fs.ErrNotExist) // so that no server can be there
+		return nil, fmt.Errorf("admin socket: %w: %w", err, fs.ErrNotExist) // no server can listen there
 	}
 	c := &Client{path: path, stamp: stamp(version), limit: maxRequest}
 	c.readers.New = func() any { return bufio.NewReaderSize(nil, 2*chunk) }
@@ -58,8 +56,8 @@ func Dial(ctx context.Context, path, version string) (*Client, error) {
 		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 64,
-		// Shorter than the server's, so that it does not close a connection on
-		// which a request is just being sent.
+		// The server's timeout is longer, so that it does not close a connection while the client
+		// sends a request on it.
 		IdleConnTimeout: 20 * time.Second,
 		ReadBufferSize:  chunk,
 		WriteBufferSize: chunk,
@@ -71,7 +69,8 @@ func Dial(ctx context.Context, path, version string) (*Client, error) {
 	return c, nil
 }
 
-// notDialled returns err in the words of who has not been connected yet.
+// notDialled returns the error of a client that never had a connection. Unlike [Client.lost], it
+// does not say that the server no longer answers.
 func notDialled(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
@@ -97,7 +96,7 @@ func (c *Client) enter(ctx context.Context) error {
 	return nil
 }
 
-// Close waits for what is under way. Later calls return [call.ErrClosed]; the node's
+// Close waits for the operations in progress. Later calls return [call.ErrClosed]. The node's
 // store stays open.
 func (c *Client) Close() error {
 	c.mu.Lock()
@@ -147,7 +146,7 @@ func (c *Client) send(ctx context.Context, path string, body []byte) (*http.Resp
 	return resp, nil
 }
 
-// refused returns why there is no answer that could be read.
+// refused returns an error if the response has no frames that this client can read.
 func (c *Client) refused(resp *http.Response) error {
 	theirs := resp.Header.Get(header)
 	switch {
@@ -172,7 +171,7 @@ func version(stamp string) string {
 	return fmt.Sprintf("%s (admin protocol %s)", v, number)
 }
 
-// lost returns the error of a connection that was not made or has broken.
+// lost returns the error of a connection that failed or broke off.
 func (c *Client) lost(ctx context.Context, err error) error {
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return fmt.Errorf("admin socket: %w", ctxErr)
@@ -185,12 +184,12 @@ type frames struct {
 	client *Client
 	body   io.Closer
 	r      *bufio.Reader
-	last   int    // length of the frame that was returned last
-	long   []byte // a frame that is longer than the buffer
+	last   int    // length of the last frame, still in the buffer
+	long   []byte // holds a frame that is longer than the buffer
 	ended  bool
 }
 
-// close ends the request, whether all was read or not.
+// close ends the request, even if the caller has not read all frames.
 func (f *frames) close() {
 	_ = f.body.Close()
 	f.r.Reset(nil)
@@ -198,9 +197,8 @@ func (f *frames) close() {
 	f.client.busy.Done()
 }
 
-// next returns the next frame, whose payload is valid until the next call. At
-// the end it returns [io.EOF]; an error that the server tells is returned as
-// it is.
+// next returns the next frame, whose payload is valid until the next call. At the end it returns
+// [io.EOF], and for an error frame the server's error.
 func (f *frames) next(ctx context.Context) (kind byte, payload []byte, err error) {
 	if f.ended {
 		return 0, nil, io.EOF
@@ -226,8 +224,8 @@ func (f *frames) next(ctx context.Context) (kind byte, payload []byte, err error
 	return 0, nil, malformed()
 }
 
-// rest reads to the end of the answer, so that the connection can be used
-// again, and returns err.
+// rest reads to the end of the answer, so that the connection is free for the next request, and
+// returns err.
 func (f *frames) rest(ctx context.Context, err error) error {
 	_, _ = f.r.Discard(f.last)
 	f.last = 0
@@ -242,8 +240,7 @@ func (f *frames) rest(ctx context.Context, err error) error {
 
 func malformed() error { return fmt.Errorf("admin socket: the answer is %w", errMalformed) }
 
-// frame reads a frame. It lies in the buffer if it fits, and is skipped by the
-// next call.
+// frame reads a frame. A frame that fits into the buffer stays there until the next call skips it.
 func (f *frames) frame() (kind byte, payload []byte, err error) {
 	const head = 5
 	if _, err := f.r.Discard(f.last); err != nil {
@@ -263,7 +260,7 @@ func (f *frames) frame() (kind byte, payload []byte, err error) {
 		f.last = head + n
 		return kind, b[head:], nil
 	}
-	// It is not trusted to be as long as it says.
+	// The length may be false, so the copy grows only with the bytes that arrive.
 	long := bytes.NewBuffer(f.long[:0])
 	if _, err := f.r.Discard(head); err != nil {
 		return 0, nil, cutOff(err)
@@ -283,7 +280,7 @@ func cutOff(err error) error {
 	return err
 }
 
-// stream sends a request, and yields what parse makes of each frame of the answer.
+// stream sends a request, and yields the result of parse for each frame of the answer.
 func stream[T any](ctx context.Context, c *Client, path string, body []byte, parse func(kind byte, payload []byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		f, err := c.post(ctx, path, body)
@@ -297,7 +294,7 @@ func stream[T any](ctx context.Context, c *Client, path string, body []byte, par
 	}
 }
 
-// walk yields what parse makes of each frame of an answer, until ctx is done.
+// walk yields the result of parse for each frame of an answer, until ctx is done.
 func walk[T any](ctx context.Context, f *frames, parse func(kind byte, payload []byte) (T, error), yield func(T, error) bool) {
 	for {
 		kind, payload, err := f.next(ctx)
@@ -321,7 +318,7 @@ func walk[T any](ctx context.Context, f *frames, parse func(kind byte, payload [
 	}
 }
 
-// valueOf returns what takes values apart.
+// valueOf returns a function that parses frames with a value.
 func valueOf[T any](take func(*parser) T) func(kind byte, payload []byte) (T, error) {
 	return func(kind byte, payload []byte) (v T, err error) {
 		p := parser{s: string(payload)}
@@ -332,13 +329,12 @@ func valueOf[T any](take func(*parser) T) func(kind byte, payload []byte) (T, er
 	}
 }
 
-// finish sends a request whose answer has nothing but an end.
+// finish sends a request whose answer has only an end.
 func (c *Client) finish(ctx context.Context, path string, body []byte) error {
 	return c.each(ctx, path, body, func(byte, []byte) error { return malformed() })
 }
 
-// one sends a request whose answer has at most one frame, and hands that to
-// take.
+// one sends a request whose answer has exactly one frame, and hands the frame to take.
 func (c *Client) one(ctx context.Context, path string, body []byte, take func(*parser)) error {
 	n := 0
 	err := c.each(ctx, path, body, func(_ byte, payload []byte) error {

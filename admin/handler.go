@@ -13,10 +13,10 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Handler answers what clients ask that [Dial] has made.
+// Handler answers the requests of a [Client].
 //
-// A request ends when its client goes away, and when its client takes nothing
-// for a quarter of an hour: a walk holds a snapshot of the store.
+// A request ends when its client goes away, or reads nothing for 15 minutes: a walk holds a
+// snapshot of the store.
 func Handler(n Node) http.Handler {
 	h := &handler{node: n, stamp: stamp(n.Version), limit: maxRequest, patience: 15 * time.Minute}
 	return h.routes()
@@ -25,11 +25,11 @@ func Handler(n Node) http.Handler {
 type handler struct {
 	node     Node
 	stamp    string
-	limit    int64         // of a request, in bytes
-	patience time.Duration // how long a client may neither send nor take anything
+	limit    int64         // largest request, in bytes
+	patience time.Duration // time limit for the body of a request, and for each write to the client
 }
 
-// An action answers one verb. What it returns, if not nil, is told to the client.
+// An action answers one verb. The handler sends its error to the client.
 type action func(ctx context.Context, p *parser, a *answer) error
 
 func (h *handler) routes() http.Handler {
@@ -55,25 +55,25 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, do action) {
 		http.Error(w, "another version", http.StatusConflict)
 		return
 	}
-	_ = control.SetReadDeadline(time.Now().Add(h.patience)) // a recorder in a test has none
+	_ = control.SetReadDeadline(time.Now().Add(h.patience)) // the recorder of a test has no deadlines
 	body, err := h.read(w, r)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		w.Header().Set("Connection", "close") // or the rest would be read before this is sent
+		w.Header().Set("Connection", "close") // else net/http reads the rest of the body first
 		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 		return
 	case err != nil:
-		return // the client has gone, or sends nothing any more
+		return // the client has gone or has stopped sending
 	}
-	_ = control.SetReadDeadline(time.Time{}) // from here on it would end the request
+	_ = control.SetReadDeadline(time.Time{}) // the old one would end a long answer
 	w.Header().Set("Content-Type", "application/octet-stream")
 	a := &answer{w: w, control: control, patience: h.patience}
 	a.end(do(r.Context(), &parser{s: body}, a))
 }
 
-// read returns the body of a request. It does not trust the length that the
-// client has given.
+// read returns the body of a request. The given length may be false, so read allocates at most 4
+// MB in advance.
 func (h *handler) read(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.ContentLength > h.limit {
 		return "", &http.MaxBytesError{Limit: h.limit}
@@ -85,13 +85,13 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) (string, error) {
 	return b.String(), err
 }
 
-// An answer gathers frames and writes them out. Once err is set it writes
-// nothing more: the client has gone, or takes nothing any more, and an answer
-// without its last frame is known to be cut off.
+// An answer gathers frames and writes them out. Once err is set it writes no more, because the
+// client has gone or has stopped reading. A client knows an incomplete answer by the missing last
+// frame.
 type answer struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
-	patience time.Duration // 0 has no end
+	patience time.Duration // time limit of a write; 0 is none
 	buf      []byte
 	err      error
 }
@@ -131,14 +131,14 @@ func (a *answer) message(m *call.Message) {
 	a.close(at)
 }
 
-// value adds a frame that says what add appends.
+// value adds a frame whose payload add appends.
 func (a *answer) value(add func([]byte) []byte) {
 	at := a.open(frameValue)
 	a.buf = add(a.buf)
 	a.close(at)
 }
 
-// write writes out what was gathered. It blocks while the client is slow.
+// write writes out the gathered frames. It blocks while the client is slow.
 func (a *answer) write() {
 	if a.err == nil {
 		var deadline time.Time
@@ -151,15 +151,14 @@ func (a *answer) write() {
 	a.buf = a.buf[:0]
 }
 
-// flush writes out what was gathered, and does not leave it with the system
-// either.
+// flush writes out the gathered frames, and flushes the buffers of net/http.
 func (a *answer) flush() {
 	if a.write(); a.err == nil {
 		a.err = a.control.Flush()
 	}
 }
 
-// end adds the last frame and writes out what was gathered.
+// end adds the last frame and writes out all that is left.
 func (a *answer) end(err error) {
 	if err == nil {
 		a.close(a.open(frameEnd))
@@ -171,7 +170,7 @@ func (a *answer) end(err error) {
 	a.write()
 }
 
-// send adds what seq yields.
+// send calls add for each value of seq, until the client is gone.
 func send[T any](a *answer, seq iter.Seq2[T, error], add func(T)) error {
 	for v, err := range seq {
 		if err != nil {

@@ -26,8 +26,8 @@ func (c *Client) Stats(ctx context.Context) (stats call.Stats, err error) {
 	return stats, err
 }
 
-// Backup implements [Keeper]. It is the node that writes to dir, as the user that it
-// runs as; a relative dir is that of this process.
+// Backup implements [Keeper]. The node writes to dir, as the user that it runs as. A relative dir
+// is relative to the working directory of this process.
 func (c *Client) Backup(ctx context.Context, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

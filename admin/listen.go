@@ -12,15 +12,13 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Listen opens the socket at path, which only the user that this process runs
-// as can use: its mode is 0600, and where the system tells who has connected,
-// others than that user and root are turned away. Root is let in because it
-// could become that user.
+// Listen opens the socket at path. Only the user that this process runs as can use it: its mode is
+// 0600, and on Linux the listener also turns away every user but that one and root. It admits root
+// because root could become that user.
 //
-// A socket that a dead server has left behind is removed. If one answers there
-// the error wraps [call.ErrInUse]; if something else is there it is left
-// alone. Two servers that start at the same moment must be kept apart by
-// something else: in the data folder it is the engine's lock.
+// Listen removes a socket that a dead server has left behind. If a server answers there the error
+// wraps [call.ErrInUse]; Listen leaves any other file alone and fails. It does not keep apart two
+// servers that start at the same moment: in the data folder the engine's lock does.
 //
 // Closing the listener removes the socket.
 func Listen(path string) (net.Listener, error) {
@@ -41,7 +39,7 @@ func Listen(path string) (net.Listener, error) {
 	return &listener{Listener: l, uid: os.Geteuid()}, nil
 }
 
-// removeStale removes the socket at path if nobody answers on it.
+// removeStale removes the socket at path if no server answers on it.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -68,13 +66,13 @@ func removeStale(path string) error {
 	return err
 }
 
-// A listener turns others away.
+// A listener turns away all users but uid and root.
 type listener struct {
 	net.Listener
 	uid int
 }
 
-// refusal is what others get to read.
+// refusal is the answer to any other user.
 const refusal = "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 32\r\n\r\n" +
 	"the server runs as another user\n"
 

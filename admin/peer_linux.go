@@ -10,8 +10,8 @@ import (
 // maxPath is the size of sun_path without the zero byte (unix(7)).
 const maxPath = 107
 
-// peer returns the user that the process on the other side ran as when it
-// connected (unix(7), SO_PEERCRED).
+// peer returns the user that the process at the other end ran as when it connected (unix(7),
+// SO_PEERCRED).
 func peer(conn net.Conn) (uid int, ok bool) {
 	c, is := conn.(syscall.Conn)
 	if !is {
@@ -33,8 +33,8 @@ func peer(conn net.Conn) (uid int, ok bool) {
 	return int(cred.Uid), true
 }
 
-// private sets the mode of a socket before it has a name, so that there is no
-// moment in which others could connect. What fails here is made up for later.
+// private sets the mode of a socket before it has a name, so that other users can never connect.
+// It ignores an error, because [Listen] sets the mode again.
 func private(_, _ string, raw syscall.RawConn) error {
 	return raw.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
 }

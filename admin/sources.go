@@ -8,8 +8,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A SourceStatus is what a source says of itself, what became of its calls and what
-// it has counted: a line of 'source list'.
+// A SourceStatus describes a source, the outcomes of its calls and its counts: a line of 'source
+// list'.
 type SourceStatus struct {
 	Name          string        `json:"name"`
 	Kind          string        `json:"kind"`
@@ -17,13 +17,13 @@ type SourceStatus struct {
 	Tenant        string        `json:"tenant,omitempty"`
 	Trunk         string        `json:"trunk,omitempty"`
 	Authenticated bool          `json:"authenticated"`
-	Seen          *time.Time    `json:"lastSeen,omitempty"` // nil if nothing has come since the start
+	Seen          *time.Time    `json:"lastSeen,omitempty"` // nil if it has kept nothing since the start
 	Calls         SourceCalls   `json:"calls"`
 	Counts        []SourceCount `json:"counts"`
 }
 
-// SourceCalls are what became of records; calls that are heard by SIP are counted when
-// they have ended, for all sources together.
+// SourceCalls counts the outcomes of a source's records. It does not count calls heard by SIP:
+// the node counts those when they have ended, for all sources together.
 type SourceCalls struct {
 	New      int64 `json:"new"`
 	Changed  int64 `json:"changed"`
@@ -31,19 +31,20 @@ type SourceCalls struct {
 	Rejected int64 `json:"rejected"`
 }
 
-// A SourceCount is a count by the names that metrics have.
+// A SourceCount is one count, with the name that it has in the metrics.
 type SourceCount struct {
 	Name  string `json:"name"`
 	Cause string `json:"cause,omitempty"`
 	N     uint64 `json:"n"`
 }
 
+// CountsOf returns all counts of c.
 func CountsOf(c call.Counter) (all []SourceCount) {
 	c.Counts(func(name, cause string, n uint64) { all = append(all, SourceCount{name, cause, n}) })
 	return all
 }
 
-// Sources returns what each source of the node says of itself.
+// Sources returns the status of each source of the node.
 func (c *Client) Sources(ctx context.Context) ([]SourceStatus, error) {
 	all := []SourceStatus{}
 	err := c.each(ctx, pathSources, nil, func(kind byte, payload []byte) error {
@@ -74,7 +75,7 @@ func (h *handler) sources(_ context.Context, p *parser, a *answer) error {
 	return nil
 }
 
-// LastSeen returns a time in the words of tables.
+// LastSeen returns a time as tables show it: RFC 3339 in UTC, or "never" if it is zero.
 func LastSeen(at time.Time) string {
 	if at.IsZero() {
 		return "never"

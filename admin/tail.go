@@ -11,13 +11,13 @@ import (
 // An Update is news of one call.
 type Update struct {
 	Progress string   // how far the call has come: ringing, answered or ended
-	Missed   int64    // updates that were left out before this one, because the command was slow
-	Row      call.Row // what is known of the call; if it has not ended its place in the log is not settled
+	Missed   int64    // updates that the node left out before this one, because the command was slow
+	Row      call.Row // the call so far; its place in the log may change until it has ended
 }
 
-// Tail yields what becomes of the tenant's calls from now on; with open, of those in
-// progress, too. It ends without an error when the node stops; behind an error nothing
-// comes. The update is the receiver's.
+// Tail yields each update of the tenant's calls from now on. If open is set it also yields those
+// of calls in progress. It ends without an error when the node stops, and after any error. The
+// receiver owns the update.
 func (c *Client) Tail(ctx context.Context, tenant call.GUID, open bool) iter.Seq2[*Update, error] {
 	return stream(ctx, c, pathTail, appendFlag(append([]byte{}, tenant[:]...), open), valueOf((*parser).update))
 }
@@ -39,8 +39,8 @@ func (h *handler) tail(ctx context.Context, p *parser, a *answer) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	a.patience = 0 // the command may wait for a person, and holds up nobody
-	a.flush()      // so that it knows that it is heard
+	a.patience = 0 // the command may wait for a person, and delays no other
+	a.flush()      // the headers tell the command that the tail has begun
 	if h.node.Tail == nil {
 		return nil
 	}

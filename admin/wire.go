@@ -8,8 +8,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Numbers are varints, texts have their length in front, and times are seconds
-// and nanoseconds of Unix time: a bound of a query may lie between two ticks.
+// Numbers are varints, the length of a text comes before it, and times are seconds and nanoseconds
+// of Unix time, because a bound of a query may lie between two ticks.
 
 func appendText(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
@@ -43,13 +43,13 @@ func appendValues(b []byte, m map[string][]byte) []byte {
 	return b
 }
 
-// A parser takes a message apart. Once bad it only returns zeros.
+// A parser parses a message. Once bad is set its methods return zeros.
 type parser struct {
 	s   string
 	bad bool
 }
 
-// end returns an error if something was missing or is left.
+// end returns an error if the message was too short, malformed or too long.
 func (p *parser) end() error {
 	if p.bad || p.s != "" {
 		return senseless()
@@ -108,8 +108,8 @@ func (p *parser) varint() int64 {
 
 func (p *parser) text() string { return p.take(p.uvarint()) }
 
-// number takes how many things follow that have a given size at least. Who
-// says that there are more than can be is not believed.
+// number takes the number of the items that follow, each at least size bytes long. A number that
+// the rest of the message cannot hold is malformed, so the caller may allocate for it.
 func (p *parser) number(size int) uint64 {
 	n := p.uvarint()
 	if p.bad = p.bad || n > uint64(len(p.s)/size); p.bad {
@@ -126,7 +126,7 @@ func (p *parser) big(n uint64) (v uint64) {
 	return v
 }
 
-// long takes what has its length in front as four bytes.
+// long takes a text whose length comes before it in four bytes.
 func (p *parser) long() string { return p.take(p.big(4)) }
 
 func (p *parser) guid() (g call.GUID) {
@@ -157,7 +157,7 @@ func (p *parser) values() map[string][]byte {
 	if n == 0 {
 		return nil
 	}
-	m := make(map[string][]byte, min(n, uint64(len(p.s)/3))) // a value has three bytes at least
+	m := make(map[string][]byte, min(n, uint64(len(p.s)/3))) // a value has at least three bytes
 	for ; n > 0 && !p.bad; n-- {
 		name, v := p.value()
 		m[name] = v

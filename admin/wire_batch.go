@@ -7,7 +7,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// rowKey is how many bytes come before the compact form of a row.
+// rowKey is the length of a row's key, which comes before its compact form, in bytes.
 const rowKey = 16 + 8 + 16
 
 // appendRow appends a row with its key.
@@ -18,7 +18,7 @@ func appendRow(b []byte, r *call.Row) []byte {
 	return r.AppendBody(b)
 }
 
-// parseRow sets r to the row in s. The texts of r are parts of s.
+// parseRow sets r to the row in s. The texts of r share the memory of s.
 func parseRow(r *call.Row, s string) error {
 	p := parser{s: s}
 	tenant, start, id := p.guid(), p.big(8), p.guid()
@@ -28,7 +28,7 @@ func parseRow(r *call.Row, s string) error {
 	return r.ParseBody(tenant, call.TimeOf(start), id, p.s)
 }
 
-// appendLong appends a row with its key, and its length in front.
+// appendLong appends the length of a row and then the row with its key.
 func appendLong(b []byte, r *call.Row) []byte {
 	at := len(b)
 	b = appendRow(append(b, 0, 0, 0, 0), r)
@@ -36,9 +36,9 @@ func appendLong(b []byte, r *call.Row) []byte {
 	return b
 }
 
-// appendBatch appends b: its rows and its messages, each with its length in
-// front, its legs, its replacements, its State, its If and the rest. It fails with [call.ErrInvalid] if one
-// of them cannot be kept, because the compact form holds only what can.
+// appendBatch appends a batch: its rows and messages, each after its length, then its legs,
+// replacements, State, If and the rest. It fails with [call.ErrInvalid] if one of them is invalid,
+// because the compact form cannot hold it.
 func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(len(batch.Rows)))
 	for i := range batch.Rows {
@@ -59,7 +59,7 @@ func appendBatch(b []byte, batch *call.Batch) ([]byte, error) {
 	return appendChanges(appendValues(b, batch.If), batch), nil
 }
 
-// appendChanges appends what b removes, its aliases and what it relies on.
+// appendChanges appends the removals of a batch, its aliases and its conditions.
 func appendChanges(b []byte, batch *call.Batch) []byte {
 	b = binary.AppendUvarint(b, uint64(len(batch.Remove)))
 	for _, r := range batch.Remove {
@@ -80,7 +80,7 @@ func appendChanges(b []byte, batch *call.Batch) []byte {
 	return b
 }
 
-// appendReplacements appends what b replaces. It fails as appendBatch does.
+// appendReplacements appends the replacements of a batch. It fails as appendBatch does.
 func appendReplacements(b []byte, batch *call.Batch) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(len(batch.Replace)))
 	for i := range batch.Replace {
@@ -115,7 +115,7 @@ func (p *parser) replacements(b *call.Batch) error {
 		for _, row := range rows {
 			long := p.long()
 			if p.bad {
-				return nil // its end says so
+				return nil // parser.end returns the error
 			}
 			if err := parseRow(row, long); err != nil {
 				return fmt.Errorf("%w: replacement: %w", call.ErrInvalid, err)
@@ -153,7 +153,7 @@ func (p *parser) version() call.Version {
 	return call.Version{Epoch: p.big(8), Number: p.big(8)}
 }
 
-// parseBatch returns the batch in s. The texts of its rows are parts of s.
+// parseBatch returns the batch in s. The texts of its rows share the memory of s.
 func parseBatch(s string) (call.Batch, error) {
 	p := parser{s: s}
 	n := p.number(4 + rowKey)

@@ -8,16 +8,15 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// told are the errors by which callers decide what to do. Their order is that
-// of the bits in a message. A context that is done is not among them: it was
-// the server's own.
+// told are the errors by which callers decide what to do, in the order of their bits in a message.
+// The errors of a context are not among them, because the context was the server's.
 var told = [...]error{
 	call.ErrInvalid, call.ErrNotFound, call.ErrConflict, call.ErrFull, call.ErrClosed, call.ErrInUse, call.ErrNewer, call.ErrGone, call.ErrOld,
 	errors.ErrUnsupported, fs.ErrExist, fs.ErrNotExist, fs.ErrPermission,
 }
 
-// A remoteError is an error that the server's store has returned: its text,
-// and what [errors.Is] and [errors.As] find in it.
+// A remoteError is an error of the server's store: its text, and the errors that [errors.Is] and
+// [errors.As] find in it.
 type remoteError struct {
 	text string
 	is   []error

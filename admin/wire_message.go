@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	messageKey = 16 + 8                       // how many bytes come before the compact form of a message
-	legLen     = 16 + 2 + 16 + 16 + 1 + 2 + 2 // the least that a leg has
+	messageKey = 16 + 8                       // bytes before the compact form of a message
+	legLen     = 16 + 2 + 16 + 16 + 1 + 2 + 2 // the shortest leg, in bytes
 )
 
 // appendMessage appends a message with its key.
@@ -19,7 +19,7 @@ func appendMessage(b []byte, m *call.Message) []byte {
 	return m.AppendBody(b)
 }
 
-// parseMessage sets m to the message in b, of which m.Raw is a part.
+// parseMessage sets m to the message in b. m.Raw shares the memory of b.
 func parseMessage(m *call.Message, b []byte) error {
 	if len(b) < messageKey {
 		return fmt.Errorf("%w: a message of %d bytes", call.ErrInvalid, len(b))

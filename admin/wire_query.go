@@ -9,8 +9,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// appendQuery appends q. It fails with [call.ErrInvalid] if q.Where is none of
-// the conditions that package call has.
+// appendQuery appends q. It fails with [call.ErrInvalid] if q.Where holds a condition that package
+// call does not have.
 func appendQuery(b []byte, q call.Query) ([]byte, error) {
 	b = append(b, q.Tenant[:]...)
 	b = appendMoment(b, q.From)
@@ -54,7 +54,7 @@ const (
 )
 
 const (
-	tagOther = iota // of a type that no field has: such a value matches no row
+	tagOther = iota // a type that no field has: such a value matches no row
 	tagGUID
 	tagText
 	tagTime
@@ -62,7 +62,7 @@ const (
 	tagBool
 )
 
-// maxDepth is how deep conditions may be nested.
+// maxDepth limits the nesting of conditions.
 const maxDepth = 1000
 
 func appendExpr(b []byte, x call.Expr, depth int) ([]byte, error) {
@@ -160,7 +160,7 @@ func (p *parser) expr(depth int) call.Expr {
 
 func (p *parser) exprs(depth int) []call.Expr {
 	n := p.uvarint()
-	if n > uint64(len(p.s)) { // a condition has one byte at least
+	if n > uint64(len(p.s)) { // a condition has at least one byte
 		p.bad = true
 		return nil
 	}
