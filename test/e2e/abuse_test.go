@@ -161,6 +161,9 @@ func TestExitCodes(t *testing.T) {
 		{2, "", []string{"client", "create", "x", "--data", data, "--role", "Everything"}},
 		{1, "", []string{"serve", "--data", file}},
 		{2, "", []string{"serve", "--data", data, "--listen", "nonsense"}},
+		{2, "", []string{"serve", "--data", data, "--public-url", "http://calls.contoso.com"}},
+		{2, "", []string{"serve", "--data", data, "--source", "a=smoke://:1"}},
+		{2, "", []string{"serve", "--data", data, "--source", "a=hep+udp://127.0.0.1:0", "--source", "a=hep+tcp://127.0.0.1:0"}},
 	} {
 		out, errs, code := command(t, x.stdin, x.args...)
 		if code != x.want {
