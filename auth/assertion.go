@@ -13,18 +13,18 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// assertionLife is how long a client assertion may be good. Every library of
-// Microsoft's asks for these ten minutes.
+// assertionLife is the longest life of a client assertion. Every library of Microsoft's asks for
+// these ten minutes.
 const assertionLife = 10 * time.Minute
 
-// An assertion is a client's own token by which it proves that it has a key
-// (private_key_jwt, RFC 7523). Nothing of it was verified.
+// An assertion is a token that a client has signed to prove that it holds a key (private_key_jwt,
+// RFC 7523). Its contents are unverified.
 type assertion struct {
 	compact
 	subject string // in lower case
 }
 
-// parseAssertion reads s as far as one can without knowing the client.
+// parseAssertion checks what it can check of s without the client.
 func parseAssertion(s string) (assertion, *refusal) {
 	c, err := parseCompact(s, maxAssertion, maxAssertion)
 	if err != nil {
@@ -48,9 +48,9 @@ func parseAssertion(s string) (assertion, *refusal) {
 	return assertion{c, strings.ToLower(sub)}, nil
 }
 
-// checkAssertion verifies that j was made by c for this request, and returns
-// the key. It is looked for among those of the client that the
-// request names, never the other way round.
+// checkAssertion verifies that client c made j for this request, and returns the key. It looks only
+// among the keys of c: the request, or the sub of the assertion, names the client, and a key never
+// does.
 func (a *Authority) checkAssertion(c storedClient, j assertion, req request) (credential, *refusal) {
 	key, why := c.keyFor(j.compact)
 	if why != nil {
@@ -84,7 +84,7 @@ func (a *Authority) checkAssertion(c storedClient, j assertion, req request) (cr
 	return key.credential(), nil
 }
 
-// verified returns the claims if the signature was made with that key.
+// verified returns the claims if that key made the signature.
 func (j assertion) verified(public crypto.PublicKey) (object, *refusal) {
 	alg := jose.SignatureAlgorithm(j.alg)
 	if !slices.Contains(algFor(public), alg) {
@@ -97,9 +97,8 @@ func (j assertion) verified(public crypto.PublicKey) (object, *refusal) {
 	return claims, nil
 }
 
-// keyFor returns the key of c that the header of an assertion names by the
-// thumbprint of its certificate or by its own. A header that names none is good
-// for a client with one key.
+// keyFor returns the key of c that the header of an assertion names, by the thumbprint of its
+// certificate or by its kid. A header that names no key is valid for a client with one key.
 func (c storedClient) keyFor(j compact) (storedClientKey, *refusal) {
 	two, ok2 := thumbprintIn(j.header, "x5t#S256", 32)
 	one, ok1 := thumbprintIn(j.header, "x5t", 20)
@@ -122,9 +121,9 @@ func (c storedClient) keyFor(j compact) (storedClientKey, *refusal) {
 	return c.Keys[i], nil
 }
 
-// thumbprintIn returns the thumbprint of that name, empty if there is none. It
-// is read in both alphabets of base64, with and without padding: MSAL for Go
-// writes the standard one with padding, others base64url.
+// thumbprintIn returns the thumbprint of that name in bytes, empty if there is none. It accepts
+// both alphabets of base64, with and without padding: MSAL for Go writes the standard one with
+// padding, the others base64url.
 func thumbprintIn(header object, name string, size int) (string, bool) {
 	if !header.has(name) {
 		return "", true
@@ -138,8 +137,8 @@ func thumbprintIn(header object, name string, size int) (string, bool) {
 	return string(b), err == nil && len(b) == size
 }
 
-// checkAudience wants exactly one aud: the issuer, or the token endpoint that
-// was asked. An assertion for two is one that another server could use here.
+// checkAudience accepts exactly one aud: the issuer, or the URL of the token endpoint as the client
+// addressed it. With two audiences, the other server could use the assertion here.
 func (a *Authority) checkAudience(claims object, c storedClient, req request) *refusal {
 	aud, ok := claims.text("aud")
 	if list, is := claims.texts("aud"); is && len(list) == 1 {
@@ -155,8 +154,8 @@ func (a *Authority) checkAudience(claims object, c storedClient, req request) *r
 	return nil
 }
 
-// checkTimes wants an assertion that is good now and for no more than
-// assertionLife. Without iat and nbf nobody could tell how old it is.
+// checkTimes accepts an assertion that is valid now and for no more than assertionLife. It needs an
+// iat or an nbf, because nothing else tells the age of the assertion.
 func (a *Authority) checkTimes(claims object) *refusal {
 	exp, ok := claims.looseSeconds("exp")
 	if !ok {
@@ -187,7 +186,8 @@ func (a *Authority) checkTimes(claims object) *refusal {
 	return nil
 }
 
-// useAssertion uses up an assertion that was verified.
+// useAssertion records that the client has used j, which is verified, and refuses it if the client
+// had used it before.
 func (a *Authority) useAssertion(ctx context.Context, c storedClient, j assertion) *refusal {
 	o, err := j.unverified()
 	if err != nil {

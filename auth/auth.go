@@ -1,15 +1,14 @@
-// Package auth issues access tokens and checks them: the token endpoint, the
-// clients and their secrets, the signing keys, and the test that a request may
-// do what it asks for.
+// Package auth issues access tokens and verifies them. It holds the token endpoint, the clients and
+// their secrets, the signing keys, and the check that a request may do what it asks for.
 //
-// Its endpoints have the shape of Microsoft Entra's, so that the libraries
-// that speak to Entra work with nothing but another authority host. Two
-// verifiers stand side by side and never mix: one for the tokens issued here
+// Its endpoints have the shape of Microsoft Entra's, so that a library for Entra needs only another
+// authority host. Two verifiers stand side by side and never mix: one for the tokens of this server
 // (RFC 9068, typ "at+jwt"), one for those of a real Entra tenant (typ "JWT").
 //
-// The package does not know what it guards. A tenant is a GUID for it, in lower
-// case, and a role is a word in a list. It keeps its state in a [KV], takes time
-// and randomness from its [Config], and starts no goroutine of its own.
+// The package knows nothing of the data that it guards. It takes a tenant as a GUID in lower case,
+// and a role as a word in a list. It keeps its state in a [KV], reads the time from [Config.Now]
+// and starts no goroutine. Secrets and ids come from [Config.Rand]; keys, signatures and seals
+// always take their randomness from Go's crypto library.
 package auth
 
 import (
@@ -27,15 +26,14 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// The figures that hold for every token issued here.
+// Limits that hold for every token of this server.
 const (
-	// TokenLife is how long an access token is good.
+	// TokenLife is how long an access token is valid.
 	TokenLife = time.Hour
-	// Skew is how far the clocks of two machines may be apart.
+	// Skew is the accepted difference between the clocks of two machines.
 	Skew = time.Minute
-	// ClientStale is the longest time for which a client that another process
-	// has changed is still seen as it was. Changes made through the same
-	// [Authority] are seen at once.
+	// ClientStale is the longest time for which an [Authority] uses an old state of a client after
+	// another process has changed it. It sees the changes that callers make through itself at once.
 	ClientStale = 5 * time.Second
 	// KeyStale is the same for the signing keys.
 	KeyStale = time.Minute
@@ -44,67 +42,67 @@ const (
 // DefaultAudience is the aud of tokens if [Config.Audience] is empty.
 const DefaultAudience = "api://trunklog"
 
-// A Config says what an [Authority] works with. KV, Key, Tenant and Issuer are
-// needed; the zero value of everything else is a good one.
+// A Config holds the settings of an [Authority]. The caller must set KV, Key, Tenant and Issuer;
+// the zero value of every other field is a good default.
 type Config struct {
-	// KV keeps the clients, the keys and the assertions that were used.
+	// KV keeps the clients, the keys and the used assertions.
 	KV KV
-	// Key is the master key, 32 bytes. The pepper of the secrets' hashes and the
-	// key that seals the signing keys are derived from it by HKDF (RFC 5869).
-	// All processes on one KV have the same one.
+	// Key is the master key, 32 bytes. HKDF (RFC 5869) derives from it the pepper of the secrets'
+	// hashes and the key that seals the signing keys. All processes on one KV must have the same
+	// master key.
 	Key []byte
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Log is told of tokens that were issued or refused; nil is silence.
+	// Log receives a line for each token that the authority issues or refuses, and its warnings;
+	// nil discards them.
 	Log *slog.Logger
-	// Rand is where secrets and ids come from; nil is crypto/rand.
+	// Rand is the source of secrets and ids; nil is crypto/rand.
 	Rand io.Reader
 
-	// Tenant finds a tenant by its GUID or by its name. It is asked for every
-	// request and has to be fast. An error means that nobody knows now, and the
-	// request is answered with 503.
+	// Tenant finds a tenant by its GUID or by its name. It must be fast, because the authority
+	// calls it for every request with a token. An error means that it does not know now; the caller
+	// then gets 503.
 	Tenant func(ctx context.Context, nameOrID string) (id string, ok bool, err error)
-	// Issuer returns the root under which the request reached us, such as
-	// "https://host:port", without a slash at its end; nil stands for the
-	// canonical root.
+	// Issuer returns the root of the URL by which the request reached this server, such as
+	// "https://host:port", without a slash at its end. For a nil request it returns the canonical
+	// root.
 	Issuer func(r *http.Request) string
-	// Known reports whether we may have issued tokens under root; nil allows
-	// the canonical root only. It compares exactly.
+	// Known reports whether this server may have issued tokens under root, which it compares
+	// exactly. Nil allows the canonical root only.
 	Known func(root string) bool
-	// Audience is the aud of our tokens, DefaultAudience if empty. Whatever
-	// resource a client asks for, this is what its token is good for.
+	// Audience is the aud of our tokens, DefaultAudience if empty. A token has this aud whatever
+	// resource its client asked for.
 	Audience string
 	// Entra adds the second verifier.
 	Entra *EntraConfig
 
-	// Alg signs new tokens: "RS256", the default, or "ES256".
+	// Alg is the algorithm that signs new tokens: "RS256", the default, or "ES256".
 	Alg string
-	// Rotate is how long a key signs; 0 is 90 days.
+	// Rotate is how long a key signs; 0 is 90 days, and the least is twice TokenLife.
 	Rotate time.Duration
 	// Every is the pause between two rounds of [Authority.Run]; 0 is 10 minutes.
 	Every time.Duration
 	// TokenRate limits the token endpoint.
 	TokenRate TokenRate
-	// Address returns where a request comes from; nil takes the other end of its
-	// connection. Behind a proxy that is the proxy's.
+	// Address returns the address that a request came from. Nil takes the peer of the connection,
+	// which behind a proxy is the proxy.
 	Address func(r *http.Request) netip.Addr
-	// PSTNRole makes CallRecord-PstnCalls.Read.All as good as
-	// CallRecords.Read.All, as it once was at Microsoft.
+	// PSTNRole lets CallRecord-PstnCalls.Read.All do what CallRecords.Read.All does, as Microsoft
+	// once did.
 	PSTNRole bool
-	// IssuerAudience refuses client assertions that name the token endpoint as
-	// their audience. Then only the issuer is left, as the successor of RFC 7523
-	// wants it, and no library of Microsoft's can use a certificate.
+	// IssuerAudience refuses client assertions whose audience is the token endpoint. Only the
+	// issuer remains, as the successor of RFC 7523 demands; then no library of Microsoft's can use
+	// a certificate.
 	IssuerAudience bool
-	// ReuseAssertions lets a client present one assertion more than once until
-	// it expires. By default that is a replay. MSAL for Python and for Node
-	// keep an assertion for about ten minutes and present it again if they are
-	// asked for a token of another scope; see docs/decisions/0004-own-issuer.md.
+	// ReuseAssertions lets a client present an assertion again until it expires. By default the
+	// server refuses that as a replay. MSAL for Python and for Node keep an assertion for about ten
+	// minutes and present it again when the program asks for a token of another scope; see
+	// docs/decisions/0004-own-issuer.md.
 	ReuseAssertions bool
 }
 
-// An Authority issues tokens and checks them. Its methods may be called from
-// many goroutines at once. Several authorities, in one process or in many, may
-// share a KV.
+// An Authority issues and verifies tokens. Its methods may be called from many goroutines at once.
+// Several authorities, in one process or in many, may share a KV.
 type Authority struct {
 	kv       KV
 	now      func() time.Time
@@ -132,9 +130,8 @@ type Authority struct {
 	counts  counters
 }
 
-// New returns an authority that works on c.KV. It makes the first signing keys
-// if there are none, and fails if those that are there were sealed under
-// another master key.
+// New returns an authority on c.KV. It makes the first signing keys if there are none. It returns
+// an error if another master key sealed the existing ones.
 func New(ctx context.Context, c Config) (*Authority, error) {
 	a, err := c.authority()
 	if err != nil {
@@ -146,7 +143,7 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	return a, nil
 }
 
-// authority returns what c describes, before anything was read or written.
+// authority returns the authority that c describes. It neither reads nor writes the KV.
 func (c Config) authority() (*Authority, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -222,10 +219,10 @@ func (c Config) check() error {
 	return fmt.Errorf("auth: tokens cannot be signed with %q; use RS256 or ES256", c.Alg)
 }
 
-// tenantIssuer returns the iss of the tokens of a tenant.
+// tenantIssuer returns the iss of the tokens of a tenant, in the form of v2.0.
 func tenantIssuer(root, tenant string) string { return root + "/" + tenant + "/v2.0" }
 
-// issuerOf returns the same, or the iss of tokens that were asked for by v1.0.
+// issuerOf returns the iss of the tokens of a tenant, in the form of v1.0 or v2.0.
 func issuerOf(root, tenant string, v1 bool) string {
 	if v1 {
 		return root + "/" + tenant

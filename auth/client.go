@@ -18,49 +18,47 @@ type Client struct {
 	Roles    []string
 	Created  time.Time
 	Disabled bool
-	Secrets  []ClientSecret // oldest first, two at most
+	Secrets  []ClientSecret // oldest first, at most two
 	Keys     []ClientKey    // oldest first
-	LastUsed time.Time      // within the hour; zero if never
+	LastUsed time.Time      // accurate to an hour; zero if never
 }
 
-// A ClientSecret is what is known of a secret after it was shown once.
+// A ClientSecret describes a secret without its text, which the operator sees only once.
 type ClientSecret struct {
 	ID       string // GUID
-	Hint     string // the first characters behind the prefix
+	Hint     string // its first three characters after the prefix
 	Created  time.Time
 	Expires  time.Time // zero: never
-	LastUsed time.Time // within the hour; zero if never
+	LastUsed time.Time // accurate to an hour; zero if never
 }
 
-// A ClientKey is a public key with which a client proves who it is
-// (private_key_jwt, RFC 7523).
+// A ClientKey is a public key by which a client proves its identity (private_key_jwt, RFC 7523).
 type ClientKey struct {
 	ID         string // RFC 7638 thumbprint of the key
 	Subject    string // of the certificate; empty for a bare key
 	Thumbprint string // of the certificate: SHA-256 in hexadecimal; empty for a bare key
 	Created    time.Time
 	Expires    time.Time // of the certificate; zero: never
-	LastUsed   time.Time // within the hour; zero if never
+	LastUsed   time.Time // accurate to an hour; zero if never
 }
 
-// DefaultExpiry is the life of a secret for which no other was asked.
+// DefaultExpiry is the life of a secret if the caller asks for no other.
 const DefaultExpiry = 2 * 365 * 24 * time.Hour
 
-// ClientOptions say what a new client is like.
+// ClientOptions are the settings of a new client.
 type ClientOptions struct {
-	// Roles are what the client may do; none stands for RoleRead.
+	// Roles are the roles of the client; none stands for RoleRead.
 	Roles []string
-	// Expiry is the life of its secret: 0 is DefaultExpiry, a negative one has
-	// no end.
+	// Expiry is the life of its secret: 0 is DefaultExpiry, and a negative one means that the
+	// secret never expires.
 	Expiry time.Duration
-	// Certificate gives the client a key instead of a secret. See
-	// [Authority.AddKey] for its form.
+	// Certificate gives the client a key instead of a secret. [Authority.AddKey] describes its
+	// form.
 	Certificate []byte
 }
 
-// CreateClient adds a client to a tenant, which is named by GUID or by name.
-// The secret is returned this once; only a hash of it is kept. It is zero if
-// the client got a certificate.
+// CreateClient adds a client to a tenant, which the caller names by GUID or by name. It returns the
+// secret this once and keeps only a hash. The secret is zero if the client got a certificate.
 func (a *Authority) CreateClient(ctx context.Context, tenant, name string, o ClientOptions) (Client, Secret, error) {
 	tid, err := a.tenantID(ctx, tenant)
 	if err != nil {
@@ -127,19 +125,18 @@ func (a *Authority) Clients(ctx context.Context, tenant string) ([]Client, error
 	return out, nil
 }
 
-// RotateOptions say what becomes of a client's secrets.
+// RotateOptions tell [Authority.RotateSecret] what to do with the client's secrets.
 type RotateOptions struct {
 	// Expiry is the life of the new secret, as in [ClientOptions].
 	Expiry time.Duration
-	// Leaked ends all that the client has at once: its secrets, its keys and its
-	// tokens. Otherwise the older secret stays good beside the new one, until it
-	// expires or until the next rotation.
+	// Leaked ends all of the client's secrets, keys and tokens at once. Otherwise the client keeps
+	// its newest secret beside the new one, until that expires or until the next rotation.
 	Leaked bool
 }
 
-// RotateSecret gives a client a new secret. One that signs in with certificates
-// alone is given none, for then there would be one more way in than its operator
-// wanted: that is [ErrInvalid] or, if they have leaked, a zero secret.
+// RotateSecret gives a client a new secret. A client that signs in only with certificates gets
+// none, because it would be a way in that its operator did not want: the error is [ErrInvalid] or,
+// if o.Leaked is set, the secret is zero and the client has no key left.
 func (a *Authority) RotateSecret(ctx context.Context, tenant, client string, o RotateOptions) (Client, Secret, error) {
 	var s Secret
 	c, err := a.changeClient(ctx, tenant, client, func(c *storedClient) (err error) {
@@ -164,8 +161,8 @@ func (a *Authority) RotateSecret(ctx context.Context, tenant, client string, o R
 	return c, s, nil
 }
 
-// Disable refuses the client new tokens and voids those that it has, for good:
-// [Authority.Enable] does not bring them back.
+// Disable refuses the client new tokens and voids the existing ones for good: [Authority.Enable]
+// does not bring them back.
 func (a *Authority) Disable(ctx context.Context, tenant, client string) (Client, error) {
 	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
 		c.Disabled = true
@@ -182,15 +179,14 @@ func (a *Authority) Enable(ctx context.Context, tenant, client string) (Client, 
 	})
 }
 
-// AddKey gives a client one more key: a certificate or a public key in PEM, or
-// a certificate in DER. RSA keys have 2,048 to 8,192 bits, EC keys are on P-256.
-// A file that holds a private key is refused.
+// AddKey gives a client one more key: a certificate or a public key in PEM, or a certificate in
+// DER. An RSA key must have 2,048 to 8,192 bits, and an EC key must be on P-256. AddKey refuses a
+// file that holds a private key.
 func (a *Authority) AddKey(ctx context.Context, tenant, client string, file []byte) (Client, error) {
 	return a.changeClient(ctx, tenant, client, func(c *storedClient) error { return a.addKey(c, file) })
 }
 
-// changeClient applies change to a client and saves it. change may be called
-// more than once.
+// changeClient applies change to a client and saves the result. It may call change more than once.
 func (a *Authority) changeClient(ctx context.Context, tenant, client string, change func(*storedClient) error) (Client, error) {
 	tid, err := a.tenantID(ctx, tenant)
 	if err != nil {
@@ -217,7 +213,7 @@ func (a *Authority) changeClient(ctx context.Context, tenant, client string, cha
 	return c.client(used), nil
 }
 
-// tenantID returns the GUID of a tenant that an operator has named.
+// tenantID returns the GUID of a tenant that an operator names by GUID or by name.
 func (a *Authority) tenantID(ctx context.Context, nameOrID string) (string, error) {
 	id, ok, err := a.tenant(ctx, nameOrID)
 	switch {
@@ -231,7 +227,7 @@ func (a *Authority) tenantID(ctx context.Context, nameOrID string) (string, erro
 	return id, nil
 }
 
-// today returns the time in the resolution that is kept.
+// today returns the time in UTC, in the whole seconds that the store keeps.
 func (a *Authority) today() time.Time { return a.now().UTC().Truncate(time.Second) }
 
 const maxName = 120

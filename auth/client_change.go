@@ -9,9 +9,11 @@ import (
 	"time"
 )
 
-// RemoveKey takes a key or a secret from a client. It is named by its id or by the
-// thumbprint of its certificate, SHA-256 or SHA-1 in hexadecimal, with or without
-// colons. The tokens that it has got are void; those got by another stay good.
+// RemoveKey takes a key or a secret from a client. The caller names it by its id or by the
+// thumbprint of its certificate, SHA-256 or SHA-1 in hexadecimal, with or without colons. RemoveKey
+// voids the tokens that the client got by it, and those of earlier versions, which do not name
+// their key. The client's other tokens stay valid, unless it has lost more than maxEnded keys and
+// secrets: then they end too.
 func (a *Authority) RemoveKey(ctx context.Context, tenant, client, key string) (Client, error) {
 	print := strings.ToLower(strings.ReplaceAll(key, ":", ""))
 	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
@@ -40,9 +42,9 @@ func (a *Authority) RemoveKey(ctx context.Context, tenant, client, key string) (
 	})
 }
 
-// ChangeRoles gives a client the roles in add, and takes those in remove from it.
-// A client keeps one at least. A token that it has got before never grants more
-// than it did; what was taken it does not grant any more, at once.
+// ChangeRoles gives a client the roles in add, and takes those in remove from it. At least one role
+// must remain. A token that the client already has never grants a role that it lacked, and loses a
+// removed one at once.
 func (a *Authority) ChangeRoles(ctx context.Context, tenant, client string, add, remove []string) (Client, error) {
 	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
 		var err error
@@ -73,7 +75,7 @@ func (a *Authority) ChangeRoles(ctx context.Context, tenant, client string, add,
 	})
 }
 
-// DeleteClient removes a client. Its tokens are void.
+// DeleteClient removes a client, and thereby voids its tokens.
 func (a *Authority) DeleteClient(ctx context.Context, tenant, client string) error {
 	tid, err := a.tenantID(ctx, tenant)
 	if err != nil {
@@ -96,9 +98,9 @@ func (a *Authority) DeleteClient(ctx context.Context, tenant, client string) err
 	})
 }
 
-// EndClients disables all clients of a tenant, which is named by its GUID, and voids
-// their tokens: when a tenant is removed, so that nobody comes back with another of
-// the same id. It returns how many there are, and needs no master key.
+// EndClients disables all clients of a tenant, which the caller names by its GUID, and voids their
+// tokens. A command that removes a tenant calls it, so that no client of it works in a later
+// tenant of the same id. EndClients returns the number of clients and needs no master key.
 func EndClients(ctx context.Context, kv KV, tenant string, now time.Time) (int, error) {
 	all, err := kv.Load(ctx, prefixClient+tenant+"/")
 	if err != nil {

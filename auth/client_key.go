@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// addSecret makes one more secret for c.
+// addSecret makes a secret for c and returns it. A life of 0 is DefaultExpiry, and with a negative
+// one the secret never expires.
 func (a *Authority) addSecret(c *storedClient, life time.Duration) (Secret, error) {
 	s, err := newSecret(a.rand)
 	if err != nil {
@@ -37,8 +38,8 @@ func (a *Authority) addSecret(c *storedClient, life time.Duration) (Secret, erro
 	return s, nil
 }
 
-// secretOf returns the secret of c that s is, if it is one. All are compared,
-// in the same time whatever s is.
+// secretOf returns the record of s among the secrets of c, if s is one of them. It compares s with
+// all, so that the time it takes tells a caller nothing.
 func (a *Authority) secretOf(c storedClient, s Secret) (storedSecret, bool) {
 	hash := a.hashSecret(c.Tenant, c.ID, s)
 	var found storedSecret
@@ -53,7 +54,7 @@ func (a *Authority) secretOf(c storedClient, s Secret) (storedSecret, bool) {
 
 const maxKeys = 10
 
-// addKey reads a certificate or public key and gives it to c.
+// addKey parses a certificate or public key and adds it to c.
 func (a *Authority) addKey(c *storedClient, file []byte) error {
 	k, err := parseClientKey(file, a.now())
 	if err != nil {
@@ -73,8 +74,8 @@ func (a *Authority) addKey(c *storedClient, file []byte) error {
 	return nil
 }
 
-// parseClientKey reads a file that holds one certificate or public key. Of a
-// chain the first certificate counts, which is the client's own.
+// parseClientKey reads a file with one certificate or public key. In a chain it reads the first
+// certificate, which is the client's own.
 func parseClientKey(file []byte, now time.Time) (storedClientKey, error) {
 	block, rest := pem.Decode(file)
 	for b, r := block, rest; b != nil; b, r = pem.Decode(r) {
@@ -83,7 +84,7 @@ func parseClientKey(file []byte, now time.Time) (storedClientKey, error) {
 		}
 	}
 	if block == nil {
-		// What Windows exports as .cer is DER by default.
+		// The file may be DER: Windows exports a .cer in that form by default.
 		block = &pem.Block{Type: "CERTIFICATE", Bytes: file}
 	}
 	switch block.Type {
@@ -123,7 +124,7 @@ func parseCertificate(der []byte, now time.Time) (storedClientKey, error) {
 	return k, nil
 }
 
-// newClientKey returns the record of a key that is strong enough.
+// newClientKey returns the record of a key, or an error if the key is too weak or of another kind.
 func newClientKey(public crypto.PublicKey) (storedClientKey, error) {
 	switch p := public.(type) {
 	case *rsa.PublicKey:

@@ -21,18 +21,18 @@ type storedClient struct {
 	Roles    []string  `json:"roles"`
 	Created  time.Time `json:"created"`
 	Disabled bool      `json:"disabled,omitempty"`
-	// Epoch counts how often all tokens of the client were voided: each one names
-	// the epoch that it was issued in, and is good in no other. A time could not
-	// tell what was issued in the same second, or before the clock was set back.
+	// Epoch counts how often all tokens of the client were voided. Each token names the epoch in
+	// which the server issued it, and is valid in no other. A time would not do: it cannot separate
+	// tokens of the same second, or those from before the clock was set back.
 	Epoch int64 `json:"epoch,omitempty"`
-	// Since is the Unix time of the last time that they were. It decides where
-	// Epoch is 0, because an earlier version has done it.
+	// Since is the Unix time at which they were last voided. It decides while Epoch is 0, because
+	// an earlier version voided tokens by this time only.
 	Since   int64          `json:"since,omitempty"`
 	Secrets []storedSecret `json:"secrets,omitempty"`
 
 	Keys []storedClientKey `json:"keys,omitempty"`
-	// Ended are the secrets and keys, by their refs, that were taken from the
-	// client since its tokens were last voided: what they got is no good any more.
+	// Ended are the refs of the secrets and keys that the client has lost since its tokens were
+	// last voided. The tokens that it got by them are void.
 	Ended []string `json:"ended,omitempty"`
 }
 
@@ -57,14 +57,14 @@ type storedClientKey struct {
 
 const clientVersion = 1
 
-// void voids all tokens that the client has.
+// void voids all tokens of the client.
 func (c *storedClient) void(now time.Time) {
 	c.Epoch++
 	c.Since = now.Unix()
-	c.Ended = nil // their tokens are among them
+	c.Ended = nil // the new epoch voids their tokens as well
 }
 
-// maxEnded bounds how many secrets and keys are remembered by name.
+// maxEnded limits the length of Ended. One more removal voids all tokens of the client.
 const maxEnded = 20
 
 // end voids the tokens that the client got by the secret or key with that ref.
@@ -76,19 +76,18 @@ func (c *storedClient) end(ref string, now time.Time) {
 	c.Ended = append(slices.Clone(c.Ended), ref)
 }
 
-// credential returns what tokens are told of the key by which they are got. It is
-// not the id: a key that was removed may be added again, and must not bring its
-// old tokens back.
+// credential returns the name of the key in tokens. It is not the id, because an operator may add a
+// removed key again, and that must not make its old tokens valid.
 func (k *storedClientKey) credential() credential { return credential{k.ID, cmp.Or(k.Ref, k.ID)} }
 
-// A credential is a secret or key by which a client has proved who it is.
+// A credential is a secret or key by which a client has proved its identity.
 type credential struct {
 	id  string
-	ref string // its name in tokens, which never comes again
+	ref string // its name in tokens, which is never used again
 }
 
-// voided reports whether a token has been voided. Of one that an earlier version
-// has issued nobody can tell by what it was got.
+// voided reports whether t is void. A token of an earlier version does not name its secret or key,
+// so the loss of any voids it.
 func (c *storedClient) voided(t accessClaims) bool {
 	return t.Epoch != c.Epoch || c.Epoch == 0 && t.Issued <= c.Since ||
 		t.Via == "" && len(c.Ended) > 0 || slices.Contains(c.Ended, t.Via)
@@ -108,8 +107,7 @@ func parseClient(name string, raw []byte) (storedClient, error) {
 	return c, nil
 }
 
-// client returns c as others see it; used are the values of auth/used that
-// belong to it.
+// client returns the exported form of c. used are the values of auth/used that belong to c.
 func (c storedClient) client(used map[string][]byte) Client {
 	out := Client{ID: c.ID, Tenant: c.Tenant, Name: c.Name, Roles: slices.Clone(c.Roles), Created: c.Created, Disabled: c.Disabled}
 	last := func(cred string) time.Time {
@@ -143,7 +141,7 @@ func (c storedClient) usedNames() []string {
 	return out
 }
 
-// loadClient reads a client, and the bytes that it was read from.
+// loadClient reads a client, and returns the stored bytes besides.
 func (a *Authority) loadClient(ctx context.Context, tenant, client string) (storedClient, []byte, error) {
 	if !isGUID(client) {
 		return storedClient{}, nil, fmt.Errorf("auth: %q is no client id; it must be a GUID: %w", client, ErrInvalid)
@@ -160,8 +158,8 @@ func (a *Authority) loadClient(ctx context.Context, tenant, client string) (stor
 	return c, raw, err
 }
 
-// saveClient writes c if what is stored is still old, and drops the records of
-// use of what c has no more.
+// saveClient writes c if the KV still holds old, and deletes the records of use of the secrets and
+// keys that c has lost.
 func (a *Authority) saveClient(ctx context.Context, c storedClient, old []byte) error {
 	name := nameClient(c.Tenant, c.ID)
 	raw, err := json.Marshal(c)
@@ -188,17 +186,17 @@ func (a *Authority) saveClient(ctx context.Context, c storedClient, old []byte) 
 	return nil
 }
 
-// A clientCache keeps clients for up to ClientStale, because every request of
-// every client asks for one, and the names of all, because strangers ask for
-// those that do not exist.
+// A clientCache keeps clients for up to ClientStale, because every request with a token needs its
+// client. It also keeps the names of all clients, because strangers ask for clients that do not
+// exist.
 type clientCache struct {
 	mu      sync.Mutex
 	clients map[string]cachedClient
-	forgot  int                 // how often forget was called
-	names   map[string]struct{} // of clients that there may be; there are no others
-	read    time.Time           // when names was
+	forgot  int                 // number of calls of forget
+	names   map[string]struct{} // of all clients that may exist
+	read    time.Time           // time at which names was read
 
-	reading sync.Mutex // held while the names are read
+	reading sync.Mutex // held by the goroutine that reads the names
 }
 
 type cachedClient struct {
@@ -206,14 +204,14 @@ type cachedClient struct {
 	loaded time.Time
 }
 
-// maxCached bounds what is kept in memory for the sake of speed.
+// maxCached limits the entries of a cache.
 const maxCached = 10_000
 
 func newClientCache() *clientCache {
 	return &clientCache{clients: map[string]cachedClient{}, names: map[string]struct{}{}}
 }
 
-// forget makes the next look at the client of that name a fresh one.
+// forget makes the next request for that client read it again.
 func (m *clientCache) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -222,8 +220,8 @@ func (m *clientCache) forget(name string) {
 	m.forgot++
 }
 
-// look returns the client if it is known and read less than ClientStale ago,
-// and whether there may be one of that name at all.
+// look returns the cached client, whether it was read less than ClientStale ago, whether a client
+// of that name may exist at all, and the count of forget.
 func (m *clientCache) look(name string, now time.Time) (c storedClient, fresh, maybe bool, forgot int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -232,11 +230,10 @@ func (m *clientCache) look(name string, now time.Time) (c storedClient, fresh, m
 	return known.client, ok && !now.Before(known.loaded) && now.Sub(known.loaded) < ClientStale, maybe, m.forgot
 }
 
-// client returns the client as it is now or was at most ClientStale ago. It
-// returns ErrNotFound if there is none: for this it looks into its memory, which
-// has the names of all, and reads them again at most every ClientStale. One that
-// was made through this Authority, or of which Changed was told, is there at
-// once.
+// client returns the client as it is now or was at most ClientStale ago, or ErrNotFound if there is
+// none. A client is missing if the cached names lack it; the authority reads the names again at
+// most once per ClientStale. It sees a new client at once if the caller made it through this
+// Authority, or has told Changed.
 func (a *Authority) client(ctx context.Context, tenant, id string) (storedClient, error) {
 	m, now, name := a.clients, a.now(), nameClient(tenant, id)
 	c, ok, maybe, _ := m.look(name, now)
@@ -255,7 +252,7 @@ func (a *Authority) client(ctx context.Context, tenant, id string) (storedClient
 	fresh, _, err := a.loadClient(ctx, tenant, id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// What was read while somebody saved may be old already.
+	// A change during the read may have made its result old.
 	current := m.forgot == forgot
 	if errors.Is(err, ErrNotFound) && current {
 		delete(m.names, name)
@@ -272,8 +269,8 @@ func (a *Authority) client(ctx context.Context, tenant, id string) (storedClient
 	return fresh, nil
 }
 
-// readNames reads the names of all clients, if that was last done ClientStale
-// ago and nobody is at it. Only the first time all wait for it.
+// readNames reads the names of all clients if the last read is at least ClientStale ago and no
+// other request is reading them. Only the first read makes all requests wait.
 func (a *Authority) readNames(ctx context.Context, now time.Time) error {
 	m := a.clients
 	due := func() (due, first bool, forgot int) {
@@ -311,8 +308,7 @@ func (a *Authority) readNames(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// A usedCache remembers when this process has last written that a secret or key
-// was used.
+// A usedCache holds the time at which this process last tried to record the use of a secret or key.
 type usedCache struct {
 	mu   sync.Mutex
 	when map[string]time.Time
@@ -322,7 +318,7 @@ func newUsedCache() *usedCache { return &usedCache{when: map[string]time.Time{}}
 
 const usedEvery = time.Hour
 
-// due reports whether the use of that name is to be written now.
+// due reports whether the caller should record that use now, and takes it as recorded.
 func (u *usedCache) due(name string, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -336,7 +332,7 @@ func (u *usedCache) due(name string, now time.Time) bool {
 	return true
 }
 
-// noteUse keeps that the secret or key was used, once an hour. The client gets
+// noteUse records, at most once an hour, that the client used the secret or key. The client gets
 // its token even if that fails.
 func (a *Authority) noteUse(ctx context.Context, c storedClient, cred string) {
 	name, now := nameUsed(c.Tenant, c.ID, cred), a.today()
@@ -348,7 +344,7 @@ func (a *Authority) noteUse(ctx context.Context, c storedClient, cred string) {
 		if err != nil {
 			return err
 		}
-		// Another process may have written it within the hour.
+		// Another process may have recorded a use within the hour.
 		if t, err := time.Parse(time.RFC3339, string(raw)); err == nil && now.Sub(t) < usedEvery {
 			return nil
 		}

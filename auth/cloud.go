@@ -6,14 +6,12 @@ import (
 	"strings"
 )
 
-// A Cloud is one of Microsoft's clouds. Tokens of one are worth nothing in
-// another.
+// A Cloud is one of Microsoft's clouds. The tokens of one are not valid in another.
 type Cloud struct {
 	Name      string
 	Authority string // root of the token service
 	Graph     string // root of Microsoft Graph
-	// STS is what the iss of a v1 token begins with; that of a v2 token begins
-	// with Authority.
+	// STS begins the iss of a v1 token; Authority begins that of a v2 token.
 	STS string
 }
 
@@ -58,14 +56,14 @@ func OfMicrosoft(host string) bool {
 	return slices.ContainsFunc(Clouds(), func(c Cloud) bool { return c.Authority == root || c.Graph == root })
 }
 
-// olderHosts are names by which older programs know the token services.
+// olderHosts are the names by which older programs know the token services.
 //
 // Source: the answer of login.microsoftonline.com/common/discovery/instance, and
 // learn.microsoft.com, "Microsoft Entra authentication and national clouds".
 var olderHosts = [...]string{"login.windows.net", "login.microsoft.com", "sts.windows.net", "login.chinacloudapi.cn"}
 
-// graphOf returns the host of the Graph that belongs to a token service, if that is
-// one of ours, too; with us one host is both.
+// graphOf returns the host of the Graph that belongs to a token service, if this server answers for
+// that Graph too. Otherwise it returns host, because our own root serves both.
 func (a *Authority) graphOf(host string) string {
 	for _, c := range Clouds() {
 		if c.Authority == "https://"+host && a.known(c.Graph) {
@@ -75,8 +73,8 @@ func (a *Authority) graphOf(host string) string {
 	return host
 }
 
-// graphAudience reports whether a token was made for Microsoft Graph itself. Its
-// signature is not for others to verify.
+// graphAudience reports whether aud is Microsoft Graph itself. Only Graph can verify the signature
+// of such a token.
 func graphAudience(aud string) bool {
 	if aud = strings.TrimSuffix(aud, "/"); aud == "00000003-0000-0000-c000-000000000000" {
 		return true

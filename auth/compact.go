@@ -12,8 +12,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// The longest tokens that are looked at, in bytes. Ours have about 1,100; an
-// assertion may carry a chain of certificates in its header.
+// The longest tokens that the server reads, in bytes. Our own have about 1,400 with RS256 and 1,100
+// with ES256; an assertion may carry a chain of certificates in its header.
 const (
 	maxToken       = 8 << 10
 	maxTokenHeader = 1 << 10
@@ -25,21 +25,19 @@ var (
 	errSignature = errors.New("auth: the signature is wrong")
 )
 
-// A compact is a JWS in compact form (RFC 7515, section 7.1) of which nothing
-// was verified.
+// A compact is a JWS in compact form (RFC 7515, section 7.1). Its contents are unverified.
 type compact struct {
 	raw     string
 	header  object
 	payload []byte
 	sig     []byte
 	alg     string
-	typ     string // empty if there is none
-	kid     string // empty if there is none
+	typ     string // empty if the header has none
+	kid     string // empty if the header has none
 }
 
-// parseCompact takes s apart: exactly three parts, each in the one way in which
-// base64url can write it, and a header that is a plain object. What is refused
-// here never reaches the library.
+// parseCompact splits s into exactly three parts, each in canonical base64url, and parses the
+// header as a plain object. The JOSE library never sees a token that parseCompact refuses.
 func parseCompact(s string, limit, headerLimit int) (compact, error) {
 	if len(s) > limit {
 		return compact{}, errCompact
@@ -48,7 +46,7 @@ func parseCompact(s string, limit, headerLimit int) (compact, error) {
 	if len(head) > headerLimit {
 		return compact{}, errCompact
 	}
-	payload, sig, _ := strings.Cut(rest, ".") // a third dot is no base64url
+	payload, sig, _ := strings.Cut(rest, ".") // a third dot stays in sig, which is then no base64url
 	c := compact{raw: s, payload: decodePart(payload), sig: decodePart(sig)}
 	var err error
 	if c.header, err = parseObject(decodePart(head)); err != nil || len(c.payload) == 0 || len(c.sig) == 0 {
@@ -77,11 +75,11 @@ func decodePart(s string) []byte {
 	return b
 }
 
-// unverified returns what the payload says although nobody has verified it. It
-// decides which key is asked, and nothing else.
+// unverified returns the claims without a check of the signature. The caller may use them to choose
+// the key or to refuse the token; to grant anything it needs verify.
 func (c compact) unverified() (object, error) { return parseObject(c.payload) }
 
-// only reports whether the header has no parameters but those.
+// only reports whether the header has no other parameters than these.
 func (c compact) only(names ...string) bool {
 	n := 0
 	for _, name := range names {
@@ -92,8 +90,8 @@ func (c compact) only(names ...string) bool {
 	return n == len(c.header)
 }
 
-// plain reports whether the header has none of the parameters that bring a key
-// along, change what is signed, or ask for something that we do not know.
+// plain reports whether the header has none of the parameters that carry a key, change the signed
+// text or ask for an extension.
 func (c compact) plain() bool {
 	for _, name := range []string{"crit", "b64", "jwk", "jku", "x5u", "zip", "enc", "cty", "epk", "p2c", "p2s"} {
 		if c.header.has(name) {
@@ -103,8 +101,8 @@ func (c compact) plain() bool {
 	return true
 }
 
-// verify returns the claims if the signature was made with key. The algorithm
-// is the one that belongs to the key, not the one that the header asks for.
+// verify returns the claims if key made the signature. The caller takes alg from the key, never
+// from the header.
 func (c compact) verify(alg jose.SignatureAlgorithm, key crypto.PublicKey) (object, error) {
 	jws, err := jose.ParseSignedCompact(c.raw, []jose.SignatureAlgorithm{alg})
 	if err != nil {
@@ -117,9 +115,9 @@ func (c compact) verify(alg jose.SignatureAlgorithm, key crypto.PublicKey) (obje
 	return parseObject(payload)
 }
 
-// highS reports whether the signature is one of ES256 in the form that nobody
-// needs: with (r, s) comes (r, n-s), so that two texts would be one token. We
-// write the lower s.
+// highS reports whether the signature is one of ES256 with the higher of its two values of s: (r,
+// n-s) is as valid as (r, s), so that two texts would be the same token. Our signatures have the
+// lower s.
 func (c compact) highS() bool {
 	return len(c.sig) == 64 && new(big.Int).SetBytes(c.sig[32:]).Cmp(halfP256()) > 0
 }
