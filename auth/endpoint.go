@@ -10,8 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// The paths behind the tenant, in lower case: Entra's v2.0 and, where the
-// difference counts, its v1.0.
+// The paths after the tenant, in lower case: Entra's v2.0 and, where it differs, its v1.0.
 const (
 	pathToken    = "oauth2/v2.0/token"
 	pathTokenV1  = "oauth2/token"
@@ -22,30 +21,28 @@ const (
 	pathInstance = "discovery/instance"
 )
 
-// A place is what a path leads to.
+// A place is the part of a path that its handler needs.
 type place struct {
-	tenant string // as it was written
-	v1     bool   // by Entra's v1.0
+	tenant string // as the client wrote it
+	v1     bool   // an endpoint of Entra's v1.0
 }
 
-// splitPath returns the tenant in a path, as it was written, and what is behind
-// it in lower case, without a slash at its end.
+// splitPath returns the tenant in a path, as the client wrote it, and the rest in lower case,
+// without a slash at its end.
 func splitPath(path string) (tenant, rest string) {
 	tenant, rest, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return tenant, strings.TrimSuffix(strings.ToLower(rest), "/")
 }
 
-// Handler serves the token endpoint and what clients and other servers read to
-// find it:
+// Handler serves the token endpoint, and the documents by which clients and other servers find it:
 //
 //	POST /{tenant}/oauth2/v2.0/token                        /{tenant}/oauth2/token
 //	GET  /{tenant}/v2.0/.well-known/openid-configuration    /{tenant}/.well-known/openid-configuration
 //	GET  /{tenant}/discovery/v2.0/keys                      /{tenant}/discovery/keys
 //	GET  /common/discovery/instance
 //
-// The tenant is a GUID or a name, and the rest may be in any case. Where no
-// token is issued it may also be common or organizations. Other paths get a 404
-// in JSON.
+// The tenant is a GUID or a name, and for a GET also common or organizations. The rest may be in
+// any case. Other paths get a 404 in JSON.
 func (a *Authority) Handler() http.Handler { return http.HandlerFunc(a.serve) }
 
 func (a *Authority) serve(w http.ResponseWriter, r *http.Request) {
@@ -90,11 +87,10 @@ func (a *Authority) resolve(r *http.Request, name string) (string, *refusal) {
 	return id, nil
 }
 
-// configuration is the discovery document of a tenant (OpenID Connect Discovery
-// 1.0 and RFC 8414) with what the libraries of Entra look for. MSAL for Go wants
-// the issuer on the host that it asked; MSAL for Python takes the tenant from
-// the first part of the token endpoint's path; all want an authorization
-// endpoint, and no client of ours ever goes there.
+// configuration is the discovery document of a tenant (OpenID Connect Discovery 1.0 and RFC 8414),
+// with the members that the libraries for Entra need. MSAL for Go expects the issuer on the host
+// that it asked; MSAL for Python takes the tenant from the first part of the token endpoint's path;
+// all expect an authorization endpoint, although our clients never use it.
 type configuration struct {
 	TokenEndpoint  string   `json:"token_endpoint"`
 	AuthMethods    []string `json:"token_endpoint_auth_methods_supported"`
@@ -115,11 +111,11 @@ type configuration struct {
 	GraphHost      string   `json:"msgraph_host"`
 }
 
-// serveConfig answers for a tenant, and as Entra does for all of them: then the
-// issuer has a placeholder where the tenant of a token stands.
+// serveConfig answers for one tenant, or as Entra does for common and organizations: there the
+// issuer has a placeholder for the tenant.
 //
-// The issuer is what the document's URL begins with (OpenID Connect Discovery
-// 1.0, section 4.3), in v1.0 too, where Entra names another host.
+// The URL of the document begins with the issuer (OpenID Connect Discovery 1.0, section 4.3), in
+// v1.0 too, where Entra names another host.
 func (a *Authority) serveConfig(w http.ResponseWriter, r *http.Request, at place) {
 	id, why := strings.ToLower(at.tenant), (*refusal)(nil)
 	tenant := "{tenantid}"
@@ -129,7 +125,7 @@ func (a *Authority) serveConfig(w http.ResponseWriter, r *http.Request, at place
 	}
 	if why != nil {
 		if why.number == 90002 {
-			why.code = "invalid_tenant" // as Entra says it here
+			why.code = "invalid_tenant" // Entra's code at this endpoint
 		}
 		a.refuse(w, r, why)
 		return
@@ -173,7 +169,7 @@ type jwkSet struct {
 }
 
 func (a *Authority) serveKeys(w http.ResponseWriter, r *http.Request, at place) {
-	// Some verifiers ask under "common", as the keys are the same for all.
+	// Some verifiers ask for common, because all tenants have the same keys.
 	if !anyTenant(at.tenant) {
 		if _, why := a.resolve(r, at.tenant); why != nil {
 			a.refuse(w, r, why)
@@ -193,10 +189,9 @@ func (a *Authority) serveKeys(w http.ResponseWriter, r *http.Request, at place) 
 	writeJSON(w, r, http.StatusOK, set)
 }
 
-// instance answers the question whether a host is an authority at all. The
-// libraries put it to login.microsoftonline.com unless they are told not to. That
-// is us where its name leads here; then they ask about any of our hosts. MSAL for
-// Python can be made to put the question to us under another name.
+// instance tells a library whether a host is an authority. By default the libraries ask this of
+// login.microsoftonline.com. If that name leads to this server, they ask here, about any of our
+// hosts. A program can also make MSAL for Python ask us under another name.
 type instance struct {
 	Discovery string         `json:"tenant_discovery_endpoint"`
 	Version   string         `json:"api-version"`
@@ -238,9 +233,8 @@ func (a *Authority) serveInstance(w http.ResponseWriter, r *http.Request, _ plac
 	})
 }
 
-// rootOf returns the root of ours that an authorization endpoint is on, or nil. On
-// the host that is asked it must have the same port, or none: MSAL for Python leaves
-// every port out.
+// rootOf returns our root that an authorization endpoint is on, or nil. On the host that the client
+// asked, the endpoint must have the same port or none: MSAL for Python leaves out every port.
 func (a *Authority) rootOf(r *http.Request, asked *url.URL) *url.URL {
 	const usual = "443"
 	here, err := url.Parse(a.issuer(r))
@@ -260,5 +254,6 @@ func (a *Authority) rootOf(r *http.Request, asked *url.URL) *url.URL {
 	return other
 }
 
-// withoutPort returns the host of a URL as it is written if it has no port.
+// withoutPort returns the host of u in the form in which u has it, IPv6 in brackets, without the
+// port.
 func withoutPort(u *url.URL) string { return strings.TrimSuffix(u.Host, ":"+u.Port()) }

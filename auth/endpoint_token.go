@@ -20,19 +20,19 @@ const (
 	maxParameters = 200
 )
 
-// A request asks for a token, by whatever way it came.
+// A request asks for a token, from the token endpoint or from Mint.
 type request struct {
 	tenant    string   // GUID
-	root      string   // under which it reached us
+	root      string   // the root of ours that the client asked
 	v1        bool     // by Entra's v1.0
-	resource  string   // as it was written; v1.0 only
-	endpoints []string // the spellings of the token endpoint's URL that an assertion may have
-	client    string   // GUID, in lower case; empty if only the assertion says it
+	resource  string   // as the client wrote it; v1.0 only
+	endpoints []string // spellings of the token endpoint's URL that an assertion may have
+	client    string   // in lower case and unchecked; empty if only the assertion names it
 	secret    Secret
 	assertion string
 }
 
-// tokenBody is the answer to a request that was granted (RFC 6749, section 5.1).
+// tokenBody is the answer to a successful request (RFC 6749, section 5.1).
 type tokenBody struct {
 	Type      string `json:"token_type"`
 	Expires   int64  `json:"expires_in"`
@@ -40,11 +40,9 @@ type tokenBody struct {
 	Token     string `json:"access_token"`
 }
 
-// tokenBodyV1 is the same by v1.0, where numbers are strings, with the times in
-// seconds since 1970.
+// tokenBodyV1 is the answer by v1.0, where numbers are strings and times are seconds since 1970.
 //
-// Source: learn.microsoft.com, "Azure AD v1.0: service to service calls using
-// client credentials".
+// Source: learn.microsoft.com, "Azure AD v1.0: service to service calls using client credentials".
 type tokenBodyV1 struct {
 	Type      string `json:"token_type"`
 	Expires   string `json:"expires_in"`
@@ -66,7 +64,7 @@ func (a *Authority) serveToken(w http.ResponseWriter, r *http.Request, at place)
 		a.refuse(w, r, a.failure(r, why))
 		return
 	}
-	// One second less than it is good for, as Entra says it.
+	// Like Entra, the answer gives one second less than the life of the token.
 	life := int64(TokenLife/time.Second) - 1
 	if at.v1 {
 		number := func(n int64) string { return strconv.FormatInt(n, 10) }
@@ -80,12 +78,12 @@ func (a *Authority) serveToken(w http.ResponseWriter, r *http.Request, at place)
 	writeJSON(w, r, http.StatusOK, tokenBody{Type: "Bearer", Expires: life, ExtExpire: life, Token: token.Reveal()})
 }
 
-// failure counts a request that is refused, and returns what it is told: why, or
-// to wait if there were too many. That it is told so late, when all was looked
-// at, is what lets good credentials through from where bad ones come too.
+// failure counts a refused request, and returns why, or the refusal to wait if there were too many.
+// It comes after all other checks, so that valid credentials pass even from an address that also
+// sends wrong ones.
 func (a *Authority) failure(r *http.Request, why *refusal) *refusal {
 	if why.status >= http.StatusInternalServerError || why.retry > 0 {
-		return why // not the sender's fault, or counted already
+		return why // not the sender's fault, or already counted
 	}
 	if wait := a.failed.take(a.sender(r)+" "+why.client, a.now()); wait > 0 {
 		a.counts.limited.Add(1)
@@ -96,8 +94,7 @@ func (a *Authority) failure(r *http.Request, why *refusal) *refusal {
 	return why
 }
 
-// readRequest returns what r asks for, if that is a well-formed request for a
-// token.
+// readRequest returns the content of r, if r is a well-formed request for a token.
 func (a *Authority) readRequest(w http.ResponseWriter, r *http.Request, at place) (request, *refusal) {
 	form, why := readForm(w, r)
 	if why != nil {
@@ -125,8 +122,8 @@ func (a *Authority) readRequest(w http.ResponseWriter, r *http.Request, at place
 	return req, inURL(req.readCredentials(r, form), r)
 }
 
-// readForm returns the parameters of the body. Those of the URL are never
-// looked at: URLs are logged.
+// readForm returns the parameters of the body. It ignores those of the URL, because proxies and
+// servers log URLs.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *refusal) {
 	typ, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || typ != "application/x-www-form-urlencoded" {
@@ -148,9 +145,9 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *refusal) {
 	return parseForm(string(body))
 }
 
-// parseForm reads a form in which no name may stand twice (RFC 6749, section
-// 3.2). Names are in any case, as for Entra, and returned in lower case; those
-// that mean nothing here are allowed: libraries send many.
+// parseForm parses a form in which no name may appear twice (RFC 6749, section 3.2). Names may be
+// in any case, as at Entra, and it returns them in lower case. It accepts unknown names, because
+// libraries send many.
 func parseForm(body string) (url.Values, *refusal) {
 	if strings.Count(body, "&") >= maxParameters {
 		return nil, badRequest(9002313, "Invalid request. There are more than %d parameters.", maxParameters)
@@ -169,7 +166,7 @@ func parseForm(body string) (url.Values, *refusal) {
 	return out, nil
 }
 
-// checkGrant checks the way in which a token is asked for.
+// checkGrant accepts only client_credentials.
 func checkGrant(form url.Values) *refusal {
 	switch grant := form.Get("grant_type"); grant {
 	case grantClientCredentials:
@@ -183,9 +180,9 @@ func checkGrant(form url.Values) *refusal {
 	}
 }
 
-// checkScope checks what is asked for by v2.0: one resource. ".default" alone
-// stands for Graph, whose name the others have. What is in front of it is not
-// looked at: every token is for the one audience that there is.
+// checkScope checks the scope of v2.0: it names one resource, as RESOURCE/.default. ".default"
+// alone stands for Graph. The server does not compare the resource with anything, because every
+// token has the same audience.
 func checkScope(form url.Values) *refusal {
 	scope := form.Get("scope")
 	if strings.TrimSpace(scope) == "" {
@@ -200,7 +197,7 @@ func checkScope(form url.Values) *refusal {
 		s = strings.ToLower(s)
 		switch s {
 		case "openid", "profile", "email", "offline_access":
-			continue // MSAL for Go always asks for these too
+			continue // MSAL for Go always adds these
 		}
 		if resource != "" && resource != s || s != ".default" && (!strings.HasSuffix(s, "/.default") || s == "/.default") {
 			return badScope(scope)
@@ -213,7 +210,7 @@ func checkScope(form url.Values) *refusal {
 	return nil
 }
 
-// checkResource checks what is asked for by v1.0.
+// checkResource checks the resource of v1.0, which must not be empty.
 func checkResource(form url.Values) *refusal {
 	if strings.TrimSpace(form.Get("resource")) != "" {
 		return nil
@@ -226,8 +223,8 @@ func checkResource(form url.Values) *refusal {
 	return why
 }
 
-// readCredentials takes the one way in which the client proves who it is (RFC
-// 6749, section 2.3 and RFC 7521, section 4.2).
+// readCredentials reads the credentials of the client, which must be of exactly one kind (RFC 6749,
+// section 2.3 and RFC 7521, section 4.2).
 func (req *request) readCredentials(r *http.Request, form url.Values) *refusal {
 	req.client = strings.ToLower(form.Get("client_id"))
 	req.secret = NewSecret(form.Get("client_secret"))
@@ -264,8 +261,8 @@ func (req *request) readCredentials(r *http.Request, form url.Values) *refusal {
 	return nil
 }
 
-// readBasic reads a client id and secret from the Authorization header (RFC
-// 6749, section 2.3.1). Other schemes are ignored.
+// readBasic reads a client id and secret from the Authorization header (RFC 6749, section 2.3.1),
+// and reports whether the header has them. It ignores other schemes.
 func (req *request) readBasic(r *http.Request) (bool, *refusal) {
 	values := r.Header["Authorization"]
 	if len(values) > 1 {
@@ -288,8 +285,8 @@ func (req *request) readBasic(r *http.Request) (bool, *refusal) {
 	return true, nil
 }
 
-// grant returns a token if the credentials in req are good. An assertion is used
-// up last, so that one can be tried again if something else went wrong.
+// grant returns a token if the credentials in req are valid. It uses up an assertion last, so that
+// the client can send it again after another failure.
 func (a *Authority) grant(ctx context.Context, req request) (token Secret, expires time.Time, why *refusal) {
 	c, cred, once, why := a.authenticate(ctx, req)
 	defer func() {
@@ -308,7 +305,7 @@ func (a *Authority) grant(ctx context.Context, req request) (token Secret, expir
 	}
 	defer func() {
 		if why != nil {
-			a.byID.back(name) // only what it got counts
+			a.byID.back(name) // the rate counts issued tokens only
 		}
 	}()
 	token, expires, err := a.issue(ctx, req, c, cred)
@@ -324,9 +321,8 @@ func (a *Authority) grant(ctx context.Context, req request) (token Secret, expir
 	return token, expires, nil
 }
 
-// authenticate returns the client that req comes from and the secret or key that
-// proves it. The caller calls once when it has found nothing else to
-// refuse: only then the credentials are used up.
+// authenticate returns the client of req, and the secret or key that proves its identity. The
+// caller calls once after all other checks, because once uses up the credentials.
 func (a *Authority) authenticate(ctx context.Context, req request) (c storedClient, cred credential, once func(context.Context) *refusal, why *refusal) {
 	once = func(context.Context) *refusal { return nil }
 	var j assertion
@@ -358,14 +354,14 @@ func (a *Authority) authenticate(ctx context.Context, req request) (c storedClie
 	} else {
 		cred, why = a.checkSecret(c, req.secret)
 	}
-	// Only who has proved to be the client is told that it is disabled.
+	// Only a caller that has proved to be the client may know that it is disabled.
 	if why == nil && c.Disabled {
 		why = disabledApp(c.ID)
 	}
 	return c, cred, once, why
 }
 
-// checkSecret returns the secret of c that s is.
+// checkSecret returns the credential of s, if s is a secret of c that has not expired.
 func (a *Authority) checkSecret(c storedClient, s Secret) (credential, *refusal) {
 	x, ok := a.secretOf(c, s)
 	switch {

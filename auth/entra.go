@@ -17,26 +17,26 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// An EntraConfig makes tokens of a real Entra tenant good here. They must have
-// been issued for an API of one's own: tokens for Microsoft Graph itself are
-// for Graph alone, and are refused.
+// An EntraConfig lets the server accept tokens of a real Entra tenant. Entra must have issued them
+// for an API of the operator's. The server refuses tokens for Microsoft Graph, because only Graph
+// can verify them.
 type EntraConfig struct {
 	// Cloud is the name of a [Cloud]; empty is "global".
 	Cloud string
-	// Tenants are the GUIDs of the tenants whose tokens are accepted; the one
-	// entry "*" stands for every tenant that [Config.Tenant] knows.
+	// Tenants are the GUIDs of the accepted tenants. The single entry "*" stands for every tenant
+	// that [Config.Tenant] knows.
 	Tenants []string
-	// Audiences are what aud may be: the application id of the API, and its
-	// App ID URI for tokens of version 1.
+	// Audiences are the accepted values of aud: the application id of the API, and its App ID URI
+	// for tokens of version 1.
 	Audiences []string
-	// HTTP reads the keys of the tenants; nil is a client with a time limit.
-	// Redirects are not followed.
+	// HTTP is the client that reads the keys of the tenants; nil is one with a time limit. It
+	// follows no redirect.
 	HTTP *http.Client
-	// AuthorityOverride replaces the cloud's authority, for tests.
+	// AuthorityOverride replaces the cloud's authority in tests.
 	AuthorityOverride string
 }
 
-// entraSkew is what Microsoft's own libraries allow between two clocks.
+// entraSkew is the difference between two clocks that Microsoft's own libraries accept.
 const entraSkew = 5 * time.Minute
 
 // entra verifies tokens of Entra tenants.
@@ -86,7 +86,7 @@ func newEntra(c EntraConfig, now func() time.Time, log *slog.Logger, counts *cou
 	}
 	for i, aud := range e.audiences {
 		if id := strings.ToLower(aud); isGUID(id) {
-			e.audiences[i] = id // as Entra writes it
+			e.audiences[i] = id // Entra writes it in lower case
 		}
 		if aud == "" || graphAudience(aud) {
 			return nil, fmt.Errorf("auth: %q cannot be the audience of tokens of Entra; register an API of your own: %w", aud, ErrInvalid)
@@ -100,7 +100,7 @@ func newEntra(c EntraConfig, now func() time.Time, log *slog.Logger, counts *cou
 	return e, nil
 }
 
-// set returns the keys of a tenant.
+// set returns the keyset of a tenant.
 func (e *entra) set(tenant string) *jwks {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -112,8 +112,8 @@ func (e *entra) set(tenant string) *jwks {
 	return j
 }
 
-// addressee returns the tenant whose token it claims to be, or what is wrong
-// with its aud, iss and tid.
+// addressee returns the tenant that the claims name, and whether they are of version 1. It refuses
+// a token whose aud, iss or tid is not acceptable.
 func (e *entra) addressee(claims object) (tenant string, v1 bool, refused *refuse.Error) {
 	if aud, ok := claims.text("aud"); !ok || !slices.Contains(e.audiences, aud) {
 		refused := unauthorized(msgAudience)
@@ -136,12 +136,12 @@ func (e *entra) addressee(claims object) (tenant string, v1 bool, refused *refus
 	return "", false, unauthorized(msgIssuer)
 }
 
-// verifyEntra judges a token with typ JWT. It returns the token as one whose
-// signature was checked.
+// verifyEntra verifies a token with typ JWT. It returns it with its claims and the key that has
+// signed it.
 func (a *Authority) verifyEntra(ctx context.Context, t *checked) (*checked, bearer, *refuse.Error) {
 	e := a.entra
 	if e == nil {
-		// Most likely a token for Graph itself.
+		// Most of these are tokens for Graph.
 		return nil, bearer{}, hinted(unauthorized(msgAudience), hintNotOurs)
 	}
 	claims := t.claims
@@ -155,7 +155,7 @@ func (a *Authority) verifyEntra(ctx context.Context, t *checked) (*checked, bear
 	if refused != nil {
 		return nil, bearer{}, refused
 	}
-	// Before anything is fetched on behalf of a stranger.
+	// This check comes first, so that a stranger cannot make the server fetch keys.
 	if refused := a.tenantStillThere(ctx, tenant); refused != nil {
 		return nil, bearer{}, refused
 	}
@@ -166,8 +166,7 @@ func (a *Authority) verifyEntra(ctx context.Context, t *checked) (*checked, bear
 	return t, b, refused
 }
 
-// checkSignature returns t with its claims if it was signed with a key of that
-// tenant.
+// checkSignature returns t with its claims if a key of that tenant has signed it.
 func (e *entra) checkSignature(ctx context.Context, tenant string, t *checked) (*checked, *refuse.Error) {
 	if t.alg != string(jose.RS256) || t.kid == "" {
 		return nil, unauthorized(msgSignature)
@@ -189,7 +188,8 @@ func (e *entra) checkSignature(ctx context.Context, tenant string, t *checked) (
 	return &checked{compact: t.compact, key: key, claims: claims, until: exp + int64(entraSkew/time.Second)}, nil
 }
 
-// bearer reads the claims of a token whose signature is good.
+// bearer returns the identity in the claims of a token, after a check of all claims. The caller has
+// verified the signature.
 func (e *entra) bearer(claims object) (bearer, *refuse.Error) {
 	tenant, v1, refused := e.addressee(claims)
 	if refused != nil {

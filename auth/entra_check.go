@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Check reports what is wrong with c, as [New] would.
+// Check returns the error that [New] would return for c, or nil.
 func (c EntraConfig) Check() error {
 	_, err := newEntra(c, time.Now, slog.New(slog.DiscardHandler), &counters{})
 	return err

@@ -16,28 +16,27 @@ import (
 )
 
 const (
-	jwksFresh   = 24 * time.Hour   // after which the keys are read again
+	jwksFresh   = 24 * time.Hour   // age at which a request reads the keys again
 	jwksPause   = 5 * time.Minute  // between two attempts while there are keys
 	jwksHurry   = 10 * time.Second // between two attempts while there are none
 	jwksTimeout = 10 * time.Second
-	jwksMax     = 1 << 20 // bytes of a document
+	jwksMax     = 1 << 20 // largest document, in bytes
 )
 
-// A jwks keeps the signing keys of one Entra tenant. The request that finds
-// them old, or does not find its key among them, reads them; nothing happens
-// between requests. Keys that were good stay so while the authority cannot be
-// reached.
+// A jwks caches the signing keys of one Entra tenant. A request reads them again if they are old or
+// lack its key; between requests the cache does nothing. While the authority is unreachable, the
+// cached keys remain valid.
 type jwks struct {
 	issuer string // of the tenant's v2 tokens
 	now    func() time.Time
 	fetch  func(ctx context.Context, issuer string) (map[string]*rsa.PublicKey, error)
 
-	turn chan struct{} // holds one while nobody reads
+	turn chan struct{} // holds one element while no request reads the keys
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	keys    map[string]*rsa.PublicKey
-	fetched time.Time // when keys were read
-	tried   time.Time // when reading ended last, with or without success
+	fetched time.Time // time of the last successful read
+	tried   time.Time // time at which the last read ended, successful or not
 }
 
 func newJWKS(issuer string, now func() time.Time, fetch func(context.Context, string) (map[string]*rsa.PublicKey, error)) *jwks {
@@ -48,15 +47,15 @@ func newJWKS(issuer string, now func() time.Time, fetch func(context.Context, st
 
 var errNoKeys = errors.New("auth: the signing keys of the Entra tenant could not be read yet")
 
-// key returns the key of that id, nil if the tenant has no such key. An error
-// means that nobody knows.
+// key returns the key of that id, or nil if the tenant has no such key. An error means that the
+// server does not know.
 func (j *jwks) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	key, due, err := j.look(kid)
 	if !due {
 		return key, err
 	}
 	if key != nil {
-		// Good enough: whoever is reading already does it for all.
+		// This key will do; if another request reads the keys already, it does so for all.
 		select {
 		case <-j.turn:
 		default:
@@ -71,15 +70,14 @@ func (j *jwks) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	}
 	defer func() { j.turn <- struct{}{} }()
 	if key, due, err = j.look(kid); !due {
-		return key, err // read while we waited
+		return key, err // another request has read them meanwhile
 	}
 	j.read(ctx)
 	key, _, err = j.look(kid)
 	return key, err
 }
 
-// look returns the key of that id and whether it is time to read the keys
-// again.
+// look returns the key of that id, and whether a request should read the keys again.
 func (j *jwks) look(kid string) (key *rsa.PublicKey, due bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -93,24 +91,24 @@ func (j *jwks) look(kid string) (key *rsa.PublicKey, due bool, err error) {
 	return key, due, err
 }
 
-// read reads the keys. It outlives the request that began it, because others
-// wait for the outcome.
+// read reads the keys. It goes on after the end of its own request, because other requests wait for
+// the result.
 func (j *jwks) read(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), jwksTimeout)
 	defer cancel()
 	keys, err := j.fetch(ctx, j.issuer)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	// The pause counts from the end. From the beginning it would be over already
-	// when the time limit is, and those who wait would try one after the other.
+	// The pause begins at the end of the read. If it began at the start, it would end together with
+	// the time limit, and the waiting requests would try one after the other.
 	j.tried = j.now()
 	if err == nil {
 		j.keys, j.fetched = keys, j.tried
 	}
 }
 
-// fetchKeys reads the keys of the tenant whose v2 tokens have that issuer: first
-// the discovery document, which names the place of the keys, then those.
+// fetchKeys reads the keys of the tenant whose v2 tokens have that issuer: first the discovery
+// document, which has the URL of the keys, then the keys.
 func (e *entra) fetchKeys(ctx context.Context, issuer string) (map[string]*rsa.PublicKey, error) {
 	keys, err := e.readKeys(ctx, issuer)
 	if err != nil {
@@ -154,8 +152,7 @@ func (e *entra) readKeys(ctx context.Context, issuer string) (map[string]*rsa.Pu
 	return keys, nil
 }
 
-// An entraKey is one key of a JWK set (RFC 7517), with Microsoft's issuer
-// beside it.
+// An entraKey is one key of a JWK set (RFC 7517), with the issuer that Microsoft adds.
 type entraKey struct {
 	KTY    string `json:"kty"`
 	Use    string `json:"use"`
@@ -165,8 +162,7 @@ type entraKey struct {
 	Issuer string `json:"issuer"`
 }
 
-// public returns the key, or nil if it is none for signing the tokens of that
-// issuer.
+// public returns the RSA key, or nil if k does not sign tokens of that issuer or is not acceptable.
 func (k entraKey) public(issuer string) *rsa.PublicKey {
 	n, e := decodePart(k.N), decodePart(k.E)
 	if k.KTY != "RSA" || k.Use != "" && k.Use != "sig" || k.KID == "" || len(n) < 256 || len(n) > 1024 || len(e) == 0 || len(e) > 4 {
@@ -184,7 +180,7 @@ func (k entraKey) public(issuer string) *rsa.PublicKey {
 	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: exp}
 }
 
-// sameHost reports whether u is on the same scheme, host and port as root.
+// sameHost reports whether u has the scheme, host and port of root.
 func sameHost(u, root string) bool {
 	x, err1 := url.Parse(u)
 	y, err2 := url.Parse(root)
@@ -201,7 +197,7 @@ func (e *entra) getJSON(ctx context.Context, address string, v any) error {
 	if err != nil {
 		return fmt.Errorf("auth: reading %s: %w", address, err)
 	}
-	defer func() { _ = res.Body.Close() }() // only read from
+	defer func() { _ = res.Body.Close() }() // the server only reads from it
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("auth: reading %s: the answer is %s", address, res.Status)
 	}

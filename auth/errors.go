@@ -9,19 +9,18 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// The errors by which callers decide what to do. They are wrapped with what was
-// being done.
+// Errors that callers distinguish. The text around them says which operation failed.
 var (
-	// ErrInvalid is the caller's mistake; the text that wraps it says which.
+	// ErrInvalid is a mistake of the caller; the error around it describes the mistake.
 	ErrInvalid = errors.New("invalid")
-	// ErrNotFound says that there is no such tenant, client or key.
+	// ErrNotFound means that there is no such tenant, client or key.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict is what [KV.Save] returns if its condition does not hold.
+	// ErrConflict is the error of [KV.Save] if its condition does not hold.
 	ErrConflict = errors.New("changed meanwhile")
 )
 
-// The messages of Graph for a token that is no good. Clients print them and
-// people search for them.
+// Graph's messages for a token that is not valid, which clients print and operators search for, and
+// our own hints.
 const (
 	msgEmpty       = "Access token is empty."
 	msgMalformed   = "CompactToken parsing failed with error code: 80049217"
@@ -46,25 +45,24 @@ const (
 	challengeRole  = `Bearer realm="", error="insufficient_scope"`
 )
 
-// A request that is not let in is refused in the words of Microsoft Graph, with status
-// 401, 403 or 503. No challenge may have a parameter whose name begins with "claims": the SDKs
-// take it for a demand to fetch another token.
+// The server refuses a request in the words of Microsoft Graph, with status 401, 403 or 503. No
+// challenge may have a parameter whose name begins with "claims", because the SDKs would fetch
+// another token.
 
-// unauthorized returns the error for a token that is no good.
+// unauthorized returns the error for a token that is not valid.
 func unauthorized(message string) *refuse.Error {
 	return &refuse.Error{Status: http.StatusUnauthorized, Code: "InvalidAuthenticationToken", Message: message, Challenge: challengeBad}
 }
 
-// noToken returns the error for a request without a token. RFC 6750, section 3
-// wants no error code in the challenge then.
+// noToken returns the error for a request without a token. Its challenge has no error code (RFC
+// 6750, section 3).
 func noToken() *refuse.Error {
 	e := unauthorized(msgEmpty)
 	e.Challenge = challengeEmpty
 	return hinted(e, hintNoToken)
 }
 
-// noBearer returns the error for a request whose Authorization header holds
-// something else than a token.
+// noBearer returns the error for a request whose Authorization header holds no bearer token.
 func noBearer() *refuse.Error {
 	return hinted(noToken(), hintNoBearer)
 }
@@ -75,8 +73,8 @@ func hinted(e *refuse.Error, hint string) *refuse.Error {
 	return e
 }
 
-// malformed returns the error for a token that cannot be read. The hint says
-// what scripts do wrong; it never shows what was sent.
+// malformed returns the error for a token that the server cannot parse. The hint names the usual
+// mistake in a script, and never shows what the client sent.
 func malformed(token string) *refuse.Error {
 	e := unauthorized(msgMalformed)
 	switch {
@@ -90,13 +88,13 @@ func malformed(token string) *refuse.Error {
 	return e
 }
 
-// forbidden returns the error for a good token without the role. Graph's
+// forbidden returns the error for a valid token that lacks the role or belongs to a user. Graph's
 // message is empty here.
 func forbidden() *refuse.Error {
 	return &refuse.Error{Status: http.StatusForbidden, Code: "Forbidden", Challenge: challengeRole}
 }
 
-// unavailable returns the error for a request that could not be judged.
+// unavailable returns the error for a request that the server cannot judge now.
 func unavailable(err error) *refuse.Error {
 	return &refuse.Error{Status: http.StatusServiceUnavailable, Code: "serviceNotAvailable", Message: "The service cannot check access tokens now. Please retry later.", RetryAfter: 5 * time.Second, Err: err}
 }

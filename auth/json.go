@@ -9,22 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// An object is a JSON object whose values were not read yet. Headers and claims
-// come from strangers, and two readers that understand the same bytes
-// differently are how a check is got round. So it is stricter than JSON: no
-// name twice, no escapes in names, valid UTF-8 and nothing deep.
+// An object is a JSON object with unparsed values. Headers and claims come from strangers, and an
+// attacker gets round a check if two readers understand the same bytes differently. Therefore an
+// object is stricter than JSON: no name twice, no escapes in names, valid UTF-8 and limited depth.
 type object map[string][]byte
 
 const maxDepth = 8
 
 var errJSON = errors.New("auth: not a plain JSON object")
 
-// parseObject returns the members of the object that b is. They are parts of b.
+// parseObject returns the members of the object in b. The values are slices of b.
 func parseObject(b []byte) (object, error) {
 	if !utf8.Valid(b) || !shallow(b) || !json.Valid(b) {
 		return nil, errJSON
 	}
-	// From here on b is known to be well-formed, and only its structure matters.
+	// b is well-formed from here on, so the code below only has to find its structure.
 	s := jsonScanner{b: b}
 	if s.next() != '{' {
 		return nil, errJSON
@@ -44,9 +43,8 @@ func parseObject(b []byte) (object, error) {
 	return o, nil
 }
 
-// shallow reports whether b, if it is JSON, is at most maxDepth deep below the
-// object itself. It is asked first because finding out what else is wrong with
-// something deep costs memory.
+// shallow reports whether b, if it is JSON, is at most maxDepth levels deep below the object
+// itself. It runs before [json.Valid], which needs memory for each level.
 func shallow(b []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(b); i++ {
@@ -67,14 +65,13 @@ func shallow(b []byte) bool {
 	return true
 }
 
-// A jsonScanner walks through well-formed JSON.
+// A jsonScanner reads well-formed JSON.
 type jsonScanner struct {
 	b []byte
 	i int
 }
 
-// next steps over white space and returns the character behind it, past which
-// it stands then.
+// next skips white space, and returns and consumes the character after it.
 func (s *jsonScanner) next() byte {
 	s.space()
 	c := s.b[s.i]
@@ -88,7 +85,7 @@ func (s *jsonScanner) space() {
 	}
 }
 
-// text returns the inside of the string whose opening quote was just read.
+// text returns the content of a string whose opening quote the caller has consumed.
 func (s *jsonScanner) text() []byte {
 	from := s.i
 	for s.b[s.i] != '"' {
@@ -134,8 +131,7 @@ func (s *jsonScanner) value() []byte {
 	return s.b[from:]
 }
 
-// text returns the string of that name; ok is false if there is none or if it
-// is something else.
+// text returns the string of that name; ok is false if there is none or the value is no string.
 func (o object) text(name string) (s string, ok bool) {
 	v := o[name]
 	if len(v) == 0 || v[0] != '"' {
@@ -147,12 +143,12 @@ func (o object) text(name string) (s string, ok bool) {
 	return s, json.Unmarshal(v, &s) == nil
 }
 
-// has reports whether there is a member of that name.
+// has reports whether o has a member of that name.
 func (o object) has(name string) bool { return o[name] != nil }
 
 // texts returns the array of strings of that name.
 func (o object) texts(name string) ([]string, bool) {
-	var list []*string // a null among them stays nil
+	var list []*string // a null in the list stays nil
 	if v := o[name]; len(v) == 0 || v[0] != '[' || json.Unmarshal(v, &list) != nil {
 		return nil, false
 	}
@@ -182,9 +178,9 @@ func wholeSeconds(v []byte) (int64, bool) {
 	return n, err == nil && n < maxSeconds
 }
 
-// looseSeconds returns the time of that name as the libraries write it:
-// a whole number, the same as a string (MSAL.NET), or a number with a fraction
-// (MSAL for Python).
+// looseSeconds returns the time of that name in the forms that the libraries write: a whole number,
+// the same in a string (MSAL.NET), or a number with a fraction (MSAL for Python), which it rounds
+// down.
 func (o object) looseSeconds(name string) (int64, bool) {
 	v := o[name]
 	if s, ok := o.text(name); ok {

@@ -25,18 +25,17 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// A signKey is one of our signing keys. It signs from From until Until, is
-// published before that, so that others know it in time, and after it until the
-// last token signed with it has expired.
+// A signKey is one of our signing keys. It signs between from and until. The server publishes it
+// before that, so that verifiers know it in time, and afterwards until its last token has expired.
 type signKey struct {
 	kid         string // RFC 7638 thumbprint
 	alg         jose.SignatureAlgorithm
 	from, until time.Time
 	private     crypto.Signer
-	sealed      []byte // PKCS #8, as it is stored
+	sealed      []byte // PKCS #8, sealed, as in storedKey
 }
 
-// gone reports whether no good token can be signed with k any more.
+// gone reports whether all tokens that k has signed have expired.
 func (k *signKey) gone(now time.Time) bool { return !now.Before(k.until.Add(TokenLife + Skew)) }
 
 // storedKeys is the value of auth/keys.
@@ -50,16 +49,15 @@ type storedKey struct {
 	Alg   string    `json:"alg"`
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until"`
-	// Sealed is a random nonce and the PKCS #8 form of the private key,
-	// encrypted with AES-256-GCM; the other fields are authenticated with it.
+	// Sealed is a random nonce and the PKCS #8 form of the private key, encrypted with AES-256-GCM.
+	// The seal also authenticates the other fields.
 	Sealed []byte `json:"sealed"`
 }
 
 const keysVersion = 1
 
-// A keyring holds the signing keys and keeps step with the other processes
-// that use the same KV. All changes are made by compare and swap of one value,
-// so that they agree on one set of keys whoever makes them.
+// A keyring holds the signing keys and follows the changes of other processes on the same KV. Every
+// change is a compare and swap of one value, so that all processes agree on one set of keys.
 type keyring struct {
 	kv     KV
 	now    func() time.Time
@@ -68,14 +66,14 @@ type keyring struct {
 	rotate time.Duration
 	seal   cipher.AEAD
 
-	changing sync.Mutex // held while keys are made and saved
+	changing sync.Mutex // held while this process changes the stored keys
 
-	mu     sync.Mutex // guards what follows
-	raw    []byte     // as stored, nil if there is nothing
+	mu     sync.Mutex // guards the fields below
+	raw    []byte     // stored value, nil if there is none
 	keys   []*signKey
 	loaded time.Time
-	saves  int // by this process
-	told   int // how often expire was called
+	saves  int // number of saves by this process
+	told   int // number of calls of expire
 }
 
 func newKeyring(c Config, now func() time.Time, random io.Reader) (*keyring, error) {
@@ -101,8 +99,8 @@ func newKeyring(c Config, now func() time.Time, random io.Reader) (*keyring, err
 	return k, nil
 }
 
-// all returns the keys, sorted by when they begin to sign. It reads them again
-// if they were read longer than maxAge ago. The list is not to be changed.
+// all returns the keys in the order in which they begin to sign. It reads them again if the last
+// read is more than maxAge ago. The caller must not change the list.
 func (k *keyring) all(ctx context.Context, maxAge time.Duration) ([]*signKey, error) {
 	now := k.now()
 	k.mu.Lock()
@@ -115,7 +113,8 @@ func (k *keyring) all(ctx context.Context, maxAge time.Duration) ([]*signKey, er
 	return keys, err
 }
 
-// published returns the keys whose signatures are good now.
+// published returns the keys that verifiers need: those that sign now, have signed a token that may
+// be valid, or will sign.
 func (k *keyring) published(ctx context.Context) ([]*signKey, error) {
 	keys, err := k.all(ctx, KeyStale)
 	if err != nil {
@@ -131,11 +130,10 @@ func (k *keyring) published(ctx context.Context) ([]*signKey, error) {
 	return out, nil
 }
 
-// unknownEvery is the pause between two readings that strangers can provoke by
-// naming keys that do not exist.
+// unknownEvery is the pause between two reads that strangers can cause with unknown key ids.
 const unknownEvery = 5 * time.Second
 
-// find returns the published key with that id, nil if there is none.
+// find returns the published key with that id, or nil if there is none.
 func (k *keyring) find(ctx context.Context, kid string) (*signKey, error) {
 	now := k.now()
 	for _, age := range [...]time.Duration{KeyStale, unknownEvery} {
@@ -162,7 +160,7 @@ func (k *keyring) current(ctx context.Context) (*signKey, error) {
 		if key := signer(keys, k.alg, k.now()); key != nil {
 			return key, nil
 		}
-		// Nobody has looked after the keys for a whole period.
+		// No process has renewed the keys for a whole period.
 		if err := k.renew(ctx); err != nil {
 			return nil, err
 		}
@@ -170,8 +168,7 @@ func (k *keyring) current(ctx context.Context) (*signKey, error) {
 	return nil, errors.New("auth: no signing key is in use, although one was just made; check the clocks")
 }
 
-// signer returns the key among keys that signs at that time: of several the one
-// that began last.
+// signer returns the key that signs at that time, the latest to begin if there are several, or nil.
 func signer(keys []*signKey, alg jose.SignatureAlgorithm, at time.Time) *signKey {
 	var out *signKey
 	for _, key := range keys {
@@ -182,7 +179,7 @@ func signer(keys []*signKey, alg jose.SignatureAlgorithm, at time.Time) *signKey
 	return out
 }
 
-// load reads the keys. Nobody waits for the KV but the caller.
+// load reads the keys. It holds no lock during the read, so that only its caller waits for the KV.
 func (k *keyring) load(ctx context.Context) (raw []byte, keys []*signKey, err error) {
 	k.mu.Lock()
 	saves, told := k.saves, k.told
@@ -194,7 +191,7 @@ func (k *keyring) load(ctx context.Context) (raw []byte, keys []*signKey, err er
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if saves != k.saves {
-		return k.raw, k.keys, nil // this process has saved newer ones meanwhile
+		return k.raw, k.keys, nil // this process has saved newer keys meanwhile
 	}
 	if raw == nil || !bytes.Equal(raw, k.raw) {
 		if keys, err = k.open(raw); err != nil {
@@ -202,14 +199,14 @@ func (k *keyring) load(ctx context.Context) (raw []byte, keys []*signKey, err er
 		}
 		k.raw, k.keys = raw, keys
 	}
-	// What was read while somebody else saved may be old already.
+	// A change by another process during the read may have made its result old.
 	if told == k.told {
 		k.loaded = now
 	}
 	return k.raw, k.keys, nil
 }
 
-// expire makes the next look at the keys a fresh one.
+// expire makes the next request for the keys read them again.
 func (k *keyring) expire() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -217,7 +214,7 @@ func (k *keyring) expire() {
 	k.told++
 }
 
-// open returns the keys that raw holds.
+// open parses a stored value and decrypts its keys.
 func (k *keyring) open(raw []byte) ([]*signKey, error) {
 	if raw == nil {
 		return nil, nil
@@ -252,16 +249,16 @@ func (k *keyring) open(raw []byte) ([]*signKey, error) {
 	return keys, nil
 }
 
-// bound returns what the seal authenticates besides the key itself.
+// bound returns the fields that the seal authenticates besides the private key.
 func (s storedKey) bound() []byte {
 	return fmt.Appendf(nil, "%s %s %s %d %d", nameKeys, s.KID, s.Alg, s.From.Unix(), s.Until.Unix())
 }
 
-// renew drops the keys that are of no more use and makes those that are
-// missing: one that signs now, and the one that follows it.
+// renew drops the keys that are gone, and makes a key that signs now and the next key if they are
+// missing.
 func (k *keyring) renew(ctx context.Context) error { return k.change(ctx, k.plan) }
 
-// replace drops all keys at once. Every token that was issued is void then.
+// replace drops all keys and makes new ones, which voids all tokens at once.
 func (k *keyring) replace(ctx context.Context) error {
 	return k.change(ctx, func([]*signKey, time.Time) ([]*signKey, error) { return k.plan(nil, k.now()) })
 }
@@ -293,7 +290,7 @@ func (k *keyring) change(ctx context.Context, to func([]*signKey, time.Time) ([]
 	})
 }
 
-// plan returns the keys that there ought to be.
+// plan returns the keys that renew should store.
 func (k *keyring) plan(keys []*signKey, now time.Time) ([]*signKey, error) {
 	var out []*signKey
 	for _, key := range keys {
@@ -301,7 +298,7 @@ func (k *keyring) plan(keys []*signKey, now time.Time) ([]*signKey, error) {
 			out = append(out, key)
 		}
 	}
-	// Whole seconds are what the stored form is compared in.
+	// The seal authenticates the times in whole seconds.
 	from := now.Truncate(time.Second).UTC()
 	current := signer(out, k.alg, now)
 	if current == nil {
@@ -322,7 +319,7 @@ func (k *keyring) plan(keys []*signKey, now time.Time) ([]*signKey, error) {
 	return out, nil
 }
 
-// generate makes a key that begins to sign at that time.
+// generate makes a key that signs from the given time.
 func (k *keyring) generate(from time.Time) (*signKey, error) {
 	var private crypto.Signer
 	var err error
@@ -359,8 +356,7 @@ func stored(keys []*signKey) storedKeys {
 	return s
 }
 
-// thumbprint returns the id of a public key: its RFC 7638 thumbprint with
-// SHA-256 in base64url.
+// thumbprint returns the RFC 7638 thumbprint of a public key, with SHA-256 and in base64url.
 func thumbprint(public crypto.PublicKey) (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
 	if err != nil {
@@ -369,7 +365,7 @@ func thumbprint(public crypto.PublicKey) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// sign returns the JWS in compact form of header and payload.
+// sign returns the JWS in compact form with that typ and payload.
 func (k *signKey) sign(typ string, payload []byte) (string, error) {
 	header, err := json.Marshal(struct {
 		Typ string `json:"typ"`
