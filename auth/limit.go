@@ -7,26 +7,25 @@ import (
 	"time"
 )
 
-// A Rate is a number of requests in a time. All of them may come at once.
+// A Rate is a number of requests per period. A sender may send all of them at once.
 type Rate struct {
-	Requests int // 0 is the default, a negative number is no limit
+	Requests int // 0 is the default, as is a Per of 0 or less; a negative number is no limit
 	Per      time.Duration
 }
 
-// A TokenRate limits the token endpoint. A client that exceeds it gets 429, with the
-// whole seconds to wait in Retry-After.
+// A TokenRate limits the token endpoint. A client over the limit gets 429, with the whole seconds
+// to wait in Retry-After.
 type TokenRate struct {
-	// PerClient counts the tokens of one client; by default 600 a minute, which a
-	// script that asks for one a page does not meet. Only tokens that it got
-	// count, so that nobody can lock a client out by using its name, or by
-	// sending again what it has sent.
+	// PerClient limits the tokens of one client. The default is 600 a minute, which is enough for a
+	// script that asks for a token with every page. Only issued tokens count, so that an attacker
+	// cannot lock a client out with its name or by repeating its requests.
 	PerClient Rate
-	// Failures counts the requests from one address for one client that were
-	// refused; by default 60 a minute. Requests for what does not exist count
-	// together. Good credentials are good whatever else came from there: what is
-	// over the rate is only told to wait instead of why it was refused.
+	// Failures limits the refused requests from one address for one client. The default is 60 a
+	// minute. The requests of an address that name no existing client count together. Valid
+	// credentials pass in spite of any failures; over the limit, the answer to a bad request only
+	// tells the sender to wait, and not why the server refused it.
 	//
-	// The address is that of [Config.Address]; of IPv6 the first 64 bits count.
+	// The address is that of [Config.Address]; of IPv6 only the first 64 bits count.
 	Failures Rate
 }
 
@@ -35,9 +34,8 @@ var (
 	defaultFailures  = Rate{60, time.Minute}
 )
 
-// A limiter limits the requests of many senders, each by itself, with the
-// generic cell rate algorithm: for each sender it keeps the time at which its
-// next request would be due if they came evenly.
+// A limiter limits the requests of each sender by the generic cell rate algorithm: for each sender
+// it keeps the time at which its next request would be due at an even rate.
 type limiter struct {
 	every time.Duration // 0: no limit
 	burst time.Duration
@@ -58,12 +56,11 @@ func newLimiter(r, otherwise Rate) *limiter {
 	return &limiter{every: every, burst: r.Per - every, due: map[string]time.Time{}}
 }
 
-// maxSenders bounds the senders that are told apart. Those beyond share one
-// place, so that many addresses neither fill the memory nor get round the
-// limit.
+// maxSenders limits the number of separate senders. Those beyond share one entry, so that many
+// addresses can neither fill the memory nor evade the limit.
 const maxSenders = 20_000
 
-// take returns 0 if the sender may go on, or else how long it has to wait.
+// take counts a request and returns 0, or returns how long the sender has to wait.
 func (l *limiter) take(sender string, now time.Time) time.Duration {
 	if l.every == 0 {
 		return 0
@@ -79,7 +76,7 @@ func (l *limiter) take(sender string, now time.Time) time.Duration {
 		due = l.due[sender]
 	}
 	if due.Before(now) || due.Sub(now) > l.burst+l.every {
-		due = now // also the zero time of a new sender, and if the clock was set back
+		due = now // a new sender has the zero time; due is too late if the clock was set back
 	}
 	if wait := due.Sub(now) - l.burst; wait > 0 {
 		return wait
@@ -88,7 +85,7 @@ func (l *limiter) take(sender string, now time.Time) time.Duration {
 	return 0
 }
 
-// back takes back what take has counted.
+// back undoes the count of one take.
 func (l *limiter) back(sender string) {
 	if l.every == 0 {
 		return
@@ -100,7 +97,7 @@ func (l *limiter) back(sender string) {
 	}
 }
 
-// sweep forgets the senders that have nothing against them.
+// sweep forgets the senders whose past requests no longer count.
 func (l *limiter) sweep(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,7 +113,7 @@ func (l *limiter) forget(now time.Time) {
 	}
 }
 
-// sender returns what stands for the address that r came from.
+// sender returns the name by which the limits know the address of r.
 func (a *Authority) sender(r *http.Request) string {
 	addr := a.address(r)
 	if !addr.IsValid() {
@@ -131,14 +128,14 @@ func (a *Authority) sender(r *http.Request) string {
 	return addr.String()
 }
 
-// remoteAddress returns the address of the other end of the connection.
+// remoteAddress returns the address of the peer of the connection.
 func remoteAddress(r *http.Request) netip.Addr {
-	ap, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero address if it is none
+	ap, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero address if it has no valid one
 	return ap.Addr()
 }
 
-// retryAfter returns d in whole seconds, rounded up, and 1 at least: the only
-// form of Retry-After that all SDKs read.
+// retryAfter returns d in whole seconds, rounded up, and at least 1. All SDKs read only this form
+// of Retry-After.
 func retryAfter(d time.Duration) int {
 	return max(1, int((d+time.Second-1)/time.Second))
 }

@@ -10,22 +10,22 @@ import (
 	"unicode"
 )
 
-// A refusal is why no token was issued: an error of RFC 6749, section 5.2 with
-// the number and the words by which Entra's users know it.
+// A refusal is the reason why the server issues no token: an error of RFC 6749, section 5.2, with
+// the number and the words that users of Entra know.
 //
-// Source: learn.microsoft.com, "Microsoft Entra authentication and
-// authorization error codes".
+// Source: learn.microsoft.com, "Microsoft Entra authentication and authorization error codes".
 type refusal struct {
 	status int
 	code   string // RFC 6749
 	number int    // AADSTS
 	text   string // one sentence or more, without the number
 	retry  int    // Retry-After in seconds; 0 is none
-	client string // GUID of the client, if there is such a one
-	cause  error  // for the log; nil if the request is to blame
+	client string // GUID of the client, if it exists
+	cause  error  // for the log; nil if the request is at fault
 }
 
-// err returns the refusal as an error for a caller in this program.
+// err returns the refusal as an error for a caller in this program. It wraps [ErrInvalid] if the
+// request is at fault.
 func (r *refusal) err() error {
 	if r.cause != nil {
 		return fmt.Errorf("auth: issuing a token: %w", r.cause)
@@ -44,7 +44,7 @@ func badClient(number int, format string, args ...any) *refusal {
 	return &refusal{status: http.StatusUnauthorized, code: "invalid_client", number: number, text: fmt.Sprintf(format, args...)}
 }
 
-// badAssertion refuses a client assertion. It always begins in the same way.
+// badAssertion refuses a client assertion. All its texts begin in the same way.
 func badAssertion(number int, format string, args ...any) *refusal {
 	return badClient(number, "Client assertion is not valid. "+format, args...)
 }
@@ -55,8 +55,7 @@ func missing(parameter string) *refusal {
 	return badRequest(numberMissing, "The request body must contain the following parameter: '%s'.", parameter)
 }
 
-// inURL adds to why, which may be nil, what it is that misleads many: that what
-// is missing stands in the URL.
+// inURL adds a hint to why if a missing parameter is in the URL, a common mistake. why may be nil.
 func inURL(why *refusal, r *http.Request) *refusal {
 	if why == nil || why.number != numberMissing {
 		return why
@@ -70,8 +69,7 @@ func inURL(why *refusal, r *http.Request) *refusal {
 	return why
 }
 
-// noPath refuses a path at which there is nothing; rest is what is behind the
-// tenant.
+// noPath refuses a path that has no endpoint; rest is the part after the tenant.
 func noPath(rest string) *refusal {
 	why := badRequest(90023, "There is nothing at this path. Tokens are at /{tenant}/%s, by POST.", pathToken)
 	if strings.HasPrefix(rest, "oauth2/") && (strings.HasSuffix(rest, "/authorize") || strings.HasSuffix(rest, "/devicecode")) {
@@ -110,8 +108,8 @@ func badScope(scope string) *refusal {
 	}
 }
 
-// oddSecret says what is wrong with the form of a wrong secret. It looks at what
-// was sent and not at what is kept, so it tells strangers nothing.
+// oddSecret says what is wrong with the form of a wrong secret. It reads only what the caller sent,
+// so it tells strangers nothing about the stored secrets.
 func oddSecret(s string) string {
 	switch {
 	case strings.TrimSpace(s) != s:
@@ -134,9 +132,8 @@ func outOfOrder(cause error) *refusal {
 	return &refusal{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", number: 90033, text: "The service cannot issue tokens now. Please retry later.", retry: 5, cause: cause}
 }
 
-// shown returns what a stranger has sent in a form that can be sent back: the
-// characters that RFC 6749, section 5.2 allows, and not too many of them. A
-// secret in the wrong place stays one.
+// shown returns a text of the caller in a form for an answer: at most 100 of its characters, and
+// only those that RFC 6749, section 5.2 allows. It hides a secret of ours in the wrong parameter.
 func shown(s string) string {
 	if strings.Contains(strings.ToLower(s), secretPrefix) {
 		return redacted
@@ -153,7 +150,7 @@ func shown(s string) string {
 	return s
 }
 
-// refusalBody is the body of a refusal, with the keys in Entra's order.
+// refusalBody is the body of a refusal, with the members in Entra's order.
 type refusalBody struct {
 	Error         string `json:"error"`
 	Description   string `json:"error_description"`
@@ -163,7 +160,7 @@ type refusalBody struct {
 	CorrelationID string `json:"correlation_id"`
 }
 
-// refuse answers with why, and tells the log.
+// refuse answers with why, counts the refusal and logs it.
 func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 	trace, err := newGUID(a.rand)
 	if err != nil {
@@ -177,7 +174,7 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, why *refusal)
 	a.counts.refused.Add(1)
 	switch {
 	case why.number == numberTooMany:
-		// It is counted. A line for each would let strangers fill the disk.
+		// The counter is enough: with a line for each, strangers could fill the disk.
 	case why.cause != nil:
 		a.log.Error("a token could not be issued", "code", why.number, "client", why.client, "trace", trace, "err", why.cause)
 	default:
@@ -198,8 +195,8 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, why *refusal)
 	})
 }
 
-// writeJSON answers with v. Nothing here may be kept by a cache unless the
-// caller has said so.
+// writeJSON answers with v. It forbids caches to keep the answer, unless the caller has set
+// Cache-Control.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
@@ -214,5 +211,5 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // the client has gone away
+	_ = e.Encode(v) // it fails only if the client is gone
 }

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// useOnce remembers that a client has used the assertion of that jti, until the
-// given Unix time. It reports false if that had been so already, by whichever
-// process and before whatever restart.
+// useOnce records that a client has used the assertion of that jti, and keeps this until the given
+// Unix time. It returns false if the client had used the assertion before, in any process and
+// before any restart.
 //
-// Assertions are forgotten when they have expired. Whether that is so is for the
-// clock to say, which may be set back afterwards: so one that would be forgotten
-// no later than others were counts as used.
+// The server forgets assertions that have expired by its clock. The operator may set the clock back
+// afterwards; so useOnce also returns false for an assertion that expires no later than one that
+// the server has forgotten.
 func (a *Authority) useOnce(ctx context.Context, client, jti string, until int64) (bool, error) {
 	sum := sha256.Sum256([]byte(jti))
 	name, swept := prefixJTI+client+"/"+base64.RawURLEncoding.EncodeToString(sum[:]), prefixSwept+client
@@ -31,7 +31,7 @@ func (a *Authority) useOnce(ctx context.Context, client, jti string, until int64
 		}
 		err = a.kv.Save(ctx, map[string][]byte{name: strconv.AppendInt(nil, until, 10)}, map[string][]byte{name: nil, swept: raw})
 		if errors.Is(err, ErrConflict) {
-			// It was used, or others were forgotten meanwhile.
+			// The client has used it, or another process has forgotten assertions meanwhile.
 			if used, getErr := get(ctx, a.kv, name); getErr != nil || used != nil {
 				return getErr
 			}
@@ -45,17 +45,17 @@ func (a *Authority) useOnce(ctx context.Context, client, jti string, until int64
 	return first, nil
 }
 
-// sweptUntil reads a value of auth/swept; there is none at first.
+// sweptUntil parses a value of auth/swept; it returns 0 if there is none.
 func sweptUntil(raw []byte) int64 {
 	n, _ := strconv.ParseInt(string(raw), 10, 64)
 	return n
 }
 
-// sweepBatch is how many names are deleted in one change.
+// sweepBatch is the number of names that one save deletes.
 const sweepBatch = 1000
 
-// sweepAssertions forgets the assertions that have expired. If another process
-// is at it too, one of the two goes without a batch.
+// sweepAssertions forgets the expired assertions. If two processes do so at once, the save of one
+// fails, and it skips that batch.
 func (a *Authority) sweepAssertions(ctx context.Context) error {
 	all, err := a.kv.Load(ctx, prefixJTI)
 	if err != nil {

@@ -8,21 +8,19 @@ import (
 
 // The app roles.
 const (
-	// RoleRead lets a client read all records of its tenant. It is the name of
-	// Graph's permission, and the default of a new client.
+	// RoleRead lets a client read all records of its tenant. It is the name of Graph's permission,
+	// and the default role of a new client.
 	RoleRead = "CallRecords.Read.All"
 	// RoleIngest lets a client deliver records of its own.
 	RoleIngest = "CallRecords.Ingest"
-	// RoleIngestGraph lets a client deliver records as those that Microsoft Graph
-	// has answered, which are believed before all others. Neither of the two
-	// stands for the other.
+	// RoleIngestGraph lets a client deliver records that it has read from Microsoft Graph; the
+	// server believes these before all others. Neither role includes the other.
 	RoleIngestGraph = "CallRecords.Ingest.Graph"
-	// RoleReadPSTN is the older permission that [Config.PSTNRole] makes equal
-	// to RoleRead.
+	// RoleReadPSTN is the older permission that [Config.PSTNRole] makes equal to RoleRead.
 	RoleReadPSTN = "CallRecord-PstnCalls.Read.All"
 )
 
-// Roles returns the roles that a client can be given here.
+// Roles returns the roles that an operator can give to a client here.
 func (a *Authority) Roles() []string {
 	roles := []string{RoleRead, RoleIngest, RoleIngestGraph}
 	if a.pstn {
@@ -31,8 +29,8 @@ func (a *Authority) Roles() []string {
 	return roles
 }
 
-// checkRoles returns the roles without repeats, or the default if there are
-// none.
+// checkRoles returns the roles without repeats, or the default if the list is empty. An unknown
+// role is [ErrInvalid].
 func (a *Authority) checkRoles(roles []string) ([]string, error) {
 	if len(roles) == 0 {
 		return []string{RoleRead}, nil
@@ -49,8 +47,7 @@ func (a *Authority) checkRoles(roles []string) ([]string, error) {
 	return out, nil
 }
 
-// allows reports whether one of the roles that a client has is good for one of
-// those that are needed.
+// allows reports whether one of the roles in has permits what one of the roles in need permits.
 func (a *Authority) allows(has, need []string) bool {
 	return slices.ContainsFunc(need, func(role string) bool {
 		return slices.Contains(has, role) ||

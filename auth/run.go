@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Run looks after what grows old until ctx is done: it rotates the signing keys
-// and forgets the assertions that have expired. It begins with a round and makes
-// one every [Config.Every]. A round that fails is logged and made up for by the
-// next. Several processes may run it on one KV.
+// Run maintains the state until ctx is done: it rotates the signing keys, and forgets expired
+// assertions and idle senders. It makes a round at once and then one every [Config.Every]. If a
+// round fails, Run logs it, and the next round does the work. Several processes may run it on one
+// KV.
 func (a *Authority) Run(ctx context.Context) error {
 	t := time.NewTicker(a.every)
 	defer t.Stop()
@@ -28,7 +28,7 @@ func (a *Authority) Run(ctx context.Context) error {
 	}
 }
 
-// round does what is due.
+// round does one round of [Authority.Run].
 func (a *Authority) round(ctx context.Context) error {
 	now := a.now()
 	a.byID.sweep(now)
@@ -36,9 +36,8 @@ func (a *Authority) round(ctx context.Context) error {
 	return errors.Join(a.keys.renew(ctx), a.sweepAssertions(ctx))
 }
 
-// ReplaceKeys drops all signing keys at once and makes new ones, for the day on
-// which somebody has read them. Every token that was issued is void; other
-// processes notice within KeyStale.
+// ReplaceKeys drops all signing keys at once and makes new ones, for the day on which a stranger
+// has read them. This voids all tokens; other processes notice within KeyStale.
 func (a *Authority) ReplaceKeys(ctx context.Context) error {
 	if err := a.keys.replace(ctx); err != nil {
 		return fmt.Errorf("auth: replacing the signing keys: %w", err)
@@ -46,8 +45,8 @@ func (a *Authority) ReplaceKeys(ctx context.Context) error {
 	return nil
 }
 
-// Changed says that the value of a name in the KV was changed past a. What a
-// remembers of it is read again before the next request that is judged by it.
+// Changed tells a that the value of a name in the KV has changed, but not through a. The authority
+// reads it again before the next decision that depends on it.
 func (a *Authority) Changed(name string) {
 	if name == nameKeys {
 		a.keys.expire()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// NeedsKey reports whether kv holds what is of no use without the master key
-// under which it was saved: signing keys, or clients with their secrets.
+// NeedsKey reports whether kv holds anything that is useless without the master key: signing keys,
+// or clients with their secrets.
 func NeedsKey(ctx context.Context, kv KV) (bool, error) {
 	for _, prefix := range []string{nameKeys, prefixClient} {
 		m, err := kv.Load(ctx, prefix)
@@ -22,8 +22,8 @@ func NeedsKey(ctx context.Context, kv KV) (bool, error) {
 	return false, nil
 }
 
-// CheckKey fails, as [New] would, if the signing keys in kv were sealed under
-// another master key. It changes nothing.
+// CheckKey returns an error, as [New] would, if another master key sealed the signing keys in kv.
+// It changes nothing.
 func CheckKey(ctx context.Context, kv KV, key []byte) error {
 	k, err := newKeyring(Config{KV: kv, Key: key}, time.Now, rand.Reader)
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// A Secret is a text that does not show itself: however it is printed, logged
-// or encoded, it reads "[redacted]". Only Reveal returns it.
+// A Secret is a text that reads "[redacted]" wherever a program prints, logs or encodes it. Only
+// Reveal returns the text.
 //
-// It is held by a pointer because fmt cannot call the methods of what stands in
-// unexported fields of others: there it prints the pointer.
+// It holds a pointer, because fmt cannot call the methods of a value in an unexported field of
+// another struct: there fmt prints the pointer.
 type Secret struct{ value *string }
 
 const redacted = "[redacted]"
@@ -36,7 +36,7 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// IsZero reports whether there is no secret at all.
+// IsZero reports whether s is empty.
 func (s Secret) IsZero() bool { return s.value == nil }
 
 // String implements [fmt.Stringer].
@@ -45,8 +45,7 @@ func (s Secret) String() string { return redacted }
 // GoString implements [fmt.GoStringer].
 func (s Secret) GoString() string { return redacted }
 
-// Format implements [fmt.Formatter], because verbs such as %d would look
-// inside otherwise.
+// Format implements [fmt.Formatter], because verbs such as %d would otherwise print the fields.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -59,7 +58,7 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // tlk_[0-9A-Za-z]{43}.
 const secretPrefix = "tlk_"
 
-// newSecret returns 256 random bits in letters and digits.
+// newSecret returns 256 random bits as letters and digits, after the prefix.
 func newSecret(random io.Reader) (Secret, error) {
 	var b [32]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
@@ -107,10 +106,9 @@ func derive(master []byte, purpose string) ([]byte, error) {
 	return k, nil
 }
 
-// hashSecret returns what is kept of a client's secret. The secret has 256
-// random bits, so that a slow hash would protect nothing and only make the
-// token endpoint easy to overload; the pepper, which is not in the store, makes
-// a stolen store useless.
+// hashSecret returns the hash of a client secret that the store keeps. The secret has 256 random
+// bits, so a slow hash would protect nothing, and would only let strangers overload the token
+// endpoint. The pepper is not in the store; without it a stolen store is useless.
 func (a *Authority) hashSecret(tenant, client string, s Secret) []byte {
 	h := hmac.New(sha256.New, a.pepper)
 	_, _ = io.WriteString(h, tenant+"\x00"+client+"\x00"+s.Reveal()) // a hash does not fail

@@ -2,19 +2,19 @@ package auth
 
 import "sync/atomic"
 
-// Stats are counts since the [Authority] was made.
+// Stats are the counts of an [Authority] since its start.
 type Stats struct {
-	Issued      int64 // tokens
-	Refused     int64 // requests for a token, for whatever reason
-	Limited     int64 // of those: over the rate
-	Replayed    int64 // of those: with an assertion that was used before
-	Allowed     int64 // requests that were let in
-	Denied      int64 // requests that were not: 401 or 403
-	Unavailable int64 // requests that could not be judged: 503
-	UseNotSaved int64 // times that a last use could not be written
-	JWKSFetched int64 // times that Entra's keys were read
-	JWKSFailed  int64 // times that they could not be
-	RoundFailed int64 // rounds of Run in which something failed
+	Issued      int64 // issued tokens
+	Refused     int64 // refused requests to any endpoint of the Handler, and refused calls of Mint
+	Limited     int64 // of Refused: over the rate
+	Replayed    int64 // of Refused: with a used assertion
+	Allowed     int64 // requests that Verify has accepted
+	Denied      int64 // requests that it has refused with 401 or 403
+	Unavailable int64 // requests that it could not judge: 503
+	UseNotSaved int64 // failed writes of the time of a last use
+	JWKSFetched int64 // successful reads of Entra's keys
+	JWKSFailed  int64 // failed ones
+	RoundFailed int64 // rounds of Run that failed in part or as a whole
 }
 
 type counters struct {

@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// typAccess is the typ of our access tokens (RFC 9068, section 2.1). No token of
-// another kind has it.
+// typAccess is the typ of our access tokens (RFC 9068, section 2.1). No other kind of token has it.
 const typAccess = "at+jwt"
 
-// accessClaims are the claims of our access tokens: those of RFC 9068 and those
-// by which Entra's tokens name the same things.
+// accessClaims are the claims of our access tokens: those of RFC 9068, and Entra's names for the
+// same things.
 type accessClaims struct {
 	Audience  string   `json:"aud"`
 	Issuer    string   `json:"iss"`
@@ -30,19 +29,19 @@ type accessClaims struct {
 	JTI       string   `json:"jti"`
 	Version   string   `json:"ver"`
 	Epoch     int64    `json:"epoch,omitempty"` // see storedClient
-	Via       string   `json:"via,omitempty"`   // the secret or key by which it was got; see credential
+	Via       string   `json:"via,omitempty"`   // the secret or key by which the client got it; see credential
 
-	// As in the tokens for Graph. Nothing is decided by them here; command lines
-	// read them.
+	// These are as in tokens for Graph, for command lines that read them. The server decides
+	// nothing by them, but refuses a token with another idtyp.
 	Name   string `json:"app_displayname"`
-	AppACR string `json:"appidacr"` // how the client has proved who it is: 1 by a secret, 2 by a key
-	AzpACR string `json:"azpacr"`   // the same
+	AppACR string `json:"appidacr"` // how the client proved its identity: 1 by a secret, 2 by a key
+	AzpACR string `json:"azpacr"`   // as appidacr
 	Kind   string `json:"idtyp"`    // always "app"
-	UTI    string `json:"uti"`      // the same as jti
+	UTI    string `json:"uti"`      // as jti
 }
 
-// parseAccessClaims reads the claims of a token that we have signed. Even so
-// they must be exactly as we write them.
+// parseAccessClaims parses the claims of a token that we have signed. It accepts only the forms
+// that this version and earlier ones write.
 func parseAccessClaims(o object) (t accessClaims, ok bool) {
 	text := func(name string) string {
 		s, is := o.text(name)
@@ -69,7 +68,7 @@ func parseAccessClaims(o object) (t accessClaims, ok bool) {
 	if o.has("epoch") {
 		t.Epoch = number("epoch")
 	}
-	// Tokens of earlier versions do not have these.
+	// Tokens of earlier versions may lack these.
 	for name, to := range map[string]*string{
 		"app_displayname": &t.Name, "appidacr": &t.AppACR, "azpacr": &t.AzpACR, "idtyp": &t.Kind, "uti": &t.UTI, "via": &t.Via,
 	} {
@@ -88,7 +87,7 @@ const (
 	kindApp = "app"
 )
 
-// issue signs an access token for c, who has proved to be it by req, with cred.
+// issue signs an access token for c, which has proved its identity in req by cred.
 func (a *Authority) issue(ctx context.Context, req request, c storedClient, cred credential) (Secret, time.Time, error) {
 	key, err := a.keys.current(ctx)
 	if err != nil {
@@ -100,7 +99,7 @@ func (a *Authority) issue(ctx context.Context, req request, c storedClient, cred
 	}
 	iat := a.now().Unix()
 	if c.Epoch == 0 {
-		iat = max(iat, c.Since+1) // later than they were voided
+		iat = max(iat, c.Since+1) // later than Since, so that the token is not void
 	}
 	exp := iat + int64(TokenLife/time.Second)
 	ver, acr := verV2, "1"
@@ -127,9 +126,9 @@ func (a *Authority) issue(ctx context.Context, req request, c storedClient, cred
 	return NewSecret(token), time.Unix(exp, 0).UTC(), nil
 }
 
-// Mint returns a token for the client, as the token endpoint would, with the
-// canonical root as its issuer. The tenant is named by GUID or by name. An error
-// of the caller wraps [ErrInvalid].
+// Mint returns a token for the client as the token endpoint does, with the canonical root as its
+// issuer. The caller names the tenant by GUID or by name. A mistake of the caller is [ErrInvalid],
+// and an unknown tenant [ErrNotFound].
 func (a *Authority) Mint(ctx context.Context, tenant, client string, secret Secret) (token Secret, expires time.Time, err error) {
 	tid, err := a.tenantID(ctx, tenant)
 	if err != nil {

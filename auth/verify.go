@@ -13,29 +13,29 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// An Identity is who a request comes from.
+// An Identity is the sender of a request.
 type Identity struct {
-	Tenant string   // GUID: the tenant whose data the client may see
+	Tenant string   // GUID of the tenant whose data the client may see
 	Client string   // GUID of the application
-	Roles  []string // what the token grants, and the client still has
+	Roles  []string // roles in the token; of ours, only those that the client still has
 
 	token *checked
 }
 
-// A bearer is what a good token says.
+// A bearer is the identity in a valid token.
 type bearer struct {
 	Identity
 	delegated bool // issued to a user, not to an application
 }
 
-// Verify returns who sent r, if its access token is good for one of the roles.
-// Otherwise the error is a [*refuse.Error]: 401 for a token that is missing or no good,
-// 403 for a good one without such a role or of a user, 503 if nobody can tell now.
+// Verify returns the sender of r, if its access token is valid and grants one of the roles.
+// Otherwise the error is a [*refuse.Error]: 401 for a missing or invalid token, 403 for a valid one
+// that grants none of the roles or belongs to a user, 503 if the server cannot tell now.
 //
-// The token stands in one Authorization header and nowhere else (RFC 6750,
-// section 2.1). That its client was disabled, deleted or lost the role is seen
-// at once, or within [ClientStale] if it was done by another process of which
-// [Authority.Changed] was not told.
+// Verify reads the token from the one Authorization header and nowhere else (RFC 6750, section
+// 2.1). If an operator disables or deletes a client of this server, or takes a role from it, Verify
+// sees that at once; or within [ClientStale], if another process has done it and nothing has told
+// [Authority.Changed]. A client of Entra keeps its roles until its token expires.
 func (a *Authority) Verify(ctx context.Context, r *http.Request, roles ...string) (Identity, error) {
 	id, refused := a.verify(ctx, r, roles)
 	switch {
@@ -87,8 +87,7 @@ func (a *Authority) verify(ctx context.Context, r *http.Request, roles []string)
 	return b.Identity, a.permits(b, roles)
 }
 
-// permits returns nil if a good token lets its bearer do what one of the roles
-// is needed for.
+// permits returns nil if a valid token grants one of the roles to an application.
 func (a *Authority) permits(b bearer, roles []string) *refuse.Error {
 	if !b.delegated && a.allows(b.Roles, roles) {
 		return nil
@@ -100,10 +99,11 @@ func (a *Authority) permits(b bearer, roles []string) *refuse.Error {
 	return refused
 }
 
-// Still returns nil if what let id in holds still: its tenant and its client are
-// there, the token was not voided, and one of the roles is left. Otherwise the
-// error is a [*refuse.Error], as of Verify. The token may have expired meanwhile: what
-// was begun in time may come to its end.
+// Still returns nil if the grounds on which Verify accepted id still hold: the tenant and the
+// client exist, the token and its signing key are not void, and the token grants one of the roles.
+// Of an Entra token it checks the tenant and the roles only. Otherwise the error is a
+// [*refuse.Error], as of Verify. The token may have expired meanwhile, because a client may finish
+// a request that it began in time.
 func (a *Authority) Still(ctx context.Context, id Identity, roles ...string) error {
 	b := bearer{Identity: id}
 	var refused *refuse.Error
@@ -123,8 +123,8 @@ func (a *Authority) Still(ctx context.Context, id Identity, roles ...string) err
 	return nil
 }
 
-// bearerToken returns what follows the scheme in the one Authorization header,
-// or all of it if it is a token without a scheme, which Graph takes, too.
+// bearerToken returns the text after the scheme in the one Authorization header. Like Graph, it
+// also accepts a token without a scheme.
 func bearerToken(r *http.Request) (string, *refuse.Error) {
 	values := r.Header["Authorization"]
 	if len(values) == 0 {
@@ -144,8 +144,8 @@ func bearerToken(r *http.Request) (string, *refuse.Error) {
 	return token, nil
 }
 
-// verifyOwn judges a token with typ at+jwt. It returns the token as one whose
-// signature was checked.
+// verifyOwn verifies a token with typ at+jwt. It returns it with its claims and the key that has
+// signed it.
 func (a *Authority) verifyOwn(ctx context.Context, t *checked) (*checked, bearer, *refuse.Error) {
 	t, refused := a.checkSignature(ctx, t)
 	if refused != nil {
@@ -158,8 +158,8 @@ func (a *Authority) verifyOwn(ctx context.Context, t *checked) (*checked, bearer
 	return t, b, refused
 }
 
-// standing judges a token of ours, whose signature is good, by the tenant and the
-// client as they are now.
+// standing judges one of our tokens, whose signature is valid, by the present state of its tenant
+// and its client.
 func (a *Authority) standing(ctx context.Context, t *checked) (bearer, *refuse.Error) {
 	own := t.own
 	if refused := a.tenantStillThere(ctx, own.Tenant); refused != nil {
@@ -183,8 +183,7 @@ func (a *Authority) standing(ctx context.Context, t *checked) (bearer, *refuse.E
 	}, refused
 }
 
-// checkSignature returns t with its claims if it was signed with one of our
-// keys.
+// checkSignature returns t with its claims if one of our keys has signed it.
 func (a *Authority) checkSignature(ctx context.Context, t *checked) (*checked, *refuse.Error) {
 	if !t.only("typ", "alg", "kid") {
 		return nil, unauthorized(msgMalformed)
@@ -214,7 +213,7 @@ func (a *Authority) checkSignature(ctx context.Context, t *checked) (*checked, *
 	return &checked{compact: t.compact, key: public, claims: o, own: own, until: own.Expires + int64(Skew/time.Second)}, nil
 }
 
-// checkOwn checks the claims that need no look at the store.
+// checkOwn checks the claims that do not need the store.
 func (a *Authority) checkOwn(t accessClaims) *refuse.Error {
 	root, ok := strings.CutSuffix(t.Issuer, issuerOf("", t.Tenant, t.Version == verV1))
 	switch {
@@ -240,7 +239,7 @@ func inTime(exp, nbf, iat int64, now time.Time, skew time.Duration) *refuse.Erro
 	return nil
 }
 
-// tenantStillThere returns nil if the tenant is known.
+// tenantStillThere returns nil if the tenant exists.
 func (a *Authority) tenantStillThere(ctx context.Context, tenant string) *refuse.Error {
 	id, ok, err := a.tenant(ctx, tenant)
 	switch {
