@@ -17,7 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// assertionCorpus are assertions that prove nothing.
+// assertionCorpus returns requests with assertions that the server must refuse.
 func assertionCorpus(w *world) map[string]string {
 	p, e := newProver(w, attackerKey()), newProver(w, attackerEC())
 	key, stranger := attackerKey(), strangerKey()
@@ -59,7 +59,7 @@ func assertionCorpus(w *world) map[string]string {
 		put("iss "+v, p.claim("iss", quote(v)))
 		put("sub "+v, p.claim("sub", quote(v)))
 		put("iss and sub "+v, p.claim("iss", quote(v)).claim("sub", quote(v)))
-		if other := p; v != "" { // client_id may be left out
+		if other := p; v != "" { // without client_id the assertion is valid
 			other.client = v
 			put("client_id "+v, other)
 		}
@@ -147,7 +147,7 @@ func assertionCorpus(w *world) map[string]string {
 		raw(fmt.Sprintf("flipped at %d", at), string(b))
 	}
 
-	// Whoever sends two proofs has one too many.
+	// A request may have only one kind of credentials, and each parameter once.
 	out["with a secret"] = p.form("client_secret", "x")
 	out["with another grant"] = strings.Replace(p.form(), "client_credentials", "password", 1)
 	out["without the type"] = strings.Replace(p.form(), "client_assertion_type", "x", 1)
@@ -155,10 +155,10 @@ func assertionCorpus(w *world) map[string]string {
 	return out
 }
 
-// constant returns the same signature for all.
+// constant returns a signFunc that gives every token the same signature.
 func constant(sig []byte) signFunc { return func(string) []byte { return sig } }
 
-// strangerKey is one more key that nobody has registered.
+// strangerKey is one more key that no client has.
 var strangerKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
 
 func TestAssertionCorpus(t *testing.T) {

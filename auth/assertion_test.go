@@ -27,8 +27,8 @@ type prover struct {
 func one(b []byte) []byte { s := sha1.Sum(b); return s[:] }
 func two(b []byte) []byte { s := sha256.Sum256(b); return s[:] }
 
-// newProver returns a prover for a new client with a certificate, whose
-// assertions are what MSAL for Go makes.
+// newProver returns a prover for a new client with a certificate. Its assertions are those of MSAL
+// for Go.
 func newProver(w *world, key crypto.Signer) prover {
 	der := selfSigned(key, testStart)
 	c, _ := w.create(contoso, ClientOptions{Certificate: encodePEM("CERTIFICATE", der)})
@@ -52,7 +52,7 @@ func newProver(w *world, key crypto.Signer) prover {
 
 func (p prover) token() string { return forge(p.header.String(), p.payload.String(), p.sign) }
 
-// claim and head return a prover that says something else.
+// claim and head return a prover with another claim or header parameter.
 func (p prover) claim(name, value string) prover {
 	p.payload = p.payload.with(name, value)
 	return p
@@ -84,7 +84,8 @@ func ask(a *Authority, body string) *httptest.ResponseRecorder {
 	return do(a.Handler(), "POST", tokenPath(contoso), body)
 }
 
-// TestAssertionForms accepts what the libraries send, with all their quirks.
+// TestAssertionForms shows that the server accepts the assertions of the libraries, with all their
+// quirks.
 func TestAssertionForms(t *testing.T) {
 	w := newWorld(t, unlimited)
 	p := newProver(w, attackerKey())
@@ -139,7 +140,7 @@ func TestAssertionForms(t *testing.T) {
 			t.Errorf("%s: the token: %v", name, err)
 		}
 	}
-	// RFC 7521, section 4.2: the client_id is optional.
+	// The client_id is optional (RFC 7521, section 4.2).
 	body := form("grant_type", "client_credentials", "scope", anyScope, "client_assertion_type", assertionType, "client_assertion", p.claim("jti", `"x"`).token())
 	if rec := ask(w.Authority, body); rec.Code != 200 {
 		t.Errorf("without client_id: %s", rec.Body)
@@ -154,8 +155,8 @@ func unlimited(c *Config) {
 	c.TokenRate = TokenRate{PerClient: Rate{Requests: -1}, Failures: Rate{Requests: -1}}
 }
 
-// TestReplay uses one assertion twice: at once, after a restart, in another
-// process, and when it has expired.
+// TestReplay presents one assertion again at once, after a restart, after a sweep, and after its
+// end.
 func TestReplay(t *testing.T) {
 	w := newWorld(t)
 	p := newProver(w, attackerKey())
@@ -193,8 +194,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayRace presents one assertion many times at once, to two processes:
-// exactly one gets a token.
+// TestReplayRace presents one assertion many times at once to two processes. Exactly one request
+// gets a token.
 func TestReplayRace(t *testing.T) {
 	w := newWorld(t, unlimited)
 	p := newProver(w, attackerKey())
@@ -220,8 +221,8 @@ func TestReplayRace(t *testing.T) {
 	}
 }
 
-// TestAssertionIsNotWasted shows that an assertion can be tried again when
-// something of ours went wrong.
+// TestAssertionIsNotWasted shows that a client can present an assertion again after a failure of
+// the server.
 func TestAssertionIsNotWasted(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.TokenRate.PerClient = Rate{1, time.Minute} })
 	p := newProver(w, attackerKey())
@@ -271,7 +272,7 @@ func TestIssuerAudience(t *testing.T) {
 	}
 }
 
-// TestCertificateEnds uses a certificate to its last second and beyond.
+// TestCertificateEnds uses a certificate in the last second of its life and in the next.
 func TestCertificateEnds(t *testing.T) {
 	w := newWorld(t)
 	p := newProver(w, attackerKey())
@@ -290,8 +291,8 @@ func TestCertificateEnds(t *testing.T) {
 	}
 }
 
-// TestKeyOfAnotherClient registers one key with two clients: each assertion is
-// good for the client that it names.
+// TestKeyOfAnotherClient registers one key with two clients. Each assertion is valid only for the
+// client that it names.
 func TestKeyOfAnotherClient(t *testing.T) {
 	w := newWorld(t)
 	a, b := newProver(w, attackerKey()), newProver(w, attackerKey())
@@ -306,7 +307,7 @@ func TestKeyOfAnotherClient(t *testing.T) {
 	if rec := ask(w.Authority, a.form()); rec.Code != 200 {
 		t.Errorf("a: %s", rec.Body)
 	}
-	// The jti belongs to the client, not to all.
+	// Two clients may use the same jti.
 	if rec := ask(w.Authority, b.form()); rec.Code != 200 {
 		t.Errorf("b, with the jti of a: %s", rec.Body)
 	}

@@ -122,8 +122,7 @@ func TestRotate(t *testing.T) {
 	}
 	good("second, leaked", s2, false)
 	good("fourth", s4, true)
-	// A secret is good for its client only, even if somebody who can write to the
-	// store gives it to another.
+	// A secret is valid for its own client only, even if a writer to the store gives it to another.
 	d, _ := w.create(contoso, ClientOptions{})
 	from, _, err := w.loadClient(ctx, contoso, c.ID)
 	if err != nil {
@@ -142,8 +141,8 @@ func TestRotate(t *testing.T) {
 	}
 }
 
-// TestLastUsed shows that the last use is kept for each secret, once an hour,
-// and does not stand in the way of a token.
+// TestLastUsed shows that the store keeps the last use of each secret, at most once an hour, and
+// that a failure to do so costs no client its token.
 func TestLastUsed(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
@@ -182,7 +181,7 @@ func TestLastUsed(t *testing.T) {
 	if got := used(); got != [2]string{"0s", "59m0s"} {
 		t.Errorf("used %v", got)
 	}
-	// Another process does not write again what was written within the hour.
+	// Another process does not record a second use within the hour.
 	saves = w.kv.saves
 	if _, _, err := w.another().Mint(ctx, contoso, c.ID, s2); err != nil || w.kv.saves != saves {
 		t.Errorf("%v, %d writes", err, w.kv.saves-saves)
@@ -199,7 +198,7 @@ func TestLastUsed(t *testing.T) {
 	if w.Stats().UseNotSaved != 1 || !strings.Contains(w.logs.String(), "last use") {
 		t.Error("a failure was dropped")
 	}
-	// What belongs to a secret goes with it.
+	// The records of use end with their secret.
 	if w.kv.names(prefixUsed) != 2 {
 		t.Error("not both uses are kept")
 	}
@@ -280,7 +279,7 @@ func TestAddKey(t *testing.T) {
 	if err := add(encodePEM("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(k.Public())))); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "10 keys") {
 		t.Errorf("the eleventh: %v", err)
 	}
-	// Both of the RSA key's records have its id; one has a certificate.
+	// Two of the client's keys are the same RSA key and have its id; one of them has a certificate.
 	if c, err = w.RemoveKey(ctx, contoso, c.ID, strings.ToUpper(c.Keys[0].Thumbprint)); err != nil || len(c.Keys) != 9 {
 		t.Errorf("by thumbprint: %d keys, %v", len(c.Keys), err)
 	}
@@ -289,8 +288,7 @@ func TestAddKey(t *testing.T) {
 	}
 }
 
-// TestConflict changes one client from two processes at once: no change is
-// lost.
+// TestConflict changes one client from two processes at once. The store keeps both changes.
 func TestConflict(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
@@ -307,8 +305,8 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// TestReadWhileSaved reads a client slowly while it is disabled: what was read
-// must not be remembered.
+// TestReadWhileSaved disables a client during a slow read of it. The cache must not keep the
+// result.
 func TestReadWhileSaved(t *testing.T) {
 	w := newWorld(t)
 	c, token := w.token(contoso)
@@ -332,10 +330,10 @@ func TestReadWhileSaved(t *testing.T) {
 	}
 }
 
-// A slowKV lets something happen between reading and returning.
+// A slowKV calls during once, after a Load has read its values and before it returns.
 type slowKV struct {
 	*memKV
-	prefix string // of what is read then
+	prefix string // prefix of the names whose Load is slow
 	during func()
 }
 
@@ -393,9 +391,9 @@ func TestStoredClient(t *testing.T) {
 	}
 }
 
-// TestUnknownIsCheap: who asks for clients that do not exist costs a look into
-// memory, whatever their ids. A client that another process has made is there at
-// once if that is told, and else after ClientStale.
+// TestUnknownIsCheap shows that a request for a client that does not exist causes no read of the
+// store, whatever its id. The authority sees a client of another process at once if Changed tells
+// it, and otherwise after ClientStale.
 func TestUnknownIsCheap(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})
@@ -408,7 +406,7 @@ func TestUnknownIsCheap(t *testing.T) {
 	ask(c.ID, s, 200)
 	ask(nobody, s, 400)
 	loads := w.kv.loads
-	for i := range 50 { // more would be told to wait
+	for i := range 50 { // after more, the server would tell the sender to wait
 		ask(fmt.Sprintf("99999999-9999-4999-8999-%012d", i), s, 400)
 	}
 	if n := w.kv.loads - loads; n > 0 {

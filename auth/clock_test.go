@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// set sets the clock, also back.
+// set sets the clock, forwards or back.
 func (c *clock) set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.t = t
 }
 
-// TestReplayAfterClockSetBack: an assertion that was used and has been forgotten
-// stays used when the clock is set back to when it was good, after a restart
-// too. New assertions are taken all the while.
+// TestReplayAfterClockSetBack shows that a used assertion that the server has forgotten stays used
+// when the operator sets the clock back into its life, after a restart too. The server accepts new
+// assertions all the time.
 func TestReplayAfterClockSetBack(t *testing.T) {
 	w := newWorld(t)
 	p := newProver(w, attackerKey())
@@ -43,8 +43,8 @@ func TestReplayAfterClockSetBack(t *testing.T) {
 	}
 }
 
-// TestReplaysCostNothing: who has seen an assertion and sends it again and again
-// does not use up the rate of the client that has made it.
+// TestReplaysCostNothing shows that a thief who replays an assertion does not use up its client's
+// rate.
 func TestReplaysCostNothing(t *testing.T) {
 	w := newWorld(t, func(c *Config) {
 		c.TokenRate = TokenRate{PerClient: Rate{3, time.Minute}, Failures: Rate{Requests: -1}}
@@ -65,8 +65,8 @@ func TestReplaysCostNothing(t *testing.T) {
 	}
 }
 
-// TestRevocationAndTheClock: what is revoked stays so whatever the clock does,
-// and whoever gets a token behind a revocation can use it at once.
+// TestRevocationAndTheClock shows that void tokens stay void whatever the clock does, and that a
+// new token is valid at once.
 func TestRevocationAndTheClock(t *testing.T) {
 	for name, move := range map[string]time.Duration{
 		"the same second": 0, "half a second": time.Second / 2, "set back an hour": -time.Hour, "set back a year": -365 * 24 * time.Hour, "a minute": time.Minute,
@@ -108,8 +108,8 @@ func TestRevocationAndTheClock(t *testing.T) {
 	}
 }
 
-// TestRevokedBefore: a client that a version without epochs has revoked is judged
-// by the time of it, as it was then.
+// TestRevokedBefore shows that Since decides about the tokens of a client that a version without
+// epochs has revoked.
 func TestRevokedBefore(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})

@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// The families whose tokens are signed with the real key, and wrong all the
-// same.
+// These families have tokens with wrong contents, signed with the real key.
 
-// rawJSON are claims and headers that two readers may understand differently.
+// rawJSON has claims and headers that two readers may understand differently.
 func rawJSON(f forger) family {
 	fam := family{name: "JSON"}
 	good := f.payload.String()
@@ -22,8 +21,8 @@ func rawJSON(f forger) family {
 		escaped := fmt.Sprintf(`"\u%04x%s"`, x.name[0], x.name[1:])
 		fam.add("escaped name: "+x.name, f.claims("{"+strings.Replace(inner, quote(x.name), escaped, 1)+"}"))
 		fam.add("twice, escaped: "+x.name, f.claims("{"+inner+","+escaped+`:"other"}`))
-		// Without roles it is a good token that may nothing, and tokens of earlier
-		// versions have none of the others.
+		// A token without roles is valid and grants nothing, and tokens of earlier versions lack
+		// the other claims.
 		if !slices.Contains([]string{"roles", "app_displayname", "appidacr", "azpacr", "idtyp", "uti", "via"}, x.name) {
 			fam.add("upper case: "+x.name, f.claims("{"+strings.Replace(inner, quote(x.name), quote(strings.ToUpper(x.name)), 1)+"}"))
 		}
@@ -74,7 +73,7 @@ func manyMembers(n int) string {
 	return b.String()
 }
 
-// badTimes are no NumericDates, or none that make sense.
+// badTimes are values that are no NumericDate, or none of a possible time.
 var badTimes = []string{
 	`"1764000000"`, "1764000000.5", "1.764e9", "1e400", "-1", "-1764000000", "9223372036854775807", "9223372036854775808", "18446744073709551616", "253402300800", "1e9999999",
 	"null", "true", "[]", "{}", "[1764000000]", `""`, `"never"`, `"NaN"`, `"2026-11-23T13:00:00Z"`, "0.1", "-0", "0e0",
@@ -187,7 +186,7 @@ func identities(f forger) family {
 	for _, name := range []string{"appid", "azp", "client_id", "sub", "oid", "jti", "ver"} {
 		fam.add(name+" missing", f.claims(f.payload.without(name).String()))
 		for _, v := range []string{`""`, quote(nobody), "1", "[]", "[" + f.payload.get(name) + "]"} {
-			if name != "jti" || v != quote(nobody) { // any jti is good
+			if name != "jti" || v != quote(nobody) { // the server accepts any jti
 				fam.add(name+" "+v, f.claim(name, v))
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The families that attack the form of a token.
+// These families attack the form of a token.
 
 func nested(f forger) family {
 	fam := family{name: "nested and encrypted"}
@@ -66,7 +66,7 @@ func serializations(f forger) family {
 		fam.add(fmt.Sprintf("%q in the header", sp), p[0][:10]+sp+p[0][10:]+"."+p[1]+"."+p[2])
 		fam.add(fmt.Sprintf("%q in the payload", sp), p[0]+"."+p[1][:10]+sp+p[1][10:]+"."+p[2])
 		fam.add(fmt.Sprintf("%q in the signature", sp), p[0]+"."+p[1]+"."+p[2][:10]+sp+p[2][10:])
-		if sp != " " { // which is one space more behind Bearer
+		if sp != " " { // the server accepts more spaces after Bearer
 			fam.add(fmt.Sprintf("%q in front", sp), sp+f.token)
 		}
 		fam.add(fmt.Sprintf("%q behind", sp), f.token+sp)
@@ -75,7 +75,7 @@ func serializations(f forger) family {
 	return fam
 }
 
-// encodings are other ways to write the same bytes in base64.
+// encodings has other spellings of the same bytes in base64.
 func encodings(f forger) family {
 	fam := family{name: "base64"}
 	p := parts(f.token)
@@ -100,7 +100,7 @@ func encodings(f forger) family {
 		put("in hexadecimal", fmt.Sprintf("%x", unb64(p[i])))
 		put("with a letter outside", p[i][:5]+"ä"+p[i][5:])
 		put("in full width", "ｅ"+p[i][1:])
-		// Bits behind the last byte that a lax decoder ignores.
+		// A lax decoder ignores the bits after the last byte.
 		if n := len(p[i]) % 4; n == 2 || n == 3 {
 			const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 			last := strings.IndexByte(alphabet, p[i][len(p[i])-1])
@@ -109,7 +109,7 @@ func encodings(f forger) family {
 			}
 		}
 	}
-	// The same for parts of every length, signed by us as they are written.
+	// The same in payloads of every length, signed by us in that spelling.
 	for pad := range 3 {
 		payload := f.payload.with("x", quote(strings.Repeat("x", pad))).String()
 		e := b64s(payload)

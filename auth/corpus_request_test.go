@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// The families that attack the way in which a token is carried.
+// These families attack the way in which a request carries a token.
 
-// headers are requests that carry a good token in a way that is not allowed.
+// headers has requests that carry a valid token in a wrong way.
 func headers(f forger) family {
 	fam := family{name: "Authorization header"}
 	request := func(name string, make func(r *http.Request)) {

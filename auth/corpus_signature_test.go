@@ -17,7 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// The families that attack the signature.
+// These families attack the signature.
 
 func algNone(f forger) family {
 	fam := family{name: "alg none"}
@@ -43,7 +43,7 @@ func emptySignature(f forger) family {
 	return fam
 }
 
-// macs are tokens whose HMAC key is the public key that everybody can read.
+// macs has tokens whose HMAC key is our public key, which is no secret.
 func macs(f forger) family {
 	fam := family{name: "HMAC with the public key"}
 	pub := f.key.private.Public().(*rsa.PublicKey)
@@ -70,8 +70,7 @@ func macs(f forger) family {
 	return fam
 }
 
-// otherAlgs are good signatures of our own key with an algorithm that is not
-// the key's.
+// otherAlgs has valid signatures of our own key, by an algorithm that does not belong to it.
 func otherAlgs(f forger) family {
 	fam := family{name: "alg of another key"}
 	key := f.key.private.(*rsa.PrivateKey)
@@ -122,8 +121,8 @@ func rsaSignatures(f forger) family {
 	put("one", big.NewInt(1).FillBytes(make([]byte, 256)))
 	put("reversed", reversed(good))
 	put("of another token", unb64(parts(f.claim("jti", `"other"`))[2]))
-	// Bleichenbacher's forgery: a cube root for exponent 3, and a padding that
-	// ends too early.
+	// Bleichenbacher's forgery of 2006 needs a verifier that accepts a padding that ends too early.
+	// With our exponent only the real key can make such a block, so the test signs it with that.
 	block := append([]byte{0, 1, 0xff, 0}, append(slices.Clone(sum), make([]byte, 220)...)...)
 	put("short padding", new(big.Int).Exp(new(big.Int).SetBytes(block[:256]), key.D, n).FillBytes(make([]byte, 256)))
 	fam.add("another key", forge(f.header.String(), f.payload.String(), pkcs1(attackerKey(), crypto.SHA256)))

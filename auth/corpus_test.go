@@ -18,12 +18,12 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// A hostile is a request that must not be let in.
+// A hostile is a request that the server must refuse.
 type hostile struct {
 	name   string
-	token  string        // in the Authorization header, unless there is
-	req    *http.Request // a whole request
-	status int           // 401 if 0
+	token  string        // in the Authorization header, if req is nil
+	req    *http.Request // a whole request instead
+	status int           // expected; 0 is 401
 }
 
 // A family is a kind of attack.
@@ -40,7 +40,7 @@ func (f *family) forbid(name, token string) {
 	f.cases = append(f.cases, hostile{name: name, token: token, status: http.StatusForbidden})
 }
 
-// fromTable makes one case of each value.
+// fromTable returns a family with one case for each value.
 func fromTable(name string, values []string, token func(v string) string) family {
 	f := family{name: name}
 	for _, v := range values {
@@ -49,7 +49,7 @@ func fromTable(name string, values []string, token func(v string) string) family
 	return f
 }
 
-// TestCorpus shows every family of hostile tokens to the check.
+// TestCorpus shows that the server refuses every family of hostile tokens.
 func TestCorpus(t *testing.T) {
 	w := newWorld(t)
 	_, token := w.token(contoso)
@@ -89,7 +89,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// maxAlloc is what judging one token may allocate.
+// maxAlloc is the number of bytes that the server may allocate to judge one token.
 const maxAlloc = 64 << 10
 
 func (f family) run(t *testing.T, a *Authority) int {
@@ -122,7 +122,7 @@ func (f family) run(t *testing.T, a *Authority) int {
 	return len(f.cases)
 }
 
-// allocated returns how many bytes f allocates.
+// allocated returns the number of bytes that f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -131,7 +131,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// embeddedKeys are tokens that bring the key along with which to verify them.
+// embeddedKeys has tokens that bring their own key.
 func embeddedKeys(f forger) family {
 	fam := family{name: "embedded keys"}
 	mine := attackerKey()
@@ -204,7 +204,7 @@ func critical(f forger) family {
 		fam.add("b64 "+v+" and crit", f.headed(head.String()))
 		input := b64s(head.String()) + "." + f.payload.String()
 		fam.add("b64 "+v+", bare payload", input+"."+b64(f.sign(input)))
-		// The signature is over the bare payload, but the token carries it encoded.
+		// The signature is over the plain payload, but the token carries it in base64.
 		fam.add("b64 "+v+", signed bare", b64s(head.String())+"."+b64s(f.payload.String())+"."+b64(f.sign(input)))
 	}
 	return fam

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// endpointCorpus are requests that get no token.
+// endpointCorpus returns requests that must get no token.
 func endpointCorpus(c Client, s Secret) []func() *http.Request {
 	var out []func() *http.Request
 	add := func(method, path, body string, header ...string) {

@@ -39,14 +39,14 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// random parts of an answer that no seed makes the same.
+// masks replace the parts of an answer that are random in every run.
 var masks = []struct{ re, with string }{
 	{`"access_token":"[^"]+"`, `"access_token":"TOKEN"`},
 	{`"kid":"[^"]{43}"`, `"kid":"KID"`},
 	{`"n":"[^"]{342}"`, `"n":"MODULUS"`},
 }
 
-// usual are the headers that every answer has, shown only if they are not so.
+// usual are the headers of almost all answers; show leaves them out.
 var usual = map[string]string{
 	"Content-Type": "application/json; charset=utf-8", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Pragma": "no-cache",
 }
@@ -218,8 +218,8 @@ func TestEndpoints(t *testing.T) {
 	golden(t, "endpoints.txt", out.String())
 }
 
-// TestOtherRoot follows a client that came by our second name: all that it is
-// told, and its token, are of that name.
+// TestOtherRoot follows a client that uses our second name. The answers and the token have that
+// name.
 func TestOtherRoot(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})
@@ -234,7 +234,7 @@ func TestOtherRoot(t *testing.T) {
 	if f := newForger(w.Authority, token); f.payload.get("iss") != quote(aliasURL+"/"+contoso+"/v2.0") {
 		t.Errorf("iss is %s", f.payload.get("iss"))
 	}
-	// A root that is ours no more ends the tokens that were issued under it.
+	// A token ends when its issuer's root is no longer ours.
 	w.conf.Known = func(root string) bool { return root == testRoot }
 	if _, e := verifyOn(t, w.another(), withToken(token), RoleRead); status(e) != 401 || e.Message != msgIssuer {
 		t.Errorf("after the name was given up: %v", e)
@@ -266,7 +266,7 @@ func TestTokenRate(t *testing.T) {
 			t.Errorf("%s: %d, Retry-After %q: %s", name, rec.Code, rec.Header().Get("Retry-After"), rec.Body)
 		}
 	}
-	// Whoever does not know the secret cannot use up the client's share.
+	// A sender without the secret cannot use up the client's rate.
 	for range 9 {
 		want("wrong secret", ask("192.0.2.66:1", secretForm(c.ID, NewSecret("x"))), 401, "")
 	}
@@ -280,7 +280,7 @@ func TestTokenRate(t *testing.T) {
 	want("a failure with another client from there", ask("192.0.2.66:3", secretForm(d.ID, NewSecret("x"))), 401, "")
 	want("a failure without a client from there", ask("192.0.2.66:3", "x"), 400, "")
 	want("a failure from elsewhere", ask("192.0.2.67:3", secretForm(c.ID, NewSecret("x"))), 401, "")
-	// Good credentials are good, whatever else comes from the same address.
+	// Valid credentials pass, whatever else the address sends.
 	want("good, of another client", ask("192.0.2.66:3", secretForm(d.ID, sd)), 200, "")
 	w.clock.Add(20 * time.Second)
 	want("good, of the same client, later", ask("192.0.2.66:2", secretForm(c.ID, s)), 200, "")
@@ -337,7 +337,7 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("it broke off") }
 
-// TestRootOf compares hosts as MSAL for Python asks for them, without a port.
+// TestRootOf compares hosts. MSAL for Python leaves out their ports.
 func TestRootOf(t *testing.T) {
 	for _, x := range []struct {
 		asked, here string
@@ -363,12 +363,12 @@ func TestRootOf(t *testing.T) {
 	}
 }
 
-// TestMicrosoftsHost: what a program that knows Microsoft's token service alone is
-// told is on that host, and its Graph is Microsoft's name, too.
+// TestMicrosoftsHost shows that a program which knows only Microsoft's token service stays on that
+// host, and finds Graph under Microsoft's name.
 func TestMicrosoftsHost(t *testing.T) {
 	for _, x := range []struct {
 		host, graph string
-		alone       bool // no Graph of Microsoft's is led to us
+		alone       bool // no name of Microsoft's Graph leads to us
 	}{
 		{"login.microsoftonline.com", "graph.microsoft.com", false},
 		{"login.microsoftonline.us", "graph.microsoft.us", false},

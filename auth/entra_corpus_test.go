@@ -13,8 +13,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// TestEntraCorpus shows hostile tokens to the second verifier, and the tokens
-// of each verifier to the other.
+// TestEntraCorpus shows that the second verifier refuses hostile tokens, and that each verifier
+// refuses the tokens of the other.
 func TestEntraCorpus(t *testing.T) {
 	s := newSTS(t)
 	w := entraWorld(t, s)
@@ -79,7 +79,7 @@ func entraHeaders(f forger) family {
 	}
 	fam.add("no typ", f.headed(f.header.without("typ").String()))
 	fam.add("nonce, as in tokens for Graph", forge(f.header.with("nonce", `"x"`).String(), f.payload.String(), func(string) []byte {
-		// Graph's tokens are signed over a hash of the nonce.
+		// Entra signs a token for Graph over a hash of its nonce.
 		sum := digest(crypto.SHA256, "x")
 		return f.sign(b64s(f.header.with("nonce", quote(b64(sum))).String()) + "." + b64s(f.payload.String()))
 	}))
@@ -160,7 +160,7 @@ func entraRoles(f forger, v1 fields) family {
 	return fam
 }
 
-// mixed are tokens with something of both verifiers.
+// mixed has tokens with parts of both kinds.
 func mixed(s *sts, f, own forger) family {
 	fam := family{name: "both verifiers mixed"}
 	fam.add("ours, called JWT", own.headed(own.header.with("typ", `"JWT"`).String()))

@@ -30,7 +30,7 @@ func TestEntraKeys(t *testing.T) {
 			t.Errorf("%s: the keys were read %d times instead of %d", name, got, hits)
 		}
 	}
-	// Nothing can be read: nobody knows, and it is tried again soon.
+	// Without keys the server cannot judge a token. It tries again soon.
 	s.set(func(s *sts) { s.fail = true })
 	first := s.token("k1", s.v2())
 	want("no keys", first, 503, 0)
@@ -40,7 +40,7 @@ func TestEntraKeys(t *testing.T) {
 	want("no keys, soon", first, 200, 1)
 	want("again", first, 200, 1)
 
-	// A new key: read, but not more often than every few minutes.
+	// The server reads a new key, but not more than once in a few minutes.
 	w.clock.Add(jwksPause)
 	s.set(func(s *sts) { s.keys["k2"] = next })
 	second := s.token("k2", s.v2())
@@ -53,7 +53,7 @@ func TestEntraKeys(t *testing.T) {
 	w.clock.Add(time.Second)
 	want("third key", third, 200, 3)
 
-	// A day later they are read again; a key that is gone is no good any more.
+	// The server reads the keys again after a day. A key that is gone is no longer valid.
 	s.set(func(s *sts) { delete(s.keys, "k1") })
 	long := forge(entraHead("k1").String(), s.v2().with("exp", num(testStart.Unix()+7*86400)).String(), pkcs1(stsKey(), crypto.SHA256))
 	w.clock.Add(jwksFresh - time.Second)
@@ -62,7 +62,7 @@ func TestEntraKeys(t *testing.T) {
 	want("first key, withdrawn", long, 401, 4)
 	want("third key still", third, 200, 4)
 
-	// The authority fails: the keys that are known stay good.
+	// While the authority fails, the known keys stay valid.
 	s.set(func(s *sts) { s.fail = true })
 	w.clock.Add(3 * 24 * time.Hour)
 	want("old keys while the authority fails", third, 200, 4)
@@ -81,7 +81,7 @@ func TestEntraKeys(t *testing.T) {
 	want("all is well again", third, 200, 5)
 }
 
-// TestEntraKeySets offers key sets with all sorts of things in them.
+// TestEntraKeySets offers key sets with good and bad members.
 func TestEntraKeySets(t *testing.T) {
 	weak := must(rsa.GenerateKey(rand.Reader, 1024))
 	good := jwkOf("k1", &stsKey().PublicKey)
@@ -135,7 +135,7 @@ func TestEntraKeySets(t *testing.T) {
 	}
 }
 
-// TestEntraDiscovery shows what an authority may say of itself.
+// TestEntraDiscovery shows that the server does not follow a wrong discovery document.
 func TestEntraDiscovery(t *testing.T) {
 	evil := newSTS(t)
 	evil.keys = map[string]*rsa.PrivateKey{"k1": strangerKey()}
@@ -178,7 +178,7 @@ func TestEntraDiscovery(t *testing.T) {
 	if evil.hits(contoso) != 0 {
 		t.Error("keys were read from another host")
 	}
-	// A redirect is not followed.
+	// The server does not follow a redirect.
 	to := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, evil.URL+r.URL.Path, http.StatusFound)
 	}))
@@ -191,8 +191,8 @@ func TestEntraDiscovery(t *testing.T) {
 	}
 }
 
-// TestEntraCrowd sends many requests while the keys are being read: they are
-// read once, nobody who has a key waits, and whoever leaves harms no one.
+// TestEntraCrowd sends many requests while one of them reads the keys. The server reads them once,
+// no request with a known key waits, and a client that leaves harms no other.
 func TestEntraCrowd(t *testing.T) {
 	s := newSTS(t)
 	w := entraWorld(t, s)
@@ -214,7 +214,7 @@ func TestEntraCrowd(t *testing.T) {
 			results <- 200
 		})
 	}
-	ask(gone) // it is this one that reads the keys
+	ask(gone) // this request reads the keys
 	eventually(t, func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -236,7 +236,7 @@ func TestEntraCrowd(t *testing.T) {
 		t.Errorf("%d of 20 were let in, the keys were read %d times", good, s.hits(contoso))
 	}
 
-	// The keys are old and being read: whoever has a key does not wait.
+	// One request reads the old keys again. A request with a known key does not wait for it.
 	w.clock.Add(jwksFresh)
 	slow := make(chan struct{})
 	s.set(func(s *sts) { s.release = slow })
@@ -255,13 +255,13 @@ func TestEntraCrowd(t *testing.T) {
 	wg.Wait()
 }
 
-// TestEntraQueue lets many requests wait for an authority that never answers:
-// when the first gives up, all do.
+// TestEntraQueue lets many requests wait for an authority that never answers. When the first gives
+// up, all do.
 func TestEntraQueue(t *testing.T) {
 	clk := &clock{t: testStart}
 	began, fetches := make(chan struct{}), 0
 	j := newJWKS("https://login.example/x/v2.0", clk.Now, func(context.Context, string) (map[string]*rsa.PublicKey, error) {
-		fetches++ // guarded by the turn
+		fetches++ // the turn guards it
 		if fetches == 1 {
 			<-began
 		}

@@ -20,20 +20,20 @@ const (
 	robotID = "b07b07b0-0000-4000-8000-00000000000b"
 )
 
-// stsKey is the key of an Entra.
+// stsKey is the signing key of an sts.
 var stsKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
 
-// A sts is an Entra that runs on this machine.
+// An sts plays Entra's token service on this machine.
 type sts struct {
 	*httptest.Server
 
 	mu      sync.Mutex
 	keys    map[string]*rsa.PrivateKey
-	extra   []map[string]any // more members of the key set
+	extra   []map[string]any // more keys for the key set
 	fail    bool
 	hit     map[string]int
 	doc     func(issuer string, doc map[string]any) // changes the discovery document
-	release chan struct{}                           // if not nil, answers wait for it
+	release chan struct{}                           // answers wait for it, unless nil
 }
 
 func newSTS(t *testing.T) *sts {
@@ -102,7 +102,7 @@ func entraWorld(t *testing.T, s *sts, change ...func(*Config)) *world {
 	}}, change...)...)
 }
 
-// v2 and v1 return the claims of a good token of either version.
+// v2 and v1 return the claims of a valid token of either version.
 func (s *sts) v2() fields {
 	now := testStart.Unix()
 	return fields{
@@ -167,7 +167,7 @@ func TestEntra(t *testing.T) {
 	if _, e := verifyOn(t, w.Authority, withToken(s.token("k1", s.v2())), RoleIngest); status(e) != 403 {
 		t.Errorf("it may ingest: %v", e)
 	}
-	// Our own tokens are good beside them.
+	// The server accepts its own tokens as well.
 	_, own := w.token(contoso)
 	if _, e := verifyOn(t, w.Authority, withToken(own), RoleRead); e != nil {
 		t.Errorf("our own token: %v", e)
@@ -200,7 +200,7 @@ func TestEntraTenants(t *testing.T) {
 	}
 }
 
-// TestClouds reads the table of clouds as those who use it do.
+// TestClouds checks the table of clouds by its users.
 func TestClouds(t *testing.T) {
 	s := newSTS(t)
 	for _, c := range Clouds() {
@@ -235,7 +235,7 @@ func TestClouds(t *testing.T) {
 	}
 }
 
-// TestEntraHints says to whoever has a token for Graph that it is for nobody else.
+// TestEntraHints shows that the answer to a token for Graph says that it is only for Graph.
 func TestEntraHints(t *testing.T) {
 	s := newSTS(t)
 	w := entraWorld(t, s)

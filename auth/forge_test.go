@@ -6,7 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha1" // for signatures that must be refused
+	_ "crypto/sha1" // for signatures that the server must refuse
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"encoding/base64"
@@ -17,8 +17,8 @@ import (
 	"strings"
 )
 
-// What follows makes tokens without the help of any library, so that nothing
-// keeps it from making wrong ones.
+// The functions below make tokens without a JOSE library, because a library would refuse to make
+// wrong ones.
 
 func b64(b []byte) string     { return base64.RawURLEncoding.EncodeToString(b) }
 func b64s(s string) string    { return b64([]byte(s)) }
@@ -60,7 +60,7 @@ func mac(key []byte, h crypto.Hash) signFunc {
 	}
 }
 
-// ec returns a signer that shapes r and s into a signature.
+// ec returns a signFunc that encodes r and s by shape.
 func ec(key *ecdsa.PrivateKey, shape func(r, s *big.Int) []byte) signFunc {
 	return func(input string) []byte {
 		r, s, err := ecdsa.Sign(rand.Reader, key, digest(crypto.SHA256, input))
@@ -87,13 +87,12 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A field is one member of a JSON object as text, so that any nonsense can stand
-// in it.
+// A field is one member of a JSON object. Its value may be any text.
 type field struct{ name, value string }
 
 type fields []field
 
-// read returns the members of a flat object in their order.
+// read returns the members of an object in their order.
 func read(b []byte) fields {
 	var out fields
 	o := must(parseObject(b))
@@ -146,7 +145,7 @@ func (f fields) get(name string) string {
 func quote(s string) string { return string(must(json.Marshal(s))) }
 func num(n int64) string    { return fmt.Sprint(n) }
 
-// A forger holds a good token and the key that it was signed with.
+// A forger holds a valid token and the key that has signed it.
 type forger struct {
 	token   string
 	header  fields

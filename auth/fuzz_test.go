@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// fuzzWorld returns what a fuzz target works on. Its keys are new each time, so
-// no seed holds a good token.
+// fuzzWorld returns an authority, and a prover with the id of one of its clients. The keys are new
+// in each run, so no seed is a valid token.
 func fuzzWorld(f *testing.F) (*Authority, prover) {
 	kv := newMemKV()
 	c := testConfig(kv, nil, nil)
@@ -37,8 +37,8 @@ func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("there is no network")
 }
 
-// FuzzVerify gives any text as the Authorization header. No text that a fuzzer
-// finds can be a good token, whatever it looks like.
+// FuzzVerify sends any text in the Authorization header. A fuzzer cannot find a valid token, so the
+// server must refuse each one.
 func FuzzVerify(f *testing.F) {
 	a, _ := fuzzWorld(f)
 	for _, s := range []string{"", "Bearer", "Bearer x", "Bearer a.b.c", "Basic eDp5"} {
@@ -62,9 +62,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzAssertion gives any text as a client assertion, and any claims signed with
-// the client's key. The first is never good; the second must survive a check by
-// other means if it is.
+// FuzzAssertion presents any text as a client assertion, and any claims signed with the client's
+// key. The text is never valid. If the claims are, encoding/json must read the same in them.
 func FuzzAssertion(f *testing.F) {
 	a, p := fuzzWorld(f)
 	c, err := a.client(context.Background(), contoso, p.client)
@@ -101,8 +100,8 @@ func FuzzAssertion(f *testing.F) {
 	})
 }
 
-// FuzzTokenBody gives any body to the token endpoint. The answer is JSON, no
-// token, and never an error of ours.
+// FuzzTokenBody sends any body to the token endpoint. The answer is JSON with status 4xx and
+// without a token.
 func FuzzTokenBody(f *testing.F) {
 	a, p := fuzzWorld(f)
 	h := a.Handler()
@@ -122,7 +121,7 @@ func FuzzTokenBody(f *testing.F) {
 			t.Fatalf("%q gets %d %s", body, w.Code, w.Body)
 		}
 		for _, c := range ans.Description {
-			// RFC 6749, section 5.2.
+			// The characters of RFC 6749, section 5.2.
 			if c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
 				t.Fatalf("%q gets the description %q", body, ans.Description)
 			}
@@ -130,8 +129,8 @@ func FuzzTokenBody(f *testing.F) {
 	})
 }
 
-// FuzzObject reads any text as an object. What it accepts encoding/json accepts
-// too, and finds the same members.
+// FuzzObject parses any text as an object. encoding/json must accept all that parseObject accepts,
+// and find the same members.
 func FuzzObject(f *testing.F) {
 	for _, s := range []string{`{}`, `{"a":1}`, ` {"a" : [1,{"b":"]"}] , "c":"\""} `, `{"a":1,"a":2}`, `{"\u0061":1}`, `{"a":[[[[[[[[[[]]]]]]]]]]}`, "{\"\xff\":1}"} {
 		f.Add(s)
@@ -163,8 +162,8 @@ func FuzzObject(f *testing.F) {
 	})
 }
 
-// FuzzForm reads any body as url.ParseQuery does, but for what is there twice and
-// for the case of names.
+// FuzzForm compares parseForm with url.ParseQuery. parseForm refuses repeated names, and returns
+// the names in lower case.
 func FuzzForm(f *testing.F) {
 	for _, s := range []string{"", "a=b", "a=b&a=c", "a=b&A=c", "Scope=A&cLIENT_ID=B", "\u212a=x&k=y", "%ff=a&%fe=b", "a=%zz", "a;b", strings.Repeat("&", 300)} {
 		f.Add(s)

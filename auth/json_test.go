@@ -40,8 +40,8 @@ func TestParseObject(t *testing.T) {
 	}
 }
 
-// TestParseObjectModel compares with encoding/json on objects that both must
-// understand, and wants nothing accepted that encoding/json refuses.
+// TestParseObjectModel shows that parseObject reads plain objects as encoding/json does. FuzzObject
+// tests that it accepts none that encoding/json refuses.
 func TestParseObjectModel(t *testing.T) {
 	value := rapid.OneOf(
 		rapid.Map(rapid.String(), func(s string) any { return s }),

@@ -30,8 +30,8 @@ func kids(a *Authority, t testing.TB) []string {
 	return out
 }
 
-// TestRotation lives through a rotation: the key that signs was published long
-// before, the old one stays until its last token has expired.
+// TestRotation follows the keys through a rotation. The server has published the new key long
+// before, and publishes the old one until its last token has expired.
 func TestRotation(t *testing.T) {
 	w := newWorld(t)
 	first := kids(w.Authority, t)
@@ -82,8 +82,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestRetiredKey shows that a key is no good after its time even if nobody has
-// removed it.
+// TestRetiredKey shows that a key is no longer valid after its time, even if no process has removed
+// it.
 func TestRetiredKey(t *testing.T) {
 	w := newWorld(t)
 	_, token := w.token(contoso)
@@ -96,7 +96,7 @@ func TestRetiredKey(t *testing.T) {
 	}
 }
 
-// TestLongSleep begins again after nobody has looked after the keys for a year.
+// TestLongSleep uses an authority whose keys no process has renewed for a year.
 func TestLongSleep(t *testing.T) {
 	w := newWorld(t)
 	c, s, err := w.CreateClient(t.Context(), contoso, "c", ClientOptions{})
@@ -112,8 +112,8 @@ func TestLongSleep(t *testing.T) {
 	}
 }
 
-// TestAgreement lets many processes begin on an empty KV at once: they end up
-// with one set of keys, and accept each other's tokens.
+// TestAgreement starts many processes on an empty KV at once. They agree on one set of keys, and
+// accept each other's tokens.
 func TestAgreement(t *testing.T) {
 	kv, clk, x := newMemKV(), &clock{t: testStart}, newTenants()
 	const n = 6
@@ -158,8 +158,8 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
-// TestFirstKeys lets another process make the first keys between our look and
-// our writing: its keys stand, and we have them at once.
+// TestFirstKeys lets another process make the first keys between our read and our save. We take its
+// keys at once.
 func TestFirstKeys(t *testing.T) {
 	kv, clk := newMemKV(), &clock{t: testStart}
 	conf := func(seed byte) Config {
@@ -178,8 +178,8 @@ func TestFirstKeys(t *testing.T) {
 	}
 }
 
-// TestKeysReadWhileReplaced reads the keys slowly while they are replaced: those
-// that were read must not come back.
+// TestKeysReadWhileReplaced replaces the keys during a slow read of them. The old keys must not
+// come back.
 func TestKeysReadWhileReplaced(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Alg = "ES256" })
 	_, token := w.token(contoso)
@@ -203,8 +203,8 @@ func TestKeysReadWhileReplaced(t *testing.T) {
 	}
 }
 
-// TestUnknownKey shows that a key made by another process is found at once, and
-// that names of keys that do not exist provoke one read in five seconds.
+// TestUnknownKey shows that the authority finds the new key of another process, and that unknown
+// key ids cause at most one read in five seconds.
 func TestUnknownKey(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})
@@ -233,7 +233,7 @@ func TestUnknownKey(t *testing.T) {
 	}
 }
 
-// TestAlgChange changes the algorithm of an installation in use.
+// TestAlgChange changes the algorithm of an existing installation.
 func TestAlgChange(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})
@@ -283,7 +283,7 @@ func TestSealed(t *testing.T) {
 	if _, err := New(t.Context(), other); err == nil || !strings.Contains(err.Error(), "another master key") {
 		t.Errorf("another master key: %v", err)
 	}
-	// Nothing of what is stored beside a key can be changed without the key.
+	// A change of any field beside the sealed key is noticed.
 	for name, change := range map[string]func(*storedKey){
 		"alg":    func(k *storedKey) { k.Alg = "ES256" },
 		"until":  func(k *storedKey) { k.Until = k.Until.AddDate(10, 0, 0) },
@@ -312,9 +312,8 @@ func TestSealed(t *testing.T) {
 	}
 }
 
-// TestKeyPlan makes random changes to the time, the processes and their
-// algorithms, and looks after each whether there is a key that signs, one that
-// follows it, and none that is of no more use.
+// TestKeyPlan lets random times pass on several processes. After each renewal there is a key that
+// signs, one that follows it, and none that is gone.
 func TestKeyPlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kv, clk := newMemKV(), &clock{t: testStart}
@@ -390,7 +389,7 @@ func TestConfigCheck(t *testing.T) {
 		change(&c)
 		a, err := New(t.Context(), c)
 		if want == "reading random" {
-			// Keys do not need Config.Rand; clients do.
+			// Making keys does not read Config.Rand; creating a client does.
 			if err == nil {
 				_, _, err = a.CreateClient(t.Context(), contoso, "x", ClientOptions{})
 			}
@@ -408,8 +407,8 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
-// TestRun shows that Run does its round at once and then on its timer, goes on
-// after a failure, and ends with its context.
+// TestRun shows that Run makes a round at once and then one on each tick, goes on after a failure,
+// and ends with its context.
 func TestRun(t *testing.T) {
 	kv := testKeys()["ES256"].clone()
 	synctest.Test(t, func(t *testing.T) {

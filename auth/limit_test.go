@@ -51,9 +51,9 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
-// TestLimiterModel compares with a plain count: never more than Requests+1 in
-// any time of Per beginning with a request, and never a refusal before
-// Requests were let through.
+// TestLimiterModel compares the limiter with a plain count: it accepts at most twice Requests in
+// any span of Per, refuses none of the first Requests, and accepts a request after the wait that it
+// gave.
 func TestLimiterModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 20).Draw(t, "n")
@@ -91,7 +91,7 @@ func TestLimiterModel(t *testing.T) {
 	})
 }
 
-// TestManySenders shows that the memory is bounded and that senders beyond it
+// TestManySenders shows that the limiter keeps a limited number of senders, and that those beyond
 // share one limit.
 func TestManySenders(t *testing.T) {
 	l := newLimiter(Rate{Requests: 2, Per: time.Hour}, Rate{})

@@ -33,7 +33,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scale multiplies the length of loops; see TRUNKLOG_SCALE.
+// scale multiplies the length of a loop by TRUNKLOG_SCALE, and divides it by 10 with -short.
 func scale(n int) int {
 	if f, err := strconv.ParseFloat(os.Getenv("TRUNKLOG_SCALE"), 64); err == nil && f > 0 {
 		n = int(float64(n) * f)
@@ -44,14 +44,14 @@ func scale(n int) int {
 	return max(n, 1)
 }
 
-// A memKV is a KV in memory that can be made to fail.
+// A memKV is a KV in memory that a test can make fail.
 type memKV struct {
 	mu    sync.Mutex
 	m     map[string][]byte
 	loads int
 	saves int
-	fail  error  // what both methods return, if it is not nil
-	hook  func() // called before a Save, without the lock
+	fail  error  // error of both methods, unless nil
+	hook  func() // called once before the next Save, without the lock
 }
 
 func newMemKV() *memKV { return &memKV{m: map[string][]byte{}} }
@@ -116,13 +116,13 @@ func (kv *memKV) setFail(err error) {
 	kv.fail = err
 }
 
-// names returns how many names begin with prefix.
+// names returns the number of names that begin with prefix.
 func (kv *memKV) names(prefix string) int {
 	m, _ := kv.Load(context.Background(), prefix)
 	return len(m)
 }
 
-// A clock is a time that only moves when it is told to.
+// A clock shows a time that only the test moves.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -140,7 +140,7 @@ func (c *clock) Add(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// What all tests begin with.
+// Names and roots that all tests use.
 const (
 	contoso  = "c0a70501-c0de-4c0d-8c0d-c0ffee000001"
 	fabrikam = "fab71ca3-fade-4fad-8fad-facade000002"
@@ -154,11 +154,11 @@ var (
 	testStart = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 )
 
-// random returns a source of randomness that gives the same bytes each time.
+// random returns a source that gives the same bytes each time.
 func random(seed byte) *mrand.ChaCha8 { return mrand.NewChaCha8([32]byte{seed}) }
 
-// testKeys holds the state in which a world begins, so that not each one makes
-// RSA keys of its own.
+// testKeys holds the first state of a world for each algorithm, so that a test need not make its
+// own RSA keys.
 var testKeys = sync.OnceValue(func() map[string]*memKV {
 	out := map[string]*memKV{}
 	for _, alg := range []string{"RS256", "ES256"} {
@@ -173,7 +173,7 @@ var testKeys = sync.OnceValue(func() map[string]*memKV {
 	return out
 })
 
-// attackerKey and attackerEC are keys that nobody has registered.
+// attackerKey and attackerEC are keys that no client has, unless the test registers them.
 var (
 	attackerKey = sync.OnceValue(func() *rsa.PrivateKey {
 		k, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -191,10 +191,10 @@ var (
 	})
 )
 
-// tenants are those that exist in a test.
+// tenants are the tenants that exist in a test.
 type tenants struct {
 	mu   sync.Mutex
-	m    map[string]string // name or id to id
+	m    map[string]string // id by name and by id
 	fail error
 }
 
@@ -240,7 +240,7 @@ func testConfig(kv KV, c *clock, x *tenants) Config {
 	}
 }
 
-// A world is an authority with all that it stands on.
+// A world is an authority with its KV, clock, tenants and log.
 type world struct {
 	*testing.T
 	*Authority
@@ -280,8 +280,8 @@ func (w *lockedWriter) Write(p []byte) (int, error) {
 	return w.b.Write(p)
 }
 
-// another returns one more authority on the same KV, as another process or this
-// one after a restart would make it.
+// another returns one more authority on the same KV. It stands for another process, or for this one
+// after a restart.
 func (w *world) another() *Authority {
 	w.Helper()
 	a, err := New(w.Context(), w.conf)
@@ -301,7 +301,7 @@ func (w *world) create(tenant string, o ClientOptions) (Client, Secret) {
 	return c, s
 }
 
-// token returns a good token of a new client.
+// token returns a new client and a valid token of it.
 func (w *world) token(tenant string, roles ...string) (Client, string) {
 	w.Helper()
 	c, s := w.create(tenant, ClientOptions{Roles: roles})
@@ -317,14 +317,14 @@ func (w *world) mint(c Client, s Secret) string {
 	return tok.Reveal()
 }
 
-// get returns a request that carries a token.
+// withToken returns a request that carries a token.
 func withToken(token string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, testRoot+"/v1.0/x", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
 	return r
 }
 
-// verifyOn returns the identity behind a token and the status that it gets.
+// verifyOn returns the identity of a request, or the error that the authority refuses it with.
 func verifyOn(t testing.TB, a *Authority, r *http.Request, role string) (Identity, *refuse.Error) {
 	t.Helper()
 	id, err := a.Verify(t.Context(), r, role)
@@ -384,7 +384,7 @@ func secretForm(id string, s Secret) string {
 	return form("grant_type", "client_credentials", "client_id", id, "client_secret", s.Reveal(), "scope", anyScope)
 }
 
-// answer is what the token endpoint can say.
+// answer has the members of all the token endpoint's answers.
 type answer struct {
 	Token         string `json:"access_token"`
 	Type          string `json:"token_type"`

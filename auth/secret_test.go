@@ -12,7 +12,7 @@ import (
 	"text/template"
 )
 
-// TestSecretHides prints a secret in every way that comes to mind.
+// TestSecretHides prints, encodes and logs a secret in many ways.
 func TestSecretHides(t *testing.T) {
 	s := NewSecret("tlk_verysecret")
 	type holder struct {
@@ -85,8 +85,7 @@ func TestGUID(t *testing.T) {
 	}
 }
 
-// TestNothingSecretIsLogged goes through the life of a client with bad and good
-// requests, and looks for its secrets in the log.
+// TestNothingSecretIsLogged sends good and bad requests, and looks for the secrets in the log.
 func TestNothingSecretIsLogged(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})

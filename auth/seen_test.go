@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestSeen shows that a token is remembered once it was good, that it is judged
-// anew all the same, and that no bad one is.
+// TestSeen shows that the cache keeps valid tokens and no others, and that the server judges a
+// cached token anew.
 func TestSeen(t *testing.T) {
 	s := newSTS(t)
 	w := entraWorld(t, s)
@@ -32,7 +32,7 @@ func TestSeen(t *testing.T) {
 			t.Errorf("%s: %v, %d are remembered", name, e, len(w.seen.tokens))
 		}
 	}
-	// A key of the same name that is another key.
+	// Entra replaces the key, and the new one has the same id.
 	s.set(func(s *sts) { s.keys["k1"] = strangerKey() })
 	w.clock.Add(jwksFresh)
 	if _, e := verifyOn(t, w.Authority, withToken(entra), RoleRead); status(e) != 401 {

@@ -10,7 +10,7 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// want fails the test if the token is not answered with that status.
+// want fails the test unless the answer to the token has that status.
 func (w *world) want(what, token string, code int) {
 	w.Helper()
 	if _, e := verifyOn(w.T, w.Authority, withToken(token), RoleRead); status(e) != code {
@@ -18,8 +18,8 @@ func (w *world) want(what, token string, code int) {
 	}
 }
 
-// TestSecretsRemovedOneByOne: what a secret has got ends with it, in the same second
-// too, and what another has got does not.
+// TestSecretsRemovedOneByOne shows that the tokens which a client got by a secret end with it, even
+// in the same second, and the client's other tokens do not.
 func TestSecretsRemovedOneByOne(t *testing.T) {
 	w := newWorld(t)
 	c, s1 := w.create(contoso, ClientOptions{})
@@ -47,7 +47,7 @@ func TestSecretsRemovedOneByOne(t *testing.T) {
 			t.Errorf("%q is removed: %v", id, err)
 		}
 	}
-	// Who has neither secret nor key can be given one again; the old tokens stay void.
+	// The operator gives the client a secret again; its old tokens stay void.
 	c, s3, err := w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{})
 	if err != nil || len(c.Secrets) != 1 {
 		t.Fatal(c, err)
@@ -56,7 +56,7 @@ func TestSecretsRemovedOneByOne(t *testing.T) {
 	w.want("of the third secret", t3, 200)
 	w.want("of the first, still", t1, 401)
 	w.want("of the second, still", t2, 401)
-	// A token of an earlier version does not say by which secret it was got.
+	// A token of an earlier version does not name its secret.
 	f := newForger(w.Authority, t3)
 	w.want("of an earlier version", f.claims(f.payload.without("via").String()), 401)
 	other, fresh := w.token(contoso)
@@ -67,7 +67,7 @@ func TestSecretsRemovedOneByOne(t *testing.T) {
 	}
 }
 
-// TestManyRemoved: more than are remembered by name void all tokens of the client.
+// TestManyRemoved shows that one removal more than maxEnded voids all tokens of the client.
 func TestManyRemoved(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Alg = "ES256" }, unlimited)
 	c, s := w.create(contoso, ClientOptions{})
@@ -86,7 +86,7 @@ func TestManyRemoved(t *testing.T) {
 			w.want(fmt.Sprintf("of secret %d of %d", i, len(old)), token, 401)
 		}
 	}
-	// From then on they are remembered by name again.
+	// Afterwards the client remembers the removed secrets by name again.
 	last := c.Secrets[0].ID
 	c, s, err := w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{})
 	if err != nil {
@@ -99,8 +99,8 @@ func TestManyRemoved(t *testing.T) {
 	w.want("of the last", token, 200)
 }
 
-// TestKeyRemoved: a certificate is removed by any of its names. Added again it is
-// good again, and the tokens of before are not.
+// TestKeyRemoved removes a certificate by each of its names. When the operator adds it again it is
+// valid, and its old tokens stay void.
 func TestKeyRemoved(t *testing.T) {
 	w := newWorld(t, unlimited)
 	p := newProver(w, attackerEC())
@@ -133,8 +133,8 @@ func TestKeyRemoved(t *testing.T) {
 	w.want("of the key that was added again", sign(), 200)
 }
 
-// TestLeaked: everything that the client has ends at once, and one that signs in
-// with certificates is given no secret.
+// TestLeaked shows that all of the client's secrets, keys and tokens end at once, and that a client
+// which signs in with certificates gets no secret.
 func TestLeaked(t *testing.T) {
 	w := newWorld(t, unlimited)
 	p := newProver(w, attackerEC())
@@ -159,7 +159,7 @@ func TestLeaked(t *testing.T) {
 	w.want("of the certificate that was added again", readAnswer(t, ask(w.Authority, p.claim("jti", `"3"`).form())).Token, 200)
 	w.want("of before", token, 401)
 
-	// With both, the secret is replaced and the certificate ends.
+	// A client with both gets a new secret and loses the certificate.
 	c, s := w.create(contoso, ClientOptions{})
 	if _, err := w.AddKey(t.Context(), contoso, c.ID, encodePEM("CERTIFICATE", p.der)); err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestLeaked(t *testing.T) {
 	w.want("of the new secret", w.mint(c, s2), 200)
 }
 
-// TestSameNameAgain: a client that is deleted does not come back with its name.
+// TestSameNameAgain shows that a new client of the same name does not revive a deleted one.
 func TestSameNameAgain(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})
@@ -192,8 +192,8 @@ func TestSameNameAgain(t *testing.T) {
 	}
 }
 
-// TestChangeRoles: a role is given and taken; a token never grants more than it
-// did, and what was taken at once no more.
+// TestChangeRoles gives and takes roles. A token never grants a role that it lacked, and loses a
+// removed one at once.
 func TestChangeRoles(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{Roles: []string{RoleIngest}})
@@ -217,9 +217,9 @@ func TestChangeRoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	has(token, RoleIngest, 403)
-	has(token, RoleIngestGraph, 403) // of a token of before
+	has(token, RoleIngestGraph, 403) // a token from before the change
 	token = w.mint(c, s)
-	has(token, RoleIngest, 403) // one does not stand for the other
+	has(token, RoleIngest, 403) // neither role includes the other
 	has(token, RoleIngestGraph, 200)
 	has(token, RoleRead, 403)
 	for what, change := range map[string][2][]string{
@@ -239,8 +239,8 @@ func TestChangeRoles(t *testing.T) {
 	}
 }
 
-// TestStill: what let a request in may end while it is worked on. A token that has
-// expired meanwhile is no reason to stop it.
+// TestStill ends the grounds on which the server accepted a request, after it did so. An expired
+// token does not count.
 func TestStill(t *testing.T) {
 	for what, c := range map[string]struct {
 		do   func(w *world, c Client) error
@@ -303,15 +303,15 @@ func TestStill(t *testing.T) {
 	}
 }
 
-// TestEndClients: who was let in before a tenant was removed is not let in when it
-// is added again, until the operator says so. Other tenants are left alone.
+// TestEndClients shows that the clients of a removed tenant stay disabled, and their tokens void,
+// when the operator adds the tenant again. The operator can enable them. Other tenants keep theirs.
 func TestEndClients(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})
 	w.create(contoso, ClientOptions{})
 	_, otherToken := w.token(fabrikam)
 	token := w.mint(c, s)
-	w.kv.hook = func() { // somebody changes it meanwhile
+	w.kv.hook = func() { // another process changes it meanwhile
 		if _, _, err := w.another().RotateSecret(t.Context(), contoso, c.ID, RotateOptions{}); err != nil {
 			t.Error(err)
 		}

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// v1Form is a request for a token as it is sent to v1.0.
+// v1Form returns the body of a token request to v1.0.
 func v1Form(id string, s Secret) string {
 	return form("grant_type", "client_credentials", "client_id", id, "client_secret", s.Reveal(), "resource", "https://graph.microsoft.com")
 }
 
-// TestV1 follows a client that knows Entra's v1.0 alone: it finds the endpoint
-// in the document, and its token is of the issuer that the document names.
+// TestV1 follows a client that knows only Entra's v1.0. It finds the endpoint in the document, and
+// its token has the issuer that the document names.
 func TestV1(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})
@@ -30,7 +30,7 @@ func TestV1(t *testing.T) {
 		t.Errorf("the keys get %d %s", rec.Code, rec.Body)
 	}
 	rec := do(h, "POST", strings.TrimPrefix(conf.Token, testRoot), v1Form(c.ID, s))
-	var body map[string]string // so that a number would be an error
+	var body map[string]string // fails to decode a number
 	decode(t, rec.Body.Bytes(), &body)
 	f := newForger(w.Authority, body["access_token"])
 	for claim, want := range map[string]string{
@@ -47,7 +47,7 @@ func TestV1(t *testing.T) {
 	if _, e := verifyOn(t, w.another(), withToken(f.token), RoleRead); e != nil {
 		t.Error(e)
 	}
-	// Each version's tokens have their own issuer and no other.
+	// A token with the issuer of the other version is not valid.
 	for _, x := range []fields{f.payload.with("ver", `"2.0"`), f.payload.with("iss", quote(testRoot+"/"+contoso+"/v2.0"))} {
 		if _, e := verifyOn(t, w.Authority, withToken(f.claims(x.String())), RoleRead); status(e) != 401 || e.Message != msgIssuer {
 			t.Errorf("%s: %v", x, e)
@@ -55,8 +55,8 @@ func TestV1(t *testing.T) {
 	}
 }
 
-// TestV1Assertion takes from ADAL what names v1.0, and not what was made for
-// v2.0.
+// TestV1Assertion shows that v1.0 accepts assertions whose audience is of v1.0, as those of ADAL
+// are, and none of v2.0.
 func TestV1Assertion(t *testing.T) {
 	w := newWorld(t, unlimited)
 	key := attackerKey()
@@ -94,8 +94,8 @@ func TestV1Assertion(t *testing.T) {
 	}
 }
 
-// TestEarlierTokens lets tokens in that were issued before there were claims for
-// command lines.
+// TestEarlierTokens shows that the server accepts a token of an earlier version, without the newer
+// claims.
 func TestEarlierTokens(t *testing.T) {
 	w := newWorld(t)
 	_, token := w.token(contoso)
@@ -109,8 +109,8 @@ func TestEarlierTokens(t *testing.T) {
 	}
 }
 
-// TestCarried lets in every way to carry a token that Graph lets in, and says to
-// all others what is wrong with them.
+// TestCarried shows that the server accepts a token in the same forms as Graph, and says what is
+// wrong with every other.
 func TestCarried(t *testing.T) {
 	w := newWorld(t)
 	_, token := w.token(contoso)
@@ -144,7 +144,7 @@ func TestCarried(t *testing.T) {
 	}
 }
 
-// TestAssertionClock tells a client whose clock is wrong what the time is here.
+// TestAssertionClock shows that the server tells its own time to a client whose clock is wrong.
 func TestAssertionClock(t *testing.T) {
 	w := newWorld(t, unlimited)
 	p := newProver(w, attackerKey())

@@ -20,8 +20,8 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// TestIndependentCheck verifies our tokens with nothing but the standard
-// library and the published keys, as some other program would.
+// TestIndependentCheck verifies our tokens as another program would, with only the standard library
+// and the published keys.
 func TestIndependentCheck(t *testing.T) {
 	for _, alg := range []string{"RS256", "ES256"} {
 		t.Run(alg, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestVerify(t *testing.T) {
 			t.Errorf("scheme %s: %v", scheme, e)
 		}
 	}
-	// Both roots are ours.
+	// The second root is ours as well.
 	r := request{tenant: contoso, root: aliasURL, client: c.ID}
 	_, s, errR := w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{})
 	if errR != nil {
@@ -153,7 +153,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestWords compares what clients read with the words of Graph.
+// TestWords compares the answers with the words of Graph.
 func TestWords(t *testing.T) {
 	w := newWorld(t)
 	c, token := w.token(contoso)
@@ -203,7 +203,7 @@ func TestWords(t *testing.T) {
 	check("no tenant", withToken(f.claim("iat", num(now+1))), token401("Access token validation failure. The tenant does not exist any more."))
 }
 
-// TestTimes walks over the borders of a token's life, second by second.
+// TestTimes tests the limits of a token's life to the second.
 func TestTimes(t *testing.T) {
 	w := newWorld(t)
 	_, token := w.token(contoso)
@@ -234,7 +234,7 @@ func TestTimes(t *testing.T) {
 			t.Errorf("exp %+d, nbf %+d, iat %+d: %v instead of %d", c.exp, c.nbf, c.iat, e, c.want)
 		}
 	}
-	// A real token ends by itself.
+	// An issued token ends by itself.
 	w.clock.Add(TokenLife + Skew - time.Second)
 	if _, e := verifyOn(t, w.Authority, withToken(token), RoleRead); e != nil {
 		t.Errorf("one second before its end: %v", e)
@@ -245,8 +245,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestRevocation voids good tokens in every way there is, by the same process
-// and by another one.
+// TestRevocation voids valid tokens in every way, in the same process and in another.
 func TestRevocation(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -314,7 +313,7 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// TestStale holds the promise of ClientStale to the second.
+// TestStale shows that a change by another process counts after ClientStale, and not before.
 func TestStale(t *testing.T) {
 	w := newWorld(t)
 	c, token := w.token(contoso)
@@ -335,7 +334,7 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// TestChanged: who is told of a change by another process sees it at once.
+// TestChanged shows that an authority sees a change by another process as soon as Changed tells it.
 func TestChanged(t *testing.T) {
 	w := newWorld(t)
 	c, token := w.token(contoso)
@@ -365,8 +364,7 @@ func TestChanged(t *testing.T) {
 	verify(401)
 }
 
-// TestNewTokenAfterRevocation shows that a client can go on at once, within the
-// same second.
+// TestNewTokenAfterRevocation shows that a client can go on within the same second.
 func TestNewTokenAfterRevocation(t *testing.T) {
 	w := newWorld(t)
 	c, old := w.token(contoso)
@@ -382,8 +380,7 @@ func TestNewTokenAfterRevocation(t *testing.T) {
 	}
 }
 
-// TestNobodyKnows shows that trouble of ours is never told as a fault of the
-// token.
+// TestNobodyKnows shows that the server never blames a token for its own trouble.
 func TestNobodyKnows(t *testing.T) {
 	w := newWorld(t)
 	_, token := w.token(contoso)
@@ -410,7 +407,7 @@ func TestNobodyKnows(t *testing.T) {
 	}
 }
 
-// TestTenantsAreWalls tries the tokens of one tenant with the names of another.
+// TestTenantsAreWalls uses a client and a token of one tenant in another.
 func TestTenantsAreWalls(t *testing.T) {
 	w := newWorld(t)
 	c, s := w.create(contoso, ClientOptions{})
