@@ -121,8 +121,8 @@ func rsaSignatures(f forger) family {
 	put("one", big.NewInt(1).FillBytes(make([]byte, 256)))
 	put("reversed", reversed(good))
 	put("of another token", unb64(parts(f.claim("jti", `"other"`))[2]))
-	// Bleichenbacher's forgery of 2006 needs a verifier that accepts a padding that ends too early.
-	// With our exponent only the real key can make such a block, so the test signs it with that.
+	// Bleichenbacher's forgery of 2006 needs a key with exponent 3, and a verifier that accepts a
+	// padding that ends too early. Our exponent is larger, so the test makes the block with the key.
 	block := append([]byte{0, 1, 0xff, 0}, append(slices.Clone(sum), make([]byte, 220)...)...)
 	put("short padding", new(big.Int).Exp(new(big.Int).SetBytes(block[:256]), key.D, n).FillBytes(make([]byte, 256)))
 	fam.add("another key", forge(f.header.String(), f.payload.String(), pkcs1(attackerKey(), crypto.SHA256)))

@@ -5,7 +5,7 @@ import "sync/atomic"
 // Stats are the counts of an [Authority] since its start.
 type Stats struct {
 	Issued      int64 // issued tokens
-	Refused     int64 // refused requests to any endpoint of the Handler, and refused calls of Mint
+	Refused     int64 // refused requests to any endpoint of the Handler, 503 included, and refused calls of Mint
 	Limited     int64 // of Refused: over the rate
 	Replayed    int64 // of Refused: with a used assertion
 	Allowed     int64 // requests that Verify has accepted
