@@ -112,7 +112,7 @@ func (in *importer) reportCalls(took time.Duration) {
 		return
 	}
 	t := in.ingest.HearStats()
-	fmt.Fprintf(in.stderr, "read %s: %s", count(int64(t.Messages+t.Other+t.Shared), "SIP message", "SIP messages"), count(int64(t.Rows), "call", "calls"))
+	fmt.Fprintf(in.stderr, "read %s: %s", count(int64(t.Messages+t.Other+t.Shared+t.Refused), "SIP message", "SIP messages"), count(int64(t.Rows), "call", "calls"))
 	for _, more := range []struct {
 		n    int64
 		what string

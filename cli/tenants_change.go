@@ -29,6 +29,7 @@ func (p *program) onlySaid() {
 type tenantChange struct {
 	name, keep                                       string
 	names, noNames, trunks, noTrunks, plans, noPlans []string
+	senders, noSenders                               []string
 }
 
 func (c *tenantChange) flags(cmd *cobra.Command) {
@@ -40,6 +41,8 @@ func (c *tenantChange) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&c.noTrunks, "remove-trunk", nil, "take the trunk `HOST` from it, with its dial plan (may be repeated)")
 	f.StringArrayVar(&c.plans, "dial-plan", nil, "how numbers are written on trunks: `[TRUNK=]+COUNTRY/NATIONAL/INTERNATIONAL` such as +49/0/00 (may be repeated)")
 	f.StringArrayVar(&c.noPlans, "remove-dial-plan", nil, "leave numbers on `TRUNK` as they are written; 'default' is the plan of all trunks without one (may be repeated)")
+	f.StringArrayVar(&c.senders, "sender-name", nil, "let whoever sends SIP with a certificate of this name speak for trunks of the tenant: `NAME=TRUNK[,TRUNK…]`, where a NAME or TRUNK may be *.DOMAIN (may be repeated)")
+	f.StringArrayVar(&c.noSenders, "remove-sender-name", nil, "take back what the sender of a certificate of this `NAME` may say of the tenant's trunks (may be repeated)")
 	f.StringVar(&c.keep, "keep", "", "delete rows after `PERIOD`, such as 150d, 10y or forever; 'default' is as the server is told")
 }
 
@@ -67,7 +70,34 @@ func (c *tenantChange) apply(t *tenant.Tenant) error {
 	if err := c.applyPlans(t); err != nil {
 		return err
 	}
+	if err := c.applySenders(t); err != nil {
+		return err
+	}
 	return c.applyKeep(t)
+}
+
+func (c *tenantChange) applySenders(t *tenant.Tenant) error {
+	for _, name := range c.noSenders {
+		if !t.RemoveSender(name) {
+			return usage("--remove-sender-name %s: the senders that speak for trunks of tenant %s are %s", name, t.Name, orNone(senderCells(*t)))
+		}
+	}
+	for _, spec := range c.senders {
+		name, trunks, ok := strings.Cut(spec, "=")
+		if !ok || name == "" || trunks == "" {
+			return usage("--sender-name %q: NAME=TRUNK is needed, such as agent.carrier.com=sbc1.contoso.com", spec)
+		}
+		t.AddSender(name, strings.Split(trunks, ",")...)
+	}
+	return nil
+}
+
+// senderCells says who speaks for which trunks of a tenant.
+func senderCells(t tenant.Tenant) (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(t.Senders)) {
+		all = append(all, name+"="+strings.Join(t.Senders[name], ","))
+	}
+	return all
 }
 
 func (c *tenantChange) applyPlans(t *tenant.Tenant) error {
@@ -110,14 +140,16 @@ func (p *program) tenantSetCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "set NAME",
-		Short: "Change a tenant's names, trunks, dial plans, or how long its rows are kept",
-		Long: `Change a tenant's names, trunks, dial plans, or how long its rows are kept.
+		Short: "Change a tenant's names, trunks, dial plans, senders, or how long its rows are kept",
+		Long: `Change a tenant's names, trunks, dial plans, who speaks for its trunks, or how
+long its rows are kept.
 
 Rows that are there already stay as they are: their numbers are not written
 anew, and 'trunklog calls assign' gives the tenant those that were kept
 without one. A running server knows of the change at once.`,
 		Example: `  trunklog tenant set contoso --trunk sbc2.contoso.com --keep 10y
-  trunklog tenant set contoso --name contoso-ag --yes`,
+  trunklog tenant set contoso --name contoso-ag --yes
+  trunklog tenant set contoso --sender-name agent.carrier.com=sbc1.contoso.com --yes`,
 		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			h, err := p.enter(cmd.Context(), cmd, false)
@@ -153,7 +185,7 @@ func (h *house) owner(ctx context.Context, name string) (tenant.Tenant, error) {
 func (p *program) reportSet(before, after tenant.Tenant, done bool) error {
 	t := table{{"SETTING", "BEFORE", "AFTER"}}
 	was, is := tenantCells(before), tenantCells(after)
-	for i, title := range []string{"name", "further names", "trunks", "dial plans", "keep"} {
+	for i, title := range []string{"name", "further names", "trunks", "dial plans", "senders", "keep"} {
 		if was[i] != is[i] {
 			t = append(t, []string{title, was[i], is[i]})
 		}
@@ -180,7 +212,7 @@ func tenantCells(t tenant.Tenant) []string {
 		}
 		plans = append(plans, plan)
 	}
-	return []string{t.Name, orNone(t.Names), orNone(t.Trunks), orNone(plans), keepOf(t)}
+	return []string{t.Name, orNone(t.Names), orNone(t.Trunks), orNone(plans), orNone(senderCells(t)), keepOf(t)}
 }
 
 // keepOf says how long the rows of a tenant are kept.

@@ -137,11 +137,12 @@ func (t Times) orDefault() Times {
 }
 
 // HearStats are counts of what became of SIP messages since the start. Each
-// message is counted in Messages, in Other or in Shared.
+// message is counted in Messages, in Other, in Shared or in Refused.
 type HearStats struct {
 	Messages uint64 // that belong to a call
 	Other    uint64 // that do not, such as OPTIONS, or are late for their call
 	Shared   uint64 // that may be either's of two tenants who share a Call-ID, and are nobody's
+	Refused  uint64 // of senders that do not speak for the trunk
 	Crowded  uint64 // calls that were closed because there were too many at once
 
 	Open      int64  // legs in progress

@@ -114,8 +114,8 @@ func (h *hearing) adopt(written call.Result) {
 }
 
 type heardCount struct {
-	messages, other, shared uint64
-	last                    time.Time
+	messages, other, shared, refused uint64
+	last                             time.Time
 }
 
 // hear folds one message.
@@ -264,6 +264,7 @@ func (h *hearing) publish(c heardCount, more bool) map[string]time.Duration {
 	s.Messages += c.messages
 	s.Other += c.other
 	s.Shared += c.shared
+	s.Refused += c.refused
 	if !c.last.IsZero() {
 		s.Lag = max(0, h.in.now().Sub(c.last))
 	}

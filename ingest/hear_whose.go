@@ -21,6 +21,10 @@ import (
 //
 // A leg is whose its first INVITE says, and stays so. Until there was one, it is whose
 // its messages name, as long as that is known.
+//
+// A sender with an [Authority] adds to the legs of the tenants for which it speaks, and to
+// legs of no tenant that it has begun itself. A message that names a trunk for which it does
+// not speak, and is on the way of none of these, is refused and counted.
 
 // dialogs are the legs of one source by their Call-IDs; those of one Call-ID in the
 // order in which they came.
@@ -76,61 +80,143 @@ func (d *dialogs) all(yield func(*held) bool) {
 	}
 }
 
+// A voice is a sink that tells of a message, and for whose calls its sender speaks.
+type voice struct {
+	*Sink
+	may Authority // nil if it speaks for all
+}
+
 // legOf returns the leg that a message belongs to, which may be a new one. It returns
 // nil, and counts the message, if it belongs to none.
 func (h *hearing) legOf(sink *Sink, s *call.Signal, c *heardCount) *held {
+	v := voice{Sink: sink}
+	if sink.from != nil {
+		v.may = h.in.speaks(sink.from.names)
+	}
 	var first *held
 	if d := h.legs[sink.source]; d != nil {
 		first = d.byCall[s.CallID]
 	}
-	var l *held
-	owner := sink.tenant
-	names := owner // by all that is known
+	l, owner, lost := h.find(v, first, s, c)
 	switch {
-	case !owner.IsZero():
-		l = h.boundTo(owner, first)
-	case leg.Begins(s):
-		if owner = leg.AskedBy(s, h.in.tenant); owner.IsZero() {
-			owner = h.trunkOwner(sink)
-		}
-		names = owner
-		l = h.askedBy(sink, owner, first, s)
-	}
-	if l == nil && sink.tenant.IsZero() && (owner.IsZero() || !leg.Begins(s)) {
-		var shared bool
-		if l, names, shared = h.onItsWay(sink, first, s); shared {
-			c.shared++
-			return nil
-		}
-	}
-	switch {
+	case lost != nil:
+		*lost++
+		return nil
 	case l == nil && !leg.Opens(s):
 		c.other++
 		return nil
 	case l == nil:
-		l = newLeg(sink, s.CallID, owner, names)
+		l = newLeg(v, s.CallID, owner)
 		h.hold(l)
 	case l.Tenant.IsZero() && !owner.IsZero():
-		l.Tenant = owner
+		l.Tenant, l.Told = owner, sink.told()
 		h.soil(l)
 	}
 	return l
 }
 
-// newLeg returns the leg of a tenant, or of nobody yet, that a sink hears of and that
-// names a tenant.
-func newLeg(sink *Sink, callID string, owner, names call.GUID) *held {
+// find returns the leg that a message belongs to, nil if there is none yet, and whose it
+// is if that is known for good. Lost is the count of messages that are kept for nobody.
+func (h *hearing) find(v voice, first *held, s *call.Signal, c *heardCount) (l *held, owner call.GUID, lost *uint64) {
+	if !v.tenant.IsZero() {
+		return h.boundTo(v.tenant, first), v.tenant, nil
+	}
+	if leg.Begins(s) {
+		if trunk := h.foreign(v, func(of leg.Owner) { owner = leg.AskedBy(s, of) }); trunk != "" {
+			return nil, owner, h.refuse(v, trunk, c)
+		}
+		if owner.IsZero() {
+			owner = h.trunkOwner(v.Sink)
+		}
+		if !owner.IsZero() {
+			return h.askedBy(v, owner, first, s), owner, nil
+		}
+	}
+	l, best, several := h.byWay(v, first, s)
+	if v.may != nil && (l == nil || l.Tenant.IsZero()) {
+		var trunk string
+		if owner, trunk = h.named(v, s); trunk != "" {
+			return nil, owner, h.refuse(v, trunk, c)
+		}
+	}
+	if l == nil {
+		var shared bool
+		if l, shared = h.byName(v, first, s, best, several); shared {
+			lost = &c.shared
+		}
+	}
+	return l, owner, lost
+}
+
+// refuse tells of a message about a trunk for which its sender does not speak, and returns
+// the count of such messages.
+func (h *hearing) refuse(v voice, trunk string, c *heardCount) *uint64 {
+	h.in.refuse(v.source, v.from.names, trunk)
+	return &c.refused
+}
+
+// foreign returns the first trunk, of those whose owner f asks for, for which the sender does
+// not speak; empty if there is none.
+func (h *hearing) foreign(v voice, f func(leg.Owner)) (trunk string) {
+	f(func(host string) (call.GUID, bool) {
+		owner, ok := h.in.tenant(host)
+		if ok && trunk == "" && v.may != nil && !v.may.Trunk(host) {
+			trunk = host
+		}
+		return owner, ok
+	})
+	return trunk
+}
+
+// named returns the one tenant whose trunk a message names, of those at the ends of its way
+// if there are such; zero if there is none, or several. Foreign is a trunk among them for
+// which the sender does not speak.
+func (h *hearing) named(v voice, s *call.Signal) (tenant call.GUID, foreign string) {
+	for _, near := range []bool{true, false} {
+		var several bool
+		foreign = h.foreign(v, func(of leg.Owner) { tenant, several = leg.NamedBy(s, of, near) })
+		if several || foreign != "" || !tenant.IsZero() {
+			break
+		}
+	}
+	return tenant, foreign
+}
+
+// newLeg returns the leg of a tenant, or of nobody yet. What a sender tells that speaks for
+// some trunks alone is hearsay until it is known to be about one of these.
+func newLeg(v voice, callID string, owner call.GUID) *held {
 	l := &held{Leg: leg.Leg{
-		ID: leg.IDOf(sink.source, callID), Source: sink.source, CallID: strings.Clone(callID),
-		Tenant: owner, Told: sink.toldOf(names), Trunk: sink.trunk,
+		ID: leg.IDOf(v.source, callID), Source: v.source, CallID: strings.Clone(callID),
+		Tenant: owner, Told: v.told(), Trunk: v.trunk,
 	}}
 	switch {
-	case l.Told != sink.told():
-		l.ID = leg.IDWithin(names, sink.source+"/"+sink.from[0], callID)
-	case sink.tenant.IsZero() && !owner.IsZero():
-		l.ID = leg.IDWithin(owner, sink.source, callID)
+	case v.may != nil && owner.IsZero():
+		l.ID, l.Told = v.begun(callID), call.SIP.Hearsay()
+	case v.tenant.IsZero() && !owner.IsZero():
+		l.ID = leg.IDWithin(owner, v.source, callID)
 	}
-	l.Life.Recorded = sink.recorded
+	l.Life.Recorded = v.recorded
+	return l
+}
+
+// begun returns the name of a leg of no tenant that a sender begins which speaks for some
+// trunks alone.
+func (v voice) begun(callID string) call.GUID {
+	return leg.IDWithin(call.Unassigned, v.source+"/"+strings.Join(v.from.names, ","), callID)
+}
+
+// open returns the first leg, of those of one Call-ID from l on, to which a sender may add.
+func (h *hearing) open(v voice, l *held) *held {
+	if v.may == nil {
+		return l
+	}
+	for ; l != nil; l = l.next {
+		owner := l.Owner(h.in.tenant)
+		// Legs that an earlier release has begun bear no sender's name.
+		if owner.IsZero() && (l.ID == v.begun(l.CallID) || l.ID == leg.IDOf(l.Source, l.CallID)) || !owner.IsZero() && v.may.Tenant(owner) {
+			break
+		}
+	}
 	return l
 }
 
@@ -153,80 +239,57 @@ func (h *hearing) boundTo(tenant call.GUID, first *held) *held {
 	return nil
 }
 
-// of returns the first leg of those of one Call-ID, from l on, that a sink adds to with
-// a message that names a tenant: what a sender says of another tenant's calls is no more
-// than hearsay, see [Sink.From], and is kept apart.
-func (h *hearing) of(sink *Sink, names call.GUID, l *held) *held {
-	if sink.from == nil {
-		return l
-	}
-	for ; l != nil; l = l.next {
-		owner := l.Owner(h.in.tenant)
-		if owner.IsZero() {
-			owner = names
-		}
-		if l.Told == sink.toldOf(owner) {
-			break
-		}
-	}
-	return l
-}
-
 // askedBy returns the leg that the INVITE of a tenant's call belongs to, of those of
 // one Call-ID: the tenant's, or one of which no INVITE has said whose it is.
-func (h *hearing) askedBy(sink *Sink, tenant call.GUID, first *held, s *call.Signal) (open *held) {
-	if tenant.IsZero() {
-		return nil
-	}
+func (h *hearing) askedBy(v voice, tenant call.GUID, first *held, s *call.Signal) (open *held) {
 	best := 0
-	for l := h.of(sink, tenant, first); l != nil; l = h.of(sink, tenant, l.next) {
+	for l := h.open(v, first); l != nil; l = h.open(v, l.next) {
 		owner := l.Owner(h.in.tenant)
 		if owner == tenant {
 			return l
 		}
 		way := l.Way(s)
-		if l.Tenant.IsZero() && l.Told == sink.toldOf(tenant) && (owner.IsZero() || !l.Asked() && way > 0) && (open == nil || way > best) {
+		if l.Tenant.IsZero() && (owner.IsZero() || !l.Asked() && way > 0) && (open == nil || way > best) {
 			open, best = l, way
 		}
 	}
 	return open
 }
 
-// onItsWay returns the leg that a message belongs to which does not say itself whose
-// it is, of those of one Call-ID; nil if there is none. It may be shared: then it is
-// not known whose it is. The tenant that it names is told if there is no leg.
-func (h *hearing) onItsWay(sink *Sink, first *held, s *call.Signal) (l *held, names call.GUID, shared bool) {
-	if sink.from != nil { // else it may not matter
-		names, _ = leg.NamedBy(s, h.in.tenant, false)
-		first = h.of(sink, names, first)
-	}
-	best, several := 0, false
-	for o := first; o != nil; o = h.of(sink, names, o.next) {
+// byWay returns the leg, of those of one Call-ID, that knows best the way which a message
+// took; nil if none knows it, or if several know it as well as the best.
+func (h *hearing) byWay(v voice, first *held, s *call.Signal) (l *held, best int, several bool) {
+	for o := h.open(v, first); o != nil; o = h.open(v, o.next) {
 		switch way := o.Way(s); {
 		case way > best:
 			l, best, several = o, way, false
 		case way == best && way > 0:
-			several = true
+			l, several = nil, true
 		}
 	}
-	if best > 0 && !several {
-		return l, names, false
-	}
+	return l, best, several
+}
+
+// byName returns the leg of the tenant that a message names, of those of one Call-ID, or the
+// only one if it names none; nil if there is none. It may be shared: then it is not known
+// whose it is.
+func (h *hearing) byName(v voice, first *held, s *call.Signal, best int, several bool) (l *held, shared bool) {
+	first = h.open(v, first)
 	near, more := leg.NamedBy(s, h.in.tenant, several)
 	switch {
 	case more:
-		return nil, names, true
+		return nil, true
 	case near.IsZero():
-		return first, near, first != nil && h.of(sink, names, first.next) != nil
+		return first, first != nil && h.open(v, first.next) != nil
 	}
 	var open *held // whose is not known
-	for o := first; o != nil; o = h.of(sink, names, o.next) {
+	for o := first; o != nil; o = h.open(v, o.next) {
 		switch owner := o.Owner(h.in.tenant); {
 		case owner == near && o.Way(s) == best:
-			return o, near, false
+			return o, false
 		case owner.IsZero():
 			open = o
 		}
 	}
-	return open, near, first != nil && (open == nil || several)
+	return open, first != nil && (open == nil || several)
 }

@@ -28,6 +28,13 @@ type Config struct {
 	// It is asked for sinks that are not bound to a tenant. If it is nil no
 	// tenant is found.
 	Tenant func(trunk string) (call.GUID, bool)
+	// Authority returns for whose calls a sender speaks that has proved to bear some
+	// names, see [Sink.From]; nil if it speaks for all that it hears, because there is one
+	// tenant alone. If the function is nil every sender does.
+	Authority func(names []string) Authority
+	// Refused is told of a sender that speaks of a trunk's calls for which it does not
+	// speak; nil tells nobody. It is called for each such message and must not wait.
+	Refused func(source string, names []string, trunk string)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Number writes a number as the dial plan of a trunk says, E.164 as a rule;
@@ -46,14 +53,24 @@ type Config struct {
 	Times Times
 }
 
+// An Authority tells for whose calls a sender speaks.
+type Authority interface {
+	// Trunk reports whether it speaks for the calls of the trunk with the given host name.
+	Trunk(host string) bool
+	// Tenant reports whether it speaks for a trunk of the tenant.
+	Tenant(id call.GUID) bool
+}
+
 // An Ingest makes rows of events. All that writes rows to a store in one
 // process must share one Ingest, or sinks may make two rows of one call.
 type Ingest struct {
 	store  call.Log
 	tenant func(trunk string) (call.GUID, bool)
+	speaks func(names []string) Authority
 	number func(trunk, number string) string
 	now    func() time.Time
 	clock  func(source string, ahead time.Duration)
+	refuse func(source string, names []string, trunk string)
 	links  linker
 	parts  openParts
 
@@ -79,12 +96,18 @@ const (
 
 // New returns an Ingest. There is nothing to close.
 func New(c Config) *Ingest {
-	in := &Ingest{store: c.Store, tenant: c.Tenant, now: c.Now, number: c.Number, clock: c.Clock, keepSIP: c.KeepSIP, imported: c.Import}
+	in := &Ingest{store: c.Store, tenant: c.Tenant, speaks: c.Authority, refuse: c.Refused, now: c.Now, number: c.Number, clock: c.Clock, keepSIP: c.KeepSIP, imported: c.Import}
 	if in.clock == nil {
 		in.clock = func(string, time.Duration) {}
 	}
 	if in.tenant == nil {
 		in.tenant = func(string) (call.GUID, bool) { return call.Unassigned, false }
+	}
+	if in.speaks == nil {
+		in.speaks = func([]string) Authority { return nil }
+	}
+	if in.refuse == nil {
+		in.refuse = func(string, []string, string) {}
 	}
 	if in.now == nil {
 		in.now = time.Now
@@ -155,42 +178,21 @@ func (s *Sink) Of(sender string, tenant call.GUID) *Sink {
 	return &Sink{in: s.in, source: s.source + "/" + sender, tenant: tenant, trunk: s.trunk, hearsay: s.hearsay, recorded: s.recorded, tally: s.tally}
 }
 
-// From returns a sink for the messages of one of the source's senders, who has proved
-// to be one of some DNS names, such as those of a certificate. If these are trunks of
-// tenants, the sender is believed in what it says of theirs, and what it says of other
-// tenants' calls is hearsay. The source's name and totals are those of s.
+// From returns a sink for the messages of one of the source's senders, whose certificate
+// bears the given names, or none. Where several tenants are and the source is bound to none
+// of them nor to a trunk, the sender speaks for some trunks alone, see [Config.Authority]:
+// what it says of others' calls is refused. The source's name and totals are those of s.
 func (s *Sink) From(names []string) *Sink {
-	if s.hearsay || !s.tenant.IsZero() || len(names) == 0 {
+	if s.hearsay || !s.tenant.IsZero() || s.trunk != "" {
 		return s
 	}
 	of := *s
-	of.from = names
+	of.from = &sender{names: names}
 	return &of
 }
 
-// toldOf returns the witness of what SIP messages say of a tenant's calls; of those of
-// nobody, if that is zero.
-func (s *Sink) toldOf(tenant call.GUID) call.Witness {
-	theirs := false
-	for _, name := range s.from {
-		if owner := s.in.ownerOf(name); owner == tenant {
-			theirs = false
-			break
-		} else if !owner.IsZero() {
-			theirs = !tenant.IsZero()
-		}
-	}
-	if theirs {
-		return call.SIP.Hearsay()
-	}
-	return s.told()
-}
-
-// ownerOf returns whose a trunk is; zero if it is nobody's.
-func (in *Ingest) ownerOf(trunk string) (tenant call.GUID) {
-	tenant, _ = in.tenant(strings.ToLower(trunk))
-	return tenant
-}
+// A sender is whoever has proved to bear some names.
+type sender struct{ names []string }
 
 func (in *Ingest) peersOf(source string) []netip.Prefix {
 	in.mu.Lock()
@@ -213,7 +215,7 @@ type Sink struct {
 	source string
 	tenant call.GUID
 	trunk  string
-	from   []string // see [Sink.From]
+	from   *sender // see [Sink.From]; nil if it speaks for all that it hears
 
 	hearsay, recorded bool
 

@@ -17,6 +17,7 @@ var guidWord = regexp.MustCompile(`\{\w+\}`)
 func (s *script) hear(words, input []string) string {
 	i := Input{Source: words[0]}
 	var from []string
+	proven := false
 	for _, word := range words[1:] {
 		switch name, v, _ := strings.Cut(word, "="); name {
 		case "tenant":
@@ -24,7 +25,9 @@ func (s *script) hear(words, input []string) string {
 		case "trunk":
 			i.Trunk = v
 		case "from":
-			from = strings.Split(v, ",")
+			if proven = true; v != "" {
+				from = strings.Split(v, ",")
+			}
 		case "hearsay":
 			i.Hearsay = true
 		default:
@@ -36,8 +39,16 @@ func (s *script) hear(words, input []string) string {
 		m := s.signal(line)
 		events = append(events, call.Event{Kind: call.MessageEvent, Call: m.CallID, Signal: m})
 	}
-	if err := tryPut(s.t.Context(), s.in.SinkOf(i).From(from), events...); err != nil {
+	sink := s.in.SinkOf(i)
+	if proven {
+		sink = sink.From(from)
+	}
+	if err := tryPut(s.t.Context(), sink, events...); err != nil {
 		return err.Error()
+	}
+	if said := s.refused; len(said) > 0 {
+		s.refused = nil
+		return "refused " + strings.Join(said, "\nrefused ")
 	}
 	return "ok"
 }

@@ -31,8 +31,12 @@ var update = flag.Bool("update", false, "write what comes out to the scripts")
 //	restart                 begins again with what the store holds
 //	fail TEXT               lets writes fail, or again succeed
 //	clock SECONDS           lets time pass, and writes the rows that are due
-//	hear SOURCE [tenant=T] [trunk=HOST] [hearsay] [from=HOST,…]
-//	                        puts the SIP messages of the input, see signal
+//	hear SOURCE [tenant=T] [trunk=HOST] [hearsay] [from=[HOST,…]]
+//	                        puts the SIP messages of the input, see signal; those of a
+//	                        sender whose certificate bears the hosts, each of which speaks
+//	                        for itself and for what 'speaks' says
+//	speaks HOST [TRUNK…]    lets a name of a certificate speak for trunks
+//	alone                   lets every sender speak for all, as if there were one tenant
 //	told [T…]               the rows of the tenants, and who has told when they began
 //	heard                   what became of them
 //	ladder [T…]             the messages that are kept of the tenants' rows
@@ -69,10 +73,14 @@ type script struct {
 	sinks map[string]*Sink
 	now   time.Time
 	words map[string]string // GUID → the word that it was made of
+
+	alone   bool
+	speaks  map[string][]string // trunks by a name of a certificate
+	refused []string
 }
 
 func newScript(t *testing.T) *script {
-	s := &script{t: t, store: storetest.NewModel(), now: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), words: map[string]string{}}
+	s := &script{t: t, store: storetest.NewModel(), now: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), words: map[string]string{}, speaks: map[string][]string{}}
 	s.restart()
 	return s
 }
@@ -80,20 +88,52 @@ func newScript(t *testing.T) *script {
 func (s *script) restart() {
 	s.sinks = map[string]*Sink{}
 	s.in = New(Config{
-		Store:   s.store,
+		Store:     s.store,
+		Authority: s.authority,
+		Refused: func(source string, names []string, trunk string) {
+			s.refused = append(s.refused, fmt.Sprintf("%s: %s of %s", source, strings.Join(names, ","), trunk))
+		},
 		Now:     func() time.Time { return s.now },
 		KeepSIP: true,
-		Tenant: func(trunk string) (call.GUID, bool) {
-			name, ok := strings.CutSuffix(trunk, ".example.com")
-			if !ok {
-				return call.GUID{}, false
-			}
-			return s.guid(name), true
-		},
+		Tenant:  s.owner,
 	})
 	if _, err := s.in.Resume(s.t.Context(), func(string) bool { return true }); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// owner returns whose a trunk is: NAME.example.com is NAME's, and so is what is below it.
+func (s *script) owner(trunk string) (call.GUID, bool) {
+	name, ok := strings.CutSuffix(trunk, ".example.com")
+	if !ok || name == "nobody" {
+		return call.GUID{}, false
+	}
+	return s.guid(name[strings.LastIndex(name, ".")+1:]), true
+}
+
+func (s *script) authority(names []string) Authority {
+	if s.alone {
+		return nil
+	}
+	var trunks []string
+	for _, name := range names {
+		trunks = append(append(trunks, name), s.speaks[name]...)
+	}
+	return trunksOf{s, trunks}
+}
+
+type trunksOf struct {
+	*script
+	trunks []string
+}
+
+func (a trunksOf) Trunk(host string) bool { return slices.Contains(a.trunks, host) }
+
+func (a trunksOf) Tenant(id call.GUID) bool {
+	return slices.ContainsFunc(a.trunks, func(trunk string) bool {
+		owner, ok := a.owner(trunk)
+		return ok && owner == id
+	})
 }
 
 // run returns the script with what comes out in place of what is there.
@@ -190,6 +230,12 @@ func (s *script) command(words, input []string) string {
 		}
 		_, err := s.in.Assign(ctx, all, s.guid(words[1]))
 		return fmt.Sprint(len(all), " ", err)
+	case "speaks":
+		s.speaks[words[1]] = words[2:]
+		return "ok"
+	case "alone":
+		s.alone = true
+		return "ok"
 	case "restart":
 		s.store = s.store.Reopen()
 		s.restart()
@@ -214,7 +260,11 @@ func (s *script) command(words, input []string) string {
 		return s.hear(words[1:], input)
 	case "heard":
 		h := s.in.HearStats()
-		return fmt.Sprintf("messages %d other %d shared %d rows %d amended %d elsewhere %d", h.Messages, h.Other, h.Shared, h.Rows, h.Amended, h.Elsewhere)
+		text := fmt.Sprintf("messages %d other %d shared %d rows %d amended %d elsewhere %d", h.Messages, h.Other, h.Shared, h.Rows, h.Amended, h.Elsewhere)
+		if h.Refused > 0 {
+			text += fmt.Sprintf(" refused %d", h.Refused)
+		}
+		return text
 	case "ladder":
 		return s.ladder(words[1:])
 	}

@@ -67,7 +67,7 @@ type Folding struct {
 	Open      int64             // legs of calls that have begun and not ended
 	Held      int64             // all legs in memory
 	Lag       time.Duration     // from the time of the last message until it was durable
-	Messages  map[string]uint64 // "call" if they belong to a call, "shared" if to either of two tenants', else "other"
+	Messages  map[string]uint64 // "call" if they belong to a call, "shared" if to either of two tenants', "refused" if its sender may not tell of it, else "other"
 	Legs      map[string]uint64 // legs that have ended, by what became of them
 	Amended   uint64            // rows that late messages have changed
 	Inferred  uint64            // rows of calls whose end is missing from the SIP

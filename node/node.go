@@ -149,8 +149,15 @@ func (n *Node) openTenants(ctx context.Context) (err error) {
 
 func (n *Node) openIngest(ctx context.Context) error {
 	n.in = ingest.New(ingest.Config{
-		Store:   n.store,
-		Tenant:  func(trunk string) (call.GUID, bool) { return n.tenants.ByTrunk(ctx, trunk) },
+		Store:  n.store,
+		Tenant: func(trunk string) (call.GUID, bool) { return n.tenants.ByTrunk(ctx, trunk) },
+		Authority: func(names []string) ingest.Authority {
+			if a := n.tenants.Authority(ctx, names); a.Shared() {
+				return a
+			}
+			return nil
+		},
+		Refused: n.refusals().tell,
 		Now:     n.c.Now,
 		Number:  func(trunk, number string) string { return n.tenants.Number(ctx, trunk, number) },
 		KeepSIP: n.c.SIP,

@@ -102,7 +102,7 @@ func rowsOf(name string, t ingest.Totals) metrics.Rows {
 func foldingCounts(s ingest.HearStats) metrics.Folding {
 	return metrics.Folding{
 		Open: s.Open, Held: s.Held, Lag: s.Lag,
-		Messages: map[string]uint64{"call": s.Messages, "other": s.Other, "shared": s.Shared},
+		Messages: map[string]uint64{"call": s.Messages, "other": s.Other, "shared": s.Shared, "refused": s.Refused},
 		Legs:     map[string]uint64{"row": s.Rows, "part": s.OtherLegs, "elsewhere": s.Elsewhere, "rejected": s.Rejected},
 		Amended:  s.Amended, Inferred: s.Inferred, Crowded: s.Crowded,
 		SetAside: s.SetAside, Echoes: s.Echoes, Another: s.Another, Unlinked: s.Unlinked, Ambiguous: s.Ambiguous, Clocks: s.Offsets,

@@ -63,7 +63,7 @@ func (d *Directory) Set(ctx context.Context, id call.GUID, dry bool, change func
 			return nil, &unknownError{id.String(), x}
 		}
 		t = x.all[i]
-		t.Names, t.Trunks, t.Plans = slices.Clone(t.Names), slices.Clone(t.Trunks), maps.Clone(t.Plans)
+		t.Names, t.Trunks, t.Plans, t.Senders = slices.Clone(t.Names), slices.Clone(t.Trunks), maps.Clone(t.Plans), maps.Clone(t.Senders)
 		if err := change(&t); err != nil {
 			return nil, err
 		}
@@ -124,12 +124,14 @@ func (t *Tenant) AddTrunk(host string) {
 	}
 }
 
-// RemoveTrunk removes a trunk from t, with its dial plan, and reports whether it had it.
+// RemoveTrunk removes a trunk from t, with its dial plan and what senders may say of it, and reports
+// whether it had it.
 func (t *Tenant) RemoveTrunk(host string) bool {
 	host = hostOf(host)
 	had := contains(t.Trunks, host)
 	t.Trunks = slices.DeleteFunc(t.Trunks, func(s string) bool { return strings.EqualFold(s, host) })
 	delete(t.Plans, host)
+	t.ownSenders()
 	return had
 }
 

@@ -35,6 +35,9 @@ type Tenant struct {
 	Trunks []string `json:"trunks,omitempty"`
 	// Plans are dial plans by trunk, named as in Trunks; that of "" holds for all others.
 	Plans map[string]Plan `json:"plans,omitempty"`
+	// Senders are, by a name that certificates bear, the trunks for which their owner speaks besides
+	// those that it is: host names below Trunks, or as in Trunks.
+	Senders map[string][]string `json:"senders,omitempty"`
 	// Keep is how long to keep rows; zero means the server's default.
 	Keep Period `json:"keep,omitzero"`
 }
@@ -72,6 +75,8 @@ type index struct {
 	byID   map[call.GUID]int
 	hosts  map[string]call.GUID // exact trunks, lower case
 	below  map[string]call.GUID // ".customers.carrier.com" of "*.customers.carrier.com"
+
+	senders map[string][]spoken // by a name of a certificate
 }
 
 // Open reads the directory from the store.
@@ -305,7 +310,7 @@ func (x *index) check(t *Tenant) error {
 			return fmt.Errorf("%w: trunk %s belongs to tenant %s already", call.ErrInvalid, trunk, x.all[x.byID[owner]].Name)
 		}
 	}
-	return nil
+	return t.checkSenders()
 }
 
 func isGUID(name string) bool {
@@ -373,6 +378,8 @@ func newIndex(all []Tenant) *index {
 		byID:   make(map[call.GUID]int, len(all)),
 		hosts:  make(map[string]call.GUID),
 		below:  make(map[string]call.GUID),
+
+		senders: make(map[string][]spoken),
 	}
 	for i, t := range all {
 		x.byName[t.Name] = i
@@ -385,6 +392,11 @@ func newIndex(all []Tenant) *index {
 				x.below[below] = t.ID
 			} else {
 				x.hosts[trunk] = t.ID
+			}
+		}
+		for name, trunks := range t.Senders {
+			for _, trunk := range trunks {
+				x.senders[name] = append(x.senders[name], spoken{trunk, t.ID})
 			}
 		}
 	}

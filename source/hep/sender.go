@@ -66,3 +66,16 @@ func (c *senderCheck) verify(state tls.ConnectionState) error {
 	}
 	return errSender
 }
+
+// namesOf returns the host names that a certificate bears, as it writes them: those in its
+// subject alternative name, or the common name of one that has none, as older SBCs have.
+func namesOf(cert *x509.Certificate) []string {
+	if len(cert.DNSNames)+len(cert.IPAddresses)+len(cert.EmailAddresses)+len(cert.URIs) > 0 {
+		return cert.DNSNames
+	}
+	name := strings.ToLower(cert.Subject.CommonName)
+	if !hostName.MatchString(strings.TrimPrefix(name, "*.")) {
+		return nil
+	}
+	return []string{name}
+}

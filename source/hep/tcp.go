@@ -198,7 +198,7 @@ func (c *conn) handshake(ctx context.Context) bool {
 	switch {
 	case err == nil:
 		if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 && c.l.o.From != nil {
-			c.sink = c.l.o.From(certs[0].DNSNames)
+			c.sink = c.l.o.From(namesOf(certs[0]))
 		}
 		return true
 	case ctx.Err() != nil, errors.Is(err, net.ErrClosed): // we stop, or it was crowded out

@@ -1,0 +1,67 @@
+package node
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// How often the log tells of one sender's calls of one trunk that were refused, and of how many
+// such pairs it remembers the last time: a sender chooses what it says.
+const (
+	tellRefusal   = time.Hour
+	mostRefusals  = 1000
+	shownInLog    = 100 // characters of a name
+	refusalAdvice = "if it may speak for this trunk, say so: trunklog tenant set TENANT --sender-name NAME=TRUNK --yes"
+)
+
+// refusals tell the operator of senders that speak of calls which they have no business with.
+type refusals struct {
+	log *slog.Logger
+	now func() time.Time
+
+	mu   sync.Mutex
+	last map[[3]string]time.Time
+}
+
+func (n *Node) refusals() *refusals {
+	return &refusals{log: n.c.Log, now: n.c.Now, last: map[[3]string]time.Time{}}
+}
+
+// tell logs that a message was refused, once an hour for each source, sender and trunk. Counters
+// have all of them.
+func (r *refusals) tell(source string, names []string, trunk string) {
+	of := [3]string{source, strings.Join(names, ","), trunk}
+	now := r.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last, ok := r.last[of]; ok && now.Sub(last) < tellRefusal && now.Sub(last) >= 0 {
+		return
+	}
+	if len(r.last) >= mostRefusals {
+		for k, at := range r.last {
+			if now.Sub(at) >= tellRefusal {
+				delete(r.last, k)
+			}
+		}
+		if len(r.last) >= mostRefusals {
+			return
+		}
+	}
+	r.last[of] = now
+	sender := of[1]
+	if sender == "" {
+		sender = "a certificate without host names"
+	}
+	r.log.Warn("a sender's certificate does not bear the trunk's name: what it says of the trunk's calls is refused",
+		"source", source, "sender", cut(sender), "trunk", cut(trunk), "do", refusalAdvice)
+}
+
+// cut shortens what a sender may have made long.
+func cut(s string) string {
+	if len(s) > shownInLog {
+		return strings.ToValidUTF8(s[:shownInLog], "") + "…"
+	}
+	return s
+}
