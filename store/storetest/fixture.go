@@ -190,6 +190,19 @@ func Scale(n int) int {
 	return max(n, 1)
 }
 
+// few returns all of list, and under -short every nth. Loops that ask the same question about many
+// values take it; a law whose meaning hangs on a value names that value.
+func few[T any](list []T, n int) []T {
+	if !testing.Short() {
+		return list
+	}
+	var out []T
+	for i := 0; i < len(list); i += n {
+		out = append(out, list[i])
+	}
+	return out
+}
+
 // Seed returns the seed for the random part of a test: TRUNKLOG_SEED if it is set, or else a new
 // one every time. It logs the seed if the test fails.
 func Seed(t testing.TB) uint64 {

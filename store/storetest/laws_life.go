@@ -64,7 +64,7 @@ func trimIsExact(f *fixture) {
 }
 
 func trimLeavesOthers(f *fixture) {
-	f.write(call.Batch{Rows: Rows(20, 1500)})
+	f.write(call.Batch{Rows: few(Rows(20, 1500), 3)})
 	for _, tenant := range []call.GUID{Tenants()[1], call.Unassigned} {
 		f.trim(tenant, time.Date(2024, 2, 29, 11, 22, 33, 0, time.UTC))
 		f.sameAll()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"testing"
 	"time"
 
 	"github.com/trunklog/trunklog/call"
@@ -133,7 +134,7 @@ func pagesForwardAndReverse(f *fixture) {
 	rows := Rows(7, 700)
 	f.write(call.Batch{Rows: rows})
 	for _, reverse := range []bool{false, true} {
-		for _, limit := range []int{1, 7, 50, 1000} {
+		for _, limit := range few([]int{7, 1, 1000, 50}, 2) {
 			for _, where := range []call.Expr{nil, call.Digits("49301234501"), call.Compare{Field: call.FieldDuration, Op: call.GT, Value: int32(0)}} {
 				f.pages(call.Query{Tenant: Tenants()[0], Where: where, Limit: limit, Reverse: reverse})
 			}
@@ -149,6 +150,9 @@ func cursorsBetweenRows(f *fixture) {
 	rows := Rows(8, 300)
 	f.write(call.Batch{Rows: rows})
 	for i := range rows {
+		if testing.Short() && i%5 != 0 {
+			continue
+		}
 		r := &rows[i]
 		for _, c := range []call.Cursor{
 			{Start: r.Start},
@@ -276,7 +280,7 @@ func walkIsASnapshot(f *fixture) {
 			case 1:
 				f.write(call.Batch{Rows: rows[600:700]})
 			case 3:
-				for _, old := range rows[:600] {
+				for _, old := range few(rows[:600], 6) {
 					f.write(call.Batch{Rows: []call.Row{g.again(&old)}})
 				}
 			case 5:
@@ -386,7 +390,7 @@ func tenantsAreWalls(f *fixture) {
 }
 
 func cancelledContext(f *fixture) {
-	rows := Rows(14, 3000)
+	rows := few(Rows(14, 3000), 3)
 	for i := range rows {
 		rows[i].Tenant = Tenants()[0]
 	}

@@ -51,7 +51,7 @@ func emptyBatch(f *fixture) {
 }
 
 func largeBatch(f *fixture) {
-	f.write(call.Batch{Rows: Rows(2, 4000), State: map[string][]byte{"big": bytes.Repeat([]byte("0123456789abcdef"), 1<<16)}})
+	f.write(call.Batch{Rows: few(Rows(2, 4000), 4), State: map[string][]byte{"big": bytes.Repeat([]byte("0123456789abcdef"), 1<<16)}})
 	f.sameAll()
 	f.reopen()
 	f.sameAll()
