@@ -12,6 +12,9 @@ import (
 func TestFoldEveryRune(t *testing.T) {
 	of := map[string]rune{}
 	for c := range rune(unicode.MaxRune + 1) {
+		if testing.Short() && c > 0x20000 {
+			break // no letter beyond has another case
+		}
 		if !utf8.ValidRune(c) {
 			continue
 		}

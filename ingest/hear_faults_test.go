@@ -81,7 +81,7 @@ func TestWires(t *testing.T) {
 func TestFaults(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 11))
-	for n := range 3000 * scale() {
+	for n := range scale(3000) {
 		s := newStage(t, storetest.NewModel())
 		s.in.keepSIP = false
 		one := talks[rnd.IntN(len(talks))].make(n % 1000)

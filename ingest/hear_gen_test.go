@@ -21,7 +21,7 @@ func TestGenerated(t *testing.T) {
 	want := map[call.GUID]call.Row{}
 	var packets [][]byte
 	from := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
-	for r := range gen.Rows(gen.Config{Rows: 500 * scale(), Seed: seed, From: from, To: from.AddDate(0, 0, 1), Trunks: []string{"sbc1.contoso.com"}}) {
+	for r := range gen.Rows(gen.Config{Rows: scale(500), Seed: seed, From: from, To: from.AddDate(0, 0, 1), Trunks: []string{"sbc1.contoso.com"}}) {
 		row := r.Clone()
 		want[row.ID] = row
 		for _, m := range gen.SIP(&row) {

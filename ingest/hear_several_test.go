@@ -35,7 +35,7 @@ func passedOn(c *talk, after time.Duration, carrier netip.AddrPort) *talk {
 func TestManyToOneNumber(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 13))
-	for range 3 {
+	for range min(3, scale(10)) {
 		s := newStage(t, storetest.NewModel())
 		var events []call.Event
 		one := func(m *call.Signal) {

@@ -377,7 +377,7 @@ func TestHear(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 3))
 	for i, c := range talks {
 		for _, proxy := range []bool{false, true} {
-			for order := range 6 + 10*scale() {
+			for order := range 6 + scale(10) {
 				one := c.make(i)
 				if proxy {
 					one.through()

@@ -22,7 +22,7 @@ import (
 // one has another's.
 func TestShared(t *testing.T) {
 	seed := seedOf(t)
-	for n := range 25 * scale() {
+	for n := range scale(25) {
 		c := newSharers(t, rand.New(rand.NewPCG(seed, uint64(n)))) //nolint:gosec // not negative
 		c.run()
 		if t.Failed() {

@@ -23,12 +23,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scale is how much more than usual is tried, from TRUNKLOG_SCALE.
-func scale() int {
-	if n, err := strconv.Atoi(os.Getenv("TRUNKLOG_SCALE")); err == nil && n > 0 {
-		return n
+// scale multiplies how much is tried; see TRUNKLOG_SCALE. Under -short it is a tenth.
+func scale(n int) int {
+	if f, err := strconv.ParseFloat(os.Getenv("TRUNKLOG_SCALE"), 64); err == nil && f > 0 {
+		n = int(float64(n) * f)
 	}
-	return 1
+	if testing.Short() {
+		n /= 10
+	}
+	return max(n, 1)
 }
 
 func seedOf(t *testing.T) uint64 {
@@ -97,7 +100,7 @@ func contents(t *testing.T, s call.Store) []call.Row {
 func TestAnyOrder(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	for range 20 * scale() {
+	for range scale(20) {
 		graph, export := calls(rnd, 30)
 		var want []call.Row
 		for order := range 6 {

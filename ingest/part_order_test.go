@@ -116,7 +116,7 @@ func (p *partsRun) deliver(events []call.Event) {
 func TestPartsAnyOrder(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 10))
-	for i := range 400 * scale() {
+	for i := range scale(400) {
 		events, exact := contrary(rnd, "one"), i%2 == 0
 		if exact {
 			events = separate("one")

@@ -42,7 +42,7 @@ func TestParts(t *testing.T) {
 	}
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 9))
-	for range 50 * scale() {
+	for range scale(50) {
 		s := newStage(t, storetest.NewModel())
 		for events := parts("one"); len(events) > 0; {
 			n := 1 + rnd.IntN(len(events))

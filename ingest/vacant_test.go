@@ -35,7 +35,7 @@ func TestVacant(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	for range 4 {
+	for range min(4, scale(10)) {
 		graph, export := tellings(rnd, 300)
 		var few []call.Event
 		for i := 0; i < len(export); i += 1 + rnd.IntN(40) {

@@ -79,7 +79,7 @@ func TestWild(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	for name, script := range wildScripts(t) {
 		t.Run(name, func(t *testing.T) {
-			for order := range 12 + 40*scale() {
+			for order := range 12 + scale(40) {
 				s := newStage(t, storetest.NewModel())
 				began := s.clock.Add(-3 * time.Hour)
 				events := heardOf(t, script, began)

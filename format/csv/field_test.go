@@ -377,7 +377,7 @@ func TestLikeGo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 300 * scale() {
+		for range scale(300) {
 			want := time.Unix(rnd.Int64N(1_700_000_000), rnd.Int64N(1e9)).UTC()
 			text := want.Format(c.form)
 			// Go has lost what the form does not show.

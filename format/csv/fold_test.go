@@ -32,7 +32,7 @@ func TestClockGoesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 500 * scale() {
+		for range scale(500) {
 			invite := change.Add(time.Duration(rnd.IntN(4*3600)-2*3600) * time.Second)
 			start := invite.Add(time.Duration(rnd.IntN(90)) * time.Second)
 			seconds := 1 + rnd.IntN(2*3600)

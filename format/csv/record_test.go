@@ -19,12 +19,15 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// scale multiplies the number of tries, from TRUNKLOG_SCALE.
-func scale() int {
-	if n, err := strconv.Atoi(os.Getenv("TRUNKLOG_SCALE")); err == nil && n > 0 {
-		return n
+// scale multiplies how much is tried; see TRUNKLOG_SCALE. Under -short it is a tenth.
+func scale(n int) int {
+	if f, err := strconv.ParseFloat(os.Getenv("TRUNKLOG_SCALE"), 64); err == nil && f > 0 {
+		n = int(float64(n) * f)
 	}
-	return 1
+	if testing.Short() {
+		n /= 10
+	}
+	return max(n, 1)
 }
 
 func seedOf(t *testing.T) uint64 {
@@ -49,7 +52,7 @@ func plain(d Dialect) call.Decoder {
 func TestLikeStandardLibrary(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	for range 3000 * scale() {
+	for range scale(3000) {
 		var b strings.Builder
 		for range rnd.IntN(40) {
 			b.WriteString([]string{"a", "bc", `"`, `""`, `"x"`, ",", ",", "\n", "\n", "\r\n", " ", "ü"}[rnd.IntN(12)])
@@ -109,7 +112,7 @@ func TestOneBroken(t *testing.T) {
 		{`bad,"""x" <y>",z`, `["bad" "\"x\" <y>" "z"]`},
 		{`bad,""x"",z`, ""},
 	}
-	for range 1000 * scale() {
+	for range scale(1000) {
 		const n = 20
 		bad, b := rnd.IntN(n), broken[rnd.IntN(len(broken))]
 		var in bytes.Buffer
@@ -166,7 +169,7 @@ func TestLineNumbers(t *testing.T) {
 // The decoder skips too long lines and records without holding them, and the line of an open quote:
 // the lines behind them are records of their own.
 func TestTooLong(t *testing.T) {
-	size := 16 << 20 * scale()
+	size := max(4, scale(16)) << 20
 	for _, c := range []struct {
 		name, before, fill, after, want string
 		others                          int
@@ -206,7 +209,7 @@ func TestTooLong(t *testing.T) {
 func TestNothingButErrors(t *testing.T) {
 	for _, fill := range []string{"\"", "\"\n", "\"a\n", "a\"\n", ",\"\"x\n", "\"\",\n", "x,\"y\n", "\"\"\n", "\"\"\"\n", "a,b,c\n", "\"a\n\"\"\n", "\n", ","} {
 		began := time.Now()
-		for range plain(Dialect{Headerless: true, Fields: 2})(&repeat{text: fill, n: 1 << 20}) {
+		for range plain(Dialect{Headerless: true, Fields: 2})(&repeat{text: fill, n: scale(1 << 20)}) {
 		}
 		// A pass takes a fraction of a second; with a square in it, hours.
 		if d := time.Since(began); d > 30*time.Second {

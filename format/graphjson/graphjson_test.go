@@ -15,12 +15,15 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// scale multiplies the number of tries, from TRUNKLOG_SCALE.
-func scale() int {
-	if n, err := strconv.Atoi(os.Getenv("TRUNKLOG_SCALE")); err == nil && n > 0 {
-		return n
+// scale multiplies how much is tried; see TRUNKLOG_SCALE. Under -short it is a tenth.
+func scale(n int) int {
+	if f, err := strconv.ParseFloat(os.Getenv("TRUNKLOG_SCALE"), 64); err == nil && f > 0 {
+		n = int(float64(n) * f)
 	}
-	return 1
+	if testing.Short() {
+		n /= 10
+	}
+	return max(n, 1)
 }
 
 // seedOf returns the seed of a test, which TRUNKLOG_SEED sets, and prints it.
@@ -50,7 +53,7 @@ const soundRow = `{"id":"sound","startDateTime":"2026-11-01T00:00:00Z"}`
 // The decoder skips too large parts of every kind without holding them, and reads what stands
 // behind them.
 func TestTooLarge(t *testing.T) {
-	size := int64(24<<20) * int64(scale())
+	size := int64(scale(24)) << 20
 	for _, c := range []struct {
 		name                string
 		before, fill, after string
@@ -128,7 +131,7 @@ func TestLongList(t *testing.T) {
 func TestNothingButErrors(t *testing.T) {
 	for _, fill := range []string{"{", "{\n", "[", "{\"a\n", "{\"a\":\n", "x\n", "}", `"`, "{\"a\":1,\n{", "},{", "[{", `{"value":[`, `{"value":[{"a`, "{\"value\":[\n", `\`} {
 		n := 0
-		for range Decode(&repeat{fill, 1 << 20}) {
+		for range Decode(&repeat{fill, int64(scale(1 << 20))}) {
 			n++
 		}
 		if n == 0 {

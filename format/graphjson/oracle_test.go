@@ -216,7 +216,7 @@ func FuzzOracle(f *testing.F) {
 func TestOracle(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	for range 5000 * scale() {
+	for range scale(5000) {
 		b := randomRow(rnd)
 		if rnd.IntN(4) == 0 { // break it
 			i := rnd.IntN(len(b))
@@ -288,7 +288,7 @@ func TestPieces(t *testing.T) {
 	if len(want) != 600 { // the broken record has the row behind it within it
 		t.Fatalf("%d yields", len(want))
 	}
-	for range 5 * scale() {
+	for range scale(5) {
 		got := collect(&pieces{in, rnd})
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Fatalf("seed %d: pieces give something else", seed)

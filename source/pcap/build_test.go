@@ -196,5 +196,8 @@ func scale(n int) int {
 	if f, err := strconv.ParseFloat(os.Getenv("TRUNKLOG_SCALE"), 64); err == nil && f > 0 {
 		n = int(float64(n) * f)
 	}
+	if testing.Short() {
+		n /= 10
+	}
 	return max(n, 1)
 }

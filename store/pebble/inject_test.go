@@ -134,7 +134,7 @@ func TestFaultsOfOpening(t *testing.T) {
 	for _, fault := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
 		n, opened := int64(1), 0
 		for ; ; n++ {
-			if n > 20 && n%23 != 0 && testing.Short() {
+			if n > 20 && n%83 != 0 && testing.Short() {
 				continue
 			}
 			p := &trap{n: n, err: &fs.PathError{Op: "test", Path: "some file", Err: fault}}

@@ -24,6 +24,7 @@ import (
 // What is acknowledged after the cut has begun does not count: the kernel lets a
 // sync that is under way return without an error, though its data is lost.
 func TestPowerCut(t *testing.T) {
+	kit.Long(t)
 	t.Parallel() // it mostly waits for processes
 	rounds, cycles := kit.Scale(t, 1), 15
 	if testing.Short() {
@@ -68,6 +69,7 @@ func cutOften(t *testing.T, random *rand.Rand, cycles int) int {
 // in the midst of a load, so that whoever supervises it can start it again. What it
 // acknowledged before is there then.
 func TestDiskGone(t *testing.T) {
+	kit.Long(t)
 	t.Parallel() // it mostly waits for processes
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

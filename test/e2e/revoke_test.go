@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/trunklog/trunklog/source/push"
+	"github.com/trunklog/trunklog/test/kit"
 )
 
 // TestAtOnce: what a command changes while the server runs holds for the next
@@ -71,6 +72,7 @@ func TestAtOnce(t *testing.T) {
 // there is. What was written before stays and is told, the rest is refused, and one
 // that may goes on where it ended.
 func TestTakenBackMeanwhile(t *testing.T) {
+	kit.Long(t)
 	data := t.TempDir()
 	newTenant(t, data, "contoso", contosoID)
 	s := start(t, data)
