@@ -17,10 +17,20 @@ type SourceStatus struct {
 	Tenant        string        `json:"tenant,omitempty"`
 	Trunk         string        `json:"trunk,omitempty"`
 	Authenticated bool          `json:"authenticated"`
+	Authority     string        `json:"authority"`          // for whose calls its senders speak, see below
 	Seen          *time.Time    `json:"lastSeen,omitempty"` // nil if it has kept nothing since the start
 	Calls         SourceCalls   `json:"calls"`
 	Counts        []SourceCount `json:"counts"`
 }
+
+// For whose calls the senders of a source speak.
+const (
+	OfTenant = "tenant" // for those of the tenant to which the source is bound
+	OfTrunk  = "trunk"  // for those of the trunk to which it is bound
+	OfSender = "sender" // each for those that it has proved to be its own
+	OfAny    = "any"    // for all, because there is one tenant alone
+	OfNone   = "none"   // for none: what they tell is hearsay
+)
 
 // SourceCalls counts the outcomes of a source's records. It does not count calls heard by SIP:
 // the node counts those when they have ended, for all sources together.

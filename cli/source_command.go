@@ -28,8 +28,14 @@ func (p *program) sourceListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the sources of the running server",
 		Long: `List the sources of the server that runs on the data folder: where each listens,
-whose calls it hears, whether senders prove who they are, and when it has last
-understood what was sent. -o json tells all counts, too, by the names of the metrics.`,
+whose calls it hears, whether senders prove who they are, for whose calls they speak,
+and when it has last understood what was sent. -o json tells all counts, too, by the
+names of the metrics.
+
+AUTHORITY is "tenant" or "trunk" for a source that is bound to one, "sender" if each
+sender speaks for what it has proved to be, "any" if there is one tenant alone, and
+"none" if several tenants share the source and its senders prove nothing: what they
+tell changes no record.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			h, err := p.enter(cmd.Context(), cmd, false)
@@ -44,13 +50,13 @@ understood what was sent. -o json tells all counts, too, by the names of the met
 			if err != nil {
 				return err
 			}
-			out := table{{"NAME", "KIND", "ADDRESS", "TENANT", "TRUNK", "AUTHENTICATED", "LAST SEEN (UTC)"}}
+			out := table{{"NAME", "KIND", "ADDRESS", "TENANT", "TRUNK", "AUTHENTICATED", "AUTHORITY", "LAST SEEN (UTC)"}}
 			for _, s := range all {
 				var seen time.Time
 				if s.Seen != nil {
 					seen = *s.Seen
 				}
-				out = append(out, []string{s.Name, s.Kind, s.Address, s.Tenant, s.Trunk, yesNo(s.Authenticated), admin.LastSeen(seen)})
+				out = append(out, []string{s.Name, s.Kind, s.Address, s.Tenant, s.Trunk, yesNo(s.Authenticated), s.Authority, admin.LastSeen(seen)})
 			}
 			return p.print(form, out, all)
 		},

@@ -24,7 +24,7 @@ func (n *Node) forCommands(ctx context.Context) admin.Node {
 				return tell(&admin.Update{Progress: u.Progress.String(), Missed: u.Missed, Row: u.Row})
 			})
 		},
-		Sources: func() []admin.SourceStatus { return statuses(n.sources) },
+		Sources: func() []admin.SourceStatus { return n.statuses(ctx) },
 	}
 }
 

@@ -247,6 +247,7 @@ func (n *Node) openSources(ctx context.Context) (err error) {
 		return err
 	}
 	n.end(func() error { return closeSources(n.sources) })
+	n.warnOfHearsay(ctx)
 	legs, err := n.in.Resume(ctx, func(string) bool { return true })
 	if legs > 0 && err == nil {
 		n.c.Log.Info("taking up calls in progress", "legs", legs)

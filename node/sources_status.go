@@ -1,18 +1,20 @@
 package node
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/trunklog/trunklog/admin"
+	"github.com/trunklog/trunklog/call"
 )
 
-func (l *listening) status() admin.SourceStatus {
+func (l *listening) status(shared bool) admin.SourceStatus {
 	about, totals := l.About(), l.sink.Totals()
 	s := admin.SourceStatus{
-		Name: l.name, Kind: about.Kind, Address: about.Address, Tenant: about.Tenant, Trunk: about.Trunk, Authenticated: about.Authenticated,
+		Name: l.name, Kind: about.Kind, Address: about.Address, Tenant: about.Tenant, Trunk: about.Trunk, Authenticated: about.Authenticated, Authority: authorityOf(&about, shared),
 		Calls:  admin.SourceCalls{New: totals.New, Changed: totals.Changed, Same: totals.Same, Rejected: totals.Rejected},
 		Counts: admin.CountsOf(l),
 	}
@@ -22,21 +24,50 @@ func (l *listening) status() admin.SourceStatus {
 	return s
 }
 
+// authorityOf returns for whose calls the senders of a source speak, which several tenants share or
+// not.
+func authorityOf(about *call.About, shared bool) string {
+	switch {
+	case about.Tenant != "":
+		return admin.OfTenant
+	case about.Trunk != "":
+		return admin.OfTrunk
+	case !shared:
+		return admin.OfAny
+	case about.Authenticated:
+		return admin.OfSender
+	}
+	return admin.OfNone
+}
+
+// warnOfHearsay tells the operator of sources that several tenants share and whose senders prove
+// nothing.
+func (n *Node) warnOfHearsay(ctx context.Context) {
+	shared := n.tenants.Authority(ctx, nil).Shared()
+	for _, l := range n.sources {
+		if about := l.About(); authorityOf(&about, shared) == admin.OfNone {
+			n.c.Log.Warn("several tenants share a source whose senders prove nothing: what they tell is hearsay, which changes no record; bind it with tenant=NAME or trunk=HOST, or have its senders show certificates (client-ca=FILE, sender-name=HOST)",
+				"source", l.name, "address", about.Address)
+		}
+	}
+}
+
 // statuses returns what each source says of itself.
-func statuses(sources []*listening) []admin.SourceStatus {
-	all := make([]admin.SourceStatus, len(sources))
-	for i, l := range sources {
-		all[i] = l.status()
+func (n *Node) statuses(ctx context.Context) []admin.SourceStatus {
+	shared := n.tenants.Authority(ctx, nil).Shared()
+	all := make([]admin.SourceStatus, len(n.sources))
+	for i, l := range n.sources {
+		all[i] = l.status(shared)
 	}
 	return all
 }
 
 // listSources answers with the sources, as JSON.
-func (w *watch) listSources(rw http.ResponseWriter, _ *http.Request) {
+func (w *watch) listSources(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.Header().Set("Cache-Control", "no-store")
 	rw.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = json.NewEncoder(rw).Encode(statuses(w.sources)) // who asked may be gone
+	_ = json.NewEncoder(rw).Encode(w.statuses(r.Context())) // who asked may be gone
 }
 
 // health answers ok as long as it can answer at all. With ?verbose it says, a line

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/door"
@@ -16,11 +17,12 @@ import (
 // A watch is what monitoring looks at.
 type watch struct {
 	*metrics.Metrics
-	sources []*listening
+	sources  []*listening
+	statuses func(context.Context) []admin.SourceStatus
 }
 
 func newWatch(n *Node) *watch {
-	w := &watch{sources: n.sources}
+	w := &watch{sources: n.sources, statuses: n.statuses}
 	w.Metrics = metrics.New(metrics.Config{
 		Version:     n.c.Version,
 		Writes:      n.writes,
