@@ -7,9 +7,11 @@
 package cert
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -44,6 +46,25 @@ func exposed(file string) error {
 		return nil //nolint:nilerr // whoever reads the file meets the same error
 	}
 	return fmt.Errorf("the private key in %s can be read by others (mode %#o): run chmod 600 on it", file, info.Mode().Perm())
+}
+
+// first writes a file that only its owner can read, unless there is one, and returns what then is
+// in it.
+func first(file string, b []byte) ([]byte, error) {
+	whole := file + ".new" + rand.Text()
+	if err := replace(whole, b); err != nil {
+		return nil, err
+	}
+	err := os.Link(whole, file)
+	if err != nil && !errors.Is(err, fs.ErrExist) { // a file system without links
+		err = os.Rename(whole, file)
+	} else {
+		err = os.Remove(whole)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
 }
 
 // replace writes a file that only its owner can read, completely or not at all, and durably. It

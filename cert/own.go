@@ -80,7 +80,8 @@ func Own(dir string, hosts []string, now func() time.Time, report func(error)) (
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
-	if a.ca, err = openCA(dir, hostname, wanted, a.now()); err != nil {
+	files := caFiles{dir, caFile, caKeyFile, "start with --new-ca to make a new authority, whose " + caFile + " all clients need"}
+	if a.ca, err = files.open(func() ([]byte, error) { return newCA(hostname, wanted, a.now()) }, a.now()); err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
 	if a.names, err = a.permitted(wanted, hostname); err != nil {

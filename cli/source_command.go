@@ -19,7 +19,7 @@ import (
 )
 
 func (p *program) sourceCommand() *cobra.Command {
-	return group("source", "Look at what calls are heard from", p.sourceListCommand(), p.sourceTestCommand())
+	return group("source", "Look at what calls are heard from", p.sourceListCommand(), p.sourceTestCommand(), p.sourceCertCommand())
 }
 
 func (p *program) sourceListCommand() *cobra.Command {

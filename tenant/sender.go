@@ -104,8 +104,8 @@ func (t *Tenant) RemoveSender(name string) bool {
 	return had
 }
 
-// hasTrunk reports whether a host name, or "*.DOMAIN", is a trunk of t, or below one.
-func (t *Tenant) hasTrunk(trunk string) bool {
+// HasTrunk reports whether a host name, or "*.DOMAIN", is a trunk of t, or below one.
+func (t *Tenant) HasTrunk(trunk string) bool {
 	return slices.ContainsFunc(t.Trunks, func(own string) bool { return covers(strings.ToLower(own), trunk) })
 }
 
@@ -119,7 +119,7 @@ func (t *Tenant) checkSenders() error {
 			return fmt.Errorf("%w: sender %s: say for which trunks of the tenant it speaks, as in %s=sbc1.contoso.com", call.ErrInvalid, name, name)
 		}
 		for _, trunk := range t.Senders[name] {
-			if !t.hasTrunk(trunk) {
+			if !t.HasTrunk(trunk) {
 				return fmt.Errorf("%w: sender %s: %s is none of the trunks of tenant %s: give it the trunk first", call.ErrInvalid, name, trunk, t.Name)
 			}
 		}
@@ -131,7 +131,7 @@ func (t *Tenant) checkSenders() error {
 // then have none.
 func (t *Tenant) ownSenders() {
 	for name, trunks := range t.Senders {
-		left := slices.DeleteFunc(slices.Clone(trunks), func(trunk string) bool { return !t.hasTrunk(trunk) })
+		left := slices.DeleteFunc(slices.Clone(trunks), func(trunk string) bool { return !t.HasTrunk(trunk) })
 		if t.Senders[name] = left; len(left) == 0 {
 			delete(t.Senders, name)
 		}
