@@ -176,7 +176,7 @@ func (c Config) authority() (*Authority, error) {
 	if a.pepper, err = derive(c.Key, "pepper of client secrets"); err != nil {
 		return nil, err
 	}
-	if a.keys, err = newKeyring(c, a.now, a.rand); err != nil {
+	if a.keys, err = newKeyring(c, a.now); err != nil {
 		return nil, err
 	}
 	if c.Entra != nil {

@@ -16,7 +16,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"slices"
 	"sync"
@@ -61,7 +60,6 @@ const keysVersion = 1
 type keyring struct {
 	kv     KV
 	now    func() time.Time
-	rand   io.Reader
 	alg    jose.SignatureAlgorithm
 	rotate time.Duration
 	seal   cipher.AEAD
@@ -76,7 +74,7 @@ type keyring struct {
 	told   int // number of calls of expire
 }
 
-func newKeyring(c Config, now func() time.Time, random io.Reader) (*keyring, error) {
+func newKeyring(c Config, now func() time.Time) (*keyring, error) {
 	key, err := derive(c.Key, "seal of signing keys")
 	if err != nil {
 		return nil, err
@@ -89,7 +87,7 @@ func newKeyring(c Config, now func() time.Time, random io.Reader) (*keyring, err
 	if err != nil {
 		return nil, fmt.Errorf("auth: preparing the seal of signing keys: %w", err)
 	}
-	k := &keyring{kv: c.KV, now: now, rand: random, alg: jose.RS256, rotate: c.Rotate, seal: seal}
+	k := &keyring{kv: c.KV, now: now, alg: jose.RS256, rotate: c.Rotate, seal: seal}
 	if c.Alg != "" {
 		k.alg = jose.SignatureAlgorithm(c.Alg)
 	}
@@ -324,9 +322,9 @@ func (k *keyring) generate(from time.Time) (*signKey, error) {
 	var private crypto.Signer
 	var err error
 	if k.alg == jose.ES256 {
-		private, err = ecdsa.GenerateKey(elliptic.P256(), k.rand)
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	} else {
-		private, err = rsa.GenerateKey(k.rand, 2048)
+		private, err = rsa.GenerateKey(rand.Reader, 2048)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("auth: making a signing key: %w", err)

@@ -122,7 +122,7 @@ func TestAgreement(t *testing.T) {
 	for i := range all {
 		wg.Go(func() {
 			c := testConfig(kv, clk, x)
-			c.Alg, c.Rand = "ES256", random(byte(i))
+			c.Alg = "ES256"
 			a, err := New(t.Context(), c)
 			if err != nil {
 				t.Error(err)
@@ -162,14 +162,11 @@ func TestAgreement(t *testing.T) {
 // keys at once.
 func TestFirstKeys(t *testing.T) {
 	kv, clk := newMemKV(), &clock{t: testStart}
-	conf := func(seed byte) Config {
-		c := testConfig(kv, clk, nil)
-		c.Alg, c.Rand = "ES256", random(seed)
-		return c
-	}
+	conf := testConfig(kv, clk, nil)
+	conf.Alg = "ES256"
 	var other *Authority
-	kv.hook = func() { other = must(New(t.Context(), conf(2))) }
-	a, err := New(t.Context(), conf(1))
+	kv.hook = func() { other = must(New(t.Context(), conf)) }
+	a, err := New(t.Context(), conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +318,7 @@ func TestKeyPlan(t *testing.T) {
 		for range rapid.IntRange(1, 3).Draw(t, "processes") {
 			c := testConfig(kv, clk, nil)
 			c.Alg = "ES256"
-			k, err := newKeyring(c, clk.Now, random(3))
+			k, err := newKeyring(c, clk.Now)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 )
@@ -25,7 +24,7 @@ func NeedsKey(ctx context.Context, kv KV) (bool, error) {
 // CheckKey returns an error, as [New] would, if another master key sealed the signing keys in kv.
 // It changes nothing.
 func CheckKey(ctx context.Context, kv KV, key []byte) error {
-	k, err := newKeyring(Config{KV: kv, Key: key}, time.Now, rand.Reader)
+	k, err := newKeyring(Config{KV: kv, Key: key}, time.Now)
 	if err != nil {
 		return err
 	}
