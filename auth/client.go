@@ -187,16 +187,22 @@ func (a *Authority) AddKey(ctx context.Context, tenant, client string, file []by
 }
 
 // changeClient applies change to a client and saves the result. It may call change more than once.
+// It does nothing that can fail after the save, so that an error means that nothing has changed: the
+// caller would otherwise lose a secret that is in force.
 func (a *Authority) changeClient(ctx context.Context, tenant, client string, change func(*storedClient) error) (Client, error) {
 	tid, err := a.tenantID(ctx, tenant)
 	if err != nil {
 		return Client{}, err
 	}
 	var c storedClient
+	var used map[string][]byte
 	err = retry(func() error {
 		var raw []byte
 		if c, raw, err = a.loadClient(ctx, tid, strings.ToLower(client)); err != nil {
 			return err
+		}
+		if used, err = a.kv.Load(ctx, prefixUsed+c.Tenant+"/"+c.ID+"/"); err != nil {
+			return fmt.Errorf("auth: reading when client %s was used: %w", c.ID, err)
 		}
 		if err := change(&c); err != nil {
 			return err
@@ -205,10 +211,6 @@ func (a *Authority) changeClient(ctx context.Context, tenant, client string, cha
 	})
 	if err != nil {
 		return Client{}, err
-	}
-	used, err := a.kv.Load(ctx, prefixUsed+c.Tenant+"/"+c.ID+"/")
-	if err != nil {
-		return Client{}, fmt.Errorf("auth: reading when client %s was used: %w", c.ID, err)
 	}
 	return c.client(used), nil
 }

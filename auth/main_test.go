@@ -51,6 +51,7 @@ type memKV struct {
 	loads int
 	saves int
 	fail  error  // error of both methods, unless nil
+	under string // prefix of the names whose Load fails, unless empty
 	hook  func() // called once before the next Save, without the lock
 }
 
@@ -62,6 +63,9 @@ func (kv *memKV) Load(ctx context.Context, prefix string) (map[string][]byte, er
 	kv.loads++
 	if kv.fail != nil {
 		return nil, kv.fail
+	}
+	if kv.under != "" && strings.HasPrefix(prefix, kv.under) {
+		return nil, errors.New("a bad block")
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +173,37 @@ func TestLeaked(t *testing.T) {
 	}
 	w.want("of both", token, 401)
 	w.want("of the new secret", w.mint(c, s2), 200)
+}
+
+// TestChangedOrNot makes the read of the last uses fail. What a call has changed it reports as
+// changed: after an error the client is as it was.
+func TestChangedOrNot(t *testing.T) {
+	w := newWorld(t)
+	p := newProver(w, attackerEC())
+	c, _ := w.create(contoso, ClientOptions{})
+	off, _ := w.create(contoso, ClientOptions{})
+	ctx := t.Context()
+	if _, err := w.Disable(ctx, contoso, off.ID); err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string]func() error{
+		"rotate":  func() error { return third(w.RotateSecret(ctx, contoso, c.ID, RotateOptions{})) },
+		"leaked":  func() error { return third(w.RotateSecret(ctx, contoso, c.ID, RotateOptions{Leaked: true})) },
+		"disable": func() error { return second(w.Disable(ctx, contoso, c.ID)) },
+		"enable":  func() error { return second(w.Enable(ctx, contoso, off.ID)) },
+		"add":     func() error { return second(w.AddKey(ctx, contoso, c.ID, encodePEM("CERTIFICATE", p.der))) },
+		"remove":  func() error { return second(w.RemoveKey(ctx, contoso, c.ID, c.Secrets[0].ID)) },
+		"roles":   func() error { return second(w.ChangeRoles(ctx, contoso, c.ID, []string{RoleIngest}, nil)) },
+		"delete":  func() error { return w.DeleteClient(ctx, contoso, c.ID) },
+	} {
+		before, bad := w.kv.clone(), w.kv.clone()
+		bad.under = prefixUsed
+		w.Authority.kv = bad
+		err := change()
+		if changed := !maps.EqualFunc(before.m, bad.m, bytes.Equal); changed != (err == nil) {
+			t.Errorf("%s: changed is %v, the error is %v", what, changed, err)
+		}
+	}
 }
 
 // TestSameNameAgain shows that a new client of the same name does not revive a deleted one.
