@@ -308,7 +308,7 @@ func (a *Authority) readNames(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// A usedCache holds the time at which this process last tried to record the use of a secret or key.
+// A usedCache holds the time at which this process last recorded the use of a secret or key.
 type usedCache struct {
 	mu   sync.Mutex
 	when map[string]time.Time
@@ -316,13 +316,16 @@ type usedCache struct {
 
 func newUsedCache() *usedCache { return &usedCache{when: map[string]time.Time{}} }
 
-const usedEvery = time.Hour
+const (
+	usedEvery = time.Hour   // between two records of the use of one secret or key
+	usedRetry = time.Minute // after a record that failed
+)
 
 // due reports whether the caller should record that use now, and takes it as recorded.
 func (u *usedCache) due(name string, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if t, ok := u.when[name]; ok && now.Sub(t) < usedEvery {
+	if t, ok := u.when[name]; ok && lately(t, now) {
 		return false
 	}
 	if len(u.when) >= maxCached {
@@ -331,6 +334,17 @@ func (u *usedCache) due(name string, now time.Time) bool {
 	u.when[name] = now
 	return true
 }
+
+// failed makes that use due again after usedRetry, because the record failed.
+func (u *usedCache) failed(name string, now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.when[name] = now.Add(usedRetry - usedEvery)
+}
+
+// lately reports whether t is less than usedEvery ago. A time to come is not: the operator has set
+// the clock back.
+func lately(t, now time.Time) bool { return !now.Before(t) && now.Sub(t) < usedEvery }
 
 // noteUse records, at most once an hour, that the client used the secret or key. The client gets
 // its token even if that fails.
@@ -345,12 +359,13 @@ func (a *Authority) noteUse(ctx context.Context, c storedClient, cred string) {
 			return err
 		}
 		// Another process may have recorded a use within the hour.
-		if t, err := time.Parse(time.RFC3339, string(raw)); err == nil && now.Sub(t) < usedEvery {
+		if t, err := time.Parse(time.RFC3339, string(raw)); err == nil && lately(t, now) {
 			return nil
 		}
 		return a.kv.Save(ctx, map[string][]byte{name: []byte(now.Format(time.RFC3339))}, nil)
 	}()
 	if err != nil {
+		a.used.failed(name, now)
 		a.counts.useNotSaved.Add(1)
 		a.log.Warn("the last use of a client could not be saved", "tenant", c.Tenant, "client", c.ID, "err", err)
 	}

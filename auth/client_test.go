@@ -198,6 +198,28 @@ func TestLastUsed(t *testing.T) {
 	if w.Stats().UseNotSaved != 1 || !strings.Contains(w.logs.String(), "last use") {
 		t.Error("a failure was dropped")
 	}
+	// The next use after usedRetry is recorded; until then a KV that fails is left alone.
+	saves = w.kv.saves
+	w.clock.Add(usedRetry - time.Second)
+	w.mint(c, s1)
+	if got := used(); got != [2]string{"1h1m0s", "59m0s"} || w.kv.saves != saves {
+		t.Errorf("used %v, %d writes right after a failure", got, w.kv.saves-saves)
+	}
+	w.clock.Add(time.Second)
+	w.mint(c, s1)
+	if got := used(); got != [2]string{"3h2m0s", "59m0s"} {
+		t.Errorf("used %v after a failure", got)
+	}
+	w.mint(c, s1)
+	if w.kv.saves != saves+1 {
+		t.Errorf("%d writes within the hour", w.kv.saves-saves)
+	}
+	// An operator who corrects a clock that was ahead sees the uses from then on.
+	w.clock.Add(-30 * time.Minute)
+	w.mint(c, s1)
+	if got := used(); got != [2]string{"2h32m0s", "59m0s"} {
+		t.Errorf("used %v with the clock set back", got)
+	}
 	// The records of use end with their secret.
 	if w.kv.names(prefixUsed) != 2 {
 		t.Error("not both uses are kept")
