@@ -245,6 +245,52 @@ func TestAssertionIsNotWasted(t *testing.T) {
 	}
 }
 
+// TestNothingIsLeft deletes a client whose assertions the server still remembers, and lets requests
+// that were under way write about it afterwards. Rounds leave no name of it, also none that an
+// earlier version has left, and what belongs to other clients stays.
+func TestNothingIsLeft(t *testing.T) {
+	w := newWorld(t)
+	p, other := newProver(w, attackerEC()), newProver(w, attackerEC())
+	for _, x := range []prover{p, other} {
+		if rec := ask(w.Authority, x.form()); rec.Code != 200 {
+			t.Fatal(rec.Body)
+		}
+	}
+	ctx := t.Context()
+	load := func(id string) storedClient {
+		c, _, err := w.loadClient(ctx, contoso, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	late := load(p.client)
+	if err := w.DeleteClient(ctx, contoso, p.client); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Add(usedEvery)
+	w.noteUse(ctx, late, late.Keys[0].ID)
+	w.noteUse(ctx, load(other.client), "removed")
+	if _, err := w.useOnce(ctx, p.client, "late", w.clock.Now().Unix()+600); err != nil {
+		t.Fatal(err)
+	}
+	w.kv.m[prefixSwept+nobody] = []byte("1")
+	for range 2 {
+		w.clock.Add(time.Hour)
+		if err := w.round(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range w.kv.m {
+		if strings.Contains(name, p.client) || strings.Contains(name, nobody) || strings.Contains(name, "removed") {
+			t.Errorf("%s is left", name)
+		}
+	}
+	if w.kv.names(prefixSwept+other.client) != 1 || w.kv.names(prefixUsed+contoso+"/"+other.client) != 1 {
+		t.Error("another client has lost what the server remembers of it")
+	}
+}
+
 func TestReuseAssertions(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.ReuseAssertions = true })
 	p := newProver(w, attackerKey())

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,17 +56,67 @@ func sweptUntil(raw []byte) int64 {
 // sweepBatch is the number of names that one save deletes.
 const sweepBatch = 1000
 
-// sweepAssertions forgets the expired assertions. If two processes do so at once, the save of one
-// fails, and it skips that batch.
-func (a *Authority) sweepAssertions(ctx context.Context) error {
-	all, err := a.kv.Load(ctx, prefixJTI)
-	if err != nil {
-		return fmt.Errorf("auth: reading the assertions that were used: %w", err)
+// sweep forgets the expired assertions, and deletes what requests have written about clients and
+// their keys that were gone by then. If two processes do so at once, the save of one fails, and it
+// skips that batch.
+func (a *Authority) sweep(ctx context.Context) error {
+	var read [4]map[string][]byte
+	// The clients come last, so that all that was read before belongs to one of them or to one that
+	// is gone.
+	for i, prefix := range []string{prefixJTI, prefixSwept, prefixUsed, prefixClient} {
+		var err error
+		if read[i], err = a.kv.Load(ctx, prefix); err != nil {
+			return fmt.Errorf("auth: reading %s: %w", prefix, err)
+		}
 	}
-	swept, err := a.kv.Load(ctx, prefixSwept)
-	if err != nil {
-		return fmt.Errorf("auth: reading which assertions were forgotten: %w", err)
+	assertions, swept, used, clients := read[0], read[1], read[2], read[3]
+	exist := make(map[string]bool, len(clients)) // by id
+	for name := range clients {
+		exist[name[strings.LastIndexByte(name, '/')+1:]] = true
 	}
+	left := map[string][]byte{}
+	for name, raw := range swept {
+		if !exist[strings.TrimPrefix(name, prefixSwept)] {
+			left[name] = raw
+		}
+	}
+	for name, raw := range used {
+		if unused(name, clients) {
+			left[name] = raw
+		}
+	}
+	return errors.Join(a.sweepAssertions(ctx, assertions, swept, exist), a.deleteLeft(ctx, left))
+}
+
+// unused reports whether a name of auth/used belongs to a client, secret or key that is gone.
+func unused(name string, clients map[string][]byte) bool {
+	of := strings.TrimPrefix(name, prefixUsed)
+	client := prefixClient + of[:max(strings.LastIndexByte(of, '/'), 0)]
+	raw, ok := clients[client]
+	if !ok {
+		return true
+	}
+	c, err := parseClient(client, raw)
+	return err == nil && !slices.Contains(c.usedNames(), name)
+}
+
+// deleteLeft deletes names that still have these values.
+func (a *Authority) deleteLeft(ctx context.Context, left map[string][]byte) error {
+	for names := range slices.Chunk(slices.Sorted(maps.Keys(left)), sweepBatch) {
+		set, cond := map[string][]byte{}, map[string][]byte{}
+		for _, name := range names {
+			set[name], cond[name] = nil, left[name]
+		}
+		if err := a.kv.Save(ctx, set, cond); err != nil && !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("auth: deleting what clients have left that are gone: %w", err)
+		}
+	}
+	return nil
+}
+
+// sweepAssertions forgets the expired among the assertions that were used. For a client that exists
+// it notes in swept which it has forgotten.
+func (a *Authority) sweepAssertions(ctx context.Context, all, swept map[string][]byte, exist map[string]bool) error {
 	set, cond, deleted := map[string][]byte{}, map[string][]byte{}, 0
 	flush := func() error {
 		if deleted == 0 {
@@ -92,11 +144,12 @@ func (a *Authority) sweepAssertions(ctx context.Context) error {
 		}
 		set[name], cond[name] = nil, raw
 		client, _, _ := strings.Cut(strings.TrimPrefix(name, prefixJTI), "/")
-		mark := prefixSwept + client
-		if _, there := set[mark]; !there {
-			set[mark], cond[mark] = swept[mark], swept[mark]
+		if mark := prefixSwept + client; exist[client] {
+			if _, there := set[mark]; !there {
+				set[mark], cond[mark] = swept[mark], swept[mark]
+			}
+			set[mark] = strconv.AppendInt(nil, max(until, sweptUntil(set[mark])), 10)
 		}
-		set[mark] = strconv.AppendInt(nil, max(until, sweptUntil(set[mark])), 10)
 		if deleted++; deleted == sweepBatch {
 			if err := flush(); err != nil {
 				return err

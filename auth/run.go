@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Run maintains the state until ctx is done: it rotates the signing keys, and forgets expired
-// assertions and idle senders. It makes a round at once and then one every [Config.Every]. If a
+// Run maintains the state until ctx is done: it rotates the signing keys, forgets expired assertions
+// and idle senders, and deletes what deleted clients have left. It makes a round at once and then one every [Config.Every]. If a
 // round fails, Run logs it, and the next round does the work. Several processes may run it on one
 // KV.
 func (a *Authority) Run(ctx context.Context) error {
@@ -33,7 +33,7 @@ func (a *Authority) round(ctx context.Context) error {
 	now := a.now()
 	a.byID.sweep(now)
 	a.failed.sweep(now)
-	return errors.Join(a.keys.renew(ctx), a.sweepAssertions(ctx))
+	return errors.Join(a.keys.renew(ctx), a.sweep(ctx))
 }
 
 // ReplaceKeys drops all signing keys at once and makes new ones, for the day on which a stranger
