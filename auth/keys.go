@@ -7,9 +7,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -32,6 +30,7 @@ type signKey struct {
 	from, until time.Time
 	private     crypto.Signer
 	sealed      []byte // PKCS #8, sealed, as in storedKey
+	generation  int64  // as in storedKeys
 }
 
 // gone reports whether all tokens that k has signed have expired.
@@ -41,6 +40,9 @@ func (k *signKey) gone(now time.Time) bool { return !now.Before(k.until.Add(Toke
 type storedKeys struct {
 	Version int         `json:"v"`
 	Keys    []storedKey `json:"keys"`
+	// Generation counts how often an operator has replaced all keys. It tells a key that was revoked
+	// from one that has grown old: neither is in Keys.
+	Generation int64 `json:"generation,omitempty"`
 }
 
 type storedKey struct {
@@ -148,6 +150,15 @@ func (k *keyring) find(ctx context.Context, kid string) (*signKey, error) {
 	return nil, nil
 }
 
+// revoked reports whether an operator has replaced old, or replaced all keys after its time.
+func (k *keyring) revoked(ctx context.Context, old *signKey) (bool, error) {
+	keys, err := k.all(ctx, KeyStale)
+	if err != nil || slices.ContainsFunc(keys, func(key *signKey) bool { return key.kid == old.kid }) {
+		return false, err
+	}
+	return !old.gone(k.now()) || generation(keys) != old.generation, nil
+}
+
 // current returns the key that signs now.
 func (k *keyring) current(ctx context.Context) (*signKey, error) {
 	for range 2 {
@@ -240,7 +251,7 @@ func (k *keyring) open(raw []byte) ([]*signKey, error) {
 		}
 		keys = append(keys, &signKey{
 			kid: sk.KID, alg: jose.SignatureAlgorithm(sk.Alg),
-			from: sk.From, until: sk.Until, private: private, sealed: sk.Sealed,
+			from: sk.From, until: sk.Until, private: private, sealed: sk.Sealed, generation: s.Generation,
 		})
 	}
 	slices.SortStableFunc(keys, func(a, b *signKey) int { return a.from.Compare(b.from) })
@@ -252,102 +263,12 @@ func (s storedKey) bound() []byte {
 	return fmt.Appendf(nil, "%s %s %s %d %d", nameKeys, s.KID, s.Alg, s.From.Unix(), s.Until.Unix())
 }
 
-// renew drops the keys that are gone, and makes a key that signs now and the next key if they are
-// missing.
-func (k *keyring) renew(ctx context.Context) error { return k.change(ctx, k.plan) }
-
-// replace drops all keys and makes new ones, which voids all tokens at once.
-func (k *keyring) replace(ctx context.Context) error {
-	return k.change(ctx, func([]*signKey, time.Time) ([]*signKey, error) { return k.plan(nil, k.now()) })
-}
-
-func (k *keyring) change(ctx context.Context, to func([]*signKey, time.Time) ([]*signKey, error)) error {
-	k.changing.Lock()
-	defer k.changing.Unlock()
-	return retry(func() error {
-		old, keys, err := k.load(ctx)
-		if err != nil {
-			return err
-		}
-		next, err := to(keys, k.now())
-		if err != nil || old != nil && slices.Equal(next, keys) {
-			return err
-		}
-		raw, err := json.Marshal(stored(next))
-		if err != nil {
-			return fmt.Errorf("auth: encoding the signing keys: %w", err)
-		}
-		if err := k.kv.Save(ctx, map[string][]byte{nameKeys: raw}, map[string][]byte{nameKeys: old}); err != nil {
-			return fmt.Errorf("auth: saving the signing keys: %w", err)
-		}
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.raw, k.keys, k.loaded = raw, next, k.now()
-		k.saves++
-		return nil
-	})
-}
-
-// plan returns the keys that renew should store.
-func (k *keyring) plan(keys []*signKey, now time.Time) ([]*signKey, error) {
-	var out []*signKey
-	for _, key := range keys {
-		if !key.gone(now) {
-			out = append(out, key)
-		}
-	}
-	// The seal authenticates the times in whole seconds.
-	from := now.Truncate(time.Second).UTC()
-	current := signer(out, k.alg, now)
-	if current == nil {
-		var err error
-		if current, err = k.generate(from); err != nil {
-			return nil, err
-		}
-		out = append(out, current)
-	}
-	if !slices.ContainsFunc(out, func(key *signKey) bool { return key.alg == k.alg && key.from.After(now) }) {
-		next, err := k.generate(current.until)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, next)
-	}
-	slices.SortStableFunc(out, func(a, b *signKey) int { return a.from.Compare(b.from) })
-	return out, nil
-}
-
-// generate makes a key that signs from the given time.
-func (k *keyring) generate(from time.Time) (*signKey, error) {
-	var private crypto.Signer
-	var err error
-	if k.alg == jose.ES256 {
-		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	} else {
-		private, err = rsa.GenerateKey(rand.Reader, 2048)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("auth: making a signing key: %w", err)
-	}
-	kid, err := thumbprint(private.Public())
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return nil, fmt.Errorf("auth: encoding a signing key: %w", err)
-	}
-	key := &signKey{kid: kid, alg: k.alg, from: from, until: from.Add(k.rotate), private: private}
-	key.sealed = k.seal.Seal(nil, nil, der, key.stored().bound())
-	return key, nil
-}
-
 func (k *signKey) stored() storedKey {
 	return storedKey{KID: k.kid, Alg: string(k.alg), From: k.from, Until: k.until, Sealed: k.sealed}
 }
 
 func stored(keys []*signKey) storedKeys {
-	s := storedKeys{Version: keysVersion}
+	s := storedKeys{Version: keysVersion, Generation: generation(keys)}
 	for _, k := range keys {
 		s.Keys = append(s.Keys, k.stored())
 	}

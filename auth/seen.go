@@ -14,6 +14,7 @@ type checked struct {
 	key    crypto.PublicKey // a pointer; checkSignature compares the address
 	claims object
 	own    accessClaims // if this server issued the token
+	signer *signKey     // likewise
 	until  int64        // Unix time after which it is useless
 }
 

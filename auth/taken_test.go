@@ -7,9 +7,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/trunklog/trunklog/refuse"
 )
 
 // want fails the test unless the answer to the token has that status.
@@ -269,70 +266,6 @@ func TestChangeRoles(t *testing.T) {
 	all, err := w.Clients(t.Context(), contoso)
 	if err != nil || fmt.Sprint(all[0].Roles) != "["+RoleIngestGraph+"]" {
 		t.Errorf("%v, %v", all, err)
-	}
-}
-
-// TestStill ends the grounds on which the server accepted a request, after it did so. An expired
-// token does not count.
-func TestStill(t *testing.T) {
-	for what, c := range map[string]struct {
-		do   func(w *world, c Client) error
-		want int
-	}{
-		"nothing": {func(*world, Client) error { return nil }, 200},
-		"expired": {func(w *world, _ Client) error { w.clock.Add(2 * time.Hour); return nil }, 200},
-		"rotated": {func(w *world, c Client) error {
-			_, _, err := w.RotateSecret(w.Context(), contoso, c.ID, RotateOptions{})
-			return err
-		}, 200},
-		"deleted":  {func(w *world, c Client) error { return w.DeleteClient(w.Context(), contoso, c.ID) }, 401},
-		"disabled": {func(w *world, c Client) error { _, err := w.Disable(w.Context(), contoso, c.ID); return err }, 401},
-		"leaked": {func(w *world, c Client) error {
-			_, _, err := w.RotateSecret(w.Context(), contoso, c.ID, RotateOptions{Leaked: true})
-			return err
-		}, 401},
-		"removed": {func(w *world, c Client) error {
-			_, err := w.RemoveKey(w.Context(), contoso, c.ID, c.Secrets[0].ID)
-			return err
-		}, 401},
-		"role": {func(w *world, c Client) error {
-			_, err := w.ChangeRoles(w.Context(), contoso, c.ID, []string{RoleRead}, []string{RoleIngest})
-			return err
-		}, 403},
-		"tenant": {func(w *world, c Client) error { w.x.remove(c.Tenant); return nil }, 401},
-		"keys":   {func(w *world, _ Client) error { return w.ReplaceKeys(w.Context()) }, 401},
-	} {
-		t.Run(what, func(t *testing.T) {
-			w := newWorld(t, func(c *Config) { c.Alg = "ES256" })
-			client, token := w.token(contoso, RoleIngest)
-			id, e := verifyOn(t, w.Authority, withToken(token), RoleIngest)
-			if e != nil {
-				t.Fatal(e)
-			}
-			if err := c.do(w, client); err != nil {
-				t.Fatal(err)
-			}
-			var refused *refuse.Error
-			if err := w.Still(t.Context(), id, RoleIngest); err != nil && !errors.As(err, &refused) {
-				t.Fatal(err)
-			}
-			if status(refused) != c.want {
-				t.Errorf("status %d (%v), want %d", status(refused), refused, c.want)
-			}
-		})
-	}
-	s := newSTS(t)
-	w := entraWorld(t, s)
-	id, e := verifyOn(t, w.Authority, withToken(s.token("k1", s.v2())), RoleRead)
-	if e != nil || w.Still(t.Context(), id, RoleRead) != nil {
-		t.Errorf("of Entra: %v", e)
-	}
-	if err := w.Still(t.Context(), id, RoleIngest); err == nil {
-		t.Error("of Entra, without the role")
-	}
-	w.x.remove(contoso)
-	if err := w.Still(t.Context(), id, RoleRead); err == nil {
-		t.Error("of Entra, of a tenant that is gone")
 	}
 }
 

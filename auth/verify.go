@@ -100,15 +100,15 @@ func (a *Authority) permits(b bearer, roles []string) *refuse.Error {
 }
 
 // Still returns nil if the grounds on which Verify accepted id still hold: the tenant and the
-// client exist, the token and its signing key are not void, and the token grants one of the roles.
-// Of an Entra token it checks the tenant and the roles only. Otherwise the error is a
-// [*refuse.Error], as of Verify. The token may have expired meanwhile, because a client may finish
-// a request that it began in time.
+// client exist, no operator has voided the token or its signing key, and the token grants one of the
+// roles. Of an Entra token it checks the tenant and the roles only. Otherwise the error is a
+// [*refuse.Error], as of Verify. The token may have expired meanwhile, and its key have grown old,
+// because a client may finish a request that it began in time.
 func (a *Authority) Still(ctx context.Context, id Identity, roles ...string) error {
 	b := bearer{Identity: id}
 	var refused *refuse.Error
 	if id.token.typ == typAccess {
-		if _, refused = a.checkSignature(ctx, id.token); refused == nil {
+		if refused = a.keyStanding(ctx, id.token.signer); refused == nil {
 			b, refused = a.standing(ctx, id.token)
 		}
 	} else {
@@ -119,6 +119,18 @@ func (a *Authority) Still(ctx context.Context, id Identity, roles ...string) err
 	}
 	if refused != nil {
 		return refused
+	}
+	return nil
+}
+
+// keyStanding returns nil if no operator has revoked the key.
+func (a *Authority) keyStanding(ctx context.Context, key *signKey) *refuse.Error {
+	revoked, err := a.keys.revoked(ctx, key)
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case revoked:
+		return unauthorized(msgSignature)
 	}
 	return nil
 }
@@ -210,7 +222,7 @@ func (a *Authority) checkSignature(ctx context.Context, t *checked) (*checked, *
 	if !ok {
 		return nil, unauthorized(msgClaims)
 	}
-	return &checked{compact: t.compact, key: public, claims: o, own: own, until: own.Expires + int64(Skew/time.Second)}, nil
+	return &checked{compact: t.compact, key: public, claims: o, own: own, signer: key, until: own.Expires + int64(Skew/time.Second)}, nil
 }
 
 // checkOwn checks the claims that do not need the store.
