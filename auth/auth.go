@@ -53,8 +53,8 @@ type Config struct {
 	Key []byte
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Log receives a line for each token that the authority issues or refuses, and its warnings;
-	// nil discards them.
+	// Log receives a line for each token that the authority issues, lines for what it refuses, up to a
+	// rate for each address, and its warnings; nil discards them.
 	Log *slog.Logger
 	// Rand is the source of secrets and ids; nil is crypto/rand.
 	Rand io.Reader
@@ -126,6 +126,7 @@ type Authority struct {
 	entra   *entra
 	byID    *limiter
 	failed  *limiter
+	lines   *limiter // of the log, about other refusals
 	address func(r *http.Request) netip.Addr
 	counts  counters
 }
@@ -189,6 +190,7 @@ func (c Config) authority() (*Authority, error) {
 	a.used = newUsedCache()
 	a.byID = newLimiter(c.TokenRate.PerClient, defaultPerClient)
 	a.failed = newLimiter(c.TokenRate.Failures, defaultFailures)
+	a.lines = newLimiter(Rate{}, defaultFailures)
 	if a.address = c.Address; a.address == nil {
 		a.address = remoteAddress
 	}

@@ -91,6 +91,7 @@ func (a *Authority) failure(r *http.Request, why *refusal) *refusal {
 		limited.client = why.client
 		return limited
 	}
+	why.rated = true
 	return why
 }
 

@@ -1,9 +1,11 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,5 +127,59 @@ func TestSender(t *testing.T) {
 		if got := retryAfter(d); got != want {
 			t.Errorf("%v is %d s", d, got)
 		}
+	}
+}
+
+// TestRefusalsAreFewLines lets strangers ask for what the server refuses. It counts each refusal, and
+// writes lines about no more of one address than failed requests for a token have.
+func TestRefusalsAreFewLines(t *testing.T) {
+	n := defaultFailures.Requests
+	fire := errors.New("disk on fire")
+	for what, c := range map[string]struct {
+		method, path string
+		status       int
+		fail         func(w *world)
+	}{
+		"keys of no tenant":          {"GET", "/nobody/" + pathKeys, 400, nil},
+		"configuration of no tenant": {"GET", "/nobody/" + pathConfigV1, 400, nil},
+		"another instance":           {"GET", "/common/" + pathInstance, 400, nil},
+		"no endpoint":                {"GET", "/x/oauth2/authorize", 404, nil},
+		"another method":             {"PUT", tokenPath(contoso), 405, nil},
+		"no token":                   {"POST", tokenPath(contoso), 400, nil},
+		"the tenants fail":           {"POST", tokenPath(contoso), 503, func(w *world) { w.x.fail = fire }},
+		"the keys fail":              {"GET", "/common/" + pathKeys, 503, func(w *world) { w.kv.setFail(fire); w.clock.Add(2 * KeyStale) }},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t, func(c *Config) { c.Alg = "ES256" })
+			if c.fail != nil {
+				c.fail(w)
+			}
+			ask := func(from string) int {
+				r := httptest.NewRequest(c.method, testRoot+c.path, strings.NewReader("grant_type=client_credentials&scope="+anyScope))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				r.RemoteAddr = from
+				rec := httptest.NewRecorder()
+				w.Handler().ServeHTTP(rec, r)
+				return rec.Code
+			}
+			lines := func() int { return strings.Count(w.logs.String(), "\n") }
+			for i := range 3 * n {
+				if got := ask("192.0.2.66:1"); i == 0 && got != c.status {
+					t.Fatalf("status %d, want %d", got, c.status)
+				}
+			}
+			if got := lines(); got != n {
+				t.Errorf("%d refusals wrote %d lines", 3*n, got)
+			}
+			if got := w.Stats().Refused; got != int64(3*n) {
+				t.Errorf("%d of %d refusals were counted", got, 3*n)
+			}
+			ask("192.0.2.67:1")
+			w.clock.Add(time.Minute)
+			ask("192.0.2.66:1")
+			if got := lines(); got != n+2 {
+				t.Errorf("%d lines after one from elsewhere and one a minute later, want %d", got, n+2)
+			}
+		})
 	}
 }

@@ -22,6 +22,7 @@ type refusal struct {
 	retry  int    // Retry-After in seconds; 0 is none
 	client string // GUID of the client, if it exists
 	cause  error  // for the log; nil if the request is at fault
+	rated  bool   // counted by the limit of failures, so that its line needs no other limit
 }
 
 // err returns the refusal as an error for a caller in this program. It wraps [ErrInvalid] if the
@@ -172,14 +173,7 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, why *refusal)
 	}
 	stamp := a.now().UTC().Format("2006-01-02 15:04:05Z")
 	a.counts.refused.Add(1)
-	switch {
-	case why.number == numberTooMany:
-		// The counter is enough: with a line for each, strangers could fill the disk.
-	case why.cause != nil:
-		a.log.Error("a token could not be issued", "code", why.number, "client", why.client, "trace", trace, "err", why.cause)
-	default:
-		a.log.Info("a token was refused", "code", why.number, "client", why.client, "trace", trace, "from", a.sender(r))
-	}
+	a.logRefusal(r, why, trace)
 	w.Header().Set("x-ms-request-id", trace)
 	if why.retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(why.retry))
@@ -193,6 +187,24 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, why *refusal)
 			why.number, why.text, trace, correlation, stamp),
 		Codes: []int{why.number}, Timestamp: stamp, TraceID: trace, CorrelationID: correlation,
 	})
+}
+
+// logRefusal writes the line about a refusal, unless there were too many from that address: with a
+// line for each, strangers could fill the disk. The counter has them all.
+func (a *Authority) logRefusal(r *http.Request, why *refusal, trace string) {
+	from := a.sender(r)
+	if why.number == numberTooMany || !why.rated && a.lines.take(from, a.now()) > 0 {
+		return
+	}
+	failed, refused := "a request to the token issuer failed", "a request to the token issuer was refused"
+	if _, rest := splitPath(r.URL.Path); rest == pathToken || rest == pathTokenV1 {
+		failed, refused = "a token could not be issued", "a token was refused"
+	}
+	if why.cause != nil {
+		a.log.Error(failed, "code", why.number, "client", why.client, "trace", trace, "err", why.cause)
+		return
+	}
+	a.log.Info(refused, "code", why.number, "client", why.client, "trace", trace, "from", from)
 }
 
 // writeJSON answers with v. It forbids caches to keep the answer, unless the caller has set

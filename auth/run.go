@@ -33,6 +33,7 @@ func (a *Authority) round(ctx context.Context) error {
 	now := a.now()
 	a.byID.sweep(now)
 	a.failed.sweep(now)
+	a.lines.sweep(now)
 	return errors.Join(a.keys.renew(ctx), a.sweep(ctx))
 }
 

@@ -32,7 +32,7 @@ type families struct {
 func newFamilies() families {
 	return families{
 		authIssued:   counter("trunklog_auth_tokens_issued_total", "Tokens that were issued."),
-		authRefused:  counter("trunklog_auth_tokens_refused_total", "Requests for a token that were refused, by cause.", "cause"),
+		authRefused:  counter("trunklog_auth_tokens_refused_total", "Requests to the token issuer that were refused, by cause.", "cause"),
 		authRequests: counter("trunklog_auth_requests_total", "Requests that showed a token or should have, by outcome.", "outcome"),
 		authKeys:     counter("trunklog_auth_entra_keys_total", "Times that the keys of an Entra tenant were read, by outcome.", "outcome"),
 		authFailed:   counter("trunklog_auth_failures_total", "What the issuer could not do and makes up for later, by what.", "what"),
