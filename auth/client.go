@@ -130,7 +130,8 @@ type RotateOptions struct {
 	// Expiry is the life of the new secret, as in [ClientOptions].
 	Expiry time.Duration
 	// Leaked ends all of the client's secrets, keys and tokens at once. Otherwise the client keeps
-	// its newest secret beside the new one, until that expires or until the next rotation.
+	// its newest secret beside the new one, until that expires or until the next rotation. An older
+	// one ends with the tokens that the client got by it, as in [Authority.RemoveKey].
 	Leaked bool
 }
 
@@ -151,7 +152,11 @@ func (a *Authority) RotateSecret(ctx context.Context, tenant, client string, o R
 		} else if had == 0 && len(c.Keys) > 0 {
 			return fmt.Errorf("auth: client %s signs in with a certificate and has no secret to be rotated; give it another certificate, then remove this one: %w", c.ID, ErrInvalid)
 		}
-		c.Secrets = slices.Clone(c.Secrets[max(0, len(c.Secrets)-1):])
+		keep := max(0, len(c.Secrets)-1)
+		for _, older := range c.Secrets[:keep] {
+			c.end(older.ID)
+		}
+		c.Secrets = slices.Clone(c.Secrets[keep:])
 		s, err = a.addSecret(c, o.Expiry)
 		return err
 	})

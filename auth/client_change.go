@@ -12,8 +12,7 @@ import (
 // RemoveKey takes a key or a secret from a client. The caller names it by its id or by the
 // thumbprint of its certificate, SHA-256 or SHA-1 in hexadecimal, with or without colons. RemoveKey
 // voids the tokens that the client got by it, and those of earlier versions, which do not name
-// their key. The client's other tokens stay valid, unless it has lost more than maxEnded keys and
-// secrets: then they end too.
+// their key. The client's other tokens stay valid.
 func (a *Authority) RemoveKey(ctx context.Context, tenant, client, key string) (Client, error) {
 	print := strings.ToLower(strings.ReplaceAll(key, ":", ""))
 	return a.changeClient(ctx, tenant, client, func(c *storedClient) error {
@@ -24,14 +23,14 @@ func (a *Authority) RemoveKey(ctx context.Context, tenant, client, key string) (
 		c.Keys = slices.DeleteFunc(slices.Clone(c.Keys), func(k storedClientKey) bool {
 			is := k.ID == key || fmt.Sprintf("%x", k.SHA256) == print || fmt.Sprintf("%x", k.SHA1) == print
 			if is {
-				c.end(k.credential().ref, a.now())
+				c.end(k.credential().ref)
 			}
 			return is
 		})
 		c.Secrets = slices.DeleteFunc(slices.Clone(c.Secrets), func(s storedSecret) bool {
 			is := s.ID == strings.ToLower(key)
 			if is {
-				c.end(s.ID, a.now())
+				c.end(s.ID)
 			}
 			return is
 		})

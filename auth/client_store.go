@@ -31,8 +31,8 @@ type storedClient struct {
 	Secrets []storedSecret `json:"secrets,omitempty"`
 
 	Keys []storedClientKey `json:"keys,omitempty"`
-	// Ended are the refs of the secrets and keys that the client has lost since its tokens were
-	// last voided. The tokens that it got by them are void.
+	// Ended are the refs of the last secrets and keys that the client has lost since its tokens were
+	// last voided, at most maxEnded. While there are any, a token that names no secret or key is void.
 	Ended []string `json:"ended,omitempty"`
 }
 
@@ -64,16 +64,11 @@ func (c *storedClient) void(now time.Time) {
 	c.Ended = nil // the new epoch voids their tokens as well
 }
 
-// maxEnded limits the length of Ended. One more removal voids all tokens of the client.
 const maxEnded = 20
 
-// end voids the tokens that the client got by the secret or key with that ref.
-func (c *storedClient) end(ref string, now time.Time) {
-	if len(c.Ended) >= maxEnded {
-		c.void(now)
-		return
-	}
-	c.Ended = append(slices.Clone(c.Ended), ref)
+// end notes that the client has lost the secret or key with that ref.
+func (c *storedClient) end(ref string) {
+	c.Ended = append(slices.Clone(c.Ended[max(0, len(c.Ended)-maxEnded+1):]), ref)
 }
 
 // credential returns the name of the key in tokens. It is not the id, because an operator may add a
@@ -86,11 +81,17 @@ type credential struct {
 	ref string // its name in tokens, which is never used again
 }
 
-// voided reports whether t is void. A token of an earlier version does not name its secret or key,
-// so the loss of any voids it.
+// voided reports whether t is void. A token ends with the secret or key by which the client got it.
+// One of an earlier version names neither, so the loss of any voids it.
 func (c *storedClient) voided(t accessClaims) bool {
-	return t.Epoch != c.Epoch || c.Epoch == 0 && t.Issued <= c.Since ||
-		t.Via == "" && len(c.Ended) > 0 || slices.Contains(c.Ended, t.Via)
+	if t.Epoch != c.Epoch || c.Epoch == 0 && t.Issued <= c.Since {
+		return true
+	}
+	if t.Via == "" {
+		return len(c.Ended) > 0
+	}
+	return !slices.ContainsFunc(c.Secrets, func(s storedSecret) bool { return s.ID == t.Via }) &&
+		!slices.ContainsFunc(c.Keys, func(k storedClientKey) bool { return k.credential().ref == t.Via })
 }
 
 func parseClient(name string, raw []byte) (storedClient, error) {

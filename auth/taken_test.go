@@ -66,7 +66,53 @@ func TestSecretsRemovedOneByOne(t *testing.T) {
 	}
 }
 
-// TestManyRemoved shows that one removal more than maxEnded voids all tokens of the client.
+// TestRotatedOneByOne rotates a client's secret again and again. The secret before stays good, and so
+// do its tokens; the one before that ends with those that it has got.
+func TestRotatedOneByOne(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Alg = "ES256" }, unlimited)
+	c, s := w.create(contoso, ClientOptions{})
+	secrets, tokens := []Secret{s}, []string{w.mint(c, s)}
+	for range 25 {
+		_, s, err := w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets, tokens = append(secrets, s), append(tokens, w.mint(c, s))
+		for i, token := range tokens {
+			want := 401
+			if i >= len(tokens)-2 {
+				want = 200
+			}
+			w.want(fmt.Sprintf("of secret %d of %d", i+1, len(tokens)), token, want)
+			if _, _, err := w.Mint(t.Context(), contoso, c.ID, secrets[i]); (err == nil) != (want == 200) {
+				t.Errorf("secret %d of %d: %v", i+1, len(tokens), err)
+			}
+		}
+	}
+}
+
+// TestNewElsewhere gives a client secrets in another process, which issues a token by each. A process
+// that has read the client before takes the token at once.
+func TestNewElsewhere(t *testing.T) {
+	w := newWorld(t)
+	c, s := w.create(contoso, ClientOptions{})
+	w.want("of the first secret", w.mint(c, s), 200)
+	other := w.another()
+	for _, o := range []RotateOptions{{}, {}, {Leaked: true}, {}} {
+		_, s, err := other.RotateSecret(t.Context(), contoso, c.ID, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, _, err := other.Mint(t.Context(), contoso, c.ID, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.want(fmt.Sprintf("of the new secret, %+v", o), token.Reveal(), 200)
+	}
+}
+
+// TestManyRemoved removes more secrets than the client's record names. The tokens of each end, and
+// those of the secret that stays do not.
 func TestManyRemoved(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Alg = "ES256" }, unlimited)
 	c, s := w.create(contoso, ClientOptions{})
@@ -78,24 +124,18 @@ func TestManyRemoved(t *testing.T) {
 		if c, s, err = w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{}); err != nil {
 			t.Fatal(err)
 		}
+		stays := w.mint(c, s)
 		if c, err = w.RemoveKey(t.Context(), contoso, c.ID, was); err != nil {
 			t.Fatal(err)
 		}
+		w.want("of the secret that stays", stays, 200)
 		for i, token := range old {
 			w.want(fmt.Sprintf("of secret %d of %d", i, len(old)), token, 401)
 		}
 	}
-	// Afterwards the client remembers the removed secrets by name again.
-	last := c.Secrets[0].ID
-	c, s, err := w.RotateSecret(t.Context(), contoso, c.ID, RotateOptions{})
-	if err != nil {
-		t.Fatal(err)
+	if c, _, err := w.loadClient(t.Context(), contoso, c.ID); err != nil || len(c.Ended) != maxEnded {
+		t.Errorf("the record names %d that were removed, %v", len(c.Ended), err)
 	}
-	token := w.mint(c, s)
-	if _, err := w.RemoveKey(t.Context(), contoso, c.ID, last); err != nil {
-		t.Fatal(err)
-	}
-	w.want("of the last", token, 200)
 }
 
 // TestKeyRemoved removes a certificate by each of its names. When the operator adds it again it is

@@ -178,6 +178,12 @@ func (a *Authority) standing(ctx context.Context, t *checked) (bearer, *refuse.E
 		return bearer{}, refused
 	}
 	client, err := a.client(ctx, own.Tenant, own.Client)
+	if err == nil && client.voided(own) {
+		// Another process may have given the client the secret since this one has read it.
+		if client, _, err = a.loadClient(ctx, own.Tenant, own.Client); err == nil && !client.voided(own) {
+			a.clients.forget(nameClient(own.Tenant, own.Client))
+		}
+	}
 	var refused *refuse.Error
 	switch {
 	case errors.Is(err, ErrNotFound):

@@ -303,7 +303,7 @@ func (p *program) clientRotateCommand() *cobra.Command {
 		Use:   "rotate CLIENT",
 		Short: "Give a client a new secret; the one before stays good until the next time",
 		Long: `Give a client a new secret; the one before stays good until the next time, and so
-do the tokens that it has got.
+do the tokens that it has got. An older one ends now, with the tokens that it has got.
 
 With --leaked all that the client has ends now: secrets, certificates and tokens.
 A client that signs in with certificates alone is given no secret in their place:
