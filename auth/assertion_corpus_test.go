@@ -2,7 +2,6 @@ package auth
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -11,7 +10,6 @@ import (
 	"math/big"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -157,9 +155,6 @@ func assertionCorpus(w *world) map[string]string {
 
 // constant returns a signFunc that gives every token the same signature.
 func constant(sig []byte) signFunc { return func(string) []byte { return sig } }
-
-// strangerKey is one more key that no client has.
-var strangerKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
 
 func TestAssertionCorpus(t *testing.T) {
 	w := newWorld(t, unlimited)

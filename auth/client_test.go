@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -254,7 +253,7 @@ func TestAddKey(t *testing.T) {
 		t.Fatalf("%+v, %v, %v", c, s, err)
 	}
 	add := func(file []byte) error { _, err := w.AddKey(ctx, contoso, c.ID, file); return err }
-	small := must(rsa.GenerateKey(rand.Reader, 1024))
+	small := fixedRSA("weak")()
 	p384 := must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -292,12 +291,12 @@ func TestAddKey(t *testing.T) {
 		t.Error("the same key in another form was added")
 	}
 	for n := 4; n < 10; n++ {
-		k := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+		k := newEC()
 		if err := add(encodePEM("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(k.Public())))); err != nil {
 			t.Fatalf("key %d: %v", n+1, err)
 		}
 	}
-	k := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	k := newEC()
 	if err := add(encodePEM("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(k.Public())))); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "10 keys") {
 		t.Errorf("the eleventh: %v", err)
 	}

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"net/http"
@@ -20,7 +19,7 @@ import (
 func TestEntraKeys(t *testing.T) {
 	s := newSTS(t)
 	w := entraWorld(t, s)
-	next, other := strangerKey(), must(rsa.GenerateKey(rand.Reader, 2048))
+	next, other := strangerKey(), fixedRSA("other")()
 	want := func(name string, token string, code, hits int) {
 		t.Helper()
 		if _, e := verifyOn(t, w.Authority, withToken(token), RoleRead); status(e) != code {
@@ -83,7 +82,7 @@ func TestEntraKeys(t *testing.T) {
 
 // TestEntraKeySets offers key sets with good and bad members.
 func TestEntraKeySets(t *testing.T) {
-	weak := must(rsa.GenerateKey(rand.Reader, 1024))
+	weak := fixedRSA("weak")()
 	good := jwkOf("k1", &stsKey().PublicKey)
 	with := func(kv ...any) map[string]any {
 		out := map[string]any{}

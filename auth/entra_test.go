@@ -2,7 +2,6 @@ package auth
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -21,7 +20,7 @@ const (
 )
 
 // stsKey is the signing key of an sts.
-var stsKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+var stsKey = fixedRSA("entra")
 
 // An sts plays Entra's token service on this machine.
 type sts struct {

@@ -108,6 +108,11 @@ func (k *keyring) generate(from time.Time, generation int64) (*signKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth: making a signing key: %w", err)
 	}
+	return k.key(private, from, generation)
+}
+
+// key returns the signing key with that private key.
+func (k *keyring) key(private crypto.Signer, from time.Time, generation int64) (*signKey, error) {
 	kid, err := thumbprint(private.Public())
 	if err != nil {
 		return nil, err

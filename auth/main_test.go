@@ -3,16 +3,19 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/big"
 	mrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -165,35 +168,53 @@ func random(seed byte) *mrand.ChaCha8 { return mrand.NewChaCha8([32]byte{seed}) 
 // own RSA keys.
 var testKeys = sync.OnceValue(func() map[string]*memKV {
 	out := map[string]*memKV{}
-	for _, alg := range []string{"RS256", "ES256"} {
-		kv := newMemKV()
-		c := testConfig(kv, &clock{t: testStart}, nil)
+	for alg, private := range map[string][2]crypto.Signer{
+		"RS256": {fixedRSA("signer")(), fixedRSA("next")()},
+		"ES256": {newEC(), newEC()},
+	} {
+		out[alg] = newMemKV()
+		c := testConfig(out[alg], nil, nil)
 		c.Alg = alg
-		if _, err := New(context.Background(), c); err != nil {
-			panic(err)
-		}
-		out[alg] = kv
+		k := must(newKeyring(c, c.Now))
+		first := must(k.key(private[0], testStart, 0))
+		keys := []*signKey{first, must(k.key(private[1], first.until, 0))}
+		out[alg].m[nameKeys] = must(json.Marshal(stored(keys)))
 	}
 	return out
 })
 
-// attackerKey and attackerEC are keys that no client has, unless the test registers them.
+// attackerKey, strangerKey and attackerEC are keys that no client has, unless the test registers
+// them.
 var (
-	attackerKey = sync.OnceValue(func() *rsa.PrivateKey {
-		k, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(err)
-		}
-		return k
-	})
-	attackerEC = sync.OnceValue(func() *ecdsa.PrivateKey {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			panic(err)
-		}
-		return k
-	})
+	attackerKey = fixedRSA("attacker")
+	strangerKey = fixedRSA("stranger")
+	attackerEC  = sync.OnceValue(newEC)
 )
+
+func newEC() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
+
+// fixedRSA returns the RSA key of that name in testdata/primes.txt. Making RSA keys would take most
+// of the time of the tests.
+func fixedRSA(name string) func() *rsa.PrivateKey {
+	return sync.OnceValue(func() *rsa.PrivateKey {
+		for line := range strings.Lines(string(must(os.ReadFile("testdata/primes.txt")))) {
+			var is, p, q string
+			if n, _ := fmt.Sscan(line, &is, &p, &q); n != 3 || is != name {
+				continue
+			}
+			k := &rsa.PrivateKey{PublicKey: rsa.PublicKey{E: 65537}, Primes: []*big.Int{fromHex(p), fromHex(q)}}
+			k.N = new(big.Int).Mul(k.Primes[0], k.Primes[1])
+			one := big.NewInt(1)
+			phi := new(big.Int).Mul(new(big.Int).Sub(k.Primes[0], one), new(big.Int).Sub(k.Primes[1], one))
+			k.D = new(big.Int).ModInverse(big.NewInt(int64(k.E)), phi)
+			k.Precompute()
+			return k
+		}
+		panic("testdata/primes.txt has no key " + name)
+	})
+}
+
+func fromHex(s string) *big.Int { return new(big.Int).SetBytes(must(hex.DecodeString(s))) }
 
 // tenants are the tenants that exist in a test.
 type tenants struct {
