@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"testing"
 )
 
 // These families attack the way in which a request carries a token.
@@ -52,9 +53,20 @@ func headers(f forger) family {
 	return fam
 }
 
+// places returns the places of the bytes of a token; with -short each fifth, so that each bit of a
+// byte is flipped somewhere, and the last ones, whose bits are not all used.
+func places(token string) (at []int) {
+	for i := range len(token) {
+		if !testing.Short() || i%5 == 0 || len(token)-i < 4 {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
 func truncated(f forger) family {
 	fam := family{name: "truncated at each byte"}
-	for i := range len(f.token) {
+	for _, i := range places(f.token) {
 		fam.add(fmt.Sprint(i), f.token[:i])
 	}
 	return fam
@@ -62,7 +74,7 @@ func truncated(f forger) family {
 
 func flipped(f forger) family {
 	fam := family{name: "one bit flipped in each byte"}
-	for i := range len(f.token) {
+	for _, i := range places(f.token) {
 		b := []byte(f.token)
 		b[i] ^= 1 << (i % 7)
 		fam.add(fmt.Sprint(i), string(b))

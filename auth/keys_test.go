@@ -99,7 +99,7 @@ func TestRetiredKey(t *testing.T) {
 
 // TestLongSleep uses an authority whose keys no process has renewed for a year.
 func TestLongSleep(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *Config) { c.Alg = "ES256" })
 	c, s, err := w.CreateClient(t.Context(), contoso, "c", ClientOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func TestKeysReadWhileReplaced(t *testing.T) {
 // TestUnknownKey shows that the authority finds the new key of another process, and that unknown
 // key ids cause at most one read in five seconds.
 func TestUnknownKey(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *Config) { c.Alg = "ES256" })
 	c, s := w.create(contoso, ClientOptions{})
 	other := w.another()
 	if err := other.ReplaceKeys(t.Context()); err != nil {
@@ -385,7 +385,7 @@ func TestConfigCheck(t *testing.T) {
 		"API of your own": func(c *Config) {
 			c.Entra = &EntraConfig{Tenants: []string{contoso}, Audiences: []string{"https://graph.microsoft.com/"}}
 		},
-		"reading random": func(c *Config) { c.KV = newMemKV(); c.Rand = io.LimitReader(random(1), 0) },
+		"reading random": func(c *Config) { c.KV, c.Alg = newMemKV(), "ES256"; c.Rand = io.LimitReader(random(1), 0) },
 		"disk on fire":   func(c *Config) { kv := newMemKV(); kv.fail = errors.New("disk on fire"); c.KV = kv },
 	} {
 		c := testConfig(testKeys()["RS256"].clone(), &clock{t: testStart}, nil)

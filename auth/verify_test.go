@@ -336,7 +336,7 @@ func TestStale(t *testing.T) {
 
 // TestChanged shows that an authority sees a change by another process as soon as Changed tells it.
 func TestChanged(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *Config) { c.Alg = "ES256" })
 	c, token := w.token(contoso)
 	verify := func(want int) {
 		t.Helper()
