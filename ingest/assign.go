@@ -42,7 +42,7 @@ func (in *Ingest) assign(ctx context.Context, rows []call.Row, owner call.GUID) 
 	b := call.Batch{State: make(map[string][]byte), If: make(map[string][]byte)}
 	links := make([][]byte, len(rows))
 	for i := range rows {
-		if err := in.moveTo(ctx, &rows[i], call.RowID{Tenant: owner, ID: rows[i].ID}, &b); err != nil {
+		if err := in.assignRow(ctx, &rows[i], owner, &b); err != nil {
 			return n, err
 		}
 		name := linkedName(&rows[i])
@@ -65,8 +65,7 @@ func (in *Ingest) assign(ctx context.Context, rows []call.Row, owner call.GUID) 
 	return res.Counts(), nil
 }
 
-// moveTo has b give a row another tenant or id, with its legs and messages; not with its further ids.
-func (in *Ingest) moveTo(ctx context.Context, r *call.Row, to call.RowID, b *call.Batch) error {
+func (in *Ingest) assignRow(ctx context.Context, r *call.Row, owner call.GUID, b *call.Batch) error {
 	b.Replace = append(b.Replace, call.Replacement{Was: *r, Gone: true})
 	legs, err := in.store.Legs(ctx, r.Tenant, r.Cursor())
 	if err != nil {
@@ -79,11 +78,11 @@ func (in *Ingest) moveTo(ctx context.Context, r *call.Row, to call.RowID, b *cal
 			}
 			b.Messages = append(b.Messages, m.Clone())
 		}
-		leg.Tenant, leg.Row.ID = to.Tenant, to.ID
+		leg.Tenant = owner
 		b.Legs = append(b.Legs, leg)
 	}
 	row := r.Clone()
-	row.Tenant, row.ID = to.Tenant, to.ID
+	row.Tenant = owner
 	b.Rows = append(b.Rows, row)
 	return nil
 }

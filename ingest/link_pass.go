@@ -37,11 +37,6 @@ type pass struct {
 	ids map[rowKey]bool
 	// places are those of the rows that others became part of.
 	places map[rowKey]call.Cursor
-	// preempted are rows that hold the ids of rows of the batch.
-	preempted []preempted
-	// bearers are the rows of the batch by the ids that Microsoft gave their calls; nil: nobody has
-	// asked.
-	bearers map[rowKey]*call.Row
 	// vacant are those of the rows around whose time the store has none.
 	vacant []bool
 }
@@ -90,15 +85,9 @@ func (p *pass) link(ctx context.Context) error {
 		if !p.in.links.wants(r) && !p.in.links.wantsLoose(r) {
 			continue
 		}
-		if err := p.givesUp(ctx, r); err != nil {
-			return fmt.Errorf("look up row %v: %w", r.ID, err)
-		}
 		if err := p.linkRow(ctx, i); err != nil {
 			return fmt.Errorf("look up row %v: %w", r.ID, err)
 		}
-	}
-	if len(p.preempted) > 0 {
-		return p.free(ctx)
 	}
 	for i := range p.b.Legs {
 		l := &p.b.Legs[i]
@@ -119,7 +108,7 @@ func (p *pass) linkRow(ctx context.Context, i int) (err error) {
 		if err != nil {
 			return err
 		}
-		if c, err = p.findRecord(ctx, r, p.unclaimed(r, near)); err != nil {
+		if c, err = p.findRecord(ctx, r, near); err != nil {
 			return err
 		}
 	}

@@ -83,7 +83,6 @@ func (p *pass) findLoose(ctx context.Context, i int, c *candidate) (*candidate, 
 		p.in.links.crowded.Add(1)
 		return nil, nil
 	}
-	near = p.unclaimed(r, near)
 	some, more := believed(r, near)
 	c, rivals, err := p.only(ctx, r, some)
 	if more && c == nil && !rivals && err == nil {
