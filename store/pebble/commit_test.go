@@ -61,7 +61,7 @@ func TestGroupCommit(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := disk.syncs.Load() - before; n > writers*each/4 || n == 0 {
+	if n := disk.syncs.Load() - before; n > writers*each/2 || n == 0 {
 		t.Errorf("%d writes took %d syncs", writers*each, n)
 	}
 	verifyCheck(t, s)
