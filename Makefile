@@ -12,7 +12,7 @@ export GOFLAGS := -buildvcs=false $(GOFLAGS)
 BIN    := $(CURDIR)/.bin
 SCALE  ?= 20
 RACE   := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
-SINCE  := $(shell git rev-parse --short HEAD 2>/dev/null)
+COMMIT := $(shell .ci/commit)
 
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -28,7 +28,7 @@ BUSY   := ^Test(Kill|PushKill|HearKill|Storms|Push|Tail|Admin|Connections|Sender
 .PHONY: build run test race race-busy sdk lab check bench torture fuzz update clean deps
 
 build:
-	CGO_ENABLED=0 go build -trimpath -o trunklog .
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.commit=$(COMMIT)" -o trunklog .
 
 # What is in .demo from another time goes on; 'make clean' begins anew.
 run: build

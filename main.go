@@ -8,7 +8,8 @@ import (
 	"github.com/trunklog/trunklog/cli"
 )
 
-// release is set where a release is built: -ldflags "-X main.release=1.2.3".
-var release string
+// What was built, as -ldflags "-X main.commit=…" says: the version of a release, the commit
+// and its date.
+var release, commit, date string
 
-func main() { os.Exit(cli.Main(release)) }
+func main() { os.Exit(cli.Main(cli.Build{Release: release, Commit: commit, Date: date})) }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -20,12 +21,12 @@ import (
 	"github.com/trunklog/trunklog/source"
 )
 
-// Main runs the program in its real environment and returns its exit code. A release
-// is named; empty is what is built on the way to the next one.
-func Main(named string) int {
-	if named != "" {
-		release = named
+// Main runs the program in its real environment and returns its exit code.
+func Main(b Build) int {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		b.fill(info.Settings)
 	}
+	build = b
 	private()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -109,7 +110,7 @@ already speaks: communications/callRecords/getDirectRoutingCalls.
 
 Settings come from flags, then from TRUNKLOG_… in the environment, then from
 trunklog.yaml. 'trunklog config show --origin' tells which.`,
-		Version:       versionLine(),
+		Version:       build.line(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,

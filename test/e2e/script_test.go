@@ -26,7 +26,7 @@ const repository = "../.."
 
 // TestMain lets the scripts run this very program as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"trunklog": func() { os.Exit(cli.Main("")) }})
+	testscript.Main(m, map[string]func(){"trunklog": func() { os.Exit(cli.Main(cli.Build{})) }})
 }
 
 // TestScripts runs testdata/*.txtar: sessions of a user at a shell. Beside the
