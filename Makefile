@@ -30,6 +30,9 @@ BUSY   := ^Test(Kill|PushKill|HearKill|Storms|Push|Tail|Admin|Connections|Sender
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.commit=$(COMMIT)" -o trunklog .
 
+# The systems of a release besides this one's.
+OTHERS := linux/arm64 darwin/arm64 windows/amd64
+
 # What is in .demo from another time goes on; 'make clean' begins anew.
 run: build
 	./trunklog serve --demo --data .demo
@@ -95,6 +98,7 @@ check: $(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/govulncheck
 	@bad=$$(git ls-files '*.go' | xargs $(BIN)/gofumpt -l); if [ -n "$$bad" ]; then echo "gofumpt would change:"; echo "$$bad"; exit 1; fi
 	@big=$$(git ls-files -z | xargs -0 -r stat --printf '%s %n\n' 2>/dev/null | awk '$$1 > 1000000'); if [ -n "$$big" ]; then echo "files of more than 1 MB, which nobody can read, do not belong here:"; echo "$$big"; exit 1; fi
 	go vet ./...
+	@for s in $(OTHERS); do echo "go vet for $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... || exit 1; done
 	$(BIN)/golangci-lint run ./...
 	$(BIN)/govulncheck $(if $(VULNDB),-db file://$(VULNDB)) ./...
 	go generate ./...

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -439,11 +438,7 @@ func TestIdleConnections(t *testing.T) {
 	if testing.Short() {
 		n = 1_000
 	}
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 1000 {
-		t.Fatalf("only %d files may be open: %v", limit.Cur, err)
-	}
-	n = min(n, int(limit.Cur-200)/2) // both ends are in this process
+	n = min(n, (openFiles(t)-200)/2) // both ends are in this process
 	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
 	var before, after runtime.MemStats
 	runtime.GC()

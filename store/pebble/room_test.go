@@ -337,36 +337,36 @@ func TestBallast(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	taken := func() int64 {
-		var st syscall.Stat_t
-		if err := syscall.Stat(dir+"/"+ballastName, &st); errors.Is(err, fs.ErrNotExist) {
+	ballast := func() int64 {
+		n, err := taken(dir + "/" + ballastName)
+		if errors.Is(err, fs.ErrNotExist) {
 			return 0
 		}
-		return st.Blocks * 512
+		return n
 	}
-	if n := taken(); n < 2<<20 {
+	if n := ballast(); n < 2<<20 {
 		t.Errorf("the ballast takes %d bytes, want 2 MiB", n)
 	}
 	s.room.ranOut()
-	if n := taken(); n != 0 {
+	if n := ballast(); n != 0 {
 		t.Errorf("the ballast still takes %d bytes", n)
 	}
 	if _, err := s.Write(t.Context(), call.Batch{Rows: storetest.Rows(92, 1)}); err != nil {
 		t.Errorf("write with space enough: %v", err)
 	}
-	if n := taken(); n < 2<<20 {
+	if n := ballast(); n < 2<<20 {
 		t.Errorf("the ballast takes %d bytes when there is room again", n)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if n := taken(); n < restingBallast || n >= 2<<20 {
+	if n := ballast(); n < restingBallast || n >= 2<<20 {
 		t.Errorf("the ballast takes %d bytes of a store that is closed", n)
 	}
 	if s, err = Open(dir, o); err != nil {
 		t.Fatal(err)
 	}
-	if n := taken(); n < 2<<20 {
+	if n := ballast(); n < 2<<20 {
 		t.Errorf("the ballast takes %d bytes when the store is open again", n)
 	}
 	if st, err := s.Stats(t.Context()); err != nil || st.Bytes > 1<<20 {

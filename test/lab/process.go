@@ -40,7 +40,7 @@ func start(dir, name, program string, args ...string) (*process, error) {
 	cmd := kit.Command(context.Background(), path, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	cmd.Env = append(cmd.Env, "TERM=dumb")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = group()
 	p.Process, err = kit.Start(cmd)
 	return p, errors.Join(err, log.Close()) // the program has it
 }
@@ -76,7 +76,7 @@ func (p *process) stop() {
 	case <-p.Gone:
 	case <-time.After(5 * time.Second):
 	}
-	_ = syscall.Kill(-p.PID(), syscall.SIGKILL) // the whole group, if there is one left
+	killGroup(p.PID())
 	<-p.Gone
 }
 
