@@ -75,9 +75,10 @@ var commands = map[string][]string{
 		"github.com/knadh/koanf", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8",
 		"golang.org/x/sync", "golang.org/x/term",
 	},
-	"test/bench": {"golang.org/x/sync"},
-	"test/e2e":   {},
-	"test/lab":   {},
+	"packaging/notices": {},
+	"test/bench":        {"golang.org/x/sync"},
+	"test/e2e":          {},
+	"test/lab":          {},
 }
 
 // lawOfTests says what the tests of a package may import besides what the

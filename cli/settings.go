@@ -33,7 +33,7 @@ const envPrefix = "TRUNKLOG_"
 var settingsFiles = []string{"trunklog.yaml", "/etc/trunklog/trunklog.yaml"}
 
 // notSettings are flags that mean something on the command line only.
-var notSettings = []string{"help", "config", "version", "origin"}
+var notSettings = []string{"help", "config", "version", "origin", "licenses"}
 
 // load fills the flags of cmd that were not given on the command line.
 func (s *settings) load(p *program, cmd *cobra.Command) error {

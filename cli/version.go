@@ -1,13 +1,20 @@
 package cli
 
 import (
+	_ "embed"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 )
+
+//go:generate go run ../packaging/notices notices.txt
+
+//go:embed notices.txt
+var notices string
 
 // next is the version of the top entry of CHANGELOG.md: the next release, and what is built on
 // the way to it.
@@ -67,13 +74,20 @@ func (b Build) line() string {
 func version() string { return build.version() }
 
 func (p *program) versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var licenses bool
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(p.stdout, build.line())
+			text := build.line() + "\n"
+			if licenses {
+				text = notices
+			}
+			_, err := io.WriteString(p.stdout, text)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&licenses, "licenses", false, "print the licenses of trunklog and of all that is linked into it")
+	return cmd
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"os/exec"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -44,5 +45,31 @@ func TestVersion(t *testing.T) {
 		if c.b.fill(c.noted); c.b.version() != c.version || !strings.Contains(c.b.line(), c.line) {
 			t.Errorf("%+v: %s, %s; want %s, …%s…", c.b, c.b.version(), c.b.line(), c.version, c.line)
 		}
+	}
+}
+
+// The notices name every module that is linked into the program on any system of a release, in
+// the version that go.mod settles, and are small.
+func TestNotices(t *testing.T) {
+	for _, system := range []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64"} {
+		goos, goarch, _ := strings.Cut(system, "/")
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "..")
+		cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		modules := strings.Fields(strings.ReplaceAll(string(out), " ", "@"))
+		if len(modules) < 20 {
+			t.Errorf("only %d packages of modules are linked on %s: is the question wrong?", len(modules), system)
+		}
+		for _, m := range modules {
+			if !strings.Contains(notices, "\n"+strings.Replace(m, "@", " ", 1)+"\n") {
+				t.Errorf("%s is linked on %s, and cli/notices.txt does not name it: run go generate ./cli", m, system)
+			}
+		}
+	}
+	if len(notices) > 1e6 {
+		t.Errorf("the notices have %d bytes", len(notices))
 	}
 }
