@@ -77,6 +77,20 @@ func (p *Pair) look() {
 	}
 }
 
+// Reload reads the files now, whenever the last look was. After an error the old certificate stays
+// in use; handshakes do not report the same error again.
+func (p *Pair) Reload() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.looked = p.now()
+	if err := p.read(); err != nil {
+		p.failure = err.Error()
+		return fmt.Errorf("certificate: the old one stays in use: %w", err)
+	}
+	p.failure = ""
+	return nil
+}
+
 // read reads the files and, if they have changed, uses them.
 func (p *Pair) read() error {
 	cert, err := os.ReadFile(p.certFile)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -251,4 +252,29 @@ func TestFilesManyClients(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+}
+
+// A reload looks at once, and says itself what is wrong: the next handshake does not again.
+func TestReload(t *testing.T) {
+	s := newSpot(t)
+	s.put(t, "one")
+	p := s.open(t)
+	s.put(t, "two")
+	s.want(t, p, "one") // it has looked a moment ago
+	if err := p.Reload(); err != nil {
+		t.Error(err)
+	}
+	s.want(t, p, "two")
+	write(t, s.cert, []byte("none"))
+	if err := p.Reload(); err == nil || !strings.Contains(err.Error(), "the old one stays in use") || !strings.Contains(err.Error(), s.cert) {
+		t.Errorf("a file without a certificate: %v", err)
+	}
+	s.clock.add(time.Minute)
+	s.want(t, p, "two")
+	s.log.none(t)
+	s.put(t, "three")
+	if err := p.Reload(); err != nil {
+		t.Error(err)
+	}
+	s.want(t, p, "three")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,7 +101,21 @@ func (p *program) serve(ctx context.Context, data, spec string, s *serving) erro
 		}
 		return wrongSettings(err)
 	}
-	return wrongSettings(node.Run(ctx, c, func(n *node.Node) { p.welcome(ctx, s, n, data) }))
+	return wrongSettings(p.supervised(ctx, s, c))
+}
+
+// supervised runs a node and says to the service manager, if there is one, how it is.
+func (p *program) supervised(ctx context.Context, s *serving, c node.Config) error {
+	asked, stop := p.reloads()
+	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	return node.Run(ctx, c, func(n *node.Node) {
+		p.welcome(ctx, s, n, c.Data)
+		watching.Go(func() { p.supervisor(c.Log).watch(ctx, n, asked) })
+	})
 }
 
 // wrongSettings makes of an error about a setting of the node one about usage.

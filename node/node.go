@@ -18,6 +18,7 @@ import (
 
 	"github.com/trunklog/trunklog/auth"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/cert"
 	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/graph"
@@ -34,6 +35,7 @@ type Node struct {
 	folder    *os.Root
 	roots     *roots
 	certs     certificates
+	pairs     []*cert.Pair // that are read again
 	writes    *metrics.Writes
 	store     call.Store
 	tenants   *tenant.Directory
@@ -108,6 +110,9 @@ func (n *Node) openFolder(context.Context) (err error) {
 
 func (n *Node) openCertificates(ctx context.Context) (err error) {
 	n.certs, err = openCertificates(ctx, &n.c, n.roots)
+	if files, ok := n.certs.(*cert.Pair); ok && err == nil {
+		n.pairs = append(n.pairs, files)
+	}
 	return err
 }
 

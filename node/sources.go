@@ -72,7 +72,7 @@ func (o *sourceOpener) options(name string) source.Options {
 		Now:    o.n.c.Now,
 		Raw:    o.n.c.SIP,
 		Reject: l.samples.Add,
-		TLS:    sourceTLS(o.n.certs, o.n.c.Now, o.n.c.Log),
+		TLS:    o.n.sourceTLS,
 		// A sender makes room for others until it is understood.
 		Listener: o.n.door.Senders,
 		Known:    door.Busy,

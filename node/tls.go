@@ -5,9 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"time"
 
 	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/cert"
@@ -20,17 +18,27 @@ type certificates interface{ TLS() *tls.Config }
 
 // sourceTLS returns what a source serves TLS with: the files that it names, or
 // the certificate that the server has anyway.
-func sourceTLS(certs certificates, now func() time.Time, log *slog.Logger) func(certFile, keyFile string) (*tls.Config, error) {
-	return func(certFile, keyFile string) (*tls.Config, error) {
-		if certFile == "" {
-			return certs.TLS(), nil
-		}
-		files, err := cert.Files(certFile, keyFile, now, func(err error) { log.Warn("certificate", "err", err) })
-		if err != nil {
-			return nil, err
-		}
-		return files.TLS(), nil
+func (n *Node) sourceTLS(certFile, keyFile string) (*tls.Config, error) {
+	if certFile == "" {
+		return n.certs.TLS(), nil
 	}
+	files, err := cert.Files(certFile, keyFile, n.c.Now, func(err error) { n.c.Log.Warn("certificate", "err", err) })
+	if err != nil {
+		return nil, err
+	}
+	n.pairs = append(n.pairs, files)
+	return files.TLS(), nil
+}
+
+// Reload reads the certificates that are in files again, those of the server and of its
+// sources. Of a pair that cannot be used the old certificate stays. A certificate of our own CA
+// is renewed by itself.
+func (n *Node) Reload() error {
+	errs := make([]error, len(n.pairs))
+	for i, p := range n.pairs {
+		errs[i] = p.Reload()
+	}
+	return errors.Join(errs...)
 }
 
 // openCertificates returns where the server's certificate comes from: the files
