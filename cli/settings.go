@@ -136,10 +136,27 @@ func (s *settings) readFile(cmd *cobra.Command, known []string) (*koanf.Koanf, e
 	}
 	for _, key := range k.Keys() {
 		if !slices.Contains(known, key) {
-			return nil, usage("settings file %s: unknown setting %q%s", s.path, strings.ReplaceAll(key, "\x00", "."), suggestion(key, known))
+			return nil, usage("settings file %s%s: unknown setting %q%s", s.path, lineOf(s.path, key), strings.ReplaceAll(key, "\x00", "."), suggestion(key, known))
 		}
 	}
 	return k, nil
+}
+
+// lineOf returns ", line N" if a line of the settings file begins with the key, and nothing where it
+// is written otherwise.
+func lineOf(path, key string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(key, "\x00")
+	for i, line := range strings.Split(string(b), "\n") {
+		name, _, ok := strings.Cut(line, ":")
+		if ok && strings.Trim(name, " \"'") == first {
+			return fmt.Sprintf(", line %d", i+1)
+		}
+	}
+	return ""
 }
 
 // readEnv reads TRUNKLOG_… from the environment. An empty variable is not set.
