@@ -4,6 +4,7 @@
 # make bench  measure beside the yardsticks and write docs/benchmarks.md
 # make lab    telephone calls through Kamailio and SIPp, and the rows that come of them (HEP and SIP=udp|tcp|tls,
 #             LAB='--rport', '--b2bua', '--b2bua --pass-from', '--through sipp' or '--through baresip')
+# make dist   the files of a release, into dist/: programs, packages, SBOM, checksums
 # make torture  the long tiers of the tests (SCALE=20 by default: 1,000 kills, 300 power cuts, which need root and Linux)
 
 SHELL := /bin/bash
@@ -25,13 +26,16 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ALONE  := ^Test(EveryFault|NoFalseAlarm|Damage|Sweep|EveryBitOfALog|FaultsOfOpening)$$
 BUSY   := ^Test(Kill|PushKill|HearKill|Storms|Push|Tail|Admin|Connections|SendersAndClients|FewBodies|AutoInterrupted|TakenBackMeanwhile|HearWild)$$
 
-.PHONY: build run test race race-busy sdk lab check bench torture fuzz update clean deps
+.PHONY: build run dist test race race-busy sdk lab check bench torture fuzz update clean deps
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.commit=$(COMMIT)" -o trunklog .
 
-# The systems of a release besides this one's.
+# The systems of a release besides this one's. With -trimpath 'make dist' finds much of it compiled.
 OTHERS := linux/arm64 darwin/arm64 windows/amd64
+
+dist:
+	packaging/dist
 
 # What is in .demo from another time goes on; 'make clean' begins anew.
 run: build
@@ -98,7 +102,7 @@ check: $(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/govulncheck
 	@bad=$$(git ls-files '*.go' | xargs $(BIN)/gofumpt -l); if [ -n "$$bad" ]; then echo "gofumpt would change:"; echo "$$bad"; exit 1; fi
 	@big=$$(git ls-files -z | xargs -0 -r stat --printf '%s %n\n' 2>/dev/null | awk '$$1 > 1000000'); if [ -n "$$big" ]; then echo "files of more than 1 MB, which nobody can read, do not belong here:"; echo "$$big"; exit 1; fi
 	go vet ./...
-	@for s in $(OTHERS); do echo "go vet for $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... || exit 1; done
+	@for s in $(OTHERS); do echo "go vet for $$s"; CGO_ENABLED=0 GOFLAGS="$(GOFLAGS) -trimpath" GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./... || exit 1; done
 	$(BIN)/golangci-lint run ./...
 	$(BIN)/govulncheck $(if $(VULNDB),-db file://$(VULNDB)) ./...
 	go generate ./...
