@@ -52,7 +52,7 @@ test: deps build
 
 # The second mostly waits, so both run side by side.
 race:
-	go test $(RACE) -short -timeout 30m -skip '$(ALONE)' $$(go list ./... | grep -vE '/test/(bench|e2e)$$')
+	go test $(RACE) -short -timeout 30m -skip '$(ALONE)' $$(go list ./... | grep -vE '/test/(bench|dist|e2e)$$')
 race-busy:
 	go test $(RACE) -short -timeout 20m -run '$(BUSY)' ./test/e2e
 
@@ -66,7 +66,7 @@ sdk: deps build $(M365)
 	cd test/sdk && npm ci --no-audit --no-fund --loglevel=error && go vet ./... && go test -timeout 10m ./...
 
 deps:
-	@.ci/deps node npm curl jq gcc nginx postgres tshark kamailio sipp baresip mkfs.ext4 python3-msal
+	@.ci/deps node npm curl jq gcc nginx postgres tshark kamailio sipp baresip mkfs.ext4 python3-msal debootstrap rpm systemd-analyze
 
 # A fresh trunklog, an SBC, Microsoft Teams on its one side and a carrier on the
 # other; see test/lab/main.go.

@@ -77,6 +77,7 @@ var commands = map[string][]string{
 	},
 	"packaging/notices": {},
 	"test/bench":        {"golang.org/x/sync"},
+	"test/dist":         {},
 	"test/e2e":          {},
 	"test/lab":          {},
 }
