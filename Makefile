@@ -66,7 +66,7 @@ sdk: deps build $(M365)
 	cd test/sdk && npm ci --no-audit --no-fund --loglevel=error && go vet ./... && go test -timeout 10m ./...
 
 deps:
-	@.ci/deps node npm curl jq gcc nginx postgres tshark kamailio sipp baresip mkfs.ext4 python3-msal debootstrap rpm systemd-analyze
+	@.ci/deps node npm curl jq gcc nginx postgres tshark kamailio sipp baresip mkfs.ext4 python3-msal debootstrap rpm systemd-analyze systemd-nspawn
 
 # A fresh trunklog, an SBC, Microsoft Teams on its one side and a carrier on the
 # other; see test/lab/main.go.

@@ -42,7 +42,7 @@ func newChroot(t *testing.T) *chroot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed := filepath.Join(cache, "trunklog", "debian-"+suite+".tar")
+	packed := filepath.Join(cache, "trunklog", "debian-"+suite+"-systemd.tar")
 	if _, err := os.Stat(packed); err != nil {
 		bootstrap(t, packed)
 	}
@@ -58,7 +58,7 @@ func bootstrap(t *testing.T, packed string) {
 	if err := os.MkdirAll(filepath.Dir(packed), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	c.outside("debootstrap", "--variant=minbase", suite, c.dir)
+	c.outside("debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv", suite, c.dir)
 	tmp := fmt.Sprintf("%s.%d", packed, os.Getpid())
 	c.outside("tar", "-cf", tmp, "-C", c.dir, "--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*", ".")
 	if err := os.Rename(tmp, packed); err != nil {

@@ -22,7 +22,7 @@ import (
 // tree, named so.
 const earlier = "0.0.1"
 
-// TestPackage is the life of the Debian package on a machine without systemd: it is installed,
+// TestPackage is the life of the Debian package where systemd does not run: it is installed,
 // its ExecStart run by its user, written to and read; upgraded while the server runs; removed, put
 // back, purged. Nothing is left of it but the data, and without data nothing at all.
 func TestPackage(t *testing.T) {
