@@ -16,7 +16,8 @@ import (
 //   - The INVITE that begins a call is its trunk's, see [leg.AskedBy], and so are other
 //     messages between the same two addresses and ports.
 //   - What was seen elsewhere is that tenant's whose trunk alone it names, or goes to
-//     the only leg that there is, if it names none.
+//     the only leg that there is, if it names none. From and To do not count once two
+//     tenants have calls of that Call-ID: a proxy has passed them on.
 //   - What then may be either's is nobody's, and is counted.
 //
 // A leg is whose its first INVITE says, and stays so. Until there was one, it is whose
@@ -270,12 +271,27 @@ func (h *hearing) byWay(v voice, first *held, s *call.Signal) (l *held, best int
 	return l, best, several
 }
 
+// shared reports whether legs of one Call-ID are of two tenants.
+func (h *hearing) shared(first *held) bool {
+	var one call.GUID
+	for l := first; l != nil; l = l.next {
+		owner := l.Owner(h.in.tenant)
+		if !one.IsZero() && !owner.IsZero() && owner != one {
+			return true
+		}
+		if one.IsZero() {
+			one = owner
+		}
+	}
+	return false
+}
+
 // byName returns the leg of the tenant that a message names, of those of one Call-ID, or the
 // only one if it names none; nil if there is none. It may be shared: then it is not known
 // whose it is.
 func (h *hearing) byName(v voice, first *held, s *call.Signal, best int, several bool) (l *held, shared bool) {
+	near, more := leg.NamedBy(s, h.in.tenant, several || h.shared(first))
 	first = h.open(v, first)
-	near, more := leg.NamedBy(s, h.in.tenant, several)
 	switch {
 	case more:
 		return nil, true
