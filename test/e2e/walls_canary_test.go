@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+
+	"github.com/trunklog/trunklog/call"
+)
+
+// A canary is canaryMark and the digit of a tenant. Digits alone, it can stand in a telephone
+// number, a GUID, a host name, a Call-ID and any text, and stays as it is in JSON, in a URL, in
+// CSV and in capitals: one look through an answer finds all canaries of all tenants.
+const canaryMark = "7091435582"
+
+// canaryBytes is the mark as it stands in the bytes of a GUID, which nextLinks hold.
+var canaryBytes, _ = hex.DecodeString(canaryMark)
+
+func canaryWord(digit int) string { return fmt.Sprint("w", canaryMark, digit) }
+
+func canaryNumber(digit, n int) string { return fmt.Sprintf("+%s%d%04d", canaryMark, digit, n%10_000) }
+
+// canaryGUID returns a GUID that ends with the canary.
+func canaryGUID(rnd *rand.Rand, digit int) (g call.GUID) {
+	binary.BigEndian.PutUint64(g[:8], rnd.Uint64())
+	g[6], g[8], g[9] = g[6]&0x0f|0x40, 0x80, byte(rnd.Uint32())
+	copy(g[10:], canaryBytes)
+	g[15] = byte(digit) << 4
+	return g
+}
+
+// A sighting is what an answer shows of canaries.
+type sighting struct {
+	own     int
+	foreign string // what stands around the first of another tenant
+}
+
+// look looks for canaries in an answer to the tenant of a digit, and in what the answer holds in
+// base64: tokens, and bodies within a batch's. What the client has said itself the answer may
+// repeat.
+func look(answer []byte, digit int, said ...string) (s sighting) {
+	for _, text := range said {
+		answer = bytes.ReplaceAll(answer, []byte(text), []byte("…"))
+	}
+	s.see(answer, []byte(canaryMark), digit, func(b byte) int { return int(b) - '0' })
+	for _, packed := range []struct{ before, end string }{
+		{"skiptoken=", "&\"'\\ \n"}, {`"access_token":"`, `"`}, {`"body":"`, `"`},
+	} {
+		for rest := answer; ; {
+			_, after, found := bytes.Cut(rest, []byte(packed.before))
+			if !found {
+				break
+			}
+			text := after
+			if end := bytes.IndexAny(after, packed.end); end >= 0 {
+				text = after[:end]
+			}
+			rest = after
+			s.unpack(string(text), digit)
+		}
+	}
+	return s
+}
+
+// unpack looks into base64 of either alphabet, and into each part of a token.
+func (s *sighting) unpack(text string, digit int) {
+	if plain, err := url.PathUnescape(text); err == nil {
+		text = plain
+	}
+	text = strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(text)
+	for part := range strings.SplitSeq(text, ".") {
+		b, err := base64.RawURLEncoding.DecodeString(part)
+		if err != nil {
+			continue
+		}
+		s.see(b, []byte(canaryMark), digit, func(b byte) int { return int(b) - '0' })
+		s.see(b, canaryBytes, digit, func(b byte) int { return int(b >> 4) })
+	}
+}
+
+// see looks for a mark behind which the digit of a tenant stands.
+func (s *sighting) see(b, mark []byte, digit int, digitOf func(byte) int) {
+	for from := 0; ; {
+		i := bytes.Index(b[from:], mark)
+		if i < 0 {
+			return
+		}
+		at := from + i
+		from = at + len(mark)
+		if from == len(b) {
+			return
+		}
+		switch of := digitOf(b[from]); {
+		case of == digit:
+			s.own++
+		case of > 0 && of < 10 && s.foreign == "":
+			s.foreign = fmt.Sprintf("%q", b[max(0, at-400):min(len(b), from+200)])
+		}
+	}
+}
