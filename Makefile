@@ -24,7 +24,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # and the program as a black box but for its busiest moments: many clients, sources and commands at
 # once, floods, and kills under load.
 ALONE  := ^Test(EveryFault|NoFalseAlarm|Damage|Sweep|EveryBitOfALog|FaultsOfOpening)$$
-BUSY   := ^Test(Kill|PushKill|HearKill|Storms|Push|Tail|Admin|Connections|SendersAndClients|FewBodies|AutoInterrupted|TakenBackMeanwhile|HearWild)$$
+BUSY   := ^Test(Kill|PushKill|HearKill|Storms|Push|Tail|Admin|Connections|SendersAndClients|FewBodies|AutoInterrupted|TakenBackMeanwhile|HearWild|TenantsAreWalls)$$
 
 .PHONY: build run dist test race race-busy sdk lab check bench torture fuzz update clean deps
 
