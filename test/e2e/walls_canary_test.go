@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"strings"
+	"testing"
 
 	"github.com/trunklog/trunklog/call"
 )
@@ -101,5 +102,30 @@ func (s *sighting) see(b, mark []byte, digit int, digitOf func(byte) int) {
 		case of > 0 && of < 10 && s.foreign == "":
 			s.foreign = fmt.Sprintf("%q", b[max(0, at-400):min(len(b), from+200)])
 		}
+	}
+}
+
+// TestLook: a canary is seen in every form in which an answer can hold it, and no other is.
+func TestLook(t *testing.T) {
+	id := canaryGUID(rand.New(rand.NewPCG(1, 1)), 2)
+	place := base64.RawURLEncoding.EncodeToString(append([]byte{2, 0, 5}, id[:]...))
+	claims := base64.RawURLEncoding.EncodeToString([]byte(`{"tid":"` + id.String() + `"}`))
+	page := base64.StdEncoding.EncodeToString([]byte("??" + canaryNumber(2, 7)))
+	for _, answer := range []string{
+		canaryNumber(2, 7), "%2B" + canaryNumber(2, 7)[1:], canaryWord(2), id.String(), `"@odata.nextLink":"https://x/y?$skip=5&$skiptoken=` + place + `&$top=5"`,
+		`{"access_token":"e30.` + claims + `.AAAA"}`, `{"id":"1","body":"` + page + `"}`,
+	} {
+		if s := look([]byte(answer), 2); s.own != 1 || s.foreign != "" {
+			t.Errorf("%s: its own is seen as %+v", answer, s)
+		}
+		if s := look([]byte(answer), 1); s.own != 0 || s.foreign == "" {
+			t.Errorf("%s: another's is seen as %+v", answer, s)
+		}
+	}
+	if s := look([]byte("no call "+id.String()), 1, id.String()); s.foreign != "" {
+		t.Errorf("what the client has said is seen as %+v", s)
+	}
+	if s := look([]byte(canaryMark+`x $skiptoken=%zz&"access_token":"`), 1); s != (sighting{}) {
+		t.Errorf("no canary is seen as %+v", s)
 	}
 }
