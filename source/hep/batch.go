@@ -9,29 +9,30 @@ import (
 	"github.com/trunklog/trunklog/sip"
 )
 
-// maxBatch is the most messages that are put at once.
+// maxBatch is the largest number of messages in one Put, unless the last packet holds more than
+// one.
 const maxBatch = 512
 
-// maxSpare is the most memory for messages that is kept for the next batch.
+// maxSpare is the most memory for messages, in bytes, that a batch keeps for the next one.
 const maxSpare = 1 << 20
 
-// How far the clock of a capture agent may be off before we do not believe it.
-// An hour is somebody's time zone and a day late is somebody's network, but a
-// call in 1970, or next year, is a device that does not know the time.
+// The bounds within which we believe a capture agent's clock. An hour off is a time zone and a day
+// late is a slow network, but a call in 1970, or next year, comes from a device that does not know
+// the time.
 const (
 	maxAhead  = 24 * time.Hour
 	maxBehind = 365 * 24 * time.Hour
 )
 
-// A batch makes events of packets and puts them together. Between two calls of
-// put, the packets must not be written to.
+// A batch makes events of packets and puts them together. The caller must not write to the packets
+// between add and put, because the texts of the events point into them.
 type batch struct {
 	source  *Source
 	opener  opener
-	from    netip.AddrPort // the sender of what is added next
+	from    netip.AddrPort // the sender of the packets that are added next
 	signals []call.Signal
 	events  []call.Event
-	raw     []byte // what the signals' Raw lies in
+	raw     []byte // the memory of the signals' Raw
 	retimed uint64
 }
 
@@ -39,7 +40,7 @@ func newBatch(s *Source) *batch { return &batch{source: s, opener: opener{key: s
 
 func (b *batch) full() bool { return len(b.signals) >= maxBatch }
 
-// add takes one packet, which is counted as received.
+// add takes one packet, which the caller has counted as received.
 func (b *batch) add(packet []byte) {
 	s := b.signal()
 	msg, cause := b.opener.open(packet, s)
@@ -51,14 +52,14 @@ func (b *batch) add(packet []byte) {
 	}
 }
 
-// signal returns room for one more, which is the last of signals.
+// signal appends an empty signal and returns it.
 func (b *batch) signal() *call.Signal {
 	b.signals = append(b.signals, call.Signal{})
 	return &b.signals[len(b.signals)-1]
 }
 
-// take keeps the last of signals, which is that of msg, unless there is a cause
-// why it cannot be read.
+// take keeps s, the last of signals and that of msg. If there is a cause it drops s and refuses the
+// message.
 func (b *batch) take(s *call.Signal, packet, msg []byte, cause Cause) {
 	if cause != 0 {
 		b.signals = b.signals[:len(b.signals)-1]
@@ -71,7 +72,7 @@ func (b *batch) take(s *call.Signal, packet, msg []byte, cause Cause) {
 	}
 	now := b.source.o.Now()
 	if ahead := s.At.Sub(now); ahead > maxAhead || ahead < -maxBehind {
-		if !s.At.IsZero() { // to have none is how some agents are, and is counted
+		if !s.At.IsZero() { // some agents never send a time, which retimed counts
 			b.source.reject(Time, b.from, packet, msg)
 		}
 		s.At = now.Round(0).UTC()
@@ -84,7 +85,7 @@ func (b *batch) take(s *call.Signal, packet, msg []byte, cause Cause) {
 	}
 }
 
-// put puts what was added, and forgets it.
+// put puts the events, and empties the batch.
 func (b *batch) put(ctx context.Context, sink call.Sink) error {
 	if len(b.signals) == 0 {
 		return nil
@@ -101,7 +102,7 @@ func (b *batch) put(ctx context.Context, sink call.Sink) error {
 	} else {
 		c.refused[Stopped].Add(uint64(len(b.events)))
 	}
-	// Texts that nothing points to any more must not keep old buffers alive.
+	// The cleared events must not keep old buffers alive.
 	clear(b.signals)
 	clear(b.events)
 	b.signals, b.events, b.raw, b.retimed = b.signals[:0], b.events[:0], b.raw[:0], 0

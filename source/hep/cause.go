@@ -7,17 +7,17 @@ import (
 	"github.com/trunklog/trunklog/sip"
 )
 
-// A Cause is why a packet did not become a [call.Signal]. The set is closed, so
-// that each has a counter in [Stats]. As an error it says what is wrong without
-// quoting the message, in which there are phone numbers.
+// A Cause is the reason why a packet, or a message in it, did not become a [call.Signal], or lost a
+// part on the way. The set is closed, so that each has a counter in [Stats]. As an error it says
+// what is wrong without quoting the message, which holds phone numbers.
 type Cause uint8
 
-// What can be wrong with a packet.
+// The faults of a packet.
 const (
 	Short        Cause = iota + 1 // less than a HEP packet's header
 	Magic                         // does not begin as a HEP packet does
 	Version                       // HEP, but not version 3
-	Length                        // its length is not the one that it says it has
+	Length                        // is longer or shorter than its header says
 	ChunkZero                     // a chunk's length does not even cover its header
 	ChunkOverrun                  // a chunk goes beyond the end of the packet
 	ChunkSize                     // a chunk of a fixed size has another
@@ -27,10 +27,10 @@ const (
 	Compression                   // its compressed payload cannot be read
 	Inflated                      // its compressed payload is too large
 	JSON                          // its JSON has no SIP message in it
-	Time                          // has no time, or one that is years off
+	Time                          // has no time; at a [Source], which takes the message all the same, one that is far from the clock
 )
 
-// What can be wrong with the SIP message in it: each [sip.Fault].
+// The faults of the SIP message in it: each [sip.Fault].
 const (
 	SIPEmpty Cause = iota + Time + 1
 	SIPFirstLine
@@ -49,13 +49,12 @@ const (
 	Overflow Cause = iota + SIPUnread + 1 // came by UDP while the store was behind
 	Stall                                 // its sender stopped in the middle of it
 	Cut                                   // the connection ended in the middle of it
-	Stopped                               // was here, but not stored, when we had to stop
+	Stopped                               // was received, but the source had to stop before it was stored
 
 	numCauses
 )
 
-// NumCauses is the length of a table that has a place for each cause. The place
-// 0 stands for none.
+// NumCauses is the length of a table with a place for each cause. Place 0 stands for no cause.
 const NumCauses = int(numCauses)
 
 // Causes returns all causes.
@@ -67,7 +66,7 @@ func Causes() []Cause {
 	return all
 }
 
-// err returns c as an error, and nil if there is no cause for one.
+// err returns c as an error, or nil if c is 0.
 func (c Cause) err() error {
 	if c == 0 {
 		return nil
@@ -81,7 +80,7 @@ func causeOf(err error) Cause {
 		return 0
 	}
 	var f sip.Fault
-	errors.As(err, &f) // Scan has no others
+	errors.As(err, &f) // Scan returns no other errors
 	return causeOfFault(f)
 }
 
@@ -92,11 +91,11 @@ func causeOfFault(f sip.Fault) Cause {
 	return SIPEmpty + Cause(f-sip.FaultEmpty)
 }
 
-// Partial reports whether c may be what could not be read of a message that was
-// taken all the same; see [Stats.Unread].
+// Partial reports whether c can be the fault of a message that the source took all the same; see
+// [Stats.Unread].
 func (c Cause) Partial() bool { return c == SIPCut || SIPFrom <= c && c <= SIPUnread }
 
-// fault returns what is wrong with the message, or 0 if c is not about that.
+// fault returns the [sip.Fault] that c stands for, or 0 if c is not about the SIP message.
 func (c Cause) fault() sip.Fault {
 	if c < SIPEmpty || c > SIPUnread {
 		return 0

@@ -14,22 +14,22 @@ import (
 	"github.com/trunklog/trunklog/sip"
 )
 
-// Decoder reads packets that were saved one after another, as they came over a
-// connection. Each becomes an event with its [call.Signal], Raw included.
+// Decoder reads a file of packets, one behind another as they came over a connection. Each SIP
+// message in them becomes an event with its [call.Signal], Raw included.
 //
-// A packet that cannot be read yields a [call.SyntaxError], and reading goes on
-// behind it, or, if the bytes are no packet at all, where the next one begins.
-// Packets that carry something else than SIP are left out. note is told how
-// many there were, and of how many messages a header could not be read, in words
-// for whoever imports the file. It may be nil.
+// A packet that is unreadable yields a [call.SyntaxError], and reading goes on behind it, or, where
+// its length may be wrong, at the next place where a packet can begin. Decoder leaves out packets
+// that carry something else than SIP. At the end it tells note, which may be nil, how many these
+// were, and in how many messages a header was unreadable: in words for the operator who imports the
+// file.
 //
-// Times are taken as they are, however long ago, and a packet without one cannot
-// be read. Auth keys are not looked at: whoever has the file has seen them.
+// Decoder takes times as they are, however long ago; a packet without one is an error. It does not
+// check auth keys: anyone with the file can read them.
 func Decoder(note func(text string)) call.Decoder { return DecoderAt(nil, note) }
 
-// DecoderAt is [Decoder] with a clock: a packet that has no time, as none of
-// some agents has, is given that of now when it is read, since the file does not
-// say when it arrived. note is told how many there were.
+// DecoderAt is [Decoder] with a clock: a packet without a time, as some agents send all of theirs,
+// gets the time at which it is read, since the file does not say when it arrived. DecoderAt tells
+// note how many these were. A nil now is no clock.
 func DecoderAt(now func() time.Time, note func(text string)) call.Decoder {
 	return func(r io.Reader) iter.Seq2[call.Event, error] {
 		return func(yield func(call.Event, error) bool) {
@@ -49,7 +49,7 @@ func DecoderAt(now func() time.Time, note func(text string)) call.Decoder {
 	}
 }
 
-// Looks reports whether a file that begins with head is one of saved packets.
+// Looks reports whether a file that begins with head holds packets of HEP.
 func Looks(head []byte) bool {
 	return bytes.HasPrefix(head, []byte(magic))
 }
@@ -57,14 +57,14 @@ func Looks(head []byte) bool {
 // A fileReader reads the packets of one file.
 type fileReader struct {
 	r      *bufio.Reader
-	now    func() time.Time // of packets without a time; may be nil
+	now    func() time.Time // for packets without a time; may be nil
 	yield  func(call.Event, error) bool
 	o      opener
-	at     int64 // place of the next packet
+	at     int64 // offset of the next packet
 	number int64 // of the next packet, counted from 1
-	others int   // packets that carry something else
-	unread int   // messages of which something could not be read
-	timed  int   // packets that had no time
+	others int   // packets that carry something else than SIP
+	unread int   // messages with a fault, such as an unreadable header
+	timed  int   // messages that had no time
 }
 
 // next reads one packet and reports whether to go on.
@@ -90,15 +90,15 @@ func (f *fileReader) next() bool {
 	return f.packet(bytes.Clone(b))
 }
 
-// packet yields the packet b, which is the next one of the file. What is yielded
-// belongs to the receiver: b has memory of its own, in which the texts lie.
+// packet yields the messages of b, the next packet of the file. They belong to the receiver, so b
+// has memory of its own, into which their texts point.
 func (f *fileReader) packet(b []byte) bool {
-	f.o.memory = nil // what is in it belongs to the receiver as well
+	f.o.memory = nil // its texts belong to the receiver as well
 	s := new(call.Signal)
 	msg, cause := f.o.open(b, s)
 	switch cause {
 	case ChunkZero, ChunkOverrun, ChunkSize:
-		return f.resync(cause) // its length may be wrong as well
+		return f.resync(cause) // the packet's length may be wrong as well
 	}
 	at := f.at
 	f.skip(len(b))
@@ -114,7 +114,7 @@ func (f *fileReader) packet(b []byte) bool {
 	return more
 }
 
-// message yields one message of the packet b, which begins at the given place.
+// message yields one message of the packet b, which begins at the offset at.
 func (f *fileReader) message(at int64, b, msg []byte, s *call.Signal, cause Cause) bool {
 	switch {
 	case cause != 0 || !s.At.IsZero():
@@ -134,8 +134,7 @@ func (f *fileReader) message(at int64, b, msg []byte, s *call.Signal, cause Caus
 	return f.yield(call.Event{Kind: call.MessageEvent, Call: s.CallID, Signal: s}, nil)
 }
 
-// resync reports bytes that are no packet and goes to the next place where one
-// can begin.
+// resync reports bytes that are no packet, and goes to the next place where a packet can begin.
 func (f *fileReader) resync(cause Cause) bool {
 	from := f.at
 	b, _ := f.r.Peek(maxSample)
@@ -146,7 +145,7 @@ func (f *fileReader) resync(cause Cause) bool {
 		i := bytes.Index(b, []byte(magic))
 		switch more = i < 0 && err == nil; {
 		case more:
-			f.skip(len(b) - len(magic) + 1) // the letters may be cut in two
+			f.skip(len(b) - len(magic) + 1) // the window may end within the letters
 		case i < 0:
 			f.skip(len(b))
 		default:
@@ -156,14 +155,14 @@ func (f *fileReader) resync(cause Cause) bool {
 	return f.report(from, sample(netip.AddrPort{}, head[:min(int64(len(head)), f.at-from)], nil), cause)
 }
 
-// skip passes over n bytes that have been peeked at.
+// skip passes over n bytes that Peek has returned.
 func (f *fileReader) skip(n int) {
 	n, _ = f.r.Discard(n)
 	f.at += int64(n)
 }
 
-// cut reports that the file ends, or cannot be read, in the middle of a packet.
-// It returns false.
+// cut yields an error about a file that ends, or becomes unreadable, in the middle of a packet. It
+// returns false.
 func (f *fileReader) cut(err error) bool {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("the file ends in the middle: packet %d, which begins at byte %d, is not complete: %w", f.number, f.at, io.ErrUnexpectedEOF)
@@ -174,7 +173,7 @@ func (f *fileReader) cut(err error) bool {
 	return false
 }
 
-// report yields an error about the packet that begins at the given place.
+// report yields an error about the packet that begins at the offset at.
 func (f *fileReader) report(at int64, raw []byte, cause Cause) bool {
 	return f.yield(call.Event{}, &call.SyntaxError{
 		Raw: raw,

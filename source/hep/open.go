@@ -7,18 +7,18 @@ import (
 	"github.com/trunklog/trunklog/sip"
 )
 
-// An opener makes signals of packets, one at a time. Messages that were wrapped
-// lie in its memory until it is told to release them.
+// An opener makes signals of packets, one at a time. It keeps in its memory the messages that it
+// has unwrapped, until its owner calls release.
 type opener struct {
-	key    []byte // that packets must carry; empty if they need none
+	key    []byte // the auth key of every packet; empty if they need none
 	packet Packet
-	unread Cause // what could not be read of the last message, or 0
+	unread Cause // the fault in a message that it took all the same, or 0
 	unwrapper
 }
 
-// open reads the packet b into s, but for s.Raw, and returns the message in it,
-// in which s lies. If there is a cause why it cannot, it returns the message only
-// if it is the message that is wrong. Another one may follow it: see [sip.Next].
+// open reads the packet b into s, all but s.Raw, and returns the SIP message in it, in which the
+// texts of s lie. If it returns a cause, s is of no use, and msg is nil unless the message itself
+// is at fault. Another message may follow this one in the packet: see [sip.Next].
 func (o *opener) open(b []byte, s *call.Signal) (msg []byte, cause Cause) {
 	p := &o.packet
 	if cause := p.decode(b); cause != 0 {
@@ -34,7 +34,7 @@ func (o *opener) open(b []byte, s *call.Signal) (msg []byte, cause Cause) {
 	return msg, o.read(msg, s)
 }
 
-// read reads a message of the packet that was opened last into s.
+// read reads msg, a message of the packet that was opened last, into s.
 func (o *opener) read(msg []byte, s *call.Signal) Cause {
 	p := &o.packet
 	s.At, s.Src, s.Dst, s.Agent, s.Raw = p.At, p.Src, p.Dst, p.Agent, nil

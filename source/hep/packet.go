@@ -6,30 +6,29 @@ import (
 	"time"
 )
 
-// A Packet is one HEP packet, taken apart. Its slices lie in the bytes that it
-// was decoded from.
+// A Packet is one HEP packet, taken apart. Its slices point into the bytes that it was decoded
+// from.
 type Packet struct {
-	At          time.Time // by the clock of the capture agent; zero if it gave none
+	At          time.Time // by the capture agent's clock, in UTC; zero if it gave none
 	Src, Dst    netip.AddrPort
-	Protocol    uint8  // of IP: 6 is TCP, 17 UDP; Kamailio says 22 for TLS and WebSocket
-	Type        uint8  // of the payload: 1 is SIP, 0 is not said
-	Agent       uint32 // the id that was given to the capture agent
+	Protocol    uint8  // of IP: 6 is TCP, 17 UDP; Kamailio sends 22 for TLS and WebSocket
+	Type        uint8  // of the payload: 1 is SIP, 0 means that the packet does not say
+	Agent       uint32 // the id that its operator gave the capture agent
 	Key         []byte // the auth key, in clear text
 	Node        []byte // the name of the capturing node
-	Correlation []byte // the agent's idea of which call this belongs to
+	Correlation []byte // the agent's id of the call that this belongs to
 	Payload     []byte
-	Compressed  bool // of the payload
+	Compressed  bool // the payload is compressed: zlib or gzip
 }
 
-// The layout of a packet (HEP/EEP protocol specification, revision 37): the
-// letters HEP3, the length of the packet, and chunks, each of them with vendor,
-// type, and its own length. All numbers are big endian; lengths include their
-// headers.
+// The layout of a packet (HEP/EEP protocol specification, revision 37): the letters HEP3, the
+// length of the packet, and chunks. Each chunk has a vendor, a type, and its own length. All
+// numbers are big endian; lengths include their headers.
 const (
 	magic      = "HEP3"
 	headerSize = len(magic) + 2
 	chunkSize  = 6
-	// MaxPacket is the length of the longest packet.
+	// MaxPacket is the length of the longest packet, in bytes.
 	MaxPacket = 1<<16 - 1
 )
 
@@ -56,8 +55,7 @@ const (
 
 const typeSIP = 1
 
-// fixedSize returns the length of the data of a chunk that always has the same,
-// or -1.
+// fixedSize returns the length of the data of a chunk whose length never varies, or -1.
 func fixedSize(chunk uint16) int {
 	switch chunk {
 	case chunkFamily, chunkProtocol, chunkType:
@@ -72,9 +70,8 @@ func fixedSize(chunk uint16) int {
 	return -1
 }
 
-// frame returns the length of the packet that begins in b, or 0 if b has too
-// little of it to tell. It is [Magic], [Version] or [Length] if none begins
-// there, as soon as that is sure.
+// frame returns the length of the packet at the beginning of b, or 0 if b is too short to tell. As
+// soon as b cannot be the beginning of a packet it returns [Magic], [Version] or [Length].
 func frame(b []byte) (int, Cause) {
 	for i := range min(len(b), len(magic)) {
 		if b[i] != magic[i] {
@@ -91,7 +88,7 @@ func frame(b []byte) (int, Cause) {
 	return n, 0
 }
 
-// notHEP3 says what b is instead, or 0 if it is too short to tell.
+// notHEP3 returns the cause for bytes that are no packet of HEP 3, or 0 if b is too short to tell.
 func notHEP3(b []byte) Cause {
 	if len(b) > 3 && string(b[:3]) == magic[:3] || oldVersion(b) != 0 {
 		return Version
@@ -102,18 +99,18 @@ func notHEP3(b []byte) Cause {
 	return Magic
 }
 
-// oldHeader is how much of a packet of HEP 1 or 2 tells that it is one.
+// oldHeader is the number of bytes that identify a packet of HEP 1 or 2.
 const oldHeader = 4
 
-// oldVersion returns 1 or 2 if b begins as a packet of that version of HEP does:
-// with its number, the length of a header, and the family and protocol of IP. The
-// length is 16 or 40 in version 1, for IPv4 and IPv6, and 12 more in version 2,
-// or 10 (Kamailio, FreeSWITCH); what sngrep has there is part of another length.
+// oldVersion returns 1 or 2 if b begins as a packet of that version of HEP does: with its number,
+// the length of a header, and the family and protocol of IP. It does not check the length: in
+// version 1 that is 16 for IPv4 and 40 for IPv6, in version 2 it is 12 more, or 10 (Kamailio,
+// FreeSWITCH), and sngrep has a part of another length there.
 func oldVersion(b []byte) int {
 	if len(b) < oldHeader || b[0] != 1 && b[0] != 2 {
 		return 0
 	}
-	switch b[2] { // 2 is IPv4 everywhere, the others are IPv6 of Linux, Windows and BSD
+	switch b[2] { // 2 is IPv4 everywhere; the others are IPv6 of Linux, Windows and the BSDs
 	case 2, 10, 23, 24, 28, 30:
 	default:
 		return 0
@@ -125,10 +122,9 @@ func oldVersion(b []byte) int {
 	return 0
 }
 
-// Decode takes b apart, which is one whole packet and nothing else. Chunks of
-// other vendors and of types that it does not know are passed over; of two
-// chunks of the same type the later counts. Any error is a [Cause]; p is of no
-// use then. It allocates nothing.
+// Decode takes b apart, which must be one whole packet and nothing else. It ignores chunks of other
+// vendors and of unknown types; of two chunks of the same type the later counts. Any error is a
+// [Cause], and p is then of no use. Decode allocates nothing.
 func (p *Packet) Decode(b []byte) error { return p.decode(b).err() }
 
 func (p *Packet) decode(b []byte) Cause {
@@ -164,8 +160,7 @@ func (p *Packet) decode(b []byte) Cause {
 	return 0
 }
 
-// fields are the parts of addresses and times, which come in chunks of their
-// own and in any order.
+// fields are the parts of addresses and times, which have chunks of their own, in any order.
 type fields struct {
 	family                 uint8
 	src4, dst4, src6, dst6 netip.Addr
@@ -173,8 +168,7 @@ type fields struct {
 	seconds, micros        uint32
 }
 
-// chunk notes one chunk's data, and reports whether it has the size it must
-// have.
+// chunk notes one chunk's data, and reports whether it has the size that its type requires.
 func (p *Packet) chunk(f *fields, chunk uint16, data []byte) bool {
 	if n := fixedSize(chunk); n >= 0 && n != len(data) {
 		return false
@@ -216,9 +210,9 @@ func (p *Packet) chunk(f *fields, chunk uint16, data []byte) bool {
 	return true
 }
 
-// settle puts addresses and time together. The family decides only if there
-// are addresses of both, because systems number IPv6 differently and hep-js sends
-// 0, and only between two that may be some host's.
+// settle joins the parts of addresses and times. The family decides only if a packet has addresses
+// of both families and the one of IPv6 is not ::, because systems number IPv6 differently, and
+// hep-js sends 0 as the family.
 func (p *Packet) settle(f *fields) {
 	const inet = 2
 	p.Src = addrPort(f.family == inet, f.src4, f.src6, f.srcPort)
@@ -227,7 +221,7 @@ func (p *Packet) settle(f *fields) {
 		return
 	}
 	if f.micros >= 1e6 {
-		f.micros = 0 // no fraction of a second
+		f.micros = 0 // not a fraction of a second
 	}
 	p.At = time.Unix(int64(f.seconds), int64(f.micros)*1000).UTC()
 }
@@ -243,8 +237,8 @@ func addrPort(prefer4 bool, a4, a6 netip.Addr, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(a, port)
 }
 
-// transport names the IP protocol as [call.Signal] does. Kamailio stands 22 for
-// what is encrypted or a WebSocket; the message's Via says which.
+// transport returns the name of the IP protocol, as in [call.Signal]. Kamailio sends 22 for TLS and
+// for WebSocket; the message's Via says which it is.
 func transport(protocol uint8) string {
 	switch protocol {
 	case 6:

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// Append appends the packet to b, as a capture agent sends it. A payload that
-// does not fit into a packet is cut.
+// Append appends the packet to b, as a capture agent sends it. A Type of 0 becomes 1, SIP. Append
+// cuts off what does not fit of the payload.
 func (p *Packet) Append(b []byte) []byte {
 	start := len(b)
 	b = append(b, magic+"\x00\x00"...)

@@ -11,13 +11,12 @@ import (
 	"github.com/trunklog/trunklog/sip"
 )
 
-// maxInflated is the most that a compressed payload may become. A packet
-// without compression cannot carry more either.
+// maxInflated is the largest size of a payload after decompression, in bytes. A packet without
+// compression cannot carry more either.
 const maxInflated = 64 << 10
 
-// An unwrapper takes messages out of what they are wrapped in. What has to be
-// written for that goes to its memory, which grows until it is told that the
-// messages are done with.
+// An unwrapper takes messages out of zlib, gzip and JSON. It writes them to its memory, which grows
+// until its owner calls release.
 type unwrapper struct {
 	memory []byte
 	in     bytes.Reader
@@ -25,15 +24,15 @@ type unwrapper struct {
 	gzip   *gzip.Reader
 }
 
-// release forgets all messages.
+// release forgets all messages, whose memory the next ones take.
 func (u *unwrapper) release() { u.memory = u.memory[:0] }
 
-// message returns the SIP message that p carries. It lies in the packet if it
-// was not wrapped, else in u's memory.
+// message returns the SIP message that p carries. It points into the packet, or into u's memory if
+// it was wrapped.
 //
-// What a sender says is something else is so, whatever it looks like: a log may
-// quote SIP. Of a sender that does not say, as all that use hep-js 1.0.22 (npm's
-// paStash for AudioCodes), the payload tells: the same sends its reports so.
+// A payload whose type is not SIP is refused, whatever it looks like, because a log may quote SIP.
+// If the sender gives no type, as all senders that use hep-js 1.0.22 (npm's paStash for
+// AudioCodes), the payload decides, because they send their reports in the same way.
 func (u *unwrapper) message(p *Packet) ([]byte, Cause) {
 	switch p.Type {
 	case typeSIP:
@@ -47,8 +46,7 @@ func (u *unwrapper) message(p *Packet) ([]byte, Cause) {
 	return nil, PayloadType
 }
 
-// unwrap returns the payload of p as it was before it was compressed, or the
-// message in its JSON.
+// unwrap returns the payload of p after decompression, or the message in its JSON.
 func (u *unwrapper) unwrap(p *Packet) ([]byte, Cause) {
 	b := p.Payload
 	if len(b) == 0 {
@@ -66,7 +64,7 @@ func (u *unwrapper) unwrap(p *Packet) ([]byte, Cause) {
 	return b, 0
 }
 
-// inflate undoes zlib (RFC 1950) or gzip (RFC 1952).
+// inflate decompresses zlib (RFC 1950) or gzip (RFC 1952).
 func (u *unwrapper) inflate(b []byte) ([]byte, Cause) {
 	r, err := u.inflater(b)
 	if err != nil {
@@ -74,7 +72,7 @@ func (u *unwrapper) inflate(b []byte) ([]byte, Cause) {
 	}
 	from := len(u.memory)
 	for {
-		// One byte more than is allowed tells that there is more.
+		// There is room for one byte beyond the limit, which shows that the payload is too large.
 		room := min(maxInflated+1-(len(u.memory)-from), 4<<10)
 		if room == 0 {
 			u.memory = u.memory[:from]
@@ -97,8 +95,7 @@ func (u *unwrapper) inflate(b []byte) ([]byte, Cause) {
 	}
 }
 
-// inflater returns a reader of what b was before it was compressed. It makes
-// each kind once.
+// inflater returns a reader that decompresses b. It makes one of each kind, and uses it again.
 func (u *unwrapper) inflater(b []byte) (io.Reader, error) {
 	u.in.Reset(b)
 	if len(b) > 1 && b[0] == 0x1f && b[1] == 0x8b {

@@ -7,11 +7,10 @@ import (
 	"github.com/trunklog/trunklog/sip"
 )
 
-// fromJSON returns the first text in b, which is JSON, that is a SIP message.
-// OpenSIPS wraps what it traces in an object unless its homer5_on is set, and
-// what the member with the message is called depends on what was traced; so
-// names do not matter here, nor how deep the text lies. Each byte is looked at
-// once, and nothing is kept of the structure: b may be as broken as it likes.
+// fromJSON returns the first string of the JSON text b that is a SIP message. OpenSIPS wraps what
+// it traces in an object unless its homer5_on is set, and the name of the member with the message
+// depends on what it traced; so fromJSON ignores names and the depth of the string. It looks at
+// each byte once and keeps nothing of the structure, so b need not be valid JSON.
 func (u *unwrapper) fromJSON(b []byte) ([]byte, Cause) {
 	for i := 0; ; {
 		from := bytes.IndexByte(b[i:], '"')
@@ -25,7 +24,7 @@ func (u *unwrapper) fromJSON(b []byte) ([]byte, Cause) {
 		}
 		i = to + 1
 		if k := sip.SkipSpace(b, i); k < len(b) && b[k] == ':' {
-			continue // a member's name
+			continue // the name of a member
 		}
 		before := len(u.memory)
 		u.memory = appendUnescaped(u.memory, b[from:to])
@@ -36,8 +35,8 @@ func (u *unwrapper) fromJSON(b []byte) ([]byte, Cause) {
 	}
 }
 
-// appendUnescaped appends what the JSON text b stands for. What is no escape is
-// left as it stands.
+// appendUnescaped appends the text that the JSON string b stands for. It copies what is no escape
+// as it is.
 func appendUnescaped(dst, b []byte) []byte {
 	for len(b) > 0 {
 		i := bytes.IndexByte(b, '\\')
@@ -69,8 +68,8 @@ func appendUnescaped(dst, b []byte) []byte {
 	return dst
 }
 
-// unicodeEscape returns the character whose digits follow \u in b, and how many
-// bytes of b it takes: two of them may stand for one character.
+// unicodeEscape returns the character whose digits follow \u in b, and the number of bytes of b
+// that it takes: a surrogate pair stands for one character.
 func unicodeEscape(b []byte) (r rune, n int) {
 	const digits = 4
 	r, ok := sip.HexNumber(b, digits)

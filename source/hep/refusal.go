@@ -13,26 +13,26 @@ import (
 	"time"
 )
 
-// A Refusal is why a connection came to nothing before any packet was read from
-// it. The set is closed, so that each has a counter in [Stats].
+// A Refusal is the reason why a connection ended before the source read any packet from it. The set
+// is closed, so that each has a counter in [Stats].
 type Refusal uint8
 
-// Why connections come to nothing.
+// The reasons of a refusal.
 const (
-	Crowded        Refusal = iota // there were too many; see the URL's connections
-	NoTLS                         // what came is not TLS
-	NoCertificate                 // a client's certificate is required, and none came
-	Certificate                   // one came that is not of our authorities, or not valid
-	Alert                         // the sender broke off, often as it does not trust our certificate
-	NoAgreement                   // no version or cipher of TLS that both have, or another failure
-	HandshakeStall                // the sender stopped in the middle of the handshake, or never began
-	HandshakeCut                  // the sender closed the connection in the middle of it, or at once
-	SenderName                    // its certificate is good, but for none of the URL's sender-name
+	Crowded        Refusal = iota // too many connections; see the URL's connections
+	NoTLS                         // the sender does not speak TLS
+	NoCertificate                 // a client's certificate is required, and the sender has shown none
+	Certificate                   // the sender's certificate is not from our authorities, or not valid
+	Alert                         // the sender sent an alert, often because it does not trust our certificate
+	NoAgreement                   // the two share no version or cipher of TLS, or the handshake failed otherwise
+	HandshakeStall                // the sender stopped in the middle of the handshake, or never began it
+	HandshakeCut                  // the sender closed the connection during the handshake, or at once
+	SenderName                    // the sender's certificate is valid, but for none of the names in the URL's sender-name
 
 	numRefusals
 )
 
-// NumRefusals is how many refusals there are.
+// NumRefusals is the number of refusals.
 const NumRefusals = int(numRefusals)
 
 var refusals = [...]string{
@@ -49,8 +49,8 @@ func (r Refusal) String() string {
 	return refusals[r]
 }
 
-// refusalOf returns why a handshake of TLS failed. Package tls has types for some
-// of its errors; TestTLS holds the words of the others fast.
+// refusalOf returns the reason why a TLS handshake failed. Package tls has types for some of its
+// errors; TestTLS fails if the texts of the others change.
 func refusalOf(err error) Refusal {
 	var header tls.RecordHeaderError
 	var certificate *tls.CertificateVerificationError
@@ -74,12 +74,11 @@ func refusalOf(err error) Refusal {
 	return NoAgreement
 }
 
-// sayEvery is how often connections are logged that were refused for the same
-// reason.
+// sayEvery is the shortest time between two lines of the log about refusals for the same reason.
 const sayEvery = time.Minute
 
-// turnAway counts a connection that came to nothing, and logs it if none was
-// logged for the same reason a minute ago. err may be nil.
+// turnAway counts a refused connection, and logs it unless it has logged one for the same reason
+// within the last minute. err may be nil.
 func (s *Source) turnAway(r Refusal, from net.Addr, err error) {
 	n := s.count.turnedAway[r].Add(1)
 	if !s.logged[r].due(s.o.Now(), sayEvery) {
