@@ -2,7 +2,7 @@ package hep
 
 import "github.com/trunklog/trunklog/call"
 
-// The names of what is counted. They are in dashboards and alerts, and never change.
+// The names of the metrics. Dashboards and alerts use them, so they never change.
 const (
 	packetsName     = "trunklog_hep_packets_total"
 	bytesName       = "trunklog_hep_bytes_total"

@@ -8,18 +8,16 @@ import (
 	"time"
 )
 
-// maxSample is the length of the longest sample.
+// maxSample is the length of the longest sample, in bytes.
 const maxSample = 4 << 10
 
-// sample describes a packet of which nothing came, as text for the operator: who
-// sent it, how long it is, its chunks, and the SIP message as far as
-// [appendMessage] shows it. The packet b may be nil, and so may msg, the message
-// in it, if it is not known; from is not valid if nobody knows.
+// sample describes a refused or damaged packet to the operator, as text: its sender, its length,
+// its chunks, and the SIP message as far as [appendMessage] shows it. The packet b may be nil. msg
+// is the message in it, or nil if it is unknown; from is not valid if the sender is unknown.
 //
-// It is built of what is known to be harmless, and not by taking secrets away.
-// Where a packet cannot be read nobody knows what its bytes are: keys of media,
-// passwords and the auth key may be anywhere. So bytes are never copied from it
-// unless they have been understood, and compressed ones not at all.
+// It shows what is known to be harmless; it does not copy the packet and take the secrets out. In
+// an unreadable packet, media keys, passwords and the auth key may be anywhere. So it copies only
+// bytes that it has understood, and none that are compressed.
 func sample(from netip.AddrPort, b, msg []byte) []byte {
 	out := make([]byte, 0, 1<<10)
 	if from.IsValid() {
@@ -45,8 +43,8 @@ func sample(from netip.AddrPort, b, msg []byte) []byte {
 	return out[:min(len(out), maxSample)]
 }
 
-// appendPacket describes the packet b, as far as its chunks can be told apart,
-// and returns its payload if that may be SIP and is not compressed.
+// appendPacket describes the packet b, as far as its chunks can be told apart, and returns its
+// payload if that may be SIP and is not compressed.
 func appendPacket(out, b []byte) (described, payload []byte) {
 	out = fmt.Appendf(out, ", HEP3 of %d", binary.BigEndian.Uint16(b[len(magic):]))
 	var p Packet
@@ -58,7 +56,7 @@ func appendPacket(out, b []byte) (described, payload []byte) {
 			break
 		}
 		vendor, kind, n := binary.BigEndian.Uint16(rest), binary.BigEndian.Uint16(rest[2:]), int(binary.BigEndian.Uint16(rest[4:]))
-		if isText(vendor, kind) { // what was in front had a wrong length
+		if isText(vendor, kind) { // the length of the chunk in front was wrong
 			chunks = fmt.Appendf(chunks, ", %d bytes that are no chunk", len(rest))
 			break
 		}
@@ -69,7 +67,7 @@ func appendPacket(out, b []byte) (described, payload []byte) {
 		chunks = appendChunkName(chunks, vendor, kind, n-chunkSize)
 		end := min(n, len(rest))
 		if vendor == 0 {
-			p.chunk(&f, kind, rest[chunkSize:end]) // part of a payload is one, too
+			p.chunk(&f, kind, rest[chunkSize:end]) // shows as much of a cut payload as there is
 		}
 		if n != end {
 			chunks = fmt.Appendf(chunks, " of which there are %d bytes", len(rest)-chunkSize)
@@ -86,12 +84,12 @@ func appendPacket(out, b []byte) (described, payload []byte) {
 	return out, p.Payload
 }
 
-// isText reports whether what should be a chunk's vendor and type must be text,
-// since there are none with such numbers.
+// isText reports whether the bytes in the place of a chunk's vendor and type must be text, since no
+// chunk has such numbers.
 func isText(vendor, kind uint16) bool { return vendor > 0xff || kind > 0xff }
 
-// appendChunkName appends a chunk's vendor, type and length. It leaves the length of an
-// auth key away, since that would help whoever guesses the key.
+// appendChunkName appends a chunk's vendor, type and length. It leaves out the length of an auth
+// key, which would help an attacker to guess the key.
 func appendChunkName(out []byte, vendor, kind uint16, n int) []byte {
 	out = append(out, ", "...)
 	if vendor != 0 {
@@ -102,7 +100,7 @@ func appendChunkName(out []byte, vendor, kind uint16, n int) []byte {
 	return fmt.Appendf(out, "%#x (%d)", kind, n)
 }
 
-// appendFields tells what p says of where its message was heard.
+// appendFields appends what p says of the place and time at which its message was captured.
 func appendFields(out []byte, p *Packet) []byte {
 	if p.Agent != 0 {
 		out = fmt.Appendf(out, ", agent %d", p.Agent)
@@ -119,12 +117,12 @@ func appendFields(out []byte, p *Packet) []byte {
 	return out
 }
 
-// headSize is how many bytes are shown of what is no packet. They tell TLS
-// (16 03).
+// headSize is the number of bytes that a sample shows of what is no packet. They identify TLS (16
+// 03).
 const headSize = 8
 
-// appendHead shows the first bytes of what is no packet in hexadecimal. Those
-// that may be text are not shown: it may be the middle of a message.
+// appendHead shows the first bytes of what is no packet in hexadecimal. It hides those that may be
+// text, because they may be the middle of a message.
 func appendHead(out, b []byte) []byte {
 	switch {
 	case len(b) == 0:

@@ -6,17 +6,17 @@ import (
 	"regexp"
 )
 
-// What can be told for sure to be the first line of a SIP message.
+// The forms that are surely the first line of a SIP message.
 var (
 	startLine  = regexp.MustCompile(`^(?:[A-Z]{1,16} [^ \t]+ SIP/[0-9.]{1,8}|SIP/[0-9.]{1,8} [0-9]{3}(?: .*)?)$`)
 	startsHere = regexp.MustCompile(`(?:(?:INVITE|ACK|BYE|CANCEL|OPTIONS|PRACK|UPDATE|INFO|REFER|NOTIFY|SUBSCRIBE|REGISTER|MESSAGE|PUBLISH) [^ \t\r\n]+ SIP/[0-9.]{1,8}|SIP/[0-9.]{1,8} [0-9]{3} [^\r\n]*)[\r\n]`)
 	headerLine = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]{0,39})[ \t]*:(.*)$`)
 )
 
-// shownHeaders are the headers whose values are shown, by names in lower case:
-// those that a message is refused for, and those that tell whose it is. Of all
-// others there is only the name, so that none can be forgotten that holds a
-// credential.
+// shownHeaders are the headers whose values a sample shows, by names in lower case: those for which
+// a message is refused, and those that identify its call and its sender. Of all others it shows the
+// name alone, so that a header with a credential is hidden even if this list's author never heard
+// of it.
 var shownHeaders = map[string]bool{
 	"via": true, "v": true, "from": true, "f": true, "to": true, "t": true,
 	"call-id": true, "i": true, "cseq": true, "contact": true, "m": true,
@@ -24,25 +24,24 @@ var shownHeaders = map[string]bool{
 	"content-type": true, "c": true, "content-length": true, "l": true,
 }
 
-// What a value that is shown must not hold all the same: a sender whose line
-// breaks or escapes are wrong may have anything in it.
+// secretMark is where a shown header's value may become secret: a sender with wrong line breaks or
+// escapes may have anything in it.
 var secretMark = regexp.MustCompile(`(?i)[\x00-\x08\x0a-\x1f\x7f\\?]|authori[sz]|authentic|identity|digest|bearer|basic |nonce|response=|passw|pwd|secret|token|key|inline|crypto|[vok]=|fingerprint|ice-`)
 
-// plainColons are the colons of a value that no password follows, as it does in
-// sip:user:password@host (RFC 3261, section 19.1.1): those behind a scheme, in
-// front of a port, and of IPv6.
+// plainColons are the colons of a value that no password follows, as one does in
+// sip:user:password@host (RFC 3261, section 19.1.1): those behind a scheme, in front of a port, and
+// of IPv6.
 var plainColons = regexp.MustCompile(`(?i)(?:^|[\s<",])(?:sips?|tel):|\[[0-9a-f:.]{2,45}\]|:[0-9]{1,5}(?:[;>\s)]|$)`)
 
 const (
 	maxShownValue = 256 // bytes
 	maxShownLines = 60
-	hidden        = "…" // stands for what is not shown
+	hidden        = "…" // replaces what a sample does not show
 )
 
-// appendMessage shows the SIP message msg, which may be as broken as it likes:
-// its first line if it is one, the names of its headers, and some values. What
-// comes behind an empty line, or a line that is no header, may be SDP with the
-// keys of the media (RFC 4568), and is not shown; nor are lines that go on.
+// appendMessage shows the SIP message msg, however broken: its first line if it is one, the names
+// of its headers, and some values. It hides continuation lines, and all that follows an empty line
+// or a line that is no header, because that may be SDP with media keys (RFC 4568).
 func appendMessage(out, msg []byte) []byte {
 	msg = bytes.TrimLeft(msg, " \t\r\n")
 	line, rest := cutText(msg)
@@ -64,7 +63,7 @@ func appendMessage(out, msg []byte) []byte {
 			break
 		}
 		out = append(append(out, m[1]...), ": "...)
-		ended := len(line) < len(rest) // else it is not known what the rest of it is
+		ended := len(line) < len(rest) // a header at the end of msg may be cut
 		if ended && shownHeaders[string(bytes.ToLower(m[1]))] {
 			out = appendValue(out, bytes.TrimSpace(m[2]))
 		} else {
@@ -79,7 +78,7 @@ func appendMessage(out, msg []byte) []byte {
 	return out
 }
 
-// appendValue appends value up to where it may be secret.
+// appendValue appends value up to where it may become secret.
 func appendValue(out, value []byte) []byte {
 	shown := value
 	if at := secretMark.FindIndex(shown); at != nil {
@@ -97,8 +96,8 @@ func appendValue(out, value []byte) []byte {
 	return out
 }
 
-// bareMessage returns the SIP message that a payload is, or has in its JSON, or
-// nil if it is none.
+// bareMessage returns the SIP message that is the payload or lies in its JSON, or nil if there is
+// none.
 func bareMessage(payload []byte) []byte {
 	payload = bytes.TrimLeft(payload, " \t\r\n")
 	if bytes.HasPrefix(payload, []byte{'{'}) {
@@ -111,9 +110,8 @@ func bareMessage(payload []byte) []byte {
 	return payload
 }
 
-// findMessage returns what is in b from the first line of a SIP message on, or
-// nil: HEP of other versions has it behind a few bytes, and some send SIP as it
-// is.
+// findMessage returns b from the first line of a SIP message on, or nil. HEP of other versions has
+// the message behind a few bytes, and some senders send bare SIP.
 func findMessage(b []byte) []byte {
 	at := startsHere.FindIndex(b)
 	if at == nil {
@@ -122,8 +120,8 @@ func findMessage(b []byte) []byte {
 	return b[at[0]:]
 }
 
-// cutText returns the first line of b and what follows it. A line ends with
-// CRLF, LF or, which is wrong but not to be overlooked here, CR.
+// cutText returns the first line of b and what follows it. A line ends with CRLF, LF or, against
+// the standard, CR alone.
 func cutText(b []byte) (line, rest []byte) {
 	i := bytes.IndexAny(b, "\r\n")
 	if i < 0 {

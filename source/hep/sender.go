@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// errSender is why a connection is refused whose sender has a certificate of our
-// authorities, but for other names. It tells none of them.
+// errSender is the error of a connection whose sender has a certificate from our authorities, but
+// for none of the names in sender-name. It quotes none of them.
 var errSender = errors.New("the sender's certificate is good, but for none of the names in sender-name")
 
 // hostName is the form of a DNS name (RFC 1123, section 2.1), as a certificate
 // has it.
 var hostName = regexp.MustCompile(`^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?$`)
 
-// senderNames reads DNS names and addresses with commas between them.
+// senderNames reads a list of DNS names and addresses, separated by commas.
 func senderNames(list string) (all []string, err error) {
 	for one := range strings.SplitSeq(list, ",") {
 		one = strings.ToLower(strings.TrimSpace(one))
@@ -29,25 +29,25 @@ func senderNames(list string) (all []string, err error) {
 	return all, nil
 }
 
-// A senderCheck lets in senders by the names in their certificates.
+// A senderCheck admits senders by the names in their certificates.
 type senderCheck struct {
 	names []string
-	roots *x509.CertPool // of their authorities; nil stands for the system's
-	tls   *tls.Config    // whose clock counts
+	roots *x509.CertPool // their authorities; nil is the system's
+	tls   *tls.Config    // its Time is the clock
 }
 
-// verify is for [tls.Config.VerifyConnection]. It does all that package tls does
-// with a client's certificate, except that any extended key usage will do: public
-// authorities issue no certificates for clients any more, so an SBC shows the
-// one that it has as a server. It is called for sessions that are resumed, too, so
-// these end with the certificate, and with the authority.
+// verify has the type of [tls.Config.VerifyConnection]. It checks all that package tls checks of a
+// client's certificate, except that it accepts any extended key usage: public authorities issue no
+// certificates for clients any more, so an SBC shows the one that it has as a server. Package tls
+// calls it for resumed sessions too, so a session does not outlive the certificate or its
+// authority.
 //
-// Only the names in the subject alternative name count, as for any server (RFC
-// 9525, section 2), in any case. A wildcard in the certificate stands for one label.
+// Only the names in the subject alternative name count, in any case, as for any server (RFC 9525,
+// section 2). A wildcard in the certificate stands for one label.
 func (c *senderCheck) verify(state tls.ConnectionState) error {
 	certs := state.PeerCertificates
 	if len(certs) == 0 {
-		return errors.New("tls: client didn't provide a certificate") // as package tls says it
+		return errors.New("tls: client didn't provide a certificate") // the text of package tls, which refusalOf knows
 	}
 	o := x509.VerifyOptions{Roots: c.roots, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
 	for _, cert := range certs[1:] {
@@ -67,8 +67,9 @@ func (c *senderCheck) verify(state tls.ConnectionState) error {
 	return errSender
 }
 
-// namesOf returns the host names that a certificate bears, as it writes them: those in its
-// subject alternative name, or the common name of one that has none, as older SBCs have.
+// namesOf returns the host names in a certificate: those in its subject alternative name, as it
+// spells them, or, if it has no such extension, as those of older SBCs, its common name in lower
+// case.
 func namesOf(cert *x509.Certificate) []string {
 	if len(cert.DNSNames)+len(cert.IPAddresses)+len(cert.EmailAddresses)+len(cert.URIs) > 0 {
 		return cert.DNSNames

@@ -20,51 +20,48 @@ import (
 // Options are what a [Source] needs besides its URL. The zero value works.
 type Options struct {
 	Log *slog.Logger // nil logs nothing
-	// Now is the clock against which the times of packets are held; nil is
-	// [time.Now].
+	// Now is the clock to which the source compares the times of packets; nil is [time.Now].
 	Now func() time.Time
-	// Raw says that [call.Signal.Raw] is wanted, because messages are kept.
+	// Raw asks for [call.Signal.Raw], because messages are kept.
 	Raw bool
-	// Reject is told of packets that were refused, of each [Cause] at most one
-	// a second: the cause's name, and a text that describes the packet without
-	// its secrets and belongs to the receiver. It is called from several
-	// goroutines, and holds up the source while it runs. It may be nil.
+	// Reject gets a sample of packets and messages that the source refuses, takes without an
+	// unreadable part, or gives another time: at most one a second for each [Cause]. Its arguments
+	// are the cause's name, and a text that describes the packet without its secrets and belongs to
+	// the receiver. Several goroutines call it, and the source waits while it runs. It may be nil.
 	Reject func(cause string, sample []byte)
 	// ReadFile reads the files that a URL names; nil is [os.ReadFile].
 	ReadFile func(name string) ([]byte, error)
-	// TLS returns the configuration with the server's certificate, from the
-	// files that a URL of hep+tls names or, if it names none, the certificate
-	// that the server has anyway. If it is nil, the URL must name files, and
-	// they are read once.
+	// TLS returns the configuration with the server's certificate: from the files that a URL of
+	// hep+tls names or, if it names none, the server's own. If TLS is nil, the URL must name files,
+	// and the source reads them once.
 	TLS func(certFile, keyFile string) (*tls.Config, error)
-	// Listener returns what connections are accepted from in place of l, and so
-	// can bound them together with those of others; nil is l itself.
+	// Listener returns the listener to use in place of l, so that the caller can bound this
+	// source's connections together with others; nil is l itself.
 	Listener func(l net.Listener) net.Listener
-	// From returns where the events of a sender go that has shown a certificate for
-	// some DNS names, in place of the sink of Run; nil is that one.
+	// From returns the sink for the events of a sender whose certificate names these hosts; it
+	// replaces the sink of Run. nil is the sink of Run.
 	From func(names []string) call.Sink
-	// Known is told of each connection, as Listener's has returned it, once a
-	// packet that came on it is understood; nil is told nothing.
+	// Known gets each connection, as Listener's returned it, once the source has understood a
+	// message that came on it; nil is not called.
 	Known func(c net.Conn)
 }
 
 // A Source listens for HEP packets at one address. It is a [call.Source].
 //
-// HEP knows no acknowledgements, so no sender ever hears that a message is
-// durable. Over TCP and TLS nothing is lost while both ends live: a sink that is
-// behind makes the sender wait. Over UDP what comes while it is behind is lost,
-// and counted.
+// HEP has no acknowledgements, so a sender never learns that a message is durable. Over TCP and TLS
+// no message is lost while both ends run: if the sink is slow, the sender waits. Over UDP the
+// messages that come while the sink is slow are lost, and counted.
 type Source struct {
 	settings
 	o     Options
 	count counters
-	said  [NumCauses]lastTime // when Reject was called
+	said  [NumCauses]lastTime // when Reject was last called, by Cause
 
-	logged [NumRefusals]lastTime // when turnAway wrote to the log
+	logged [NumRefusals]lastTime // when turnAway last wrote to the log, by Refusal
 
 	mu     sync.Mutex
-	stream net.Listener   // that Listen opened and Run has not taken
-	packet net.PacketConn // the same
+	stream net.Listener   // opened by Listen, until Run or Close takes it
+	packet net.PacketConn // likewise, for UDP
 	addr   net.Addr
 }
 
@@ -74,7 +71,7 @@ type Source struct {
 //	hep+tcp://HOST:PORT
 //	hep+tls://HOST:PORT?cert=FILE&key=FILE
 //
-// An empty HOST stands for all addresses of the machine. The parameters are
+// An empty HOST means all addresses of the machine. The parameters are
 //
 //	tenant       whose calls these are, by name or GUID
 //	trunk        the host name of the trunk, for messages that do not tell it
@@ -93,8 +90,7 @@ type Source struct {
 //	             connect whose certificate is for one of these. It may be one of
 //	             a server. Without client-ca the system's authorities count
 //
-// Errors wrap [call.ErrInvalid] if the URL is to blame. They do not quote the
-// auth key.
+// An error in the URL wraps [call.ErrInvalid]. Errors do not quote the auth key.
 func New(u *url.URL, o Options) (*Source, error) {
 	o.Now = orElse(o.Now, time.Now)
 	o.ReadFile = orElse(o.ReadFile, os.ReadFile)
@@ -113,12 +109,11 @@ func orElse[F func() time.Time | func(string) ([]byte, error)](f, other F) F {
 	return f
 }
 
-// show returns u without its parameters, of which one is a secret.
+// show returns u without its parameters, because auth is a secret.
 func show(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
-// About implements the contract of sources. Senders have proved who they are by a
-// certificate alone: the auth key is no proof, because it travels in clear text, in
-// every packet.
+// About implements [call.Source]. Only a certificate authenticates a sender: the auth key is no
+// proof, because it travels in clear text in every packet.
 func (s *Source) About() call.About {
 	a := call.About{
 		Kind: "hep+" + s.network, Tenant: s.tenant, Trunk: s.trunk, Microsoft: slices.Clone(s.microsoft),
@@ -130,8 +125,8 @@ func (s *Source) About() call.About {
 	return a
 }
 
-// Listen opens the socket, so that it is known before [Source.Run] whether that
-// is possible. Run does it otherwise.
+// Listen opens the socket, so that the caller learns before [Source.Run] whether that is possible.
+// Without it Run opens the socket.
 func (s *Source) Listen(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,15 +151,15 @@ func (s *Source) Listen(ctx context.Context) error {
 	return nil
 }
 
-// Addr returns the address that the source listens at, and nil before it does.
+// Addr returns the address at which the source listens, or nil before Listen.
 func (s *Source) Addr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.addr
 }
 
-// Close closes the socket if it was opened and [Source.Run] was never called. After
-// Run there is nothing left to close.
+// Close closes the socket if Listen opened it and [Source.Run] was never called. After Run there is
+// nothing left to close.
 func (s *Source) Close() error {
 	stream, packet := s.take()
 	switch {
@@ -176,7 +171,7 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// take returns what Listen opened, which is the caller's to close.
+// take returns what Listen opened; the caller closes it.
 func (s *Source) take() (net.Listener, net.PacketConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,17 +180,16 @@ func (s *Source) take() (net.Listener, net.PacketConn) {
 	return stream, packet
 }
 
-// grace is how long the sink may take, once the source has to stop, to accept
-// what has been received before.
+// grace is how long the sink may take, once ctx of Run is done, for the messages that the source
+// has already received.
 const grace = 5 * time.Second
 
-// Run implements [call.Source]: it puts an event for each SIP message, with its
-// Call-ID and its Signal, until ctx is done, and then returns nil. What has been
-// received by then is still put, if the sink takes it within five seconds. There
-// are no marks: a sender that was not heard does not repeat itself.
+// Run implements [call.Source]: it puts an event for each SIP message, with its Call-ID and its
+// Signal, until ctx is done, and then returns nil. It still puts the messages that it had received
+// by then, if the sink takes them within five seconds. There are no marks, because a HEP sender
+// does not send a message again.
 //
-// A sink that is full ([call.ErrFull]) is asked again until it is not. Any other
-// error of the sink ends Run, which returns it.
+// Run tries again while the sink is full ([call.ErrFull]). It returns any other error of the sink.
 func (s *Source) Run(ctx context.Context, _ string, sink call.Sink) error {
 	if err := s.Listen(ctx); err != nil {
 		return err
@@ -216,18 +210,18 @@ func (s *Source) Run(ctx context.Context, _ string, sink call.Sink) error {
 	return nil
 }
 
-// The pauses between two tries to put events into a sink that is full.
+// The shortest and longest pause between two tries to put events into a full sink.
 const (
 	firstPause = 50 * time.Millisecond
 	lastPause  = 2 * time.Second
 )
 
-// put puts events, however often it takes while the sink is full.
+// put puts events, and tries again while the sink is full.
 func put(ctx context.Context, sink call.Sink, events []call.Event) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		out, err := sink.Put(ctx, events...)
 		if err == nil || !errors.Is(err, call.ErrFull) {
-			return errors.Join(err, out.Err()) // no message is ever rejected
+			return errors.Join(err, out.Err()) // a sink rejects no message, so an outcome's error is unexpected
 		}
 		t := time.NewTimer(pause)
 		select {

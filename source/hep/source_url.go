@@ -17,16 +17,16 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// The defaults of what a URL may say.
+// The defaults of parameters.
 const (
 	defaultIdle        = 30 * time.Second
 	defaultConnections = 10_000
 )
 
-// settings are what the URL says.
+// settings are what the URL sets.
 type settings struct {
 	network     string // udp, tcp or tls
-	host        string // and its port
+	host        string // HOST:PORT
 	tenant      string
 	trunk       string
 	microsoft   []netip.Prefix
@@ -34,12 +34,12 @@ type settings struct {
 	idle        time.Duration
 	connections int
 
-	tls          *tls.Config // nil if not for TLS
+	tls          *tls.Config // nil unless network is tls
 	clientCAs    *x509.CertPool
 	certRequired bool
 }
 
-// parameters are those that each kind of source understands.
+// parameters returns the names of the parameters that a kind of source understands, sorted.
 func parameters(network string) []string {
 	all := []string{"auth", "auth-file", "microsoft", "tenant", "trunk"}
 	if network != "udp" {
@@ -56,8 +56,8 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", call.ErrInvalid, fmt.Sprintf(format, args...))
 }
 
-// parse reads the URL. It reads the files that it names too, so that what is
-// wrong with them is known at the start.
+// parse reads the URL, and the files that it names, so that the operator learns of their faults at
+// the start.
 func (c *settings) parse(u *url.URL, o *Options) error {
 	network, ok := strings.CutPrefix(u.Scheme, "hep+")
 	if !ok || network != "udp" && network != "tcp" && network != "tls" {
@@ -89,7 +89,7 @@ func (c *settings) parse(u *url.URL, o *Options) error {
 	return nil
 }
 
-// values returns the parameters, each of which is known and there once.
+// values returns the parameters, each of them known, given once and not empty.
 func (c *settings) values(u *url.URL, network string) (map[string]string, error) {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -111,7 +111,7 @@ func (c *settings) values(u *url.URL, network string) (map[string]string, error)
 	return out, nil
 }
 
-// prefixes reads addresses and networks with commas between them.
+// prefixes reads a list of addresses and networks, separated by commas.
 func prefixes(list string) (all []netip.Prefix, err error) {
 	for one := range strings.SplitSeq(list, ",") {
 		if one == "" {
@@ -188,7 +188,7 @@ func (c *settings) parseTLS(values map[string]string, o *Options) error {
 	return c.parseClientCA(values, o)
 }
 
-// keyPair reads the server's certificate.
+// keyPair reads the server's certificate and its key.
 func keyPair(certFile, keyFile string, o *Options) (*tls.Config, error) {
 	cert, err := o.ReadFile(certFile)
 	if err != nil {
@@ -205,10 +205,10 @@ func keyPair(certFile, keyFile string, o *Options) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// parseClientCA reads whose certificates are wanted of senders.
+// parseClientCA reads which certificates senders must show.
 func (c *settings) parseClientCA(values map[string]string, o *Options) error {
 	c.tls = c.tls.Clone()
-	c.tls.NextProtos = nil // of HTTP, if it is the server's own
+	c.tls.NextProtos = nil // the server's own configuration offers HTTP
 	mode, file, names := values["client-cert"], values["client-ca"], values["sender-name"]
 	switch {
 	case file == "" && names == "" && mode != "":
@@ -238,7 +238,7 @@ func (c *settings) parseClientCA(values map[string]string, o *Options) error {
 	return c.parseSenderNames(names)
 }
 
-// parseSenderNames takes the names that senders must have, if any.
+// parseSenderNames sets up the check of senders' names, if the URL lists any.
 func (c *settings) parseSenderNames(list string) error {
 	if list == "" {
 		return nil
@@ -248,7 +248,7 @@ func (c *settings) parseSenderNames(list string) error {
 		return err
 	}
 	if c.clientCAs == nil {
-		// They are read now, so that it is known at the start if there are none.
+		// Reading the system's authorities now tells the operator at the start if there are none.
 		if system, err := x509.SystemCertPool(); err != nil || system.Equal(x509.NewCertPool()) {
 			return invalid("sender-name: this machine has no certificates of authorities: install them (ca-certificates), or name a file by client-ca")
 		}
