@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// maxPutting is how many connections may wait for the sink at once. More
-	// would not make it faster, but each needs memory for its messages.
+	// maxPutting is the number of connections that may wait for the sink at once. More would not
+	// make it faster, and each needs memory for its messages.
 	maxPutting = 32
-	// spareBuffers is how many bytes the buffers of all connections together
-	// may have beyond those that any of them may have.
+	// spareBuffers is how many bytes the buffers of all connections together may have beyond
+	// fairBuffer each.
 	spareBuffers = 64 << 20
-	// acceptPause is the pause when connections cannot be accepted, because
-	// there are no file descriptors left for example.
+	// acceptPause is the pause after an error of Accept, for example when no file descriptors are
+	// left.
 	acceptPause = 100 * time.Millisecond
 )
 
-// listenTCP opens the socket. Senders that are gone without a word are found by
-// keep-alives, since those that are there may be silent all night.
+// listenTCP opens the socket. Only keep-alives find senders that have vanished, since a healthy
+// sender may be silent all night.
 func (s *Source) listenTCP(ctx context.Context) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4,
@@ -39,27 +39,27 @@ func (s *Source) listenTCP(ctx context.Context) (net.Listener, error) {
 	return s.o.Listener(l), nil
 }
 
-// A listener accepts connections and knows those that are open.
+// A listener accepts connections and keeps a list of the open ones.
 type listener struct {
 	*Source
 	puts    context.Context //nolint:containedctx // of the connections' puts, as long as Run
 	sink    call.Sink
-	fail    context.CancelCauseFunc // ends everything
-	batches chan *batch             // maxPutting of them, nil until they are needed
-	spare   atomic.Int64            // what is left of spareBuffers
-	// opening are as many connections as packets are opened of at once: on half of
-	// the processors, since others have work to do, too.
+	fail    context.CancelCauseFunc // ends Run with its error
+	batches chan *batch             // maxPutting of them, each nil until its first use
+	spare   atomic.Int64            // bytes left of spareBuffers
+	// opening bounds how many connections take packets apart at once, to half of the processors:
+	// the rest of the server needs the others.
 	opening chan struct{}
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
-	// strangers are those that have not sent a packet yet that we understand,
-	// the one that came first in front.
+	// strangers are the connections on which we have not understood any packet yet, the oldest in
+	// front.
 	strangers *list.List
 }
 
-// runTCP accepts connections until ctx is done, and then waits for them to put
-// what they have received.
+// runTCP accepts connections until ctx is done, and then waits until they have put what they have
+// received.
 func (s *Source) runTCP(ctx, puts context.Context, l net.Listener, sink call.Sink) error {
 	parent := ctx
 	ctx, fail := context.WithCancelCause(parent)
@@ -87,7 +87,7 @@ func (s *Source) runTCP(ctx, puts context.Context, l net.Listener, sink call.Sin
 	return context.Cause(ctx)
 }
 
-// accept serves each connection in a goroutine of open.
+// accept serves each connection in a goroutine of open, until ctx is done.
 func (r *listener) accept(ctx context.Context, l net.Listener, open *sync.WaitGroup) {
 	for {
 		nc, err := l.Accept()
@@ -121,8 +121,9 @@ func (r *listener) accept(ctx context.Context, l net.Listener, open *sync.WaitGr
 	}
 }
 
-// admit notes a connection, if there is room. A stranger has to make room: it
-// must not be possible to keep senders out by connecting and saying nothing.
+// admit adds a connection to the list. If the list is full it closes the oldest stranger: otherwise
+// an attacker could keep senders out by connecting and saying nothing. It reports false if there is
+// no stranger to close.
 func (r *listener) admit(c *conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,7 +143,7 @@ func (r *listener) admit(c *conn) bool {
 	return true
 }
 
-// know notes that a connection's packets are understood.
+// know notes that we have understood a packet of a connection.
 func (r *listener) know(c *conn) {
 	if r.o.Known != nil {
 		r.o.Known(c.raw)
@@ -155,7 +156,7 @@ func (r *listener) know(c *conn) {
 	}
 }
 
-// leave closes a connection.
+// leave closes a connection and takes it off the list.
 func (r *listener) leave(c *conn) {
 	_ = c.net.Close()
 	r.mu.Lock()
@@ -163,7 +164,7 @@ func (r *listener) leave(c *conn) {
 	r.forget(c)
 }
 
-// forget is called with r.mu held.
+// forget takes a connection off the list. The caller holds r.mu.
 func (r *listener) forget(c *conn) {
 	if _, there := r.conns[c]; !there {
 		return
@@ -176,7 +177,7 @@ func (r *listener) forget(c *conn) {
 	}
 }
 
-// interrupt ends all reading.
+// interrupt makes every read of a connection return at once.
 func (r *listener) interrupt() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -185,7 +186,8 @@ func (r *listener) interrupt() {
 	}
 }
 
-// handshake makes a connection what the URL says it is.
+// handshake makes the TLS handshake, if the URL asks for TLS. It reports false, and counts a
+// refusal, if that fails.
 func (c *conn) handshake(ctx context.Context) bool {
 	if c.l.tls == nil {
 		return true
@@ -201,7 +203,7 @@ func (c *conn) handshake(ctx context.Context) bool {
 			c.sink = c.l.o.From(namesOf(certs[0]))
 		}
 		return true
-	case ctx.Err() != nil, errors.Is(err, net.ErrClosed): // we stop, or it was crowded out
+	case ctx.Err() != nil, errors.Is(err, net.ErrClosed): // the source stops, or admit has closed the connection
 		return false
 	}
 	c.l.turnAway(refusalOf(err), c.raw.RemoteAddr(), err)

@@ -2,8 +2,8 @@ package hep
 
 import "encoding/binary"
 
-// makeRoom makes room to read into, and reports false if nothing can be put any
-// more. If there is not enough, it waits until nothing is being put.
+// makeRoom makes room to read into. If there is not enough, it waits until the putting goroutine is
+// idle. It reports false if the sink has failed.
 func (c *conn) makeRoom() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -29,8 +29,8 @@ func (c *conn) makeRoom() bool {
 	return true
 }
 
-// need returns how many more bytes there must be room for: those of the packet
-// that is not whole, or of its header.
+// need returns how many more bytes the buffer must have room for: the rest of the packet that is
+// not whole, or of its header.
 func (c *conn) need() int {
 	part := c.buf[c.whole:c.have]
 	if len(part) < headerSize {
@@ -39,8 +39,8 @@ func (c *conn) need() int {
 	return int(binary.BigEndian.Uint16(part[len(magic):])) - len(part)
 }
 
-// resize gives the connection a buffer of another size, if there is memory for
-// it. There always is for a packet.
+// resize gives the connection a buffer of another size, if there is memory for it. For a packet
+// there always is.
 func (c *conn) resize(size int) {
 	more := beyondFair(size) - beyondFair(len(c.buf))
 	if c.l.spare.Add(int64(-more)) < 0 && more > 0 {
@@ -54,15 +54,14 @@ func (c *conn) resize(size int) {
 
 func beyondFair(size int) int { return max(size-fairBuffer, 0) }
 
-// putAll puts the whole packets that are in the buffer until there are none.
+// putAll puts the whole packets in the buffer until there are none left.
 func (c *conn) putAll() {
 	for c.putSome() {
 	}
 }
 
-// putSome puts one batch. It reports false, and that nothing is being put any
-// more, if there was nothing to put or if putting is of no use. It gives the
-// batch back each time, so that all connections get their turn.
+// putSome puts one batch. It reports false, and clears putting, if there is nothing to put or the
+// sink has failed. It gives the batch back each time, so that all connections get their turn.
 func (c *conn) putSome() bool {
 	c.mu.Lock()
 	packets := c.buf[c.done:c.whole]
@@ -104,7 +103,8 @@ func (c *conn) putSome() bool {
 	return true
 }
 
-// finish waits until what was received has been put, or cannot be.
+// finish waits until the received packets are put, or the sink has failed, and counts those that
+// are left.
 func (c *conn) finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

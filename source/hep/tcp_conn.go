@@ -14,52 +14,50 @@ import (
 )
 
 const (
-	// smallBuffer is what a connection has that sends nothing.
+	// smallBuffer is the buffer of a silent connection.
 	smallBuffer = 512
-	// fairBuffer is what any connection may have: room for the longest packet.
+	// fairBuffer is the buffer that any connection may have: room for the longest packet.
 	fairBuffer = 64 << 10
-	// largeBuffer is what a connection may have that sends a lot, if there is
-	// memory to spare. While the sink is busy with one batch, the next one
-	// collects here.
+	// largeBuffer is the buffer of a busy connection, if there is memory to spare. While the sink
+	// is busy with one batch, the next one collects here.
 	largeBuffer = 1 << 20
-	// linger is how long a connection that falls silent keeps its buffer.
+	// linger is how long a silent connection keeps a larger buffer.
 	linger = 5 * time.Second
 )
 
-// A conn is one sender's connection. One goroutine reads; while there are whole
-// packets in the buffer, another one puts them. So what comes while the sink
-// makes one batch durable becomes the next batch, and when the buffer is full
-// the sender has to wait.
+// A conn is one sender's connection. One goroutine reads; while there are whole packets in the
+// buffer, another one puts them. So the packets that arrive while the sink makes one batch durable
+// become the next batch, and if the buffer is full the sender has to wait.
 //
 //	buf  [ put | being put | whole packets | part of one | room to read into ]
 //	           ^ done                      ^ whole       ^ have
 //
-// The bytes in front of whole are the putting goroutine's; those behind it are
-// the reading one's. Packets move to the front of buf only when nothing is being
-// put, because the texts of events lie there.
+// The bytes in front of whole belong to the putting goroutine, those behind it to the reading one.
+// Packets move to the front of buf only while the putting goroutine is idle, because the texts of
+// events point into it.
 type conn struct {
 	l        *listener
 	raw      net.Conn
-	net      net.Conn       // raw, or TLS over it
+	net      net.Conn       // raw, or TLS over raw
 	from     netip.AddrPort // the sender
 	sink     call.Sink
 	stranger *list.Element
 
 	// The reading goroutine's own.
 	have    int
-	full    bool          // the last read filled the buffer
-	silent  bool          // nothing came for a while
-	patient time.Duration // how long we still wait for the rest of a packet
-	noise   int           // bytes since the last packet that are none
+	full    bool          // the last read has filled the buffer
+	silent  bool          // the last read has brought nothing
+	patient time.Duration // the time left for the sender to complete a packet
+	noise   int           // bytes behind the last packet that are part of none
 
-	mu      sync.Mutex // of what both goroutines need
-	quiet   sync.Cond  // nothing is being put
+	mu      sync.Mutex // guards the fields below, which both goroutines use
+	quiet   sync.Cond  // signals that putting is false again
 	buf     []byte
 	done    int
 	whole   int
 	putting bool
-	failed  bool // to put; nothing more will be
-	known   bool // packets from here are understood
+	failed  bool // a Put has failed; no other follows
+	known   bool // we have understood a packet; only the putting goroutine uses this
 }
 
 func newConn(l *listener, nc net.Conn) *conn {
@@ -68,8 +66,8 @@ func newConn(l *listener, nc net.Conn) *conn {
 	return c
 }
 
-// serve reads packets until ctx is done, the connection ends, or nothing comes
-// that is one: what is none is passed over, but not for ever.
+// serve reads packets until ctx is done, the connection ends, or the sender stalls or sends too
+// much that is no packet.
 func (c *conn) serve(ctx context.Context) {
 	if !c.handshake(ctx) {
 		return
@@ -104,17 +102,16 @@ func (c *conn) serve(ctx context.Context) {
 	}
 }
 
-// part returns how many bytes there are of a packet that is not whole.
+// part returns the number of bytes of the packet that is not whole.
 func (c *conn) part() int { return c.have - c.whole }
 
-// waiting reports whether a packet must come to its end now, or come at all
-// behind bytes that were none.
+// waiting reports whether the sender's time is limited: it has begun a packet, or must send one
+// because it has sent bytes that are none.
 func (c *conn) waiting() bool { return c.part() > 0 || c.noise > 0 }
 
-// read reads once. It waits for a packet for as long as it takes, but for the
-// rest of one no longer than the sender has been given; the time that we make
-// the sender wait does not count. These are deadlines of the network, which
-// knows no other clock than the machine's.
+// read reads once. It waits for the beginning of a packet without a limit, and for the rest no
+// longer than patient, in which the time that we make the sender wait does not count. It uses the
+// machine's clock, because deadlines of the network know no other.
 func (c *conn) read(ctx context.Context) (int, error) {
 	begin := time.Now()
 	var deadline time.Time
@@ -126,7 +123,7 @@ func (c *conn) read(ctx context.Context) (int, error) {
 	}
 	_ = c.net.SetReadDeadline(deadline)
 	if err := ctx.Err(); err != nil {
-		return 0, err // listener.interrupt may have come in between
+		return 0, err // listener.interrupt may have come before our own deadline
 	}
 	n, err := c.net.Read(c.buf[c.have:])
 	if c.waiting() {
@@ -137,12 +134,11 @@ func (c *conn) read(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// frame finds out where packets end in what was read, leaves out what is no
-// packet, and hands on those that are whole. It reports false if there was too
-// much that is none.
+// frame finds the ends of packets in what was read, leaves out what is no packet, and hands on
+// those that are whole. It reports false if too much is no packet.
 func (c *conn) frame() bool {
-	from, to, packets := c.whole, c.whole, 0 // to is where the next packet belongs
-	at := c.whole                            // and at where it is
+	from, to, packets := c.whole, c.whole, 0 // to is the place for the next packet
+	at := c.whole                            // at is where it lies now
 	for at < c.have {
 		b := c.buf[at:c.have]
 		next := frame
@@ -172,9 +168,10 @@ func (c *conn) frame() bool {
 	return c.noise <= maxNoise
 }
 
-// handOn has the packets put that are in the buffer between the two places.
+// handOn gives the packets between the two offsets in the buffer to the putting goroutine, which it
+// starts if none runs.
 func (c *conn) handOn(packets, from, to int) {
-	c.patient = c.l.idle // the next packet has begun, or will
+	c.patient = c.l.idle // the time for the next packet begins anew
 	c.l.received(packets, to-from)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,7 +182,7 @@ func (c *conn) handOn(packets, from, to int) {
 	}
 }
 
-// giveUp counts what is there of a packet that will not become whole.
+// giveUp counts the part of a packet that will not become whole.
 func (c *conn) giveUp(cause Cause) {
 	part := c.buf[c.whole:c.have]
 	if len(part) == 0 {

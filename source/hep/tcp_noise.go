@@ -5,13 +5,11 @@ import (
 	"encoding/binary"
 )
 
-// maxNoise is how many bytes that are no packets are passed over, one after
-// another, before a connection is given up.
+// maxNoise is how many bytes in a row may be no packet before the source closes the connection.
 const maxNoise = 64 << 20
 
-// pass passes over bytes at the beginning of b that are no packet, up to where
-// one may begin, and returns how many they are. All that stand together are
-// counted as one packet that was refused.
+// pass passes over bytes at the beginning of b that are no packet, up to where one may begin, and
+// returns their number. It counts a run of such bytes as one refused packet.
 func (c *conn) pass(b []byte, cause Cause) int {
 	n := nextMagic(b)
 	if c.noise == 0 {
@@ -24,8 +22,8 @@ func (c *conn) pass(b []byte, cause Cause) int {
 	return n
 }
 
-// nextMagic returns the first place behind the beginning of b where a packet may
-// begin, perhaps one of which b does not even have the first letters whole.
+// nextMagic returns the first offset behind the beginning of b where a packet may begin, even if b
+// ends within that packet's first letters.
 func nextMagic(b []byte) int {
 	if i := bytes.Index(b[1:], []byte(magic)); i >= 0 {
 		return 1 + i
@@ -38,9 +36,8 @@ func nextMagic(b []byte) int {
 	return len(b)
 }
 
-// resumed is [frame] for what comes behind bytes that were no packet. There, the
-// letters that a packet begins with may as well be text in the middle of one. So
-// all its chunks must be in order, as far as b has them.
+// resumed is [frame] for the place after bytes that were no packet. There the letters HEP3 may be
+// text within a packet, so all chunks must be in order, as far as b has them.
 func resumed(b []byte) (int, Cause) {
 	n, cause := frame(b)
 	if cause != 0 || n == 0 {

@@ -14,17 +14,17 @@ import (
 )
 
 const (
-	// wantedBuffer is how much the kernel should keep for us while we are not
-	// looking: some 3,000 datagrams.
+	// wantedBuffer is the size of the kernel's buffer that we ask for, in bytes: some 3,000
+	// datagrams that come while we do not read.
 	wantedBuffer = 8 << 20
-	// queueSize is how much we keep while the sink is behind, in each of the
-	// two halves of a queue.
+	// queueSize is the size of each half of a queue, in bytes: what we keep while the sink is
+	// behind.
 	queueSize = 8 << 20
-	// readBatch is how many datagrams are read by one call of the kernel.
+	// readBatch is how many datagrams one system call reads.
 	readBatch = 64
 )
 
-// listenUDP opens the socket.
+// listenUDP opens the socket, and warns if the kernel gives it too small a buffer.
 func (s *Source) listenUDP(ctx context.Context) (net.PacketConn, error) {
 	got := 0
 	lc := net.ListenConfig{Control: control(&got)}
@@ -40,9 +40,8 @@ func (s *Source) listenUDP(ctx context.Context) (net.PacketConn, error) {
 	return c, nil
 }
 
-// runUDP reads datagrams until ctx is done. One goroutine reads and does nothing
-// else, so that the kernel's buffer is emptied as fast as can be; another one
-// makes events of what was read, and waits for the sink.
+// runUDP reads datagrams until ctx is done. One goroutine only reads, to empty the kernel's buffer
+// as fast as it can; another one makes events of them, and waits for the sink.
 func (s *Source) runUDP(ctx, puts context.Context, c net.PacketConn, sink call.Sink) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -65,9 +64,9 @@ func (s *Source) runUDP(ctx, puts context.Context, c net.PacketConn, sink call.S
 	return errors.Join(putErr, readErr, c.Close())
 }
 
-// readUDP reads datagrams into q.
+// readUDP reads datagrams into q until ctx is done.
 func (s *Source) readUDP(ctx context.Context, c net.PacketConn, q *queue) error {
-	conn := ipv4.NewPacketConn(c) // only for its batches: it reads IPv6 as well
+	conn := ipv4.NewPacketConn(c) // for its ReadBatch alone: it reads IPv6 as well
 	msgs := make([]ipv4.Message, readBatch)
 	for i := range msgs {
 		msgs[i].Buffers = [][]byte{make([]byte, MaxPacket)}
@@ -86,7 +85,7 @@ func (s *Source) readUDP(ctx context.Context, c net.PacketConn, q *queue) error 
 	}
 }
 
-// queueAll puts datagrams that were read into q, as far as it has room.
+// queueAll puts datagrams into q, as far as it has room, and counts the others.
 func (s *Source) queueAll(q *queue, msgs []ipv4.Message, lost *dropCounter) {
 	bytes := 0
 	for i := range msgs {
@@ -102,7 +101,7 @@ func (s *Source) queueAll(q *queue, msgs []ipv4.Message, lost *dropCounter) {
 	}
 }
 
-// putQueue puts what is in q until it is closed and empty.
+// putQueue puts what is in q, until q is closed and empty or the sink fails.
 func (s *Source) putQueue(ctx context.Context, q *queue, sink call.Sink) error {
 	b := newBatch(s)
 	for {

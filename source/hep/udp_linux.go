@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// oobSize is the room that one counter of drops takes beside a datagram.
+// oobSize is the size of the control message with the count of drops, in bytes.
 func oobSize() int { return unix.CmsgSpace(4) }
 
-// control asks the kernel for a large buffer, beyond what is allowed to all if
-// we may, and to tell how many datagrams it had to drop. It sets got to the
-// bytes that it gave.
+// control asks the kernel for a large buffer, beyond net.core.rmem_max if we have the privilege,
+// and for the count of datagrams that it drops. It sets got to the size that the kernel gave, in
+// bytes.
 func control(got *int) func(network, address string, c syscall.RawConn) error {
 	return func(_, _ string, c syscall.RawConn) error {
 		var failed error
@@ -23,7 +23,7 @@ func control(got *int) func(network, address string, c syscall.RawConn) error {
 				_ = unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_RCVBUF, wantedBuffer)
 			}
 			n, err := unix.GetsockoptInt(s, unix.SOL_SOCKET, unix.SO_RCVBUF)
-			// The kernel doubles what it is asked for, for its own needs.
+			// The kernel doubles the size that it is asked for, for its own needs.
 			*got = n / 2
 			failed = errors.Join(err, unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1))
 		})
@@ -31,11 +31,11 @@ func control(got *int) func(network, address string, c syscall.RawConn) error {
 	}
 }
 
-// A dropCounter follows the socket's count of dropped datagrams, which the
-// kernel sends along with those that it did not drop. It wraps around.
+// A dropCounter follows the socket's count of dropped datagrams, which the kernel sends along with
+// each datagram that it delivers. The count wraps around.
 type dropCounter struct{ last uint32 }
 
-// note reads what came beside a datagram and returns how many were dropped since
+// note reads the control messages of a datagram and returns how many datagrams were dropped since
 // the last one.
 func (d *dropCounter) note(oob []byte) uint64 {
 	for len(oob) > 0 {

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// A queue holds datagrams between the goroutine that reads and the one that
-// makes events of them. It has two halves of fixed size: one is filled while the
-// other one is worked on. Datagrams lie in them one behind another, so that
-// there is room for thousands, although any of them may have 64 KiB.
+// A queue holds datagrams between the goroutine that reads and the one that makes events of them.
+// It has two halves of fixed size: the reader fills one while the other goroutine works on the
+// other. Datagrams lie in them one behind another, so that there is room for thousands, although
+// any of them may have 64 KiB.
 type queue struct {
 	mu      sync.Mutex
-	some    sync.Cond // filling is not empty, or closed
+	some    sync.Cond // signals that filling is not empty, or that the queue is closed
 	filling half
 	working half
 	closed  bool
@@ -23,11 +23,11 @@ type queue struct {
 // A half is a sequence of datagrams.
 type half struct {
 	bytes []byte
-	ends  []int            // of each datagram in bytes
-	from  []netip.AddrPort // who sent each
+	ends  []int            // the end of each datagram in bytes
+	from  []netip.AddrPort // the sender of each
 }
 
-// at returns the ith datagram.
+// at returns datagram i, counted from 0.
 func (h *half) at(i int) []byte {
 	from := 0
 	if i > 0 {
@@ -42,7 +42,7 @@ func newQueue(size int) *queue {
 	return q
 }
 
-// add copies datagrams into the queue and returns how many had room.
+// add copies datagrams into the queue and returns how many of them, from the first on, had room.
 func (q *queue) add(msgs []ipv4.Message) (kept int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -62,8 +62,8 @@ func (q *queue) add(msgs []ipv4.Message) (kept int) {
 	return kept
 }
 
-// take waits for datagrams and returns all that there are. They are the caller's
-// until the next take. There are no more if the queue is closed.
+// take waits for datagrams and returns all that there are. They are the caller's until the next
+// take. more is false once the queue is closed: then these are the last.
 func (q *queue) take() (h *half, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -74,7 +74,7 @@ func (q *queue) take() (h *half, more bool) {
 	return &q.working, !q.closed
 }
 
-// close lets take return without datagrams.
+// close makes take return without waiting from now on.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -82,8 +82,7 @@ func (q *queue) close() {
 	q.some.Signal()
 }
 
-// addrPortOf returns the address a, or one that is not valid if it has no IP
-// address.
+// addrPortOf returns the address a, or an invalid one if a has no IP address.
 func addrPortOf(a net.Addr) netip.AddrPort {
 	switch a := a.(type) {
 	case *net.UDPAddr:
