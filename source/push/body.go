@@ -12,11 +12,11 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// answerTime is how long an answer may take to be sent.
+// answerTime is how long sending an answer may take.
 const answerTime = time.Minute
 
-// A body is what a request delivers, unpacked, within its limits. Its errors,
-// but for io.EOF, are of type *refusal.
+// A body is the unpacked body of a request, within its limits. Its errors are of type *refusal,
+// except io.EOF.
 type body struct {
 	h    *Handler
 	raw  *rawBody
@@ -24,20 +24,20 @@ type body struct {
 	zip  *gzip.Reader // nil if it is not packed
 	most int64
 
-	bytes int64     // that were read, after unpacking
-	sum   hash.Hash // of them; nil if nobody wants it
-	err   error     // why it ended other than at its end
+	bytes int64     // bytes read, after unpacking
+	sum   hash.Hash // over the kind and these bytes; nil if the request has no key
+	err   error     // the error that ended it early
 }
 
-// newBody returns the body of x's request. It reads nothing yet, so that a
-// sender that waits for "100 Continue" is not called upon for nothing.
+// newBody returns the body of x's request. It reads nothing yet, because the first read sends "100
+// Continue" to a sender that waits for it.
 func (h *Handler) newBody(x *exchange) *body {
-	now := time.Now() // deadlines of connections are the system's, not Config.Now's
+	now := time.Now() // connections take deadlines of the system's clock, not Config.Now's
 	raw := &rawBody{
 		r: x.r.Body, x: x, control: http.NewResponseController(x.w),
 		idle: h.c.IdleTimeout, rate: h.c.LeastRate, until: now.Add(h.c.BodyTimeout), most: h.c.MaxBody,
 	}
-	// What the sender has to do takes up to then; the answer comes behind it.
+	// The sender has until then to send the body; sending the answer comes on top of that.
 	_ = raw.control.SetWriteDeadline(raw.until.Add(answerTime))
 	b := &body{h: h, raw: raw, r: raw, most: h.c.MaxBody}
 	if x.head.gzip {
@@ -50,7 +50,7 @@ func (h *Handler) newBody(x *exchange) *body {
 	return b
 }
 
-// close counts the body and gives back what it has borrowed.
+// close counts the body's bytes and returns its gzip reader to the pool.
 func (b *body) close() {
 	b.h.count.bytes.Add(uint64(b.bytes))
 	if b.zip != nil {
@@ -88,7 +88,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unpack begins to read gzip.
+// unpack starts a gzip reader.
 func (b *body) unpack() error {
 	zip, ok := b.h.zips.Get().(*gzip.Reader)
 	if !ok {
@@ -102,23 +102,23 @@ func (b *body) unpack() error {
 	return nil
 }
 
-// words returns the answer to an error of reading.
+// words returns the refusal for an error of reading.
 func (b *body) words(err error) error {
 	if b.raw.err != nil {
 		return b.raw.err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		// Not err, which may be io.EOF: nobody shall take this for the end.
+		// Not err: it may be io.EOF, which readers take for the end of the body.
 		return brokenBody("The gzip in the body breaks off before its end.", io.ErrUnexpectedEOF)
 	}
 	return brokenBody("The body is not gzip, or is damaged.", err)
 }
 
-// A rawBody is a body as it is sent. Each read sets the connection's deadline
-// anew, so that a sender that goes on has time and one that does not has none.
+// A rawBody is a body as it is sent. Each read sets the connection's deadline anew, so that a
+// sender that makes progress has time and an idle one has not.
 type rawBody struct {
 	r       io.Reader
-	x       *exchange // whose turn is given back while nothing comes; nil is nobody's
+	x       *exchange // gives its turn back while a read waits; nil has none
 	control *http.ResponseController
 	idle    time.Duration
 	until   time.Time
@@ -126,7 +126,7 @@ type rawBody struct {
 	most    int64
 
 	n     int64
-	spent time.Duration // waiting for them
+	spent time.Duration // time spent waiting for the n bytes
 	err   error         // *refusal
 }
 
@@ -136,13 +136,13 @@ func (b *rawBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	began := time.Now()
-	// What has come so far may have taken so long.
+	// The bytes so far were allowed slowStart, and their time at the least rate.
 	owed := slowStart + time.Duration(b.n)*time.Second/time.Duration(b.rate) - b.spent
 	deadline := began.Add(min(b.idle, owed))
 	if deadline.After(b.until) {
 		deadline = b.until
 	}
-	_ = b.control.SetReadDeadline(deadline) // a recorder in a test has none
+	_ = b.control.SetReadDeadline(deadline) // fails for a recorder in a test, which has no connection
 	if b.x != nil {
 		b.x.pause()
 	}
@@ -155,7 +155,7 @@ func (b *rawBody) Read(p []byte) (int, error) {
 	case err == nil:
 		return n, b.resume()
 	case errors.Is(err, io.EOF):
-		// From here on the deadline would end the request while it is kept.
+		// The deadline would otherwise end the request while the store works.
 		_ = b.control.SetReadDeadline(time.Time{})
 		return n, err
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -166,7 +166,7 @@ func (b *rawBody) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// resume waits for a turn to read what has come.
+// resume waits for a turn of a processor to work on what has arrived.
 func (b *rawBody) resume() error {
 	if b.x == nil {
 		return nil

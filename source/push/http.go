@@ -1,20 +1,18 @@
-// Package push takes calls that are delivered by POST: JSON lines of rows in
-// Graph's form, and of events about calls that have not ended yet.
+// Package push takes calls that clients deliver by POST: rows in Graph's form, as JSON or JSON
+// lines, and events about calls that have not ended yet.
 //
-// Rows are handed on in batches while the body is still being read, so that a
-// body of any length needs the memory of a few thousand rows. An answer of 2xx
-// means that everything it counts as accepted is durable. Whatever is not taken
-// is counted by cause and told to the sender, line by line; a store that is
-// full or slow is answered with 503 and Retry-After, never with 2xx.
+// It puts rows in batches while it still reads the body, so that a body of any length needs the
+// memory of a few thousand rows. An answer of 2xx means that every record that it counts as
+// accepted is durable. The package counts each record that it does not take by cause, and tells the
+// sender its line; to a full or slow store it answers 503 with Retry-After, never 2xx.
 //
-// Sending the same rows again is harmless, because their ids decide. A sender
-// that wants the same answer again, too, names its request with an
-// Idempotency-Key.
+// Sending the same rows again is harmless, because their ids identify them. A sender that also
+// wants the same answer again sends an Idempotency-Key.
 //
 // A request goes through these files in this order:
 //
-//	http.go     what the handler is made of, the order of the checks
-//	slots.go    how many bodies are read and batches put at once
+//	http.go     the handler, and the order of its checks
+//	slots.go    how many bodies it reads and batches it puts at once
 //	request.go  the headers and the query
 //	key.go      Idempotency-Key; key_sweep.go
 //	body.go     deadlines, limits, gzip
@@ -23,11 +21,11 @@
 //	intake.go   batches of calls on their way to the sink
 //	answer.go   the answer
 //	error.go    the other answers
-//	stats.go    what is counted, cause.go why, measure.go as monitoring shows it
-//	source.go   what the handler is as a source
+//	stats.go    the counts; cause.go their causes; measure.go their metrics
+//	source.go   the handler as a source
 //
-// The package does not know how a token is checked, how rows are decoded and
-// kept, or how an error looks on the wire: all three are passed in.
+// The package does not know how to check a token, decode and keep rows, or write an error on the
+// wire: its caller passes in all three.
 //
 // Sources: RFC 9110; draft-ietf-httpapi-idempotency-key-header-07;
 // jsonlines.org.
@@ -46,103 +44,100 @@ import (
 	"github.com/trunklog/trunklog/share"
 )
 
-// Path is where the handler expects to be mounted.
+// Path is the path at which the caller mounts the handler.
 const Path = "/ingest/v1/calls"
 
-// A Caller is who sends a request, as its token says.
+// A Caller is the sender of a request, as its token says.
 type Caller struct {
-	Tenant call.GUID // whose calls they are
-	Client string    // id of the application
+	Tenant call.GUID // owner of the calls
+	Client string    // id of its application
 }
 
-// An Admission lets a caller in.
+// An Admission is the result of Authorize: it admits a caller.
 type Admission struct {
 	Caller
-	// Still returns a [*refuse.Error] once the caller may deliver nothing more,
-	// which is counted as Authorize's. It is asked before each batch, for a body may
-	// come for minutes; nil is never.
+	// Still returns a [*refuse.Error] once the caller may deliver nothing more; the handler counts
+	// it like an error of Authorize. It calls Still before each batch, since a body may take
+	// minutes to arrive. nil admits the caller until the end.
 	Still func(ctx context.Context) error
 }
 
-// A State keeps what belongs to the Idempotency-Keys. It is a part of
-// [call.Store].
+// A State keeps the records of Idempotency-Keys. It is a part of [call.Store].
 type State interface {
 	call.StateReader
 	Write(ctx context.Context, b call.Batch) (call.Result, error)
 }
 
-// A Sample is a record that was not taken.
+// A Sample is a record that the handler has not taken.
 type Sample struct {
 	Cause  Cause
-	Line   int64  // of the body, from 1
-	Reason string // names no person
-	Raw    []byte // the record, if it is known; it may be cut
+	Line   int64  // in the body, counted from 1
+	Reason string // for the operator; it names no person
+	Raw    []byte // the record, if known; it may be cut
 }
 
-// A Config is what a [Handler] needs. Decode, Sink, Authorize, Fail and State
-// must be set; the zero value of everything else is a good one.
+// A Config is what a [Handler] needs. Decode, Sink, Authorize, Fail and State must be set; the zero
+// value of every other field is a good one.
 type Config struct {
-	// Decode reads rows in Graph's form from JSON. It reads no more of its
-	// input than the record it yields needs, or the line numbers are wrong.
+	// Decode reads rows in Graph's form from JSON. It must read no more of its input than the
+	// record that it yields needs, or the line numbers become wrong.
 	Decode call.Decoder
-	// Sink returns where the calls of a client go. It is asked once a request.
+	// Sink returns the sink for the calls of a caller. The handler calls it once a request.
 	Sink func(Caller) call.Sink
-	// Authorize says who sends a request with records of that kind, which is 0 if
-	// the request does not say a kind that there is, and is refused in any case. Its
-	// error goes to Fail, and is counted as [Unauthorized], or as [Failed] if it is
-	// a [*refuse.Error] with a status of 500 or more.
+	// Authorize identifies the caller of a request with records of that kind. kind is 0 if the
+	// query is wrong; the handler then refuses the request in any case. An error of Authorize goes
+	// to Fail, and counts as [Unauthorized], or as [Failed] if it is a [*refuse.Error] with a
+	// status of 500 or more.
 	Authorize func(r *http.Request, kind call.Kind) (Admission, error)
-	// Fail answers a request with an error in which there is a [*refuse.Error], or
-	// with Authorize's. The caller is zero if nobody knows who it is.
+	// Fail answers a request with an error, which wraps a [*refuse.Error] or comes from Authorize.
+	// The caller is zero if it is unknown.
 	Fail  func(w http.ResponseWriter, r *http.Request, c Caller, err error)
 	State State
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Log gets a line for each request that was taken; nil is no log.
+	// Log gets a line for each request of which the handler took a record; nil is no log.
 	Log *slog.Logger
-	// Reject is shown one record a second for each cause; nil shows none.
+	// Reject gets at most one record a second for each cause; nil gets none.
 	Reject func(Sample)
 
-	// MaxBody is how many bytes a body may have, both as it is sent and after
-	// unpacking; 0 is 64 MiB.
+	// MaxBody is the largest size of a body in bytes, both packed and unpacked; 0 is 64 MiB.
 	MaxBody int64
-	// MaxRejected is how many records of a body may be bad before the rest is
-	// not read any more; 0 is 10,000.
+	// MaxRejected is the number of bad records at which the handler stops reading a body; 0 is
+	// 10,000.
 	MaxRejected int64
-	// PutTimeout is how long the sink may take for a batch before the sender
-	// is told to come back; 0 is 10 s.
+	// PutTimeout is how long the sink may take for a batch before the handler answers that the
+	// sender shall come back; 0 is 10 s.
 	PutTimeout time.Duration
-	// IdleTimeout is how long a sender may send nothing; 0 is 30 s.
+	// IdleTimeout is the longest pause of a sender within a body; 0 is 30 s.
 	IdleTimeout time.Duration
-	// BodyTimeout is how long a body may take in all; 0 is 5 minutes.
+	// BodyTimeout is how long a body may take to arrive in all; 0 is 5 minutes.
 	BodyTimeout time.Duration
-	// LeastRate is how many bytes a second of a body must arrive, after the first
-	// slowStart and not counting the time in which the store makes the sender
-	// wait; 0 is 1,024.
+	// LeastRate is the slowest rate, in bytes a second, at which a body may arrive after slowStart,
+	// not counting the time in which the store makes the sender wait; 0 is 1,024.
 	LeastRate int64
-	// Concurrent is how many calls are put at once, of which one tenant may have
-	// half; 0 is 20,000, which are four batches of many or hundreds of few. A batch
-	// beyond waits for PutTimeout.
+	// Concurrent is how many calls the handler puts at once, of which one tenant may have half; 0
+	// is 20,000, which are four large batches or hundreds of small ones. A batch beyond that waits
+	// for up to PutTimeout.
 	Concurrent int
-	// Turns are what tenants share while bodies are read that have come: processors,
-	// more or less. Nil is no limit.
+	// Turns share out the processors among tenants while the handler reads what has arrived of
+	// their bodies; nil is no limit.
 	Turns *share.Turns[call.GUID]
-	// Bodies is how many bodies are read at once, besides those few that each tenant
-	// may have whatever others do; 0 is 512. One tenant may have as many as a
-	// quarter of them, and an eighth of that whatever others do.
+	// Bodies is how many bodies the handler reads at once, besides the few that are each tenant's
+	// own; 0 is 512. One tenant may have as many as a quarter of Bodies in all, and an eighth of
+	// that quarter is its own, whatever others do.
 	Bodies int
 }
 
-// Packed bodies may be a thousand times as long when they are unpacked, which
-// takes memory and a processor: they may have no more than the ratio times what
-// was sent, and what any body may have, and only some are unpacked at once.
+// A packed body may become a thousand times as long when unpacked, which takes memory and a
+// processor. So it may have no more than freeBytes and mostRatio times its packed size, and the
+// handler unpacks only a part of all bodies at once.
 const (
 	mostRatio  = 200
 	freeBytes  = 1 << 20
-	packedPart = 8 // of all bodies
+	packedPart = 8 // one in so many of all bodies
 )
 
-// slowStart is for how long a body may come at any rate.
+// slowStart is how long a body may arrive at any rate.
 const slowStart = 10 * time.Second
 
 func (c *Config) defaults() {
@@ -171,12 +166,12 @@ func orElse[T int | int64 | time.Duration](p *T, value T) {
 	}
 }
 
-// A Handler answers the requests. It is a source that is asked on the server's own
-// ports. Use [Handler.Run] beside it, and [Handler.Close] when no more requests come.
+// A Handler answers the requests. It is a source on the server's own ports. Its owner calls
+// [Handler.Run] beside it, and [Handler.Close] when no more requests come.
 type Handler struct {
 	c      Config
-	slots  *slots // of bodies
-	packed *slots // of those that are packed
+	slots  *slots // for bodies
+	packed *slots // for packed ones
 	puts   *share.Turns[call.GUID]
 	keys   keys
 	zips   sync.Pool // of *gzip.Reader
@@ -184,7 +179,7 @@ type Handler struct {
 	shown  [NumCauses]shownAt
 }
 
-// New returns a handler. It panics if c lacks what it must have.
+// New returns a handler. It panics if c lacks a field that must be set.
 func New(c Config) *Handler {
 	c.defaults()
 	return &Handler{
@@ -209,7 +204,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// An exchange is one request and what becomes of it.
+// An exchange is one request and its answer.
 type exchange struct {
 	h     *Handler
 	w     http.ResponseWriter
@@ -222,7 +217,7 @@ type exchange struct {
 	body    *body
 	answer  Answer
 	turn    share.Turn[call.GUID]
-	working bool // has it
+	working bool // x holds turn
 }
 
 // serve answers the request, or returns the error to answer with.
@@ -231,7 +226,7 @@ func (x *exchange) serve() (err error) {
 	if r.Method != http.MethodPost {
 		return methodNotAllowed()
 	}
-	kind, _ := parseQuery(r.URL.RawQuery) // parseHead says what is wrong with it, once the caller is known
+	kind, _ := parseQuery(r.URL.RawQuery) // parseHead returns its error, once the caller is known
 	admitted, err := h.c.Authorize(r, kind)
 	if err != nil {
 		return err
@@ -287,7 +282,8 @@ func (x *exchange) intake(slot *slot) error {
 	began := time.Now()
 	err := in.run()
 	if r := (*refusal)(nil); errors.As(err, &r) && r.cause == Dense {
-		// A bomb costs its sender nothing: it waits for the answer, and keeps its slot.
+		// A gzip bomb costs its sender nothing, so its sender waits for the answer and keeps its
+		// slot.
 		x.pause()
 		time.Sleep(restAfter(time.Since(began)))
 	}
@@ -305,12 +301,12 @@ func (x *exchange) fail(err error) {
 	if x.answer.Accepted > 0 {
 		x.log(e.Status)
 	}
-	// The answer may come long after the deadlines that were set for reading.
+	// The deadlines of reading may be long past when the answer comes.
 	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(answerTime))
 	x.h.c.Fail(x.w, x.r, x.caller, err)
 }
 
-// log writes the one line about a request. Nothing in it is the sender's text.
+// log writes the one line about a request. It contains none of the sender's text.
 func (x *exchange) log(status int) {
 	a := &x.answer
 	attrs := []slog.Attr{

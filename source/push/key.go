@@ -13,44 +13,44 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A request with an Idempotency-Key leaves a record of its answer:
+// The handler keeps a record of its answer to each request with an Idempotency-Key, in the state of
+// the store:
 //
-//	push/DAY/HASH  JSON: the digest of the body, when, and the answer
-//	push/swept     the last DAY whose records were deleted
+//	push/DAY/HASH  JSON: the digest of the body, the time, and the answer
+//	push/swept     the last DAY whose records the sweep has deleted
 //
-// DAY is the day of the answer in UTC, so that old records are found without
-// looking at the others, and HASH stands for the tenant, the client and the key.
+// DAY is the day of the answer in UTC, so that the sweep finds old records without reading the
+// others, and HASH is the SHA-256 of the tenant, the client and the key.
 //
-// The record is written after the rows, in a write of its own. A crash between
-// the two loses the record and no row: the same request then does its work
-// again, which changes nothing, because rows are known by their ids. Only its
-// answer differs: what was new is the same now. The other order would be worse:
-// it could promise rows that are not there.
+// The handler writes the record after the rows, in a write of its own. A crash between the two
+// loses the record and no row: the same request then does its work again, which changes nothing,
+// because the ids identify the rows. Only its answer differs: it counts as same what it counted as
+// new. The other order would be worse: the record could promise rows that are not there.
 const keyPrefix = "push/"
 
-// keyLife is for how long an answer is given again.
+// keyLife is how long the handler gives the same answer again.
 const keyLife = 24 * time.Hour
 
-// Keys are the Idempotency-Keys that are known.
+// Keys are the Idempotency-Keys of requests.
 type keys struct {
 	state State
 	now   func() time.Time
 
 	mu   sync.Mutex
-	busy map[string]bool // the hashes of the keys that are being worked on
+	busy map[string]bool // by hash: the keys of requests that are in progress
 }
 
-// A keyRecord is what is kept of a request.
+// A keyRecord is the record of a request's answer.
 type keyRecord struct {
 	Version int       `json:"v"`
-	Digest  string    `json:"digest"` // of the body
+	Digest  string    `json:"digest"` // SHA-256 of the kind and the body, in hexadecimal
 	At      time.Time `json:"at"`
 	Answer  Answer    `json:"answer"`
 }
 
 const keyVersion = 1
 
-// keyHash returns the name of a client's key.
+// keyHash returns the HASH of a client's key.
 func keyHash(c Caller, key string) string {
 	sum := sha256.Sum256([]byte(c.Tenant.String() + "\n" + c.Client + "\n" + key))
 	return hex.EncodeToString(sum[:])
@@ -60,7 +60,7 @@ func keyName(t time.Time, hash string) string {
 	return keyPrefix + t.UTC().Format(time.DateOnly) + "/" + hash
 }
 
-// claim takes a key for a request, unless another one has it.
+// claim takes a key for a request. It reports false if another request has it.
 func (k *keys) claim(hash string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -77,7 +77,7 @@ func (k *keys) free(hash string) {
 	delete(k.busy, hash)
 }
 
-// find returns the record of a key, or nil if there is none that still counts.
+// find returns the record of a key, or nil if there is none younger than keyLife.
 func (k *keys) find(ctx context.Context, hash string) (*keyRecord, error) {
 	now := k.now()
 	for _, day := range [...]time.Time{now, now.Add(-keyLife)} {
@@ -97,7 +97,7 @@ func (k *keys) find(ctx context.Context, hash string) (*keyRecord, error) {
 	return nil, nil
 }
 
-// keep writes the record of a key.
+// keep writes the record of a key, with the version and the time.
 func (k *keys) keep(ctx context.Context, hash string, r keyRecord) error {
 	r.Version, r.At = keyVersion, k.now().UTC()
 	b, err := json.Marshal(r)
@@ -108,8 +108,8 @@ func (k *keys) keep(ctx context.Context, hash string, r keyRecord) error {
 	return err
 }
 
-// takeOnce is take for a request with a key: if it was answered before, it is
-// answered the same.
+// takeOnce is take for a request with a key. To a request that was answered before it gives the
+// same answer.
 func (x *exchange) takeOnce(slot *slot) error {
 	k := &x.h.keys
 	hash := keyHash(x.caller, x.head.key)
@@ -129,7 +129,7 @@ func (x *exchange) takeOnce(slot *slot) error {
 	if err != nil {
 		return err
 	}
-	// Of a body that was taken this reads nothing, or what a decoder has left.
+	// After an intake this reads nothing, or what a decoder has left of the body.
 	if _, err := io.Copy(io.Discard, x.body); err != nil {
 		return err
 	}
@@ -148,8 +148,8 @@ func (x *exchange) takeOnce(slot *slot) error {
 	return x.reply(known != nil)
 }
 
-// keepKey writes the record of the request. Without it the answer could not be
-// given again, so that none is given now.
+// keepKey writes the record of the request. Without a record the handler could not give the answer
+// again, so it gives none if that fails.
 func (x *exchange) keepKey(ctx context.Context, hash, digest string) error {
 	ctx, cancel := context.WithTimeout(ctx, x.h.c.PutTimeout)
 	defer cancel()

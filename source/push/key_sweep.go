@@ -11,18 +11,18 @@ import (
 const (
 	sweepEvery = time.Hour
 	sweptName  = keyPrefix + "swept"
-	// mostDays is how many days are looked at if a server has been off for
-	// long. Whatever is older was deleted before, or is found never again and
-	// is small.
+	// mostDays is how many days the sweep looks at if the server has been off for long. Older
+	// records were deleted before, or are small and stay, and no request finds them.
 	mostDays = 400
 )
 
-// sweepKeys deletes the answers that are not given again any more, until ctx is done.
+// sweepKeys deletes the kept answers that are too old to be given again, every hour until ctx is
+// done.
 func (h *Handler) sweepKeys(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		// A round that failed is made up for by the next one.
+		// The next sweep makes up for one that failed.
 		if err := h.keys.sweep(ctx); err != nil && ctx.Err() == nil {
 			h.c.Log.Error("deleting old Idempotency-Keys failed", "err", err)
 		}
@@ -34,8 +34,8 @@ func (h *Handler) sweepKeys(ctx context.Context) {
 	}
 }
 
-// sweep deletes the records of the days that are over for good: today and the
-// day before it can still hold some that count.
+// sweep deletes the records of all days before yesterday. Those of today and yesterday may still
+// count.
 func (k *keys) sweep(ctx context.Context) error {
 	last := k.now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -2)
 	on, err := call.Value(ctx, k.state, sweptName)
@@ -43,7 +43,7 @@ func (k *keys) sweep(ctx context.Context) error {
 		return fmt.Errorf("sweep keys: %w", err)
 	}
 	swept, err := time.Parse(time.DateOnly, string(on))
-	if err != nil { // never yet
+	if err != nil { // no sweep has ended yet
 		swept = last.AddDate(0, 0, -1)
 	}
 	if first := last.AddDate(0, 0, -mostDays); swept.Before(first) {
@@ -57,7 +57,7 @@ func (k *keys) sweep(ctx context.Context) error {
 	return nil
 }
 
-// sweepDay deletes the records of a day, a part of them at a time.
+// sweepDay deletes the records of a day, those of 256 parts of the hashes one after another.
 func (k *keys) sweepDay(ctx context.Context, day string) error {
 	const hexDigits = "0123456789abcdef"
 	for _, a := range hexDigits {

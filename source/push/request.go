@@ -9,10 +9,10 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A head is what the headers and the query say of the body.
+// A head is what a request's headers and query say of its body.
 type head struct {
-	lines bool   // JSON lines, rather than JSON of any form
-	gzip  bool   // packed
+	lines bool   // JSON lines; otherwise JSON of any layout
+	gzip  bool   // packed by gzip
 	key   string // Idempotency-Key; empty if there is none
 	kind  call.Kind
 }
@@ -31,8 +31,8 @@ func parseHead(r *http.Request) (h head, err error) {
 	return h, err
 }
 
-// parseType reports whether the body is JSON lines. JSON lines have no
-// registered media type; those that are in use are all taken.
+// parseType reports whether the body is JSON lines. JSON lines have no registered media type, so it
+// accepts all that are in use.
 func parseType(values []string) (lines bool, err error) {
 	if len(values) != 1 {
 		return false, unsupported("One Content-Type is needed: application/x-ndjson, application/jsonl or application/json.")
@@ -65,9 +65,9 @@ func parseEncoding(values []string) (gzip bool, err error) {
 	return false, badEncoding()
 }
 
-// parseQuery reads kind=…: who has made the records, which decides what they
-// are worth beside what others say of the same call, and who may deliver them. It
-// is 0 if there is an error.
+// parseQuery reads kind=…, the maker of the records. It decides what they are worth beside what
+// other witnesses say of the same call, and which clients may deliver them. It is 0 if there is an
+// error.
 func parseQuery(query string) (call.Kind, error) {
 	kind := call.CDR
 	values, err := url.ParseQuery(query)
@@ -92,7 +92,7 @@ func parseQuery(query string) (call.Kind, error) {
 	return kind, nil
 }
 
-// maxKey is how long an Idempotency-Key may be.
+// maxKey is the longest Idempotency-Key, in bytes.
 const maxKey = 255
 
 func parseKey(values []string) (string, error) {

@@ -10,30 +10,30 @@ import (
 	"github.com/trunklog/trunklog/share"
 )
 
-// Three things are shared out by tenant. A body that is being read has a slot,
-// which costs little: whoever sends slowly takes none that others need. A batch
-// that is put has a share of the store, which is taken when the batch is full and
-// given back when it is durable: whoever sends much waits for its own. And between the two, what has come is unpacked and read in turns.
+// Tenants share three things. A body that is being read has a slot, which costs little, so a slow
+// sender takes nothing that others need. A batch has a share of the puts, from when it is full
+// until it is durable, so a busy sender waits for its own batches. Between the two, the handler
+// unpacks and reads what has arrived in turns.
 
-// Slots limit how many bodies are read at once. Each tenant has a few of its own,
-// whatever others have, and beyond them a part of those that all share. Of either,
-// one client leaves a quarter to the others of its tenant.
+// Slots limit how many bodies the handler reads at once. Each tenant has a few of its own, whatever
+// others have, and beyond them may have a part of those that all share. Of either, one client
+// leaves a quarter to the others of its tenant.
 //
-// So all together have no more than the shared ones and each tenant's own: tenants
-// are made by the operator, clients by whoever wants more of them.
+// So the total is bounded by the shared slots and each tenant's own: only the operator can add
+// tenants, while a tenant can add clients to get more.
 type slots struct {
-	own, shared, each int // of a tenant's own; that all share; of them for a tenant
+	own, shared, each int // slots of each tenant's own; slots that all share; how many of these a tenant may have
 
 	mu      sync.Mutex
-	empty   sync.Cond // n has become 0
+	empty   sync.Cond // signals that n has become 0
 	n       int
-	others  int                    // of n: that all share
+	others  int                    // those of n that all share
 	tenants map[call.GUID]*[2]pool // own and shared
 	closed  bool
 }
 
-// newSlots returns slots that all share, of which with its own a tenant may have as
-// many as a quarter. Its own are the given part of these.
+// newSlots returns the given number of shared slots. A tenant may have a quarter as many in all;
+// one in part of these is its own.
 func newSlots(shared, part int) *slots {
 	each := max(1, shared/4)
 	own := max(1, each/part)
@@ -42,7 +42,7 @@ func newSlots(shared, part int) *slots {
 	return s
 }
 
-// take takes a slot for a request, if there is one.
+// take takes a slot for a request. It reports false if there is none left for this caller.
 func (s *slots) take(c Caller) (*slot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,13 +66,14 @@ func (s *slots) take(c Caller) (*slot, bool) {
 	return slot, true
 }
 
-// A pool is what a tenant has of some slots, by client.
+// A pool is the number of slots that a tenant has, in all and by client.
 type pool struct {
 	n    int
 	each map[string]int
 }
 
-// take takes one of most for a client, if it may have one more.
+// take takes one of most slots for a client. It reports false if the tenant or the client may have
+// no more.
 func (p *pool) take(client string, most int) bool {
 	if p.n >= most || p.each[client] >= most-most/4 {
 		return false
@@ -92,14 +93,14 @@ func (p *pool) give(client string) {
 	}
 }
 
-// active returns how many slots are taken.
+// active returns the number of slots in use.
 func (s *slots) active() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.n
 }
 
-// close refuses all who ask for a slot from now on, and waits until all slots are free.
+// close makes take refuse from now on, and waits until all slots are free.
 func (s *slots) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,13 +110,13 @@ func (s *slots) close() {
 	}
 }
 
-// A slot is free again when its last holder has released it: the request, and
-// a write that took longer than the request has waited for.
+// A slot is free again when its last holder has released it. The holders are the request, and a
+// write that took longer than the request has waited.
 type slot struct {
 	s       *slots
 	caller  Caller
 	from    *pool
-	shared  int // 1 if it is one that all share
+	shared  int // 1 if it is a slot that all share, else 0
 	holders int // guarded by s.mu
 }
 
@@ -143,8 +144,8 @@ func (t *slot) release() {
 	}
 }
 
-// work waits until the tenant has a turn of a processor, and pause gives it back:
-// while the body is waited for, or the store.
+// work waits until the tenant has a turn of a processor. pause gives it back while the request
+// waits for the body or the store.
 func (x *exchange) work() error {
 	if x.working || x.h.c.Turns == nil {
 		return nil
@@ -165,20 +166,20 @@ func (x *exchange) pause() {
 	x.working = false
 }
 
-// putTurns are how many calls are put at once. The store takes one batch after
-// the other: where there are several tenants, what one of them has put is what
-// the others wait for: a batch of few calls at most.
+// putTurns returns the turns of puts, in calls; most is their number. The store takes one batch
+// after another, so where there are several tenants each may put one small batch at most, because
+// the others wait for it.
 func putTurns(most int) *share.Turns[call.GUID] {
 	return share.NewPortions[call.GUID](int64(most), int64(most/2), int64(min(most/10, leastBatch)))
 }
 
-// restAfter returns how long a tenant that has put many calls waits before it puts
-// more, where there are other tenants: on two processors as long as the calls took.
+// restAfter returns how long a tenant that has put many calls pauses before it puts more, where
+// there are other tenants: on two processors as long as the calls took, and at most 200 ms.
 func restAfter(took time.Duration) time.Duration {
 	return min(2*took/time.Duration(runtime.GOMAXPROCS(0)), 200*time.Millisecond)
 }
 
-// takePut waits for the turn of n calls, as long as ctx.
+// takePut waits until the tenant may put n calls, or ctx is done.
 func (h *Handler) takePut(ctx context.Context, tenant call.GUID, n int) (share.Turn[call.GUID], error) {
 	turn, waited, err := h.puts.TakeN(ctx, tenant, int64(n))
 	if waited {
@@ -187,13 +188,13 @@ func (h *Handler) takePut(ctx context.Context, tenant call.GUID, n int) (share.T
 	return turn, err
 }
 
-// putComputes is how long a batch of few calls is worked on, about, until it only
-// waits for the disk.
+// putComputes is about how long the store computes for a small batch before it only waits for the
+// disk.
 const putComputes = 20 * time.Millisecond
 
-// compute takes a turn of a processor for a batch that is put while there are
-// other tenants, and returns how to give it back. It is given back by itself when
-// the batch probably waits for the disk: those who only read do not.
+// compute takes a turn of a processor for a batch, if there are other tenants, and returns a
+// function that gives it back. A timer gives it back earlier, when the batch probably waits for the
+// disk: clients that only read do not wait for the disk, and need the processor.
 func (h *Handler) compute(ctx context.Context, tenant call.GUID) (done func(), err error) {
 	if h.c.Turns == nil || !h.puts.Crowded(tenant) {
 		return func() {}, nil
