@@ -10,8 +10,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// An Answer says what became of the records of a body. New, Changed, Same and
-// Open add up to Accepted.
+// An Answer counts the outcomes of a body's records. New, Changed, Same and Open add up to
+// Accepted.
 type Answer struct {
 	Accepted int64     `json:"accepted"` // are durable
 	New      int64     `json:"new"`      // were not there
@@ -19,18 +19,18 @@ type Answer struct {
 	Same     int64     `json:"same"`     // were there and learned nothing
 	Open     int64     `json:"open"`     // are parts of calls that have not ended
 	Rejected int64     `json:"rejected"` // were not taken
-	Errors   []Problem `json:"errors"`   // why, for the first maxProblems of them
+	Errors   []Problem `json:"errors"`   // the reasons of the first maxProblems of these
 	More     int64     `json:"moreErrors"`
 }
 
-// A Problem is why one record was not taken.
+// A Problem is the reason why one record was not taken.
 type Problem struct {
-	Line    int64  `json:"line"` // where it stands, from 1
+	Line    int64  `json:"line"` // in the body, counted from 1
 	Code    string `json:"code"` // a word for programs
 	Message string `json:"message"`
 }
 
-// maxProblems is how many records that were not taken are told one by one.
+// maxProblems is how many bad records an answer lists.
 const maxProblems = 100
 
 func (a *Answer) reject(s Sample) {
@@ -42,7 +42,7 @@ func (a *Answer) reject(s Sample) {
 	a.Errors = append(a.Errors, Problem{s.Line, s.Cause.code(), s.Reason})
 }
 
-// status returns the status of the answer: 207 says that one has to look.
+// status returns the status of the answer: 207 tells the sender to read the body.
 func (a *Answer) status() int {
 	if a.Rejected > 0 {
 		return http.StatusMultiStatus
@@ -50,10 +50,11 @@ func (a *Answer) status() int {
 	return http.StatusOK
 }
 
-// replayed is the header by which an answer tells that it was given before.
+// replayed is the header of an answer that repeats an earlier one.
 const replayed = "Idempotency-Replayed"
 
-// reply answers the request, or returns the error to answer with.
+// reply answers the request, or returns the error to answer with. again says that the answer
+// repeats an earlier one.
 func (x *exchange) reply(again bool) error {
 	a := &x.answer
 	head := x.w.Header()
@@ -76,7 +77,7 @@ func (x *exchange) reply(again bool) error {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(a) // it holds numbers and texts
+	_ = enc.Encode(a) // numbers and texts always encode
 	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(answerTime))
 	head.Set("Content-Type", "application/json")
 	head.Set("Content-Length", strconv.Itoa(body.Len()))
@@ -84,6 +85,6 @@ func (x *exchange) reply(again bool) error {
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Request-Id", call.NewGUID().String())
 	x.w.WriteHeader(a.status())
-	_, _ = x.w.Write(body.Bytes()) // a sender that is gone cannot be told
+	_, _ = x.w.Write(body.Bytes()) // an error means that the sender is gone
 	return nil
 }

@@ -1,6 +1,6 @@
 package push
 
-// A Cause is why a request was refused, or a record in one was not taken.
+// A Cause is the reason why a request was refused, or a record in it was not taken.
 type Cause uint8
 
 // The causes for which requests are refused.
@@ -9,28 +9,28 @@ const (
 	Method                    // not POST
 	MediaType                 // not JSON in UTF-8
 	Encoding                  // packed, but not by gzip
-	Query                     // unknown parameters
-	Key                       // the Idempotency-Key is none
-	KeyReused                 // it belongs to another body
-	KeyInUse                  // another request with it is being worked on
-	TooLarge                  // the body
-	Dense                     // the body, unpacked, for what it is packed
-	Broken                    // the body ends early, or the gzip is damaged
+	Query                     // unknown, repeated or wrong parameters
+	Key                       // the Idempotency-Key is malformed
+	KeyReused                 // the key belongs to another body
+	KeyInUse                  // another request with the key is in progress
+	TooLarge                  // the body is too large
+	Dense                     // the body is too large for its packed size
+	Broken                    // the body ends early, or its gzip is damaged
 	Timeout                   // the body came too slowly
 	Empty                     // no record in the body
 	AllBad                    // no good record in the body
-	TooManyBad                // so many bad ones that the rest was not read
+	TooManyBad                // so many bad records that the rest was not read
 	Busy                      // too many requests at once
 	Slow                      // the store took too long
 	Full                      // the store has no room
-	Failed                    // the store, or who knows whose token is good, does not answer
+	Failed                    // the store, or the check of tokens, does not answer
 
 	// The causes for which records are not taken.
 
-	Record  // cannot be read
-	TooLong // the line
-	Event   // an event that cannot be read
-	Refused // can be read and not be kept
+	Record  // a record that is unreadable
+	TooLong // a line that is too long
+	Event   // an event that is unreadable
+	Refused // a readable record that the sink rejects
 
 	NumCauses
 )
@@ -48,11 +48,10 @@ func (c Cause) String() string {
 	return causes[c]
 }
 
-// OfRecords reports whether records are not taken for this cause, rather than
-// requests refused.
+// OfRecords reports whether c is a cause of records rather than of requests.
 func (c Cause) OfRecords() bool { return c >= Record && c < NumCauses }
 
-// code is the word for programs by which the answer names a record's cause.
+// code is the word for programs by which an answer names a record's cause.
 func (c Cause) code() string {
 	switch c {
 	case TooLong:

@@ -8,18 +8,18 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// A refusal is an answer to a request that was not taken, or not to its end, and as
-// what it is counted. Calls that were accepted before stay: the message says so, and
-// sending everything again changes nothing about them.
+// A refusal is the answer to a request that was not taken, or not to its end, and the cause that
+// counts it. Calls that were accepted before stay: the message says so, and sending them again
+// changes nothing.
 type refusal struct {
 	cause Cause
 	told  refuse.Error
 }
 
-// Error says what the sender is told, and what went wrong.
+// Error returns what the sender is told, and the error behind it.
 func (r *refusal) Error() string { return r.told.Error() }
 
-// Unwrap returns what the sender is told, as those know it who answer.
+// Unwrap returns the [*refuse.Error] that Config.Fail writes.
 func (r *refusal) Unwrap() error { return &r.told }
 
 const allowed = "POST, OPTIONS"
@@ -139,8 +139,8 @@ func storeFailed(err error) *refusal {
 	}}
 }
 
-// notLetIn returns the refusal of a caller. That nobody can tell now who may deliver
-// is nothing that the sender did.
+// notLetIn returns the refusal of a caller. A status of 500 or more means that the server could not
+// check the caller, which is not the sender's fault.
 func notLetIn(told refuse.Error) *refusal {
 	if told.Status >= http.StatusInternalServerError {
 		return &refusal{Failed, told}
@@ -148,7 +148,7 @@ func notLetIn(told refuse.Error) *refusal {
 	return &refusal{Unauthorized, told}
 }
 
-// details say of each record that was not taken where it stands and why.
+// details returns the line and the reason of each record that was not taken.
 func details(problems []Problem) (list []refuse.Detail) {
 	for _, p := range problems {
 		list = append(list, refuse.Detail{Code: p.Code, Target: fmt.Sprintf("line %d", p.Line), Message: p.Message})
@@ -156,7 +156,7 @@ func details(problems []Problem) (list []refuse.Detail) {
 	return list
 }
 
-// soFar adds to a refusal what was accepted before.
+// soFar adds to the message how many records were accepted before.
 func (r *refusal) soFar(a *Answer) *refusal {
 	if a.Accepted > 0 {
 		r.told.Message += fmt.Sprintf(" %d records of this body were accepted before and are kept; sending them again changes nothing.", a.Accepted)

@@ -16,19 +16,19 @@ import (
 //	{"event":"partial","call":"KEY","inviteDateTime":"…","callerNumber":"…"}
 //	{"event":"partial","call":"KEY","endDateTime":"…","done":true}
 //
-// or that an SBC has restarted, so that its calls which had not ended have:
+// or that an SBC has restarted, which ends its open calls:
 //
 //	{"event":"restart","trunkFullyQualifiedDomainName":"sbc1.contoso.com"}
 //
-// KEY names the call among all that the client delivers. All other properties
-// are those of a row, and each line settles what it names and nothing else. The
-// line with "done" is the last one of the call.
+// KEY identifies the call among all that the client delivers. All other properties are those of a
+// row, and each line settles the properties that it has and no others. The line with "done" is the
+// last one of the call.
 
-// maxCall is how long the name of a call may be.
+// maxCall is the longest KEY, in bytes.
 const maxCall = 255
 
-// decodeEvent reads one event. The values of the row's fields are read by
-// decode, so that they may be spelled as in a row.
+// decodeEvent reads one event. It reads the fields with decode, so that their values may have every
+// form that they may have in a row.
 func decodeEvent(line []byte, decode call.Decoder, w call.Witness) (e call.Event, err error) {
 	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")))
 	var members map[string]json.RawMessage
@@ -66,7 +66,7 @@ func decodeEvent(line []byte, decode call.Decoder, w call.Witness) (e call.Event
 	return e, nil
 }
 
-// decodeRestart reads that an SBC has restarted.
+// decodeRestart reads the event of an SBC's restart.
 func decodeRestart(members map[string]json.RawMessage) (e call.Event, err error) {
 	var trunk string
 	if json.Unmarshal(members[call.FieldTrunk.String()], &trunk) != nil || trunk == "" || len(trunk) > call.MaxText {
@@ -88,8 +88,8 @@ func isCall(key string) bool {
 	return true
 }
 
-// noStart stands behind an event's members if there is no start among them,
-// because a record without any time is none to a decoder of rows.
+// noStart is appended to an event's members if it has no start, because a decoder of rows refuses a
+// record without any time.
 const noStart = `,"startDateTime":"2000-01-01T00:00:00Z"}`
 
 // decodeFields reads the fields of an event as those of a row.
@@ -103,9 +103,9 @@ func decodeFields(line []byte, decode call.Decoder, hasStart bool) (call.Event, 
 	return call.Event{}, fmt.Errorf("%w: there is nothing in the event", call.ErrInvalid)
 }
 
-// settle notes w as the witness of the fields that the event names, and of no
-// others. A start that it does not name is only where the call has its place in
-// the log until one is known: nothing has settled it.
+// settle makes w the witness of the fields that the event names, and of no others. A start that the
+// event does not name has no witness: it only gives the call a place in the log until the start is
+// known.
 func settle(r *call.Row, named [call.NumFields]bool, w call.Witness) {
 	if !named[call.FieldStart] {
 		r.Start = time.Time{}
@@ -122,7 +122,7 @@ func settle(r *call.Row, named [call.NumFields]bool, w call.Witness) {
 	}
 }
 
-// isTime reports whether the value is a time, and not the one for "none".
+// isTime reports whether the value is a time other than the zero time, which means "none".
 func isTime(value json.RawMessage) bool {
 	var s string
 	if json.Unmarshal(value, &s) != nil {

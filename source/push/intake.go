@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// mostBatch and leastBatch are how many calls are put at once, and
-	// mostHeld how many all requests together hold at the same time, about.
+	// mostBatch and leastBatch bound the calls of one Put; mostHeld is about how many calls all
+	// requests together hold at the same time.
 	mostBatch  = 5_000
 	leastBatch = 500
 	mostHeld   = 20_000
 )
 
-// An intake hands the calls of one body on.
+// An intake puts the calls of one body.
 type intake struct {
 	x      *exchange
 	h      *Handler
@@ -35,10 +35,10 @@ type intake struct {
 	answer *Answer
 
 	batch []call.Event
-	at    []int64 // the line of each
+	at    []int64 // the line of each in the body
 }
 
-// run reads the body to its end and puts what it holds.
+// run reads the body to its end and puts its calls.
 func (in *intake) run() error {
 	for !in.lines.ended() {
 		if in.lines.begin() {
@@ -64,20 +64,20 @@ func (in *intake) run() error {
 	return nil
 }
 
-// settleRecord settles a row as whoever delivers it means it: what Graph has answered
-// stands as it was decoded; in an SBC's own, what is missing is none.
+// settleRecord settles a row according to the maker of the records. A row from Graph stays as it
+// was decoded; in a row of an SBC's own a missing value means "none".
 func settleRecord(r *call.Row, kind call.Kind) {
 	if kind == call.Graph {
 		return
 	}
 	if r.By[call.FieldStart] == 0 {
-		r.Start = time.Time{} // it was assumed, and is so again
+		r.Start = time.Time{} // the decoder assumed it, and Settle assumes it again
 	}
 	r.Seen = 0
 	r.Settle(kind.Witness(), true)
 }
 
-// decoded takes what a decoder has yielded.
+// decoded takes an event or an error that a decoder has yielded.
 func (in *intake) decoded(e *call.Event, err error) error {
 	var syntax *call.SyntaxError
 	switch {
@@ -93,9 +93,9 @@ func (in *intake) decoded(e *call.Event, err error) error {
 	return in.reject(Sample{Record, in.lines.number(0), words(err), nil})
 }
 
-// special takes a line that is not for the decoder of the others.
+// special takes a line that is not for the shared decoder.
 func (in *intake) special() error {
-	runtime.Gosched() // such lines take long; others come in between
+	runtime.Gosched() // such lines take long: let other goroutines run
 	switch what, text := in.lines.special(); what {
 	case event:
 		return in.event(text)
@@ -107,7 +107,7 @@ func (in *intake) special() error {
 	return nil
 }
 
-// event takes a line that is an event.
+// event decodes a line that is an event.
 func (in *intake) event(text []byte) error {
 	e, err := decodeEvent(text, in.h.c.Decode, in.kind.Witness())
 	if err == nil {
@@ -120,14 +120,14 @@ func (in *intake) event(text []byte) error {
 	return in.reject(Sample{Event, in.lines.line, words(err), beginning(text)})
 }
 
-// alone takes a line that has a decoder of its own.
+// alone decodes a line with a decoder of its own.
 func (in *intake) alone(text []byte) error {
 	for e, err := range in.h.c.Decode(bytes.NewReader(text)) {
 		var syntax *call.SyntaxError
 		switch {
 		case err == nil:
 		case errors.As(err, &syntax):
-			err = &call.SyntaxError{Raw: syntax.Raw, Err: syntax.Err} // its line is always the first
+			err = &call.SyntaxError{Raw: syntax.Raw, Err: syntax.Err} // without the decoder's Line, which is always the first
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			err = &call.SyntaxError{Raw: beginning(text), Err: fmt.Errorf("%w: the line breaks off in the middle of a record", call.ErrInvalid)}
 		}
@@ -138,10 +138,10 @@ func (in *intake) alone(text []byte) error {
 	return nil
 }
 
-// beginning returns as much of a record as is shown.
+// beginning returns the first bytes of a record, as many as a sample has.
 func beginning(text []byte) []byte { return bytes.Clone(text[:min(len(text), maxRaw)]) }
 
-// bodyError returns why the body ended, if it was not its end.
+// bodyError returns the refusal that ended the body early, or nil.
 func (in *intake) bodyError() error {
 	var r *refusal
 	if errors.As(in.lines.err, &r) {
@@ -150,7 +150,7 @@ func (in *intake) bodyError() error {
 	return nil
 }
 
-// add adds a call to the batch, and puts it when it is large enough.
+// add adds a call to the batch, and puts the batch if it is large enough.
 func (in *intake) add(e *call.Event) error {
 	in.batch = append(in.batch, *e)
 	in.at = append(in.at, in.lines.number(0))
@@ -160,7 +160,7 @@ func (in *intake) add(e *call.Event) error {
 	return in.put()
 }
 
-// enough returns how many calls make a batch: few where others wait for it.
+// enough returns how many calls make a batch: few if other tenants wait for it.
 func (in *intake) enough() int {
 	if len(in.batch) < leastBatch || in.h.puts.Crowded(in.tenant) {
 		return leastBatch
@@ -194,13 +194,12 @@ func (in *intake) put() error {
 			return err
 		}
 	}
-	clear(in.batch) // lets go of the texts
+	clear(in.batch) // frees the texts
 	in.batch, in.at = in.batch[:0], in.at[:0]
 	return nil
 }
 
-// still returns why the caller may deliver nothing more, if that is so: what was
-// taken before stays.
+// still returns an error if the caller may deliver nothing more. What was accepted before stays.
 func (in *intake) still() error {
 	if in.x.still == nil {
 		return nil
@@ -212,9 +211,9 @@ func (in *intake) still() error {
 	return err
 }
 
-// wait puts the batch and waits for it as long as the sender shall wait. A
-// store may be stuck in a sync that nobody can call off: the write then goes on
-// without us, its slot stays taken, and nobody is told that it was done.
+// wait puts the batch and waits for it, at most for PutTimeout. A store may hang in a sync, which
+// cannot be cancelled. The write then goes on without the request and keeps its slot, and its
+// outcome is not reported to the sender.
 func (in *intake) wait() (call.Outcome, error) {
 	type result struct {
 		out call.Outcome
@@ -252,17 +251,17 @@ func (in *intake) wait() (call.Outcome, error) {
 	case <-ctx.Done():
 	}
 	select {
-	case r := <-done: // it has ended ctx itself
+	case r := <-done: // the goroutine's own cancel has ended ctx
 		return r.out, r.err
 	default:
 		return call.Outcome{}, ctx.Err()
 	}
 }
 
-// errNoTurn says that a batch has waited in vain for others to be put.
+// errNoTurn is the error of a batch that has waited in vain for other batches.
 var errNoTurn = errors.New("too many batches are being put")
 
-// putError returns the answer to an error of the sink.
+// putError returns the refusal for an error of the sink.
 func (in *intake) putError(err error) error {
 	switch {
 	case errors.Is(err, call.ErrFull):
@@ -277,14 +276,14 @@ func (in *intake) putError(err error) error {
 	return storeFailed(err).soFar(in.answer)
 }
 
-// reject notes a record that is not taken.
+// reject counts a record that is not taken, and returns an error if there are too many.
 func (in *intake) reject(s Sample) error {
 	in.h.reject(s)
 	in.answer.reject(s)
 	if in.answer.Rejected < in.h.c.MaxRejected {
 		return nil
 	}
-	if s.Cause != Refused { // else it is put that calls
+	if s.Cause != Refused { // for Refused the caller is put itself
 		if err := in.put(); err != nil {
 			return err
 		}
@@ -292,8 +291,7 @@ func (in *intake) reject(s Sample) error {
 	return tooManyBad(in.answer, s.Line).soFar(in.answer)
 }
 
-// words returns the text of an error without the mark by which programs know a
-// mistake of the sender.
+// words returns the text of an error without the prefix of [call.ErrInvalid], cut to 300 bytes.
 func words(err error) string {
 	mark := call.ErrInvalid.Error() + ": "
 	s := strings.Replace(err.Error(), mark, "", 1)

@@ -12,47 +12,46 @@ import (
 )
 
 const (
-	// maxLine is how many bytes a line of JSON lines may have.
+	// maxLine is the largest size of a line of JSON lines, in bytes.
 	maxLine = 1 << 20
-	// maxRaw is how much of a record that was not taken is shown.
+	// maxRaw is how many bytes of a bad record a sample has.
 	maxRaw = 4 << 10
 )
 
-// Lines hands a body out to a decoder, never more than one line at a time, so
-// that it is known which line a record was found in. To the decoder the body
-// ends in front of each line that is not for it. Whoever reads takes that line
-// with special, and has the rest decoded anew.
+// Lines gives a body to a decoder, at most one line at a time, so that the line of each record is
+// known. For the decoder the body ends in front of each line that is not for it. The caller then
+// takes that line with special, and decodes the rest with a new decoder.
 type lines struct {
 	*buffers
 
-	oneEach bool // JSON lines: no record has more than one line
+	oneEach bool // JSON lines: a record has one line at most
 
-	rest   []byte // of the line, to be handed out
-	middle bool   // the line goes on behind rest
+	rest   []byte // the part of the line that Read has not returned yet
+	middle bool   // the line continues behind rest
 
 	what lineKind
-	text []byte // of a line that is not for the decoder
+	text []byte // the line that is not for the decoder
 
-	line  int64 // of the last byte that was handed out or is special
-	feeds int64 // line feeds that were read
-	begun int64 // line feeds in front of what the decoder was given
+	line  int64 // number of the line of the last byte that Read returned, or of text
+	feeds int64 // line feeds read so far
+	begun int64 // feeds when the decoder began
 
 	err error
 }
 
-// A lineKind says what is to be done with a line.
+// A lineKind says how to decode a line.
 type lineKind uint8
 
 const (
-	// forDecoder is for the decoder that reads all the others.
+	// forDecoder is a line for the decoder that reads all the others.
 	forDecoder lineKind = iota
-	// event is to be read in another way.
+	// event is a line for decodeEvent.
 	event
-	// alone is for a decoder of its own. It is no plain row, so that a decoder
-	// might look for its end, or for the next row, in the lines behind. Making
-	// one takes longer than to read a row.
+	// alone is a line for a decoder of its own. It is no plain row, so a shared decoder might look
+	// for its end, or for the next row, in the lines behind it. Making a decoder takes longer than
+	// reading a row.
 	alone
-	// tooLong is not read at all; text is its beginning.
+	// tooLong is a line that is skipped; text is its beginning.
 	tooLong
 )
 
@@ -62,7 +61,7 @@ func newLines(r io.Reader, oneEach bool) *lines {
 	return l
 }
 
-// Buffers are what reading lines needs, kept for the next body.
+// Buffers are the memory for reading lines; a pool keeps them for the next body.
 type buffers struct {
 	br   *bufio.Reader
 	long []byte
@@ -70,15 +69,15 @@ type buffers struct {
 
 var linesBuffers = sync.Pool{New: func() any { return &buffers{br: bufio.NewReaderSize(nil, 64<<10)} }}
 
-// close lets others have the buffers. Nothing may be read any more.
+// close returns the buffers to the pool. The caller must not read any more.
 func (l *lines) close() {
 	l.br.Reset(nil)
 	linesBuffers.Put(l.buffers)
 	l.buffers = nil
 }
 
-// begin is called before the body is given to a decoder, and reports whether
-// what comes next is for one: making one takes longer than to read a row.
+// begin starts a new decoder's part of the body, and reports whether the next line is for a
+// decoder: if not, the caller saves making one, which takes longer than reading a row.
 func (l *lines) begin() bool {
 	for len(l.rest) == 0 && l.err == nil && !l.middle && l.blank() {
 		l.rest = nil
@@ -87,7 +86,8 @@ func (l *lines) begin() bool {
 	return l.fetch()
 }
 
-// number returns the number in the body of what the decoder calls line n.
+// number returns the body's number of the decoder's line n, or of the current line if n is not
+// known.
 func (l *lines) number(n int64) int64 {
 	if n <= 0 {
 		return l.line
@@ -95,15 +95,14 @@ func (l *lines) number(n int64) int64 {
 	return l.begun + n
 }
 
-// special returns the line that is not for the decoder, if one comes next. It
-// is good until the next call of Read.
+// special returns the next line if it is not for the decoder. It is valid until the next Read.
 func (l *lines) special() (lineKind, []byte) {
 	what := l.what
 	l.what = forDecoder
 	return what, l.text
 }
 
-// ended reports whether there is nothing more to decode.
+// ended reports whether the body has no more lines, for the decoder or special.
 func (l *lines) ended() bool {
 	return l.err != nil && len(l.rest) == 0 && l.what == forDecoder
 }
@@ -118,7 +117,7 @@ func (l *lines) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fetch reads up to what comes next, and reports whether it is for a decoder.
+// fetch reads the next line, and reports whether it is for a decoder.
 func (l *lines) fetch() bool {
 	for len(l.rest) == 0 {
 		switch {
@@ -133,13 +132,12 @@ func (l *lines) fetch() bool {
 	return true
 }
 
-// blank takes the line breaks that come next, all at once: there may be
-// millions of them.
+// blank takes all line breaks that come next at once, because there may be millions of them.
 func (l *lines) blank() bool {
 	if _, err := l.br.Peek(1); err != nil {
 		return false
 	}
-	b, _ := l.br.Peek(l.br.Buffered()) // it is there
+	b, _ := l.br.Peek(l.br.Buffered()) // these bytes are in the buffer, so there is no error
 	n := len(b) - len(bytes.TrimLeft(b, "\r\n"))
 	if n == 0 {
 		return false
@@ -150,7 +148,7 @@ func (l *lines) blank() bool {
 	return true
 }
 
-// slice reads up to the end of the line, or as much as the buffer holds.
+// slice reads to the end of the line, or as much as the buffer holds.
 func (l *lines) slice() (b []byte, whole bool) {
 	b, err := l.br.ReadSlice('\n')
 	switch {
@@ -164,10 +162,10 @@ func (l *lines) slice() (b []byte, whole bool) {
 		return b, true
 	}
 	l.err = err
-	return nil, true // what is left of a line that breaks off is no record
+	return nil, true // the beginning of a line that breaks off is no record
 }
 
-// more reads on in a line of JSON that is too long to be looked at whole.
+// more reads the next piece of a line of JSON that is longer than maxLine.
 func (l *lines) more() {
 	b, whole := l.slice()
 	l.rest, l.middle = b, !whole
@@ -177,17 +175,17 @@ func (l *lines) more() {
 	}
 }
 
-// overlap is how much of a piece of a line is looked at again with the next
-// one, because an event's name may lie across the border.
+// overlap is how many bytes of a piece of a line are searched again with the next piece, because an
+// event's name may cross the border.
 const overlap = 64
 
-// hidden ends the body because of an event where none may be.
+// hidden ends the body with an error, because an event is in a line that is too long for one.
 func (l *lines) hidden() {
 	l.rest, l.middle = nil, false
 	l.err = brokenBody("There is an event in a line of more than 1 MiB. Events stand on lines of their own.", nil)
 }
 
-// next reads the line that comes next.
+// next reads the next line and decides its kind.
 func (l *lines) next() {
 	line := l.feeds + 1
 	b, whole := l.slice()
@@ -218,7 +216,7 @@ func (l *lines) next() {
 func (l *lines) gather(b []byte) (_ []byte, whole bool) {
 	l.long = append(l.long[:0], b...)
 	for !whole && len(l.long) < maxLine {
-		runtime.Gosched() // others come in between
+		runtime.Gosched() // let other goroutines run
 		b, whole = l.slice()
 		l.long = append(l.long, b...)
 	}
@@ -228,16 +226,16 @@ func (l *lines) gather(b []byte) (_ []byte, whole bool) {
 	return l.long, whole
 }
 
-// skip reads up to the end of the line.
+// skip reads to the end of the line.
 func (l *lines) skip() {
 	for whole := false; !whole; {
 		_, whole = l.slice()
 	}
 }
 
-// names reports whether b has a property that is called event. No record of
-// Graph's has, so that what does is an event, or nothing that can be taken:
-// decoders skip what they do not know, and would make a whole call of it.
+// names reports whether b has a property called event. Graph's records have none, so a line with
+// one is an event or is refused: a decoder would ignore the property and make a whole call of the
+// line.
 func names(b []byte) bool {
 	const name = `"event"`
 	for {
@@ -252,10 +250,9 @@ func names(b []byte) bool {
 	}
 }
 
-// isPlain reports whether a line is one object, from its first byte on, in which
-// there are no others that a decoder might take for records, as in an answer of
-// Graph's. Whatever else may be wrong with it, a decoder finds its end in it and
-// is then where it was before.
+// isPlain reports whether a line is one object, from its first byte on, with no other objects in it
+// that a decoder might take for records, as in an answer of Graph's. However wrong it is otherwise,
+// a decoder finds its end in the same line and goes on with the next.
 func isPlain(b []byte) bool {
 	if b[0] != '{' {
 		return false
@@ -265,7 +262,7 @@ func isPlain(b []byte) bool {
 		switch b[i] {
 		case '"':
 			end, escaped := endOfText(b, i+1)
-			// A name may be written with escapes; so may other texts, but few are.
+			// A name may be written with escapes. Other texts may be too, but few are.
 			if end < 0 || depth == 1 && (escaped || isWrapper(b[i+1:end])) {
 				return false
 			}
@@ -281,7 +278,7 @@ func isPlain(b []byte) bool {
 	return false
 }
 
-// isWrapper reports whether records may be in a property with the given name.
+// isWrapper reports whether a property of the given name may hold records.
 func isWrapper(name []byte) bool {
 	const shortest, longest = len("body"), len("responses")
 	if len(name) < shortest || len(name) > longest {
@@ -295,8 +292,8 @@ func isWrapper(name []byte) bool {
 	return false
 }
 
-// endOfText returns where the text ends that begins at i, or -1, and whether
-// there are escapes in it.
+// endOfText returns the offset of the quote that ends the text which begins at i, or -1, and
+// whether the text has escapes.
 func endOfText(b []byte, i int) (end int, escaped bool) {
 	for ; i < len(b); i++ {
 		switch b[i] {

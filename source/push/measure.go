@@ -2,7 +2,7 @@ package push
 
 import "github.com/trunklog/trunklog/call"
 
-// The names of what is counted. They are in dashboards and alerts, and never change.
+// The names of the metrics. Dashboards and alerts use them, so they never change.
 const (
 	requestsName = "trunklog_push_requests_total"
 	rejectedName = "trunklog_push_rejected_total"

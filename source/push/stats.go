@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Stats are counts since the [Handler] was made. Every request is counted once
-// when it has been answered: in Accepted, in Replayed or in Refused.
+// Stats are a [Handler]'s counts since New. It counts every request except OPTIONS once, when it
+// answers: in Accepted, in Replayed or in Refused.
 type Stats struct {
-	Accepted uint64            // requests of which at least one record was taken
-	Replayed uint64            // requests that were answered as before
+	Accepted uint64            // requests of which at least one record was accepted
+	Replayed uint64            // requests whose answer repeats an earlier one
 	Refused  [NumCauses]uint64 // requests by [Cause]
 	Rejected [NumCauses]uint64 // records by [Cause]
 	Bytes    uint64            // of bodies, after unpacking
-	Active   int               // requests that are worked on now
-	Held     uint64            // batches that had to wait for those of others
+	Active   int               // slots in use now: requests, and writes that outlast theirs
+	Held     uint64            // times that a batch waited for other puts, or a body for a processor
 }
 
 type counters struct {
 	accepted, replayed, bytes, held atomic.Uint64
 	refused, rejected               [NumCauses]atomic.Uint64
-	seen                            shownAt // when a request was answered as it should be
+	seen                            shownAt // time of the last answer in Accepted or Replayed
 }
 
 // Stats returns the counts as they are now.
@@ -33,12 +33,12 @@ func (h *Handler) Stats() Stats {
 	return s
 }
 
-// shownAt is when something happened last, such as that a sample was shown: UnixNano,
-// or 0.
+// shownAt is the last time of something, such as a sample, in UnixNano, or 0 if it has not happened
+// yet.
 type shownAt struct{ atomic.Int64 }
 
-// reject counts a record and shows it, if none was shown for the same cause a
-// second ago.
+// reject counts a record, and shows it to Reject unless one was shown for the same cause within the
+// last second.
 func (h *Handler) reject(s Sample) {
 	h.count.rejected[s.Cause].Add(1)
 	if h.c.Reject == nil {
