@@ -15,8 +15,8 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// check checks what can be checked of the settings before anything is opened,
-// and writes the addresses in full. Its errors are about usage.
+// check checks the settings as far as that is possible before any file or port is open, and
+// completes the addresses. Its errors are about usage.
 func (s *serving) check(p *program) error {
 	s.stayIn(p)
 	if _, err := p.logger(s.logFormat); err != nil {
@@ -69,23 +69,23 @@ func (s *serving) check(p *program) error {
 	return wrongSettings(c.Check())
 }
 
-// stayIn keeps the demo on loopback unless told otherwise: its secret lies in a
-// file, and its calls are nobody's.
+// stayIn keeps the demo on loopback unless the operator sets --listen, because the demo's secret
+// lies in a file.
 func (s *serving) stayIn(p *program) {
 	if s.demo && p.settings.origin["listen"] == "" && strings.HasPrefix(s.listen, ":") {
 		s.listen = loopback + s.listen
 	}
 }
 
-// entra returns whose tokens are good besides our own.
+// entra returns the Entra tenants and audiences whose tokens the server accepts besides its own.
 func (s *serving) entra() *auth.EntraConfig {
 	return &auth.EntraConfig{Cloud: s.cloud, Tenants: s.entraTenants, Audiences: s.entraAudiences}
 }
 
 const loopback = "127.0.0.1"
 
-// address returns the address to listen on: what was given, with host in front
-// of a port that stands alone. Only --listen needs one.
+// address returns the address to listen at: given, with host in front if given is a port alone.
+// Only --listen must have one.
 func address(flag, given, host string) (string, error) {
 	if given == "" && flag != "--listen" {
 		return "", nil
@@ -107,7 +107,7 @@ func address(flag, given, host string) (string, error) {
 	return net.JoinHostPort(h, port), nil
 }
 
-// config returns what the node is told by the settings, which check has found good.
+// config returns the node's configuration. Its errors are those that check reports.
 func (s *serving) config(p *program) (c node.Config, err error) {
 	c = node.Config{
 		Version: version(), Now: p.now, Kinds: p.kinds(),
@@ -130,11 +130,10 @@ func (s *serving) config(p *program) (c node.Config, err error) {
 	return c, errors.Join(errs[:]...)
 }
 
-// limitTime is the time in which the requests of a limit are counted.
+// limitTime is the period in which a limit counts requests.
 const limitTime = 20 * time.Second
 
-// limits are zero if none was asked for, which in strict mode stands for
-// Microsoft's.
+// limits returns the limits of the flags. A zero limit means none, and in strict mode Microsoft's.
 func (s *serving) limits() graph.Limits {
 	var l graph.Limits
 	if s.rateLimit > 0 {

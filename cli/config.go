@@ -46,7 +46,7 @@ func (p *program) configShowCommand() *cobra.Command {
 					t[i] = t[i][:2]
 				}
 			}
-			// What is wrong is said behind what shows where it comes from.
+			// The error comes behind the table, which shows the origin of the wrong setting.
 			return errors.Join(p.print(form, t, all), s.check(p))
 		},
 	}
@@ -56,10 +56,10 @@ func (p *program) configShowCommand() *cobra.Command {
 	return cmd
 }
 
-// hidden stands for a secret that is not shown.
+// hidden replaces a secret.
 const hidden = "(hidden)"
 
-// describe returns a setting's value and origin. Secrets are not shown.
+// describe returns a setting's value and origin, without secrets.
 func (s *settings) describe(f *pflag.Flag) setting {
 	values := []string{f.Value.String()}
 	if list, ok := f.Value.(pflag.SliceValue); ok {
@@ -79,13 +79,13 @@ func (s *settings) describe(f *pflag.Flag) setting {
 	return setting{f.Name, value, origin}
 }
 
-// withoutSecrets returns a setting without the secrets that are parts of a URL:
-// what stands before its host, and all parameters but those that are known to be
-// none. A parameter that is misspelled, or has no name, may be a secret, too.
+// withoutSecrets returns a setting without the secrets in a URL: it hides what stands before the
+// host, and the values of all parameters except openParameters. A misspelled parameter, or one
+// without a name, may be a secret too.
 //
-// A password that was not escaped may hold any character. So what stands before
-// the last '@' is hidden, and all if that is behind what may be the first
-// parameter: nobody can tell the two then.
+// A password that was not escaped may hold any character. So withoutSecrets hides all that stands
+// before the last '@', and everything behind the scheme if that '@' stands behind what may be the
+// first parameter, because the two cannot be told apart.
 func withoutSecrets(value string) string {
 	front, rest, ok := strings.Cut(value, "://")
 	if !ok {
@@ -119,9 +119,9 @@ func withoutSecrets(value string) string {
 	return b.String()
 }
 
-// openParameters are the parameters of sources and stores that are no secrets.
-// Those that end in -file, and cert and client-ca, are names of files. So is the
-// key of a source, but elsewhere a key is a secret.
+// openParameters are the parameters of sources and stores that are not secret. auth-file, cert and
+// client-ca are names of files. So is key in a source, but elsewhere a key is a secret, so it is
+// not in this list.
 var openParameters = []string{
 	"auth-file", "cert", "client-ca", "client-cert", "connections", "idle", "microsoft", "sender-name", "tenant", "trunk",
 }

@@ -20,18 +20,17 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// A house is what a command works in: the data folder, the store, and the
-// tenants in it.
+// A house is the place in which a command works: the data folder, the store, and the tenants in it.
 type house struct {
 	dir     string   // the data folder
-	folder  *os.Root // the same, opened: what is done in it is done in that one, wherever its name leads by then
+	folder  *os.Root // dir, opened: a file operation stays in this folder even if its name leads to another one by then
 	store   opened
-	node    *admin.Client // the running node that the store belongs to, which is then spoken to; nil if there is none
+	node    *admin.Client // client of the running node that owns the store; nil if none runs
 	tenants *tenant.Directory
-	scratch bool // dir is for this command alone, and goes when it is done
+	scratch bool // dir is for this command alone: close removes it
 }
 
-// An opened log is a store of ours, or that of a running node.
+// An opened log is a store that this process has opened, or that of a running node.
 type opened interface {
 	call.Log
 	Close() error
@@ -44,14 +43,13 @@ func (h *house) close(err *error) {
 	}
 }
 
-// enter opens the house for a command: through the socket of the server that
-// owns it, or else the folder itself. If create is not set, there must be a
-// store in it already.
+// enter opens the house for a command: through the socket of the server that owns it, or else the
+// folder itself. If create is not set, the folder must hold a store already.
 func (p *program) enter(ctx context.Context, cmd *cobra.Command, create bool) (*house, error) {
 	return p.enterWith(ctx, cmd, store.Options{Existing: !create, Upgrade: p.upgrading().Report(ctx)})
 }
 
-// enterWith opens the house as enter does, the store as o says.
+// enterWith opens the house as enter does, and the store with the options o.
 func (p *program) enterWith(ctx context.Context, cmd *cobra.Command, o store.Options) (*house, error) {
 	create := !o.Existing
 	dir, _ := cmd.Flags().GetString("data")
@@ -84,8 +82,8 @@ func (p *program) enterWith(ctx context.Context, cmd *cobra.Command, o store.Opt
 	return h, nil
 }
 
-// openStore opens the store of the data folder dir, as enterWith does, and returns the
-// node to which it belongs if one runs.
+// openStore opens the store of the data folder dir as enterWith does. If a node runs on it, it
+// returns the node's client instead. It waits up to five seconds for an owner that does not answer.
 func (p *program) openStore(ctx context.Context, dir, spec string, o store.Options) (st opened, node *admin.Client, err error) {
 	if spec == "" {
 		spec = "pebble:" + datadir.Store(dir)
@@ -106,7 +104,7 @@ func (p *program) openStore(ctx context.Context, dir, spec string, o store.Optio
 		case o.Existing && errors.Is(err, call.ErrNotFound):
 			return nil, nil, datadir.NoStore(dir)
 		case o.Existing && !o.ReadOnly && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
-			// A copy on a read-only file system can be looked at all the same.
+			// A command can still read a copy on a read-only file system.
 			o.ReadOnly = true
 			st, readErr := store.Open(ctx, spec, o)
 			if readErr != nil {
@@ -115,8 +113,8 @@ func (p *program) openStore(ctx context.Context, dir, spec string, o store.Optio
 			fmt.Fprintf(p.stderr, "%s cannot be written: it can only be looked at\n", dir)
 			return st, nil, nil
 		}
-		// A server that has just started owns the folder before it answers, and
-		// another command gives it back when it is done.
+		// A server that has just started owns the folder before it answers, and another command
+		// releases the folder when it ends.
 		if !errors.Is(err, call.ErrInUse) || p.now().After(deadline) {
 			return nil, nil, err
 		}
@@ -128,13 +126,12 @@ func (p *program) openStore(ctx context.Context, dir, spec string, o store.Optio
 	}
 }
 
-// noServer reports whether err of dialling says that nobody listens.
+// noServer reports whether err, from dialling the socket, means that no server listens.
 func noServer(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// tenant returns the tenant that a command was told to work on. If there is
-// only one, it need not be named.
+// tenant returns the tenant of a name. An empty name means the only tenant there is.
 func (h *house) tenant(ctx context.Context, name string) (tenant.Tenant, error) {
 	switch {
 	case strings.EqualFold(name, tenant.Unassigned):

@@ -7,7 +7,7 @@ import (
 	"github.com/trunklog/trunklog/graph"
 )
 
-// checkInject checks --inject. It is for servers whose calls nobody depends on.
+// checkInject checks --inject, which only a server for tests or a demo may have.
 func (s *serving) checkInject() error {
 	if s.inject == "" {
 		return nil
@@ -21,8 +21,8 @@ func (s *serving) checkInject() error {
 	return nil
 }
 
-// faults returns what shall go wrong on purpose, or nil. A seed that was not given is
-// drawn; the log tells it, so that what was seen can be had again.
+// faults returns the faults of --inject, or nil. Without a seed it draws one, which the log shows
+// so that a tester can repeat the run.
 func (s *serving) faults() (*graph.Faults, error) {
 	if s.inject == "" {
 		return nil, nil //nolint:nilnil // no faults are no error

@@ -4,11 +4,11 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// keepsSIP reports whether the SIP messages of calls are kept, by --keep-sip.
+// keepsSIP reports whether a value of --keep-sip keeps the SIP messages of calls.
 func keepsSIP(period string) bool { return period != "" && period != "off" && period != "0" }
 
-// sipPeriod returns for how long they are. It is for ever, so that nothing is
-// deleted, if none are kept: what is there was put there by an import.
+// sipPeriod returns how long --keep-sip keeps them. If it keeps none, the period is for ever, so
+// that the server does not delete the messages that an import has stored.
 func sipPeriod(period string) (tenant.Period, error) {
 	if !keepsSIP(period) {
 		return tenant.Period{}, nil

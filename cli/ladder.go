@@ -62,8 +62,8 @@ func (p *program) callsLadderCommand() *cobra.Command {
 	return cmd
 }
 
-// writeCapture writes the messages to a file that only its owner can read,
-// because there are telephone numbers in it.
+// writeCapture writes the messages to a file that only its owner can read, because they hold
+// telephone numbers.
 func (p *program) writeCapture(c *ladder.Call, path string) (err error) {
 	w := p.stdout
 	if path != "-" {
@@ -88,7 +88,7 @@ func (p *program) writeCapture(c *ladder.Call, path string) (err error) {
 	return nil
 }
 
-// columns returns how wide the terminal w is; 0 if it is none.
+// columns returns the width of the terminal w in columns, or 0 if w is no terminal.
 func columns(w io.Writer) int {
 	f, ok := w.(*os.File)
 	if !ok {

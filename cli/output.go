@@ -15,8 +15,7 @@ import (
 	"golang.org/x/term"
 )
 
-// outputForms are the values of -o. A terminal gets a table unless told
-// otherwise, and so does a pipe, without bars and colours.
+// outputForms are the values of -o. The default is a table, on a terminal and in a pipe.
 var outputForms = []string{"table", "json", "jsonl", "csv"}
 
 func outputFlag(cmd *cobra.Command, form *string) {
@@ -33,8 +32,8 @@ func checkForm(form string) error {
 // A table is rows of cells under a row of titles.
 type table [][]string
 
-// print prints t, or the values it was made from, in the given form. Values is
-// a slice of what encoding/json can write.
+// print prints t, or the values from which t was made, in the given form. values is a slice that
+// encoding/json can write.
 func (p *program) print(form string, t table, values any) error {
 	if err := checkForm(form); err != nil {
 		return err
@@ -57,7 +56,7 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// printLines prints the elements of a slice, one a line.
+// printLines prints the elements of a slice as JSON, one a line.
 func printLines(w io.Writer, values any) error {
 	b, err := json.Marshal(values)
 	if err != nil {
@@ -89,8 +88,8 @@ func printTable(w io.Writer, t table) error {
 	return tw.Flush()
 }
 
-// printable keeps what callers have chosen to send from moving the cursor of a
-// terminal, or from turning the direction in which it writes.
+// printable returns a cell for a terminal. It replaces the characters with which a caller's text
+// could move the terminal's cursor or turn its writing direction.
 func printable(s string) string {
 	if s == "" {
 		return "-"
@@ -103,8 +102,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// printCSV prints t as RFC 4180 does. A cell that a spreadsheet would take for
-// a formula gets a ' in front, unless it is a telephone number.
+// printCSV prints t as CSV (RFC 4180). It puts a ' in front of a cell that a spreadsheet would take
+// for a formula, unless the cell is a telephone number.
 func printCSV(w io.Writer, t table) error {
 	for _, row := range t {
 		cells := make([]string, len(row))

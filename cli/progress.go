@@ -12,18 +12,18 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// A progress shows on a terminal how far an import has come. Elsewhere it
-// shows nothing.
+// A progress shows on a terminal how far an import has come. If stderr is no terminal it shows
+// nothing.
 type progress struct {
-	bars           *mpb.Progress // nil if there is no terminal
+	bars           *mpb.Progress // nil if stderr is no terminal
 	bar            *mpb.Bar
 	began          time.Time
 	now            func() time.Time
 	written, wrong atomic.Int64
 }
 
-// newProgress begins a bar over the sizes of all files together. Standard
-// input has no size, and so no end.
+// newProgress begins a bar over the sizes of all files together. If one has no size, such as
+// standard input, the bar has no end.
 func (p *program) newProgress(files []string) *progress {
 	g := &progress{began: p.now(), now: p.now}
 	if !isTerminal(p.stderr) {
@@ -51,13 +51,13 @@ func (p *program) newProgress(files []string) *progress {
 	return g
 }
 
-// figures returns what stands behind the bar.
+// figures returns the text behind the bar.
 func (g *progress) figures(decor.Statistics) string {
 	seconds := max(g.now().Sub(g.began).Seconds(), 0.001)
 	return fmt.Sprintf("%.0f rows/s, %d rejected", float64(g.written.Load())/seconds, g.wrong.Load())
 }
 
-// reader returns r, whose bytes count as progress.
+// reader returns r, and counts the bytes read from it as progress.
 func (g *progress) reader(name string, r io.Reader) io.Reader {
 	if g.bar == nil {
 		return r
@@ -68,7 +68,7 @@ func (g *progress) reader(name string, r io.Reader) io.Reader {
 	return g.bar.ProxyReader(r)
 }
 
-// A countedFile is a file whose bytes count as progress. It is still an
+// A countedFile is a file that counts the bytes read from it as progress. It is still an
 // io.ReaderAt, which a zip needs.
 type countedFile struct {
 	*os.File
@@ -90,7 +90,7 @@ func (f *countedFile) ReadAt(b []byte, off int64) (int, error) {
 func (g *progress) rows(n int) { g.written.Add(int64(n)) }
 func (g *progress) reject()    { g.wrong.Add(1) }
 
-// done ends the bar, whole or not.
+// done ends the bar, complete or not.
 func (g *progress) done() {
 	if g.bars == nil {
 		return

@@ -1,5 +1,5 @@
-// Package cli has the commands of trunklog. A command reads its flags, opens the data
-// folder, or speaks to the server that owns it, and prints.
+// Package cli has the commands of trunklog. A command reads its flags, opens the data folder or
+// speaks to the server that owns it, and prints.
 package cli
 
 import (
@@ -13,7 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	_ "time/tzdata" // maps of CSV name time zones, and not every system knows them
+	_ "time/tzdata" // maps of CSV name time zones, and some systems have no list of them
 
 	"github.com/spf13/cobra"
 
@@ -40,28 +40,28 @@ func Main(b Build) int {
 	return p.run(ctx, os.Args[1:])
 }
 
-// A program is what all commands share: the world outside. Commands write data
-// to stdout and all else to stderr.
+// A program is the environment that all commands share. Commands write data to stdout and
+// everything else to stderr.
 type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            []string
 	now            func() time.Time
 	settings       settings
-	sources        source.Table // nil stands for all kinds that there are
+	sources        source.Table // nil means all kinds
 }
 
-// The exit codes, which scripts may rely on.
+// The exit codes. Scripts rely on them.
 const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
 	exitAuth        = 4
-	exitPart        = 5 // some records were rejected, all others went in
+	exitPart        = 5 // some records were rejected, all others were imported
 	exitInterrupted = 130
 )
 
-// An exitError is an error that asks for an exit code of its own.
+// An exitError is an error with an exit code of its own.
 type exitError struct {
 	code int
 	err  error
@@ -70,13 +70,12 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// usage returns an error about how a command was called.
+// usage returns an error about the flags or arguments of a command.
 func usage(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// run runs one command and returns its exit code. It is the only place that
-// prints an error.
+// run runs one command and returns its exit code. Only run prints errors.
 func (p *program) run(ctx context.Context, args []string) int {
 	root := p.root()
 	root.SetArgs(args)
@@ -155,7 +154,7 @@ func commandNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// group returns a command that only holds others.
+// group returns a command that only holds other commands.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   use,
@@ -173,7 +172,7 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// exactly checks the number of arguments and names the ones that are missing.
+// exactly checks the number of arguments, and names the first missing or unexpected one.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

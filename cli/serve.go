@@ -13,7 +13,7 @@ import (
 	"github.com/trunklog/trunklog/node"
 )
 
-// serving are the settings of the server.
+// serving holds the settings of the server.
 type serving struct {
 	listen, listenHTTP, publicURL string
 	adminListen                   string
@@ -118,7 +118,7 @@ func (p *program) supervised(ctx context.Context, s *serving, c node.Config) err
 	})
 }
 
-// wrongSettings makes of an error about a setting of the node one about usage.
+// wrongSettings turns an error about a setting of the node into one about usage.
 func wrongSettings(err error) error {
 	var setting *node.SettingError
 	if errors.As(err, &setting) {

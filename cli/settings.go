@@ -19,13 +19,13 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Settings are the flags of the commands and nothing else. A flag that was not
-// given takes its value from the environment (TRUNKLOG_LISTEN for --listen),
-// then from the settings file (listen: …), then from its default. The file is
-// shared by all commands, so it may hold the flags of any of them.
+// Settings are the flags of the commands and nothing else. A flag that is not on the command line
+// takes its value from the environment (TRUNKLOG_LISTEN for --listen), then from the settings file
+// (listen: …), then from its default. All commands share the file, so it may hold the flags of any
+// of them.
 type settings struct {
-	path   string            // of the file that was read; empty if there was none
-	origin map[string]string // flag name → where its value came from, if not the default
+	path   string            // of the settings file; empty if there is none
+	origin map[string]string // flag name → origin of its value, if that is not the default
 }
 
 const envPrefix = "TRUNKLOG_"
@@ -35,7 +35,7 @@ var settingsFiles = []string{"trunklog.yaml", "/etc/trunklog/trunklog.yaml"}
 // notSettings are flags that mean something on the command line only.
 var notSettings = []string{"help", "config", "version", "origin", "licenses"}
 
-// load fills the flags of cmd that were not given on the command line.
+// load sets the flags of cmd that are not on the command line.
 func (s *settings) load(p *program, cmd *cobra.Command) error {
 	s.origin = make(map[string]string)
 	known := knownSettings(cmd.Root())
@@ -74,7 +74,7 @@ func (s *settings) load(p *program, cmd *cobra.Command) error {
 	return readSecrets(cmd.Flags())
 }
 
-// byHand reports whether the value of a flag was given on the command line.
+// byHand reports whether a flag is on the command line.
 func (s *settings) byHand(flag string) bool { return strings.HasPrefix(s.origin[flag], "flag ") }
 
 func envName(flag string) string {
@@ -89,7 +89,7 @@ func envNames(flags []string) []string {
 	return names
 }
 
-// setFlag gives f the value that k has for it.
+// setFlag sets f to the value that k has for it.
 func setFlag(flags *pflag.FlagSet, f *pflag.Flag, k *koanf.Koanf, origin string) error {
 	values := []string{k.String(f.Name)}
 	if list, ok := f.Value.(pflag.SliceValue); ok {
@@ -103,7 +103,7 @@ func setFlag(flags *pflag.FlagSet, f *pflag.Flag, k *koanf.Koanf, origin string)
 	}
 	for _, v := range values {
 		if err := flags.Set(f.Name, v); err != nil {
-			// A variable names its flag, a file does not.
+			// The name of a variable contains that of its flag; the name of a file does not.
 			return usage("%w", notTaken(err, func(flag string) string {
 				if strings.HasSuffix(origin, envName(flag)) {
 					return origin
@@ -117,7 +117,7 @@ func setFlag(flags *pflag.FlagSet, f *pflag.Flag, k *koanf.Koanf, origin string)
 
 // readFile reads the settings file, if there is one.
 func (s *settings) readFile(cmd *cobra.Command, known []string) (*koanf.Koanf, error) {
-	k := koanf.New("\x00") // a key is a flag's name: nothing is nested
+	k := koanf.New("\x00") // a key is the name of a flag: no key is nested
 	named, _ := cmd.Flags().GetString("config")
 	candidates := settingsFiles
 	if named != "" {
@@ -159,7 +159,7 @@ func lineOf(path, key string) string {
 	return ""
 }
 
-// readEnv reads TRUNKLOG_… from the environment. An empty variable is not set.
+// readEnv reads TRUNKLOG_… from the environment. It ignores empty variables.
 func readEnv(environ, known []string) (*koanf.Koanf, error) {
 	k := koanf.New("\x00")
 	var unknown error
@@ -199,8 +199,8 @@ func knownSettings(cmd *cobra.Command) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Secrets. A flag made by secretFlag is never shown, and its value may also be
-// given as the name of a file that holds it.
+// Secrets. The program never shows the value of a flag made by secretFlag. The operator may give it
+// in a file instead, named by the flag NAME-file.
 
 const secretNote = "trunklog_secret"
 
@@ -212,7 +212,7 @@ func secretFlag(flags *pflag.FlagSet, name, usage string) {
 
 func isSecret(f *pflag.Flag) bool { return f.Annotations[secretNote] != nil }
 
-// readSecrets reads the files that secrets were given as.
+// readSecrets sets secret flags from the files that the NAME-file flags name.
 func readSecrets(flags *pflag.FlagSet) error {
 	var failed error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -233,8 +233,8 @@ func readSecrets(flags *pflag.FlagSet) error {
 	return failed
 }
 
-// suggestion returns " (did you mean …?)" if one of the names is near what was
-// written, or nothing.
+// suggestion returns " (did you mean …?)" if one of the names is similar to what the operator
+// wrote, else "".
 func suggestion(written string, names []string) string {
 	best, least := "", 3
 	for _, name := range names {
@@ -248,8 +248,7 @@ func suggestion(written string, names []string) string {
 	return fmt.Sprintf(" (did you mean %s?)", best)
 }
 
-// invalid turns an error about a value on the command line into one about
-// usage.
+// invalid turns an error that wraps [call.ErrInvalid] into one about usage.
 func invalid(err error) error {
 	if errors.Is(err, call.ErrInvalid) {
 		return &exitError{exitUsage, err}

@@ -14,22 +14,20 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// days and clocks are the forms in which commands take a time, beside words and
-// a distance from now. Between a day and a clock stands a T or a blank; behind
-// them may stand a zone.
+// days and clocks are the forms of a time, besides words and a distance from now. Between a day and
+// a clock stands a T or a space; a zone may follow them.
 var (
 	days   = []string{time.DateOnly, "2006-01"}
 	clocks = []string{"15:04:05", "15:04"} // Go reads fractions of seconds with the first
 	zones  = []string{"Z07:00", "Z0700", "Z07"}
 )
 
-// timeHelp says how a time is written.
+// timeHelp gives examples of all forms of a time.
 const timeHelp = "2026-11-01, 2026-11, 2026-11-01T08:00Z, '2026-11-01 08:00', today, yesterday, now, -24h, -90min, -7d, -3mo"
 
-// when reads a time as commands take it: a date, a month, a date with a time, a
-// word, or a distance before now such as "-24h", "-90min" or "-7d". A time
-// without a zone is one of the zone in, and a day begins there. The text "" is
-// the zero time. Errors wrap [call.ErrInvalid].
+// when reads a time: a date, a month, a date with a time, a word, or a distance before now such as
+// "-24h", "-90min" or "-7d". Without a zone it is a time of the zone in, where a day also begins.
+// It returns UTC, and for "" the zero time. Errors wrap [call.ErrInvalid].
 func when(s string, now time.Time, in *time.Location) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -59,8 +57,8 @@ func when(s string, now time.Time, in *time.Location) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%w: time %q%s: give one such as %s", call.ErrInvalid, s, hint, timeHelp)
 }
 
-// before returns the time that lies a distance before now. An "m" is a minute
-// here, beside "min"; see [sayM].
+// before returns the time at the distance back before now. An "m" is a minute here, like "min"; see
+// [sayM].
 func before(back string, now time.Time) (time.Time, bool) {
 	if back == "" || back[0] < '0' || back[0] > '9' {
 		return time.Time{}, false
@@ -102,12 +100,12 @@ func dated(s string, in *time.Location) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// bareM is a number with an m alone, which is a minute where commands take a
-// time, and a month where they take a period.
+// bareM matches a number with an m alone. Commands read it as minutes in a time, and as months in a
+// period.
 var bareM = regexp.MustCompile(`^(-?[0-9]+)m$`)
 
-// sayM says what an m alone is taken for, "min" or "mo", if value has one. Both
-// meanings are older than these names, and scripts rely on them.
+// sayM warns that value has an m alone, and that meaning, "min" or "mo", is what it means here.
+// Both meanings are older than these two names, and scripts rely on them.
 func sayM(w io.Writer, flag, value, meaning string) {
 	m := bareM.FindStringSubmatch(value)
 	switch {
@@ -119,17 +117,15 @@ func sayM(w io.Writer, flag, value, meaning string) {
 	}
 }
 
-// A zoneFlag is the zone in which a command shows times, and in which it reads
-// those that name none.
+// A zoneFlag is the zone in which a command shows times, and reads times without a zone.
 type zoneFlag struct{ name string }
 
 func (z *zoneFlag) flag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&z.name, "zone", "", "show times of tables in `ZONE`, such as Europe/Berlin, local or UTC, and read those without a zone so (default: local on a terminal, else UTC)")
 }
 
-// location returns the zone that was asked for: if none was, this machine's where
-// a person reads and UTC where a program does, so that what a program reads does
-// not depend on the machine.
+// location returns the zone of the flag. Without the flag it is this machine's zone if stdout is a
+// terminal, and UTC otherwise, so that programs read the same on every machine.
 func (z *zoneFlag) location(stdout io.Writer) (*time.Location, error) {
 	switch {
 	case z.name != "":
@@ -166,12 +162,11 @@ func location(name string) (*time.Location, error) {
 	return nil, fmt.Errorf("%w: there is no time zone %q: Europe/Berlin, UTC, local and +01:00 are possible", call.ErrInvalid, name)
 }
 
-// named returns this machine's zone under the name that the IANA gives it, where
-// the machine knows that.
+// named returns this machine's zone under its IANA name, if the machine knows that, else local.
 func named(local *time.Location) *time.Location {
 	name, set := os.LookupEnv("TZ") // as package time reads it: set and empty is UTC
 	if !set {
-		link, _ := os.Readlink("/etc/localtime") // where it is no link, nobody knows the name
+		link, _ := os.Readlink("/etc/localtime") // a plain file does not tell the name
 		_, name, _ = strings.Cut(link, "zoneinfo/")
 		if name == "" {
 			return local

@@ -2,5 +2,5 @@
 
 package cli
 
-// private does nothing where files have no mode.
+// private does nothing on systems whose files have no mode.
 func private() {}

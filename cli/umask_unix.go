@@ -4,7 +4,6 @@ package cli
 
 import "syscall"
 
-// private lets all that this process makes belong to its user alone, whatever
-// the mask is that it was started with: its files hold telephone numbers and
-// keys, and not all of them are made by our own code.
+// private sets the umask so that only its owner can read each file of this process, whatever umask
+// it started with: the files hold telephone numbers and keys, and libraries make some of them.
 func private() { syscall.Umask(0o077) }

@@ -10,7 +10,7 @@ import (
 	"github.com/trunklog/trunklog/store"
 )
 
-// upgrading tells the user of a command.
+// upgrading tells the operator how far the upgrade of a store has come.
 func (p *program) upgrading() *store.Progress {
 	return &store.Progress{
 		Now: p.now,

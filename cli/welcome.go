@@ -12,7 +12,7 @@ import (
 	"github.com/trunklog/trunklog/node"
 )
 
-// welcome prints what a new user needs: lines that can be pasted.
+// welcome prints what a new operator needs: lines to paste.
 func (p *program) welcome(ctx context.Context, s *serving, n *node.Node, data string) {
 	w := welcome{
 		program:    quoted(executable()),
@@ -37,14 +37,14 @@ func (p *program) welcome(ctx context.Context, s *serving, n *node.Node, data st
 	fmt.Fprint(p.stderr, w.text())
 }
 
-// exampleSecret is the file for a secret in examples. On the command line or in
-// the environment others on the machine could read it.
+// exampleSecret is the file for a secret in examples. Other users of the machine could read a
+// secret on the command line or in the environment.
 const exampleSecret = "reporter.secret"
 
-// A welcome holds the words of the lines.
+// A welcome holds the values in those lines.
 type welcome struct {
 	program, data, ca, root string
-	own                     bool // the certificate is of our own CA
+	own                     bool // the certificate is from our own CA
 	from, to                string
 	tenant, tenantID        string
 	client, secretFile      string
@@ -102,8 +102,8 @@ PowerShell:
 	return b.String()
 }
 
-// trust says how programs come to trust our own CA, the narrowest way first: one
-// command, one process, one user, and last all of a machine.
+// trust says how programs come to trust our own CA, in the order of how far the trust reaches: one
+// command, one process, one user, and last the whole machine.
 func (w *welcome) trust() string {
 	return fmt.Sprintf(`
 Its certificate is of its own authority, %[1]s. Let one program trust it:
@@ -120,7 +120,7 @@ Only if that is not enough, let all programs of a machine trust it: docs/hosts.m
 `, w.ca)
 }
 
-// executable returns how this program can be called again.
+// executable returns the path by which a shell can run this program again.
 func executable() string {
 	path, err := os.Executable()
 	if err != nil {

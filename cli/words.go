@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// notTaken returns err, of a flag that does not take its value, in words. The
-// flag is named as its value was given: as --limit, or in a file of settings.
+// notTaken puts the error of a flag that refuses its value into words. name returns the place of
+// the value as the operator wrote it: --limit, or a line of a settings file.
 func notTaken(err error, name func(flag string) string) error {
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
