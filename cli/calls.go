@@ -18,7 +18,7 @@ func (p *program) callsCommand() *cobra.Command {
 	return group("calls", "Look at the calls that are kept", p.callsListCommand(), p.callsGetCommand(), p.callsLadderCommand(), p.callsCountCommand(), p.callsTailCommand(), p.callsDeleteCommand(), p.callsAssignCommand())
 }
 
-// A selection is what the flags of list and count say.
+// A selection is the calls that the flags of list, count, delete and assign select.
 type selection struct {
 	tenant, from, to                       string
 	trunk, user, number, typ, code, result string
@@ -40,7 +40,7 @@ func (s *selection) flags(cmd *cobra.Command) {
 	f.StringVar(&s.result, "result", "", "calls with this result: ok or failed")
 }
 
-// query turns the flags into a query.
+// query returns the query for the flags.
 func (s *selection) query(ctx context.Context, p *program, h *house) (call.Query, error) {
 	t, err := h.tenant(ctx, s.tenant)
 	if err != nil {
@@ -123,8 +123,8 @@ func (s *selection) where() (call.And, error) {
 	return and, nil
 }
 
-// ofType returns the condition that a call is of a type, by whichever of its
-// names: rows keep the one that their witness has used.
+// ofType returns the condition that a call is of a type, by any of the type's names: a row keeps
+// the name that its witness has used.
 func ofType(name string) call.Expr {
 	var or call.Or
 	for _, names := range call.CallTypes() {
@@ -184,7 +184,7 @@ func (p *program) callsListCommand() *cobra.Command {
 	return cmd
 }
 
-// sayNone says that nothing was found, and whether there was anything to find.
+// sayNone says that no call was found, and how many other calls the tenant has.
 func (p *program) sayNone(ctx context.Context, h *house, q call.Query) error {
 	all, err := h.store.Count(ctx, call.Query{Tenant: q.Tenant})
 	if err != nil {
@@ -273,7 +273,7 @@ func (p *program) callsGetCommand() *cobra.Command {
 	return cmd
 }
 
-// row returns the call with the given id of the named tenant.
+// row returns the call with the given id in the log of the named tenant.
 func (h *house) row(ctx context.Context, tenantName string, id call.GUID) (call.Row, error) {
 	t, err := h.tenant(ctx, tenantName)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// changeAtOnce is how many rows one batch removes or assigns.
+// changeAtOnce is how many rows one batch deletes or assigns.
 const changeAtOnce = 500
 
-// A spread is how many rows there are, and when the first and the last started.
+// A spread counts rows, and keeps the earliest and the latest start.
 type spread struct {
 	n           int64
 	first, last time.Time
@@ -39,8 +39,8 @@ func (s *spread) String() string {
 	return text
 }
 
-// chosen yields the rows with the given ids, or those that the query selects if there
-// are none. An id that is not there ends it.
+// chosen yields the rows with the given ids, each once, or without ids the rows that the query
+// selects. An unknown id ends it with an error.
 func (h *house) chosen(ctx context.Context, q call.Query, ids []string) iter.Seq2[*call.Row, error] {
 	if len(ids) == 0 {
 		return h.store.Rows(ctx, q)
@@ -112,8 +112,8 @@ is heard or imported again afterwards is there again.`,
 	return cmd
 }
 
-// wouldChange says which of the rows would be deleted or assigned: those that only
-// admits, if it is not nil.
+// wouldChange says how many rows a command would delete or assign, and when they started. If only
+// is not nil, it counts those that only accepts.
 func (p *program) wouldChange(rows iter.Seq2[*call.Row, error], what string, only func(*call.Row) bool) error {
 	var s spread
 	for r, err := range rows {

@@ -17,20 +17,20 @@ import (
 	"github.com/trunklog/trunklog/graph"
 )
 
-// A rowForm says how calls are printed.
+// A rowForm is the form in which a command prints calls.
 type rowForm struct {
 	form    string
 	columns []string
-	bom     bool // in front of CSV
-	text    bool // numbers that begin with + are text to a spreadsheet
+	bom     bool // CSV begins with a byte order mark
+	text    bool // CSV marks numbers with a + as text for spreadsheets
 	zone    *zoneFlag
 
 	cols   []column
-	in     *time.Location // of the times that are printed
-	screen int            // rows of a table after which it ends with a hint; 0 is none
+	in     *time.Location // the zone of the printed times
+	screen int            // rows after which a table ends with a hint; 0 is no end
 }
 
-// screenful is how many calls a table on a terminal has unless told otherwise.
+// screenful is how many calls a table on a terminal has without --limit.
 const screenful = 100
 
 func (f *rowForm) flags(cmd *cobra.Command) {
@@ -40,14 +40,14 @@ func (f *rowForm) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.text, "text-numbers", false, "put a tab before numbers with a + in CSV, so that a spreadsheet takes them for text and keeps the +")
 }
 
-// check checks the flags and finds the columns and the zone. CSV is for programs:
-// its times are in UTC unless a zone was asked for.
+// check checks the flags and finds the columns and the zone. Programs read CSV, so its times are in
+// UTC unless the operator sets --zone.
 func (f *rowForm) check(p *program) (err error) {
 	if err := checkForm(f.form); err != nil {
 		return err
 	}
 	for _, flag := range []struct{ name, of string }{{"columns", "table csv"}, {"bom", "csv"}, {"text-numbers", "csv"}} {
-		// A setting is for whatever form it fits; a flag is meant.
+		// A setting applies to the forms that it fits; a flag is meant for this command.
 		if p.settings.byHand(flag.name) && !strings.Contains(flag.of, f.form) {
 			return usage("--%s is for -o %s, and this is -o %s", flag.name, strings.ReplaceAll(flag.of, " ", " and -o "), f.form)
 		}
@@ -66,7 +66,7 @@ func (f *rowForm) check(p *program) (err error) {
 				names = append(names, n.String())
 			}
 		}
-		for i, name := range names { // whose zone would not be told
+		for i, name := range names { // a start would not tell its zone
 			if strings.EqualFold(strings.TrimSpace(name), "start") {
 				names[i] = call.FieldStart.String()
 			}
@@ -78,13 +78,13 @@ func (f *rowForm) check(p *program) (err error) {
 	return err
 }
 
-// fieldTable shows each field of r, its value and its witness.
+// fieldTable shows each field of r, its value and its witness, and what witnesses claim otherwise.
 func fieldTable(r *call.Row, in *time.Location) table {
 	t := table{{"FIELD", "VALUE", "SAID BY"}}
 	for f := range call.NumFields {
 		t = append(t, []string{f.String(), fieldText(r, f, in), witnessName(r.By[f])})
 	}
-	for c := range r.Claims() { // what is not shown
+	for c := range r.Claims() { // values that the row does not show
 		var w call.Row
 		c.Put(&w)
 		t = append(t, []string{c.Field.String() + ", as claimed", fieldText(&w, c.Field, in), strings.TrimSpace(witnessName(c.Witness) + " " + c.Source)})
@@ -102,8 +102,8 @@ func witnessName(w call.Witness) string {
 	return w.Kind().String()
 }
 
-// fieldText returns a field of r as text: a time in the zone in, and a callType by
-// Graph's name, whoever has told it.
+// fieldText returns a field of r as text: a time in the zone in, and a callType by Graph's name,
+// whichever name its witness used.
 func fieldText(r *call.Row, f call.Field, in *time.Location) string {
 	switch f.Type() {
 	case call.ID:
@@ -140,8 +140,8 @@ func stamp(t time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// printRows prints calls as they come and returns how many: nothing is held back,
-// so that any number of them can be printed.
+// printRows prints calls as they come and returns their number. It holds back at most a small
+// buffer, or the first page of a table, so it can print any number of them.
 func (p *program) printRows(f *rowForm, rows iter.Seq2[*call.Row, error]) (n int, err error) {
 	counted := func(yield func(*call.Row, error) bool) {
 		for r, err := range rows {
@@ -193,7 +193,7 @@ func (p *program) printRowsCSV(f *rowForm, rows iter.Seq2[*call.Row, error]) err
 	})
 }
 
-// eachRow writes what form makes of each row, in pieces of a reasonable size.
+// eachRow writes what form appends for each row, in pieces of about 64 KiB.
 func (p *program) eachRow(rows iter.Seq2[*call.Row, error], form func([]byte, *call.Row) ([]byte, error)) error {
 	var b []byte
 	for r, err := range rows {
@@ -215,7 +215,7 @@ func (p *program) eachRow(rows iter.Seq2[*call.Row, error], form func([]byte, *c
 	return err
 }
 
-// printRowsJSON prints an array of calls that people can read.
+// printRowsJSON prints the calls as an indented array of JSON.
 func (p *program) printRowsJSON(rows iter.Seq2[*call.Row, error]) error {
 	next := "[\n  "
 	var compact []byte

@@ -13,17 +13,16 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A column is one of what can be shown of calls.
+// A column is a column of a table or of CSV.
 type column struct {
 	name, title string
-	// least is how wide the column is at least, so that what comes later fits as
-	// a rule; most is how much of it is shown where there is no room for all.
+	// least is the least width, so that values of later pages fit as a rule; most is the width if
+	// the terminal has no room for all columns. Both are in characters.
 	least, most int
 	text        func(r *call.Row, in *time.Location) string
 }
 
-// The columns that have names of their own. All fields are columns besides, by
-// Graph's names.
+// The columns with names of their own. All other fields are columns by Graph's names.
 var callColumns = []column{
 	{"start", "START", 19, 27, func(r *call.Row, in *time.Location) string { return r.Start.In(in).Format(time.DateTime) }},
 	{"type", "TYPE", 7, 8, func(r *call.Row, in *time.Location) string { return fieldText(r, call.FieldCallType, in) }},
@@ -39,11 +38,10 @@ var callColumns = []column{
 	{"id", "ID", 36, 36, func(r *call.Row, _ *time.Location) string { return r.ID.String() }},
 }
 
-// narrow are the columns of a table unless told otherwise. It fits 120 columns.
+// narrow are the columns of a table without --columns. They fit 120 characters.
 var narrow = []string{"start", "type", "caller", "callee", "seconds", "result", "id"}
 
-// result says whether a call was successful, and if not, by which SIP code it
-// ended.
+// result returns "ok" for a successful call, else its final SIP code, or "failed" if it has none.
 func result(r *call.Row) string {
 	switch {
 	case r.Successful:
@@ -69,7 +67,7 @@ next:
 	for _, name := range names {
 		name = strings.TrimSpace(name)
 		for _, c := range callColumns {
-			// Graph's id is our column of that name, too.
+			// Graph's id is the column id
 			if strings.EqualFold(c.name, name) {
 				found = append(found, c)
 				continue next
@@ -87,19 +85,18 @@ next:
 	return found, nil
 }
 
-// tablePage is how many calls settle the widths of a table.
+// tablePage is how many calls decide the widths of a table.
 const tablePage = 500
 
-// A rowTable prints calls in columns whose widths do not change after the first
-// page: a value of a later one that is too wide moves what follows in its own
-// line alone.
+// A rowTable prints calls in columns whose widths do not change after the first page. A wider value
+// on a later page moves only the rest of its own line.
 type rowTable struct {
 	w      io.Writer
 	form   *rowForm
-	screen bool // what is too wide for a terminal is cut there, and nowhere else
+	screen bool // cut values that are too wide, which only a terminal needs
 	gap    int
 	widths []int
-	page   table // until the widths are settled
+	page   table // the lines before the widths are decided
 }
 
 func (p *program) printRowTable(f *rowForm, rows iter.Seq2[*call.Row, error]) error {
@@ -123,7 +120,7 @@ func (p *program) printRowTable(f *rowForm, rows iter.Seq2[*call.Row, error]) er
 	return t.settle()
 }
 
-// titles returns the first line. That of the start names the zone of all times.
+// titles returns the first line. The title of the start names the zone of all times.
 func (f *rowForm) titles() []string {
 	titles := make([]string, len(f.cols))
 	for i, c := range f.cols {
@@ -137,7 +134,7 @@ func (f *rowForm) titles() []string {
 func (t *rowTable) add(r *call.Row) error {
 	cells := make([]string, len(t.form.cols))
 	for i, c := range t.form.cols {
-		cells[i] = printable(strings.Clone(c.text(r, t.form.in))) // r is the iterator's
+		cells[i] = printable(strings.Clone(c.text(r, t.form.in))) // the iterator uses r again
 	}
 	if t.widths != nil {
 		return t.print(cells)
@@ -148,7 +145,7 @@ func (t *rowTable) add(r *call.Row) error {
 	return t.settle()
 }
 
-// settle settles the widths and prints what has waited for them.
+// settle decides the widths and prints the lines that have waited for them.
 func (t *rowTable) settle() error {
 	if t.widths == nil {
 		t.measure()
@@ -181,7 +178,7 @@ func (t *rowTable) measure() {
 	}
 }
 
-// leastWidth is the width that a table may have on any terminal.
+// leastWidth is the width that a table may have on any terminal, in characters.
 const leastWidth = 120
 
 func (t *rowTable) print(cells []string) error {
@@ -200,7 +197,7 @@ func (t *rowTable) print(cells []string) error {
 	return err
 }
 
-// cut returns s, or as much of it as fits, with a sign that there is more.
+// cut returns s, or as much of it as fits and an ellipsis.
 func cut(s string, width int) string {
 	if utf8.RuneCountInString(s) <= width {
 		return s

@@ -23,14 +23,14 @@ func (p *program) clientCommand() *cobra.Command {
 		p.clientKeyCommand(), p.clientDisableCommand(), p.clientEnableCommand(), p.clientDeleteCommand())
 }
 
-// A desk is where clients are looked after: the house and what signs for it.
+// A desk is what commands about clients work with: the house, its authority and a tenant.
 type desk struct {
 	*house
 	authority *auth.Authority
 	tenant    tenant.Tenant
 }
 
-// desk opens the house and calls f with the tenant that is named.
+// desk opens the house and calls f with the named tenant's desk.
 func (p *program) desk(cmd *cobra.Command, tenantName string, f func(ctx context.Context, d *desk) error) (err error) {
 	ctx := cmd.Context()
 	h, err := p.enter(ctx, cmd, false)
@@ -54,8 +54,7 @@ func (p *program) desk(cmd *cobra.Command, tenantName string, f func(ctx context
 	return err
 }
 
-// commandAuthority makes an authority whose tokens the server of this house
-// takes.
+// commandAuthority returns an authority whose tokens the server of this house accepts.
 func (p *program) commandAuthority(ctx context.Context, cmd *cobra.Command, h *house) (*auth.Authority, error) {
 	apart, _ := cmd.Flags().GetString("master-key-file")
 	place := datadir.PlaceOfKey(h.folder, h.dir, apart)
@@ -94,7 +93,7 @@ func (d *desk) find(ctx context.Context, nameOrID string) (string, error) {
 	return "", usage("tenant %s has %d clients %q: name one by its id: %s", d.tenant.Name, len(found), nameOrID, list(found))
 }
 
-// free fails if a client has the name already: neither could be called by it.
+// free returns an error if a client has the name already: neither of two could be called by it.
 func (d *desk) free(ctx context.Context, name string) error {
 	all, err := d.authority.Clients(ctx, d.tenant.ID.String())
 	if err != nil {
@@ -115,7 +114,7 @@ func orNone(names []string) string {
 	return list(names)
 }
 
-// clientFlags are those of every command about clients.
+// clientFlags adds the flags of every command about clients.
 func clientFlags(cmd *cobra.Command, tenantName, form *string) {
 	cmd.Flags().StringVar(tenantName, "tenant", "", "the tenant's `NAME` or GUID (default: the only one)")
 	cmd.Flags().String("master-key-file", "", "the `FILE` with the server's master key (default DATA/master.key)")
@@ -124,20 +123,20 @@ func clientFlags(cmd *cobra.Command, tenantName, form *string) {
 	}
 }
 
-// A newSecret is what a client needs to sign in. It is shown once.
+// A newSecret is what a client needs to sign in. The command shows it once.
 type newSecret struct {
 	TenantID     string `json:"tenantId"`
 	ClientID     string `json:"clientId"`
 	ClientSecret string `json:"clientSecret,omitempty"`
 }
 
-// secretOutFlag lets a new secret go to a file rather than to the screen.
+// secretOutFlag adds the flag that writes a new secret to a file instead of the screen.
 func secretOutFlag(cmd *cobra.Command, out *string) {
 	cmd.Flags().StringVar(out, "secret-out", "", "write the secret to a new `FILE` that only you can read, for --secret-file, and do not show it")
 }
 
-// newSecretFile fails if a secret cannot be written to a new file at path,
-// before there is one that would be lost.
+// newSecretFile returns an error if the command cannot write a new file at path. It comes before
+// the secret is made, which would otherwise be lost.
 func newSecretFile(path string) error {
 	if path == "" {
 		return nil
@@ -151,8 +150,8 @@ func newSecretFile(path string) error {
 	return nil
 }
 
-// printSecret prints what a client has just been given. The secret goes to the
-// file out, if there is one.
+// printSecret prints what a client needs to sign in. The secret goes to the file out, if out is not
+// empty.
 func (p *program) printSecret(form, out string, c auth.Client, s auth.Secret) error {
 	n := newSecret{TenantID: c.Tenant, ClientID: c.ID}
 	switch {
@@ -219,7 +218,7 @@ func (p *program) clientCreateCommand() *cobra.Command {
 	return cmd
 }
 
-// expiry turns a period from now into what auth understands.
+// expiry returns the length of a period, measured back from now, or -1 for ever, as auth takes it.
 func (p *program) expiry(s string) (time.Duration, error) {
 	period, err := tenant.ParsePeriod(s)
 	if err != nil {
@@ -260,14 +259,14 @@ func (p *program) clientListCommand() *cobra.Command {
 	return cmd
 }
 
-// A clientLine is what client list says of one client.
+// A clientLine is one client in the output of client list.
 type clientLine struct {
 	Name     string   `json:"name"`
 	TenantID string   `json:"tenantId"`
 	ClientID string   `json:"clientId"`
 	Roles    []string `json:"roles"`
 	State    string   `json:"state"`
-	Expires  string   `json:"expires,omitempty"` // of what expires last
+	Expires  string   `json:"expires,omitempty"` // of the secret or key that expires last
 	LastUsed string   `json:"lastUsed,omitempty"`
 }
 

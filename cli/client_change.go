@@ -180,26 +180,27 @@ certificate by SHA-256 or SHA-1.`,
 	return cmd
 }
 
-// sayNoWayIn says that a client has nothing left to sign in with, if that is so.
+// sayNoWayIn warns if a client has no secret and no key left to sign in with.
 func (p *program) sayNoWayIn(c auth.Client) {
 	if len(c.Secrets)+len(c.Keys) == 0 {
 		fmt.Fprintf(p.stderr, "client %[1]s has nothing to sign in with now: give it a certificate with 'trunklog client key add %[2]s FILE', or a secret with 'trunklog client rotate %[2]s'\n", c.Name, c.ID)
 	}
 }
 
-// A keyLine is what client key list says of one certificate, key or secret.
+// A keyLine is one certificate, key or secret in the output of client key list.
 type keyLine struct {
 	Kind       string `json:"kind"`
 	ID         string `json:"id"`
 	Subject    string `json:"subject,omitempty"`
-	Hint       string `json:"hint,omitempty"`       // how a secret begins
+	Hint       string `json:"hint,omitempty"`       // the beginning of a secret
 	Thumbprint string `json:"thumbprint,omitempty"` // SHA-256, in hexadecimal
 	Created    string `json:"created"`
 	Expires    string `json:"expires"`
 	LastUsed   string `json:"lastUsed,omitempty"`
 }
 
-// printKeys prints what a client signs in with. Of a secret it shows the beginning.
+// printKeys prints a client's certificates, keys and secrets. Of a secret it shows only the
+// beginning.
 func (p *program) printKeys(form string, c auth.Client) error {
 	lines := []keyLine{}
 	for _, k := range c.Keys {

@@ -15,9 +15,9 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// completion tells shells what can be written where: the values of flags, the
-// formats of files, the names of tenants. It also makes cobra's own command
-// refuse, as ours do, a shell that it does not know.
+// completion tells shells what the operator can type where: the values of flags, the formats of
+// files, the names of tenants. It also makes cobra's completion command refuse an unknown shell as
+// our own commands do.
 func (p *program) completion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	known := p.completions()
@@ -54,14 +54,14 @@ func (p *program) completion(root *cobra.Command) {
 	_ = root.RegisterFlagCompletionFunc("data", folders)
 }
 
-// narrowForms are the values of -o where it does not take all of them.
+// narrowForms are the values of -o of commands that do not take all of them.
 var narrowForms = map[string][]string{
 	"trunklog import":     {"text", "json"},
 	"trunklog calls tail": {"table", "jsonl"},
 }
 
-// completions returns what completes the flags of a name, in every command that
-// has one.
+// completions returns the completion of flags by name, for every command that has a flag of the
+// name.
 func (p *program) completions() map[string]cobra.CompletionFunc {
 	words := func(words ...string) cobra.CompletionFunc {
 		return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
@@ -110,7 +110,7 @@ func completeImport(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 	return importFormats(), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeKey completes the file behind the client.
+// completeKey completes FILE, which follows CLIENT.
 func completeKey(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) != 1 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -125,9 +125,8 @@ func folders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirecti
 // completionTime is how long a shell may wait for the names of tenants.
 const completionTime = 700 * time.Millisecond
 
-// completeTenants returns the names of the tenants, if they can be read quickly.
-// Nothing is made, upgraded or waited for, and errors are no news to somebody who
-// is still typing.
+// completeTenants returns the names of the tenants, if they can be read quickly. It makes, upgrades
+// and waits for nothing, and hides errors from an operator who is still typing.
 func (p *program) completeTenants(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
@@ -159,7 +158,7 @@ func (p *program) tenantNames(ctx context.Context, data, spec string) []string {
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = st.Close() }() // it was only read
+	defer func() { _ = st.Close() }() // nothing was written
 	tenants, err := tenant.Open(ctx, st, p.now)
 	if err != nil {
 		return nil

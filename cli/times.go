@@ -140,8 +140,8 @@ func (z *zoneFlag) location(stdout io.Writer) (*time.Location, error) {
 	return time.UTC, nil
 }
 
-// location returns the zone of a name: one of the IANA's, UTC, local, or an offset
-// such as +01:00. Errors wrap [call.ErrInvalid].
+// location returns the zone of a name: one of the IANA's, UTC, local, or an offset such as +01:00.
+// Errors wrap [call.ErrInvalid].
 func location(name string) (*time.Location, error) {
 	switch {
 	case strings.EqualFold(name, "local"):
