@@ -24,7 +24,7 @@ func (p *program) dbCommand() *cobra.Command {
 	return group("db", "Look after the store", p.dbCheckCommand(), p.dbStatsCommand(), p.dbBackupCommand(), p.dbRestoreCommand(), p.dbCompactCommand(), p.dbUpgradeCommand())
 }
 
-// keeper opens the house and calls f with what looks after its store.
+// keeper opens the house and calls f with the keeper of its store.
 func (p *program) keeper(cmd *cobra.Command, f func(ctx context.Context, h *house, k admin.Keeper) error) (err error) {
 	return p.keeperOf(cmd, store.Options{Existing: true, Upgrade: p.upgrading().Report(cmd.Context())}, f)
 }
@@ -87,7 +87,7 @@ func (p *program) dbStatsCommand() *cobra.Command {
 	return cmd
 }
 
-// A tenantLine is what db stats says of one tenant.
+// A tenantLine is one tenant in the output of db stats.
 type tenantLine struct {
 	Tenant       string `json:"tenant"`
 	Rows         int64  `json:"rows"`
@@ -163,7 +163,7 @@ The private keys of the certificates, in DATA/tls, are not copied: who has that 
 the authority can be this server to its clients. Keep them apart, or say --tls-keys.`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// A store of an older format is copied as it is.
+			// The copy of a store of an older format has that format, too.
 			return p.keeperOf(cmd, store.Options{Existing: true, AsItIs: true}, func(ctx context.Context, h *house, k admin.Keeper) error {
 				if err := p.backup(ctx, h, k, args[0], apart, tlsKeys); err != nil {
 					return fmt.Errorf("backup: %w", err)
@@ -211,8 +211,8 @@ func (p *program) backup(ctx context.Context, h *house, k admin.Keeper, dir, apa
 	return nil
 }
 
-// emptyFolder makes the folder dir, or takes it if it is there and empty. What is
-// put into it is removed by undo, and the folder if there was none.
+// emptyFolder makes the folder dir, or accepts it if it exists and is empty. undo removes what was
+// put into it since, and the folder if emptyFolder made it.
 func emptyFolder(dir string) (undo func() error, err error) {
 	entries, err := os.ReadDir(dir)
 	switch {
@@ -232,7 +232,7 @@ func emptyFolder(dir string) (undo func() error, err error) {
 	}, nil
 }
 
-// noteKey says that a key which is kept apart was not copied.
+// noteKey says that the command did not copy a master key that is kept apart.
 func (p *program) noteKey(apart string) {
 	if apart != "" {
 		fmt.Fprintf(p.stderr, "the master key in %s is not part of it: keep it safe\n", apart)
@@ -295,21 +295,21 @@ func (p *program) restore(ctx context.Context, backup, data, apart string) error
 	return os.Rename(part, data)
 }
 
-// inUse reports whether a process has the store of a data folder open. A backup
-// has no note of an owner, and is not touched.
+// inUse reports whether a process has the store of a data folder open. A backup has no file owner,
+// so inUse does not open it.
 func inUse(ctx context.Context, dir string) bool {
 	if _, err := os.Stat(filepath.Join(datadir.Store(dir), "owner")); err != nil {
 		return false
 	}
 	st, err := store.Open(ctx, "pebble:"+datadir.Store(dir), store.Options{Existing: true, ReadOnly: true, AsItIs: true})
 	if err == nil {
-		_ = st.Close() // it was only read
+		_ = st.Close() // nothing was written
 	}
 	return errors.Is(err, call.ErrInUse)
 }
 
-// fillRestored copies a backup to dir and checks the copy, and the key that
-// lies in it or apart.
+// fillRestored copies a backup to dir and checks the copy, and the master key in the backup or
+// apart.
 func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) error {
 	if err := os.CopyFS(datadir.Store(dir), os.DirFS(datadir.Store(backup))); err != nil {
 		return err
@@ -328,7 +328,8 @@ func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) e
 			problems++
 			fmt.Fprintln(p.stderr, problem)
 		})
-		// What was changed after the backup was made is not known here any more.
+		// The restored store lacks the changes after the backup, so readers of changes must begin
+		// again.
 		err = errors.Join(err, k.NewEpoch(ctx))
 	}
 	if err = errors.Join(err, st.Close()); err == nil && problems > 0 {
@@ -337,9 +338,9 @@ func (p *program) fillRestored(ctx context.Context, backup, dir, apart string) e
 	return err
 }
 
-// copyKeys copies what belongs to a store but lies beside it. Of the folder of the
-// certificates, only those that hold no private key are copied unless all is set; it
-// returns the names of the others.
+// copyKeys copies the master key and the folder of the certificates, which lie beside a store.
+// Unless all is set it copies only certificates without a private key, and returns the names of the
+// other files.
 func copyKeys(from, to string, all bool) (left []string, err error) {
 	key, err := os.ReadFile(datadir.Key(from))
 	if err == nil {

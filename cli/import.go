@@ -93,9 +93,8 @@ said instead, and nothing is written.`,
 	return cmd
 }
 
-// importBatch is how many rows are written at once. It is large enough for the
-// store to sort and sync them together, and small enough that an interrupted
-// import has lost little time.
+// importBatch is how many rows an import writes at once: enough for the store to sort and sync them
+// together, and so few that an interrupted import has lost little time.
 const importBatch = 5000
 
 // An importer is one run of the import command.
@@ -107,9 +106,9 @@ type importer struct {
 	dryRun  bool
 	mapFile string
 	preview int
-	keepSIP string // as of serve, so that one setting serves both
-	keep    string // the same
-	output  string // of the summary
+	keepSIP string // as in serve, so that one setting serves both
+	keep    string // as in serve
+	output  string // the form of the summary
 
 	recording bool
 	keeping   *keeping
@@ -119,17 +118,17 @@ type importer struct {
 	ingest   *ingest.Ingest
 	sink     *ingest.Sink
 	noted    *ingest.Import
-	rejects  *rejectsFile // of all parts of an import
-	rejected int          // records of this one
-	reading  string       // the file that is being read
-	read     int64        // records that could be read
+	rejects  *rejectsFile // shared by all parts of an import
+	rejected int          // rejected records of this part
+	reading  string       // the current file
+	read     int64        // records read without an error
 	took     time.Duration
 
-	// Of a part of an import auto, in which the formats of files were told:
+	// Of a part of an import auto, which found out the formats of the files:
 	told     bool
-	readyMap string                     // the map, of those that come with trunklog
-	yaml     []byte                     // or the one that was given
-	members  map[string]map[string]bool // of archives, by their names: what is of the format
+	readyMap string                     // the name of a map that comes with trunklog
+	yaml     []byte                     // the map that --map names
+	members  map[string]map[string]bool // by archive: the members of the part's format
 }
 
 func (in *importer) run(cmd *cobra.Command) (err error) {
@@ -157,16 +156,16 @@ func (in *importer) run(cmd *cobra.Command) (err error) {
 	return in.summarise(err, in.summary(in.now().Sub(began)))
 }
 
-// check checks what needs no data folder.
+// check checks as much as is possible without the data folder.
 func (in *importer) check() error {
-	// A setting that is meant for tables does no harm here.
+	// A setting of -o that is meant for tables does no harm here.
 	if in.output != "text" && !slices.Contains(outputForms, in.output) {
 		return usage("-o %s: text and json are possible", in.output)
 	}
 	return in.rejects.check(in.stdin, in.files, in.mapFile, in.dryRun)
 }
 
-// readyRejects prepares the rejects file, which is made when it is needed.
+// readyRejects prepares the rejects file. The first reject creates it.
 func (in *importer) readyRejects(h *house) error {
 	r := in.rejects
 	r.dry, r.stderr, r.now = in.dryRun, in.stderr, in.now
@@ -175,8 +174,8 @@ func (in *importer) readyRejects(h *house) error {
 	return r.ready()
 }
 
-// into imports all files, which are of one format, and says what became of them. It
-// returns what was wrong with single files apart from what has ended the import.
+// into imports all files, which have one format, and prints the result. broken joins the errors of
+// single files; err has ended the import.
 func (in *importer) into(ctx context.Context, h *house) (broken, err error) {
 	id, err := in.owner(ctx, h)
 	if err != nil {
@@ -212,7 +211,7 @@ func (in *importer) into(ctx context.Context, h *house) (broken, err error) {
 		err = errors.Join(err, in.sink.Flush(ctx))
 	}
 	progress.done()
-	if !in.told { // else the whole import says them
+	if !in.told { // else auto prints those of all parts
 		in.rejects.say(in.stderr)
 	}
 	in.took = in.now().Sub(began)
@@ -226,7 +225,7 @@ func (in *importer) into(ctx context.Context, h *house) (broken, err error) {
 	return broken, err
 }
 
-// note says what a decoder has to say of the file that is being read.
+// note prints a decoder's note about the current file.
 func (in *importer) note(text string) {
 	if len(in.files) > 1 || in.told {
 		text = in.reading + ": " + text
@@ -234,8 +233,7 @@ func (in *importer) note(text string) {
 	fmt.Fprintln(in.stderr, text)
 }
 
-// open finds the decoder of the format, and whether it is that of a recording of SIP
-// messages.
+// open finds the decoder of the format, and whether the format records SIP messages.
 func (in *importer) open() (err error) {
 	options := format.Options{Note: in.note, Preview: in.preview > 0}
 	if in.members != nil {
@@ -268,19 +266,19 @@ func (in *importer) open() (err error) {
 	return nil
 }
 
-// lately is when messages were sent of which a recording does not tell it: before
-// the import, by more than the 32 seconds in which SIP repeats a message, so that
-// a call that ends in the recording has ended.
+// lately is the time of messages in a recording without times. It is before the import by more than
+// the 32 seconds in which SIP repeats a message, so that a call which ends in the recording counts
+// as ended.
 func (in *importer) lately() time.Time { return in.now().Add(-time.Minute) }
 
-// resume takes up the calls whose end an earlier recording did not have.
+// resume loads the calls whose end was not in an earlier recording.
 func (in *importer) resume(ctx context.Context) error {
 	_, err := in.ingest.Resume(ctx, func(source string) bool { return source == in.format })
 	return err
 }
 
-// importFiles imports all files, and goes on behind one that breaks off: broken says
-// why it does.
+// importFiles imports all files, and goes on behind one that breaks off. broken joins the errors of
+// those.
 func (in *importer) importFiles(ctx context.Context, progress *progress) (broken, err error) {
 	for _, name := range in.files {
 		file := fileSummary{Name: name, Read: -in.read, Rejected: -in.rejected}
@@ -288,14 +286,13 @@ func (in *importer) importFiles(ctx context.Context, progress *progress) (broken
 		var end *endError
 		switch {
 		case err == nil:
-		case errors.Is(err, errNotOpened): // nothing of it is lost
+		case errors.Is(err, errNotOpened): // nothing was read, so no record is lost
 			broken = errors.Join(broken, err)
 		case !errors.As(err, &end) || ctx.Err() != nil:
 			in.finished(file, err)
 			return broken, err
 		default:
-			// Whatever the file still held is lost to this import: that is a
-			// rejected record like others.
+			// The rest of the file is lost to this import: it counts as one rejected record.
 			if err := in.reject(name, end.record()); err != nil {
 				return broken, err
 			}
@@ -306,7 +303,7 @@ func (in *importer) importFiles(ctx context.Context, progress *progress) (broken
 	return broken, nil
 }
 
-// finished notes what became of a file, given what there was before it, below zero.
+// finished notes the result of a file. The counts in file are those before it, negated.
 func (in *importer) finished(file fileSummary, err error) {
 	file.Read += in.read
 	file.Rejected += in.rejected
@@ -323,7 +320,7 @@ func (in *importer) finished(file fileSummary, err error) {
 	}
 }
 
-// reject counts a record that cannot be read, and writes it to the rejects file.
+// reject counts an unreadable record, and writes it to the rejects file.
 func (in *importer) reject(name string, e *call.SyntaxError) error {
 	if err := in.rejects.add(name, e); err != nil {
 		return err
@@ -332,7 +329,7 @@ func (in *importer) reject(name string, e *call.SyntaxError) error {
 	return nil
 }
 
-// report says what became of the records, or messages.
+// report prints the result for the records or messages.
 func (in *importer) report(took time.Duration) {
 	if in.recording {
 		in.reportCalls(took)
@@ -354,7 +351,7 @@ func (in *importer) report(took time.Duration) {
 	fmt.Fprintf(in.stderr, " (%s, %.0f rows/s)\n", took.Round(time.Millisecond), float64(n)/max(took.Seconds(), 0.001))
 }
 
-// count returns n with the word for one or for many.
+// count returns n with its singular or plural word.
 func count[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one

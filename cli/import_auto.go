@@ -18,19 +18,19 @@ import (
 	"github.com/trunklog/trunklog/source"
 )
 
-// autoFormat stands for FORMAT where each file's is told by what is in it.
+// autoFormat is the FORMAT that finds out each file's format by its content.
 const autoFormat = "auto"
 
-// An autoImport is an import whose files are of formats that are told. What is of one
-// format is imported as if that had been named, and is an import of its own: what
-// undoing one takes back depends on its format.
+// An autoImport is an import that finds out the formats of its files. All files of one format
+// become a part, as if the operator had named that format. Each part is an import of its own,
+// because undoing an import depends on its format.
 type autoImport struct {
 	importer
 	parts  []*importer
-	broken error // what is wrong with files that are of no part
+	broken error // the errors of files of no part
 }
 
-// auto tells the formats of files, and imports or previews them.
+// auto finds out the formats of files, and imports or previews them.
 func (in *importer) auto(cmd *cobra.Command) (err error) {
 	ctx := cmd.Context()
 	a := &autoImport{importer: *in}
@@ -71,7 +71,7 @@ func (in *importer) auto(cmd *cobra.Command) (err error) {
 	return a.summarise(err, a.summary(a.now().Sub(began)))
 }
 
-// take imports or previews a part, and adds up what became of it.
+// take imports or previews a part, and adds its counts to those of a.
 func (a *autoImport) take(part *importer, do func() (broken, err error)) error {
 	if err := part.open(); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (a *autoImport) summary(took time.Duration) summary {
 	s := a.importer.summary(took)
 	for _, part := range a.parts {
 		if part.noted == nil {
-			continue // it was not begun
+			continue // the import ended before this part
 		}
 		p := part.summary(0)
 		p.Seconds = part.took.Seconds()
@@ -104,7 +104,8 @@ func (a *autoImport) summary(took time.Duration) summary {
 	return s
 }
 
-// preview shows what each format's files would become. SIP messages have no rows yet.
+// preview shows the calls of each part. For a recording of SIP messages it shows the format alone,
+// because only an import makes calls of them.
 func (a *autoImport) preview(ctx context.Context) error {
 	if err := a.checkPreview(); err != nil {
 		return err
@@ -126,13 +127,13 @@ func (a *autoImport) preview(ctx context.Context) error {
 	return a.shown(a.broken)
 }
 
-// tell tells what the files are, and makes the parts of them, in the order of the
-// formats. A file that is of none is rejected as a whole.
+// tell finds out the formats of the files, and makes the parts of them, in the order of the
+// formats. It rejects a file of no known format as a whole.
 func (a *autoImport) tell(ctx context.Context) error {
 	if err := a.autoMap(); err != nil {
 		return err
 	}
-	p := *a.program // of which all parts read what was looked into
+	p := *a.program // the parts must read the bytes that tell has peeked at
 	p.stdin = bufio.NewReaderSize(p.stdin, lookedInto)
 	a.program = &p
 	for _, name := range a.files {
@@ -141,7 +142,7 @@ func (a *autoImport) tell(ctx context.Context) error {
 		}
 		all, err := a.tellFile(name)
 		if a.sort(name, all) {
-			// An archive that cannot be read on is told when it is read.
+			// If an archive breaks off, its import reports that.
 			if err := a.leave(name, all); err != nil {
 				return err
 			}
@@ -170,7 +171,7 @@ func (a *autoImport) tell(ctx context.Context) error {
 	return nil
 }
 
-// autoMap reads the map that is given for tables of no other format.
+// autoMap reads the map of --map, for tables of no other format.
 func (a *autoImport) autoMap() (err error) {
 	if a.mapFile == "" {
 		return nil
@@ -184,7 +185,7 @@ func (a *autoImport) autoMap() (err error) {
 	return nil
 }
 
-// tellFile tells what is in a file.
+// tellFile finds out the formats in a file.
 func (a *autoImport) tellFile(name string) ([]format.Told, error) {
 	if name == "-" {
 		return a.tellInput()
@@ -197,10 +198,11 @@ func (a *autoImport) tellFile(name string) ([]format.Told, error) {
 	return format.Tell(r, a.yaml, source.LooksRecorded)
 }
 
-// lookedInto is how many bytes of standard input are looked into.
+// lookedInto is how many bytes of standard input tell examines.
 const lookedInto = 256 << 10
 
-// tellInput tells what standard input is, of which the beginning is then read again.
+// tellInput finds out the format of standard input from its beginning, which it leaves to be read
+// again.
 func (a *autoImport) tellInput() ([]format.Told, error) {
 	head, err := a.stdin.(*bufio.Reader).Peek(lookedInto)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -212,8 +214,7 @@ func (a *autoImport) tellInput() ([]format.Told, error) {
 	return format.Tell(bytes.NewReader(head), a.yaml, source.LooksRecorded)
 }
 
-// sort puts a file into the parts of all formats that are in it, and reports whether
-// there is one.
+// sort adds a file to the parts of all formats in it, and reports whether there is one.
 func (a *autoImport) sort(name string, all []format.Told) (known bool) {
 	for _, is := range all {
 		if is.Kind.Name == "" {
@@ -232,12 +233,12 @@ func (a *autoImport) sort(name string, all []format.Told) (known bool) {
 	return known
 }
 
-// leave rejects what is of no known format in an archive in which there is something
-// that is. Sheets of a workbook that hold no calls are usual, and only said.
+// leave rejects the members of no known format of an archive that also has known ones. It only
+// mentions a workbook's sheets without calls, which are usual.
 func (a *autoImport) leave(name string, all []format.Told) error {
 	for _, is := range all {
 		switch {
-		case is.Why == nil, path.Base(is.Name) == "parameters.json": // of the admin centre's export
+		case is.Why == nil, path.Base(is.Name) == "parameters.json": // parameters.json is part of the admin centre's export
 		case is.Sheet:
 			fmt.Fprintf(a.stderr, "%s: %s was left out: %s\n", name, is.Name, call.Words(is.Why))
 		default:
@@ -251,14 +252,14 @@ func (a *autoImport) leave(name string, all []format.Told) error {
 	return nil
 }
 
-// part returns the part of what is of a kind.
+// part returns the part for a kind, and makes it if there is none.
 func (a *autoImport) part(k format.Kind) *importer {
 	for _, part := range a.parts {
 		if part.format == k.Name && part.readyMap == k.Map {
 			return part
 		}
 	}
-	part := a.importer // what was asked for
+	part := a.importer // with the flags of the command
 	part.format, part.readyMap, part.told = k.Name, k.Map, true
 	part.files, part.done, part.read, part.rejected = nil, nil, 0, 0
 	part.members = make(map[string]map[string]bool)
@@ -269,7 +270,7 @@ func (a *autoImport) part(k format.Kind) *importer {
 	return &part
 }
 
-// refusal says why a file is of no part; nil if it is empty.
+// refusal returns why a file is of no part; nil if it is empty.
 func (a *autoImport) refusal(name string, all []format.Told, err error) error {
 	var why []error
 	for _, is := range all {
@@ -293,7 +294,7 @@ func (a *autoImport) refusal(name string, all []format.Told, err error) error {
 	return fmt.Errorf("%w: nothing in it is of a format that is known here: %w", call.ErrInvalid, errors.Join(why...))
 }
 
-// sayFile says what a file was told to be, and what came of it.
+// sayFile prints the format and the counts of a file.
 func (in *importer) sayFile(f *fileSummary) {
 	one, many := "record", "records"
 	if in.recording {

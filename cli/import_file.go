@@ -13,7 +13,7 @@ import (
 	"github.com/trunklog/trunklog/format/graphjson"
 )
 
-// sayIfEmpty says that a file held no record. It may be the wrong file.
+// sayIfEmpty warns that a file held no record, since it may be the wrong file.
 func (in *importer) sayIfEmpty(name string, file fileSummary) {
 	if file.Read+int64(file.Rejected) > 0 {
 		return
@@ -24,17 +24,16 @@ func (in *importer) sayIfEmpty(name string, file fileSummary) {
 	fmt.Fprintf(in.stderr, "%s: no record was found in it\n", name)
 }
 
-// errNotOpened marks the error of a file of which nothing was read. It has no text
-// of its own.
+// errNotOpened marks the error of a file of which nothing was read. It has no text of its own.
 var errNotOpened = errors.New("")
 
-// An endError is an error after which a file cannot be read on.
+// An endError is an error that ends the reading of a file.
 type endError struct{ err error }
 
 func (e *endError) Error() string { return e.err.Error() }
 func (e *endError) Unwrap() error { return e.err }
 
-// record returns e as what it says of one record, if it is about one.
+// record returns e as the error of one record, with the record's line and text if e has them.
 func (e *endError) record() *call.SyntaxError {
 	lost := &call.SyntaxError{Err: e.err}
 	var cut *graphjson.CutError
@@ -44,8 +43,7 @@ func (e *endError) record() *call.SyntaxError {
 	return lost
 }
 
-// importFile reads one file and writes what it holds: one goroutine decodes,
-// the other writes.
+// importFile reads one file and writes its records: one goroutine decodes, the other writes.
 func (in *importer) importFile(ctx context.Context, name string, progress *progress) error {
 	in.reading = name
 	r, done, err := in.openFile(name)
@@ -53,8 +51,8 @@ func (in *importer) importFile(ctx context.Context, name string, progress *progr
 		return err
 	}
 	defer done()
-	// Decoding stops when writing has failed, but not the other way round: what
-	// was good before a file breaks off is still written.
+	// Decoding stops if writing has failed. Writing goes on if decoding has failed, because the
+	// records in front of a file's break are good.
 	g, writing := errgroup.WithContext(ctx)
 	batches, used := make(chan []call.Event, 1), make(chan []call.Event, 3)
 	g.Go(func() error {
@@ -68,7 +66,7 @@ func (in *importer) importFile(ctx context.Context, name string, progress *progr
 			}
 			progress.rows(len(events))
 			if in.recording {
-				continue // ingest holds messages for longer
+				continue // ingest keeps the messages, so the batch cannot be used again
 			}
 			select {
 			case used <- events[:0]:
@@ -80,7 +78,7 @@ func (in *importer) importFile(ctx context.Context, name string, progress *progr
 	return g.Wait()
 }
 
-// openFile opens one of the files that are named. Whoever has read it calls done.
+// openFile opens one of the named files. The caller calls done when it has read it.
 func (in *importer) openFile(name string) (r io.Reader, done func(), err error) {
 	if name == "-" {
 		return in.stdin, func() {}, nil
@@ -96,9 +94,8 @@ func (in *importer) openFile(name string) (r io.Reader, done func(), err error) 
 	return f, func() { f.Close() }, nil
 }
 
-// decodeFile sends the good records of a file to batches and the bad ones to
-// the rejects file. What was decoded before an error is sent. It fills what comes
-// from used again.
+// decodeFile sends the good records of a file to batches and the bad ones to the rejects file. It
+// sends what it decoded before an error, too. It takes empty batches from used.
 func (in *importer) decodeFile(ctx context.Context, name string, r io.Reader, batches chan<- []call.Event, used <-chan []call.Event, progress *progress) error {
 	var batch []call.Event
 	send := func() error {
@@ -142,7 +139,7 @@ func (in *importer) decodeFile(ctx context.Context, name string, r io.Reader, ba
 	return send()
 }
 
-// put writes events durably.
+// put writes events durably, except in a dry run.
 func (in *importer) put(ctx context.Context, events []call.Event) error {
 	in.keeping.see(ctx, events)
 	if in.dryRun {

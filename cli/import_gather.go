@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// gather puts the files in folders in the place of the folders, in the order of their
-// names. What begins with a dot is left out, and so are links, because what they lead
-// to is in the folder already or not to be looked for there, and the data folder.
+// gather replaces each folder among the files by the files in it, sorted by name. It leaves out
+// hidden files, the data folder, the map, and links, because what a link leads to is either in the
+// folder already or does not belong there.
 func (a *autoImport) gather(data string) error {
 	var files []string
 	for _, name := range a.files {
 		info, err := os.Stat(name)
 		if name == "-" || err != nil || !info.IsDir() {
-			files = append(files, name) // what cannot be opened is said then
+			files = append(files, name) // a missing file becomes an error when it is opened
 			continue
 		}
 		w := folderWalk{dir: name}
@@ -38,16 +38,16 @@ func (a *autoImport) gather(data string) error {
 	return nil
 }
 
-// A folderWalk is what is found in a folder.
+// A folderWalk collects the files in a folder.
 type folderWalk struct {
 	dir    string
-	not    []string // files and folders that are left out
+	not    []string // files and folders to leave out
 	files  []string
 	odd    int   // links, pipes, devices
-	broken error // of folders that cannot be read
+	broken error // errors of folders that are unreadable
 }
 
-// visit is a [fs.WalkDirFunc].
+// visit is an [fs.WalkDirFunc].
 func (w *folderWalk) visit(name string, e fs.DirEntry, err error) error {
 	full := filepath.Join(w.dir, filepath.FromSlash(name))
 	switch {
@@ -70,7 +70,7 @@ func (w *folderWalk) visit(name string, e fs.DirEntry, err error) error {
 	return nil
 }
 
-// leftOut reports whether what is at a path is one of those that are left out.
+// leftOut reports whether a path leads to a file or folder that is to be left out.
 func (w *folderWalk) leftOut(full string) bool {
 	info, err := os.Lstat(full)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// house opens the house of an import. A dry run needs none: whoever tries the
-// program, or a map, need not have added a tenant yet.
+// house opens the house of an import. For a dry run without a data folder it makes a temporary one,
+// so that an operator can try the program or a map before there is a tenant.
 func (in *importer) house(ctx context.Context, cmd *cobra.Command) (*house, error) {
 	h, err := in.enterWith(ctx, cmd, store.Options{Existing: true, Upgrade: in.upgrading().Report(ctx), Bulk: true})
 	var none *datadir.NoneError
@@ -45,8 +45,8 @@ func (in *importer) house(ctx context.Context, cmd *cobra.Command) (*house, erro
 	return h, nil
 }
 
-// owner returns the id of the tenant that was named, zero if none was. A dry run
-// goes on with one that there is not.
+// owner returns the id of the named tenant, zero if none is named. A dry run with an unknown tenant
+// goes on without one.
 func (in *importer) owner(ctx context.Context, h *house) (call.GUID, error) {
 	if in.tenant == "" {
 		return call.GUID{}, nil
@@ -59,17 +59,17 @@ func (in *importer) owner(ctx context.Context, h *house) (call.GUID, error) {
 	return t.ID, err
 }
 
-// A keeping knows how long the rows of each tenant are kept, and counts those that
-// are older: they go in, and the next round of the server takes them out again.
+// A keeping knows how long the server keeps the rows of each tenant, and counts the rows that are
+// older: the import writes them, and the server deletes them at its next trim.
 type keeping struct {
 	tenants *tenant.Directory
-	owner   call.GUID // of all rows; zero if their trunks tell
+	owner   call.GUID // owner of all rows; zero if their trunks tell it
 	since   map[call.GUID]time.Time
 	n       int64
 }
 
-// newKeeping returns what is known of it. What the server is told for all, keep,
-// is known here only if it is set for all commands.
+// newKeeping returns the periods of all tenants. The period for tenants without one is that of the
+// server only if keep is set for all commands.
 func (in *importer) newKeeping(ctx context.Context, h *house, owner call.GUID) (*keeping, error) {
 	forAll, err := tenant.ParsePeriod(in.keep)
 	if err != nil {
@@ -89,7 +89,7 @@ func (in *importer) newKeeping(ctx context.Context, h *house, owner call.GUID) (
 	return k, nil
 }
 
-// see counts the events of rows that are not kept.
+// see counts the rows that are older than their period.
 func (k *keeping) see(ctx context.Context, events []call.Event) {
 	for i := range events {
 		e := &events[i]
@@ -106,8 +106,8 @@ func (k *keeping) see(ctx context.Context, events []call.Event) {
 	}
 }
 
-// knownFormat fails if there is no format of the name, which may be a file's whose
-// format was left out.
+// knownFormat returns an error if there is no format of the name. The name may be that of a file in
+// front of which the operator has left the format out.
 func knownFormat(name string) error {
 	names := importFormats()
 	if slices.Contains(names, name) {
@@ -120,7 +120,7 @@ func knownFormat(name string) error {
 	return usage("unknown format %q%s: %s are possible", name, hint, list(names))
 }
 
-// importFormats returns the words that can be FORMAT.
+// importFormats returns the values of FORMAT.
 func importFormats() []string {
 	return append(append(format.Names(), source.Recordings()...), autoFormat)
 }

@@ -8,30 +8,30 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A summary is what an import says of itself to programs. Its names do not change.
+// A summary is the result of an import for programs. The names of its fields do not change.
 type summary struct {
-	Import      string        `json:"import,omitempty"` // its id
+	Import      string        `json:"import,omitempty"` // the import's id
 	Format      string        `json:"format"`
 	DryRun      bool          `json:"dryRun"`
 	Files       []fileSummary `json:"files"`
-	Read        int64         `json:"read"` // records, or SIP messages, that could be read
+	Read        int64         `json:"read"` // records or SIP messages that were read without an error
 	New         int64         `json:"new"`
 	Changed     int64         `json:"changed"`
 	Same        int64         `json:"same"`
-	Joined      int64         `json:"joined"`     // with what another source said of the same call
-	Unassigned  int64         `json:"unassigned"` // belong to no tenant's trunk
-	Older       int64         `json:"older"`      // than they are kept
+	Joined      int64         `json:"joined"`     // rows joined with another source's row of the same call
+	Unassigned  int64         `json:"unassigned"` // rows on no tenant's trunk
+	Older       int64         `json:"older"`      // rows older than the period for which they are kept
 	Rejected    int           `json:"rejected"`
 	RejectsFile string        `json:"rejectsFile,omitempty"`
 	Seconds     float64       `json:"seconds"`
 	Error       string        `json:"error,omitempty"`
-	Imports     []summary     `json:"imports,omitempty"` // of auto: one of each format
+	Imports     []summary     `json:"imports,omitempty"` // of auto: one for each part
 }
 
-// A fileSummary is what it says of one file.
+// A fileSummary is the result of one file.
 type fileSummary struct {
 	Name     string `json:"name"`
-	Format   string `json:"format,omitempty"` // of auto: what the file was told to be
+	Format   string `json:"format,omitempty"` // of auto: the format found
 	Read     int64  `json:"read"`
 	Rejected int    `json:"rejected"`
 	Error    string `json:"error,omitempty"`
@@ -57,7 +57,7 @@ func (in *importer) summary(took time.Duration) summary {
 	return s
 }
 
-// what names the format, and the map if it was told.
+// what returns the format, with the map that auto has chosen.
 func (in *importer) what() string {
 	if in.readyMap != "" {
 		return in.format + " by the map " + in.readyMap
@@ -65,8 +65,8 @@ func (in *importer) what() string {
 	return in.format
 }
 
-// summarise prints the summary of an import that has ended with err, if it was
-// asked for, and returns err.
+// summarise prints the summary of an import that has ended with err, if -o asks for it, and returns
+// err.
 func (in *importer) summarise(err error, s summary) error {
 	if in.output != "json" && in.output != "jsonl" {
 		return err
@@ -83,9 +83,8 @@ func (in *importer) summarise(err error, s summary) error {
 	return errors.Join(err, printJSON(in.stdout, s))
 }
 
-// outcome returns the error with which an import ends that read all its files but
-// those that are broken. That of one that took nothing at all is the same in every
-// format.
+// outcome returns the error of an import that has read all its files except the broken ones. An
+// import that has read no record ends with the same exit code in every format.
 func (in *importer) outcome(broken error) error {
 	n := in.rejected
 	switch {
@@ -105,7 +104,7 @@ func (in *importer) outcome(broken error) error {
 	return &exitError{exitPart, fmt.Errorf("%s rejected: see %s", count(n, "record was", "records were"), in.rejects.path)}
 }
 
-// reportCalls says what became of SIP messages.
+// reportCalls prints the result for SIP messages.
 func (in *importer) reportCalls(took time.Duration) {
 	if in.dryRun {
 		fmt.Fprintf(in.stderr, "dry run: %s can be read, %s cannot; nothing was written\n", count(in.read, "SIP message", "SIP messages"), count(in.rejected, "packet", "packets"))

@@ -14,7 +14,7 @@ import (
 	"github.com/trunklog/trunklog/ingest"
 )
 
-// newImport returns what is noted of an import that begins now.
+// newImport returns the entry of an import that begins now.
 func (in *importer) newImport(tenant call.GUID) *ingest.Import {
 	began := in.now().UTC().Truncate(time.Millisecond)
 	var some [2]byte
@@ -25,7 +25,7 @@ func (in *importer) newImport(tenant call.GUID) *ingest.Import {
 	}
 }
 
-// ended notes how an import went. It is noted even if the import was broken off.
+// ended saves the result of an import, even of one that was interrupted.
 func (in *importer) ended(ctx context.Context, h *house, broken bool) error {
 	t := in.sink.Totals()
 	i := in.noted
@@ -35,7 +35,7 @@ func (in *importer) ended(ctx context.Context, h *house, broken bool) error {
 		i.New, i.Changed = int64(s.Rows), int64(s.Amended)
 	}
 	err := i.End(context.WithoutCancel(ctx), h.store)
-	if i.New+i.Changed > 0 { // which stand, even if that could not be noted
+	if i.New+i.Changed > 0 { // the rows are written even if saving the result failed
 		fmt.Fprintf(in.stderr, "this was import %s; 'trunklog import undo %s' takes it back\n", i.ID, i.ID)
 	}
 	return err

@@ -14,18 +14,17 @@ import (
 	"github.com/trunklog/trunklog/format/csv"
 )
 
-// mostPreviewed is the most rows of each end that a preview shows: they are held in
-// memory.
+// mostPreviewed is the most rows of each end that a preview shows, because it keeps them in memory.
 const mostPreviewed = 1000
 
-// A preview is the oldest and the newest of the calls that were read.
+// A preview keeps the oldest and the newest of the calls that were read.
 type preview struct {
-	most           int // of each
+	most           int // rows of each end
 	n              int64
 	oldest, newest []call.Row // by their start
 }
 
-// add takes a call that was read. Its texts may be those of the decoder.
+// add takes a call. It copies the call's texts, which may belong to the decoder.
 func (p *preview) add(r *call.Row) {
 	p.n++
 	if len(p.oldest) < p.most || r.Start.Before(p.oldest[len(p.oldest)-1].Start) {
@@ -38,7 +37,7 @@ func (p *preview) add(r *call.Row) {
 	}
 }
 
-// insert puts r behind those that start no later.
+// insert adds a copy of r behind the rows that start no later.
 func insert(rows []call.Row, r *call.Row) []call.Row {
 	i := len(rows)
 	for i > 0 && r.Start.Before(rows[i-1].Start) {
@@ -47,7 +46,7 @@ func insert(rows []call.Row, r *call.Row) []call.Row {
 	return slices.Insert(rows, i, r.Clone())
 }
 
-// tables returns what is shown, each part with its title.
+// tables returns the tables to print, and their titles.
 func (p *preview) tables() (titles []string, tables []table) {
 	if p.n == 0 {
 		return nil, nil
@@ -85,8 +84,8 @@ func previewTable(rows []call.Row) table {
 	return t
 }
 
-// show reads all files and prints the calls as they would be. It needs no data
-// folder, and writes nothing.
+// show reads all files and prints the calls as an import would make them. It needs no data folder,
+// and writes nothing.
 func (in *importer) show(ctx context.Context) error {
 	if err := in.checkPreview(); err != nil {
 		return err
@@ -104,7 +103,7 @@ func (in *importer) show(ctx context.Context) error {
 	return in.shown(broken)
 }
 
-// checkPreview checks how many calls are to be shown, and lets rejects be said.
+// checkPreview checks the number of calls to show, and makes the rejects file a dry one.
 func (in *importer) checkPreview() error {
 	if in.preview < 1 || in.preview > mostPreviewed {
 		return usage("--preview %d: a number of calls from 1 to %d", in.preview, mostPreviewed)
@@ -113,8 +112,7 @@ func (in *importer) checkPreview() error {
 	return nil
 }
 
-// showFiles reads all files and prints the calls. What was wrong with single files is
-// broken.
+// showFiles reads all files and prints the calls. broken joins the errors of single files.
 func (in *importer) showFiles(ctx context.Context) (broken, err error) {
 	p := &preview{most: in.preview}
 	progress := in.newProgress(in.files)
@@ -142,7 +140,7 @@ func (in *importer) showFiles(ctx context.Context) (broken, err error) {
 	return broken, nil
 }
 
-// shown says what a preview has found, and returns the error with which it ends.
+// shown prints the counts of a preview, and returns the error with which it ends.
 func (in *importer) shown(broken error) error {
 	in.rejects.say(in.stderr)
 	fmt.Fprintf(in.stderr, "preview: %s can be imported, %d cannot; nothing was written\n", count(in.read, "record", "records"), in.rejected)
@@ -157,7 +155,7 @@ func (in *importer) shown(broken error) error {
 	return nil
 }
 
-// readInto reads one file for a preview.
+// readInto reads one file into a preview.
 func (in *importer) readInto(ctx context.Context, p *preview, name string, progress *progress) error {
 	in.reading = name
 	r, done, err := in.openFile(name)
@@ -185,8 +183,8 @@ func (in *importer) readInto(ctx context.Context, p *preview, name string, progr
 	return nil
 }
 
-// readMap returns the map of the CSV: the file that --map names, or else the map of
-// that name that comes with trunklog.
+// readMap returns the map of the CSV: the file that --map names, or else the map of that name that
+// comes with trunklog.
 func (in *importer) readMap() ([]byte, error) {
 	yaml, err := os.ReadFile(in.mapFile)
 	switch {
@@ -202,7 +200,7 @@ func (in *importer) readMap() ([]byte, error) {
 	return nil, usage("--map: %w; the maps that come with trunklog are %s", err, list(csv.ReadyMaps()))
 }
 
-// readyWarning says what a map that comes with trunklog cannot know.
+// readyWarning says what a map that comes with trunklog leaves to the operator.
 func readyWarning(name string) string {
 	lacks := "Its zone is UTC, and it names"
 	if csv.KnowsZone(name) {
@@ -211,7 +209,7 @@ func readyWarning(name string) string {
 	return fmt.Sprintf("%s no trunk: 'trunklog import csv --maps %s' prints it, to be changed", lacks, name)
 }
 
-// printMaps prints the maps that are named, or else what maps there are.
+// printMaps prints the named maps, or without names a list of all.
 func (p *program) printMaps(names []string) error {
 	if len(names) == 0 {
 		var t table

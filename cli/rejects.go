@@ -15,23 +15,23 @@ import (
 	"github.com/trunklog/trunklog/datadir"
 )
 
-// A rejectsFile holds the records that could not be read, one JSON object a
-// line. It is made when there is one, but not in a dry run.
+// A rejectsFile holds the unreadable records, one JSON object a line. The first reject creates it,
+// except in a dry run.
 type rejectsFile struct {
-	path     string   // as asked for
-	fallback string   // if it was not asked for: in folder, whose name is dir
-	folder   *os.Root // the data folder
+	path     string   // the value of --rejects; open sets it if that is empty
+	fallback string   // default name in folder
+	folder   *os.Root // the data folder, opened
 	dir      string
-	dry      bool // keep the first in words, and make no file
+	dry      bool // keep the first rejects in words, and make no file
 	first    []string
-	f        *os.File  // what close has to close
+	f        *os.File  // what close must close
 	to       io.Writer // nil until there is a reject
-	stderr   io.Writer // what /dev/stderr stands for
+	stderr   io.Writer // what /dev/stderr means
 	now      func() time.Time
 	n        int
 }
 
-// mostSaid is how many rejects a dry run says.
+// mostSaid is how many rejects a dry run prints.
 const mostSaid = 10
 
 // A reject is one line of the file.
@@ -39,14 +39,14 @@ type reject struct {
 	File   string `json:"file"`
 	Line   int64  `json:"line"` // 0 if the record has no line
 	Reason string `json:"reason"`
-	Raw    string `json:"raw"` // as it was read; what is not UTF-8 is escaped as \x…
+	Raw    string `json:"raw"` // as it was read; bytes that are not UTF-8 are escaped as \x…
 }
 
-// stderrName stands for our own stderr, which may be a file that others write to.
+// stderrName means our own stderr, which may be a file to which others write.
 const stderrName = "/dev/stderr"
 
-// check refuses a path that is one of the inputs, or the map, or any file that
-// is there: nothing is ever written over. A dry run writes nothing.
+// check refuses a path that is one of the inputs, the map, or any other file that exists, because
+// the import never overwrites a file. A dry run writes nothing, so it may name an existing file.
 func (r *rejectsFile) check(stdin io.Reader, inputs []string, mapFile string, dry bool) error {
 	switch r.path {
 	case "":
@@ -78,10 +78,9 @@ func (r *rejectsFile) check(stdin io.Reader, inputs []string, mapFile string, dr
 	return nil
 }
 
-// ready fails if no rejects file can be made where one is made unless told
-// otherwise, as where the folder belongs to root because root has imported once.
-// An import that finds that out at the first record that it cannot read has lost
-// the rest.
+// ready returns an error if the import could not create the default rejects file, for example
+// because the folder belongs to root since root has imported once. Without this check the first
+// unreadable record would end the import, and the rest would be lost.
 func (r *rejectsFile) ready() error {
 	if r.dry || r.path != "" {
 		return nil
@@ -98,7 +97,7 @@ func (r *rejectsFile) ready() error {
 	return errors.Join(f.Close(), r.folder.Remove(probe))
 }
 
-// cause returns what err says of a file without the file's name.
+// cause returns err without the name of its file.
 func cause(err error) error {
 	var of *fs.PathError
 	if errors.As(err, &of) {
@@ -107,8 +106,8 @@ func cause(err error) error {
 	return err
 }
 
-// isDevice reports whether what is at path can be written to again and again: a
-// terminal, a pipe, or a link to one that the system itself has made.
+// isDevice reports whether the file at path can be written to again and again: a terminal, a pipe,
+// or one of the system's own links to one.
 func isDevice(path string, info os.FileInfo) bool {
 	if dir := filepath.Dir(path); info.Mode().Type() == fs.ModeSymlink && (dir == "/dev" || dir == "/dev/fd") {
 		var err error
@@ -119,8 +118,8 @@ func isDevice(path string, info os.FileInfo) bool {
 	return info.Mode().Type()&(fs.ModeDevice|fs.ModeNamedPipe) != 0
 }
 
-// open makes the file, or opens the terminal or pipe that was named. A file that
-// is there is left as it is, and a link is not followed.
+// open creates the file, or opens the named terminal or pipe. It does not open an existing file or
+// follow a link.
 func (r *rejectsFile) open(stderr io.Writer) (io.Writer, error) {
 	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
 	var err error
@@ -130,7 +129,7 @@ func (r *rejectsFile) open(stderr io.Writer) (io.Writer, error) {
 		if err = r.folder.MkdirAll(filepath.Dir(r.fallback), 0o700); err == nil {
 			r.f, err = r.folder.OpenFile(r.fallback, flags, 0o600)
 		}
-		_, _ = datadir.DeleteRejects(r.folder, r.now()) // what stays is tried again by the next import, and by a server
+		_, _ = datadir.DeleteRejects(r.folder, r.now()) // the next import, and a server, try again to delete the rest
 	case stderrName:
 		return stderr, nil
 	default:
@@ -146,9 +145,9 @@ func (r *rejectsFile) open(stderr io.Writer) (io.Writer, error) {
 	return r.f, nil
 }
 
-// openDevice opens the terminal or pipe at path, of which info was told before.
-// By now there may be something else: opening it changes nothing, and nothing is
-// written to it. Links of the system itself are followed.
+// openDevice opens the terminal or pipe at path, which info describes. If another file has taken
+// its place since, opening it changes nothing, and openDevice returns an error. It follows the
+// system's own links.
 func openDevice(path string, info os.FileInfo) (*os.File, error) {
 	flags := os.O_WRONLY
 	if info.Mode().Type() == fs.ModeSymlink {
@@ -173,8 +172,8 @@ func openDevice(path string, info os.FileInfo) (*os.File, error) {
 	return f, nil
 }
 
-// sameFile reports whether path, of which info is known, and name are one file,
-// through whatever links, or would be if there were one.
+// sameFile reports whether path, which info describes, and name are one file, through any links, or
+// would be if path existed.
 func sameFile(path string, info os.FileInfo, name string) bool {
 	if other, err := os.Stat(name); err == nil {
 		return sameData(info, other)
@@ -182,8 +181,8 @@ func sameFile(path string, info os.FileInfo, name string) bool {
 	return filepath.Clean(path) == filepath.Clean(name)
 }
 
-// sameData reports whether a, if it is not nil, and b are one file that holds
-// data. A terminal may well be read and written.
+// sameData reports whether a, which may be nil, and b are one regular file. One terminal may be
+// both input and output.
 func sameData(a, b os.FileInfo) bool {
 	return a != nil && a.Mode().IsRegular() && os.SameFile(a, b)
 }
@@ -211,7 +210,7 @@ func (r *rejectsFile) add(file string, e *call.SyntaxError) (err error) {
 	return nil
 }
 
-// where names a place in a file; a line of 0 is none.
+// where names a line of a file; line 0 is the file alone.
 func where(file string, line int64) string {
 	if line == 0 {
 		return file
@@ -219,8 +218,8 @@ func where(file string, line int64) string {
 	return fmt.Sprintf("%s, line %d", file, line)
 }
 
-// say says the rejects of a dry run. Their text is not shown, because it may
-// hold numbers.
+// say prints the first rejects of a dry run. It leaves out their raw text, which may hold telephone
+// numbers.
 func (r *rejectsFile) say(w io.Writer) {
 	for _, text := range r.first {
 		fmt.Fprintln(w, text)
@@ -236,7 +235,7 @@ func (r *rejectsFile) close() error {
 	}
 	err := r.f.Sync()
 	if info, statErr := r.f.Stat(); statErr == nil && !info.Mode().IsRegular() {
-		err = nil // a terminal or a pipe keeps nothing
+		err = nil // a terminal or a pipe stores nothing, so its error does not count
 	}
 	return errors.Join(err, r.f.Close())
 }

@@ -16,16 +16,16 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// A senderCert describes a certificate that was issued, for -o json.
+// A senderCert describes a certificate that the command has issued, for -o json.
 type senderCert struct {
 	Name      string    `json:"name"`
 	Cert      string    `json:"cert"` // file
 	Key       string    `json:"key"`  // file
-	CA        string    `json:"ca"`   // file that a source has to trust
+	CA        string    `json:"ca"`   // file of the authority that a source has to trust
 	NotBefore time.Time `json:"notBefore"`
 	NotAfter  time.Time `json:"notAfter"`
 	Serial    string    `json:"serial"`
-	Trunks    []string  `json:"trunks"` // for which it speaks
+	Trunks    []string  `json:"trunks"` // the trunks for which it speaks
 }
 
 func (p *program) sourceCertCommand() *cobra.Command {
@@ -81,7 +81,7 @@ issue all senders new ones.`,
 	return cmd
 }
 
-// issue writes a new certificate and its key to a folder.
+// issue writes a new certificate and its key to a folder, under names that no file has yet.
 func (p *program) issue(h *house, name, dir string, days int) (senderCert, error) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	base := filepath.Join(dir, strings.ReplaceAll(filepath.Base(name), "*", "_"))
@@ -102,7 +102,7 @@ func (p *program) issue(h *house, name, dir string, days int) (senderCert, error
 	return c, datadir.WriteNew(c.Cert, made.Cert)
 }
 
-// spokenFor returns the trunks for which a sender of a name speaks.
+// spokenFor returns the trunks for which a sender with a certificate of the name speaks.
 func spokenFor(name string, all []tenant.Tenant) []string {
 	trunks := []string{}
 	for _, t := range all {

@@ -98,7 +98,7 @@ its files (cert=, key=). The exit code is 1 if nothing was understood.`,
 	return cmd
 }
 
-// testSource hears a source for a while and says what came.
+// testSource listens as a source for a while and prints what came.
 func (p *program) testSource(ctx context.Context, name string, src source.Source, during time.Duration) (err error) {
 	defer func() { err = errors.Join(err, src.Close()) }()
 	if err := src.Listen(ctx); err != nil {
@@ -134,7 +134,7 @@ func (p *program) testSource(ctx context.Context, name string, src source.Source
 	return nil
 }
 
-// An eventCount is a sink that counts and keeps nothing.
+// An eventCount is a sink that counts events by kind and keeps nothing.
 type eventCount struct {
 	mu sync.Mutex
 	n  map[call.EventKind]int

@@ -53,14 +53,14 @@ again.`,
 		},
 	}
 	s.flags(cmd)
-	_ = cmd.Flags().MarkHidden("from") // they select by what a call is, not by when
+	_ = cmd.Flags().MarkHidden("from") // updates have no period to select from
 	_ = cmd.Flags().MarkHidden("to")
 	cmd.Flags().BoolVar(&open, "open", false, "print calls that have not ended, too")
 	cmd.Flags().StringVarP(&form, "output", "o", "table", "print as `FORM`: table, jsonl")
 	return cmd
 }
 
-// tail prints what the node tells until it or the user stops.
+// tail prints the node's updates until the node or the operator stops.
 func (p *program) tail(ctx context.Context, node *admin.Client, q call.Query, open bool, form string, in *time.Location) error {
 	for u, err := range node.Tail(ctx, q.Tenant, open) {
 		switch {
@@ -108,5 +108,5 @@ func (p *program) printUpdate(u *admin.Update, q call.Query, form string, in *ti
 	return err
 }
 
-// tailTime has the zone in each line, because there is none above them.
+// tailTime has the zone in each line, because the output has no title line.
 const tailTime = "2006-01-02 15:04:05.000Z07:00"

@@ -57,7 +57,7 @@ func (p *program) tenantAddCommand() *cobra.Command {
 	return cmd
 }
 
-// dialPlans reads the plans of a tenant's trunks.
+// dialPlans reads dial plans, by trunk in lower case; "" is the plan of all other trunks.
 func dialPlans(specs []string) (map[string]tenant.Plan, error) {
 	plans := make(map[string]tenant.Plan, len(specs))
 	for _, spec := range specs {

@@ -15,7 +15,7 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// yesFlag adds the flag without which a command only says what it would do.
+// yesFlag adds --yes. Without it a command only says what it would do.
 func yesFlag(cmd *cobra.Command, yes *bool) {
 	cmd.Flags().BoolVar(yes, "yes", false, "do it: without this flag the command only says what it would do")
 }
@@ -25,7 +25,7 @@ func (p *program) onlySaid() {
 	fmt.Fprintln(p.stderr, "nothing was changed: say --yes to do it")
 }
 
-// A tenantChange is what the flags of set say.
+// A tenantChange holds the flags of tenant set.
 type tenantChange struct {
 	name, keep                                       string
 	names, noNames, trunks, noTrunks, plans, noPlans []string
@@ -92,7 +92,7 @@ func (c *tenantChange) applySenders(t *tenant.Tenant) error {
 	return nil
 }
 
-// senderCells says who speaks for which trunks of a tenant.
+// senderCells lists the senders' names with the trunks for which they speak, as NAME=TRUNK,TRUNK.
 func senderCells(t tenant.Tenant) (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(t.Senders)) {
 		all = append(all, name+"="+strings.Join(t.Senders[name], ","))
@@ -173,7 +173,7 @@ without one. A running server knows of the change at once.`,
 	return cmd
 }
 
-// owner returns the named tenant, which cannot be that of rows without one.
+// owner returns the named tenant. It refuses the name of the rows without a tenant.
 func (h *house) owner(ctx context.Context, name string) (tenant.Tenant, error) {
 	if strings.EqualFold(name, tenant.Unassigned) {
 		return tenant.Tenant{}, usage("%s are the rows without a tenant: name a tenant", tenant.Unassigned)
@@ -181,7 +181,7 @@ func (h *house) owner(ctx context.Context, name string) (tenant.Tenant, error) {
 	return h.tenant(ctx, name)
 }
 
-// reportSet says what is, or would be, other than before.
+// reportSet prints the settings that differ, and says so if none does.
 func (p *program) reportSet(before, after tenant.Tenant, done bool) error {
 	t := table{{"SETTING", "BEFORE", "AFTER"}}
 	was, is := tenantCells(before), tenantCells(after)
@@ -215,7 +215,7 @@ func tenantCells(t tenant.Tenant) []string {
 	return []string{t.Name, orNone(t.Names), orNone(t.Trunks), orNone(plans), orNone(senderCells(t)), keepOf(t)}
 }
 
-// keepOf says how long the rows of a tenant are kept.
+// keepOf returns how long the rows of a tenant are kept, in words.
 func keepOf(t tenant.Tenant) string {
 	if t.Keep.IsZero() {
 		return "server's"
