@@ -46,7 +46,7 @@ func BenchmarkInflate(b *testing.B) {
 	}
 }
 
-// A counter is a sink that takes everything, and as long for it as a disk does.
+// A counter is a sink that accepts everything, and takes as long as a disk's sync.
 type counter struct{ sync time.Duration }
 
 func (c counter) Put(context.Context, ...call.Event) (call.Outcome, error) {
@@ -57,8 +57,7 @@ func (c counter) Put(context.Context, ...call.Event) (call.Outcome, error) {
 	return call.Outcome{}, nil
 }
 
-// BenchmarkTCP sends messages through one connection. The sender is in the same
-// process.
+// BenchmarkTCP sends messages through one connection. The sender runs in the same process.
 func BenchmarkTCP(b *testing.B) {
 	for _, bench := range []struct {
 		name string

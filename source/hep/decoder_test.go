@@ -16,12 +16,12 @@ import (
 // message returns a BYE with the given Call-ID.
 func message(id string) string { return strings.Replace(bye, "Call-ID: bye", "Call-ID: "+id, 1) }
 
-// packet returns it as a packet.
+// packet returns a packet with the BYE of the given Call-ID.
 func packet(id string) []byte {
 	return draft{at: benchTime, src: "10.0.0.1:5060", dst: "10.0.0.2:5061", payload: message(id)}.bytes()
 }
 
-// read returns what a file holds: Call-IDs, and errors in angle brackets.
+// read returns the Call-IDs in a file, and its errors in angle brackets.
 func read(r io.Reader) (got []string, notes []string) {
 	for e, err := range Decoder(func(s string) { notes = append(notes, s) })(r) {
 		var broken *call.SyntaxError
@@ -42,7 +42,7 @@ func read(r io.Reader) (got []string, notes []string) {
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// TestDecoder reads files with all that can be wrong in them.
+// TestDecoder reads files with every kind of fault.
 func TestDecoder(t *testing.T) {
 	a, b, c := packet("a"), packet("b"), packet("c")
 	broken := func(change func(b []byte)) []byte {
@@ -93,8 +93,7 @@ func TestDecoder(t *testing.T) {
 	}
 }
 
-// TestDecoderReadError checks that the error of a reader is the last thing that
-// comes, and is there.
+// TestDecoderReadError checks that the decoder yields a reader's error, and nothing after it.
 func TestDecoderReadError(t *testing.T) {
 	a := packet("a")
 	for _, n := range []int{0, 3, len(a) - 1, len(a), len(a) + 2} {
@@ -115,8 +114,8 @@ func TestDecoderReadError(t *testing.T) {
 	}
 }
 
-// TestDecoderStops checks that nothing is yielded to who does not want more, and
-// that what was yielded stays whole.
+// TestDecoderStops checks that the decoder stops when its caller does, and that the signals it has
+// yielded stay intact.
 func TestDecoderStops(t *testing.T) {
 	file := join(packet("a"), []byte("noise"), packet("b"), draft{at: benchTime, payload: zlibbed(message("c")), packed: true}.bytes(), draft{at: benchTime, payload: zlibbed(message("d")), packed: true}.bytes())
 	for stop := 1; stop <= 5; stop++ {
@@ -140,8 +139,8 @@ func TestDecoderStops(t *testing.T) {
 	}
 }
 
-// TestDecoderAt checks that packets without a time are given that of the clock,
-// that the others keep theirs, and that it is said once.
+// TestDecoderAt checks that packets without a time get that of the clock, that the others keep
+// theirs, and that note says so once.
 func TestDecoderAt(t *testing.T) {
 	now := benchTime.AddDate(1, 0, 0)
 	clock := func() time.Time { now = now.Add(time.Millisecond); return now }
@@ -161,7 +160,7 @@ func TestDecoderAt(t *testing.T) {
 	}
 }
 
-// TestDecoderTimes checks that times are taken as they are.
+// TestDecoderTimes checks that the decoder takes times as they are.
 func TestDecoderTimes(t *testing.T) {
 	for _, at := range []time.Time{time.Unix(1, 0), benchTime.AddDate(-20, 0, 0), benchTime.AddDate(20, 0, 0)} {
 		for e, err := range Decoder(nil)(bytes.NewReader(draft{at: at, payload: bye}.bytes())) {

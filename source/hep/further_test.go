@@ -10,13 +10,13 @@ import (
 	"github.com/trunklog/trunklog/sip"
 )
 
-// withBody returns a message with a body of its length.
+// withBody returns a message with the given body, and its length in Content-Length.
 func withBody(id, body string) string {
 	return strings.Replace(message(id), "\r\n\r\n", "\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"+body, 1)
 }
 
-// TestFurtherMessages sends several messages in one payload, as agents do that
-// take a segment of TCP for a message.
+// TestFurtherMessages sends several messages in one payload, as agents do that take a TCP segment
+// for one message.
 func TestFurtherMessages(t *testing.T) {
 	sdp := "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n"
 	bad := strings.Replace(withBody("bad", ""), "CSeq: 1 BYE", "CSeq: x", 1)
@@ -65,8 +65,8 @@ func TestFurtherMessages(t *testing.T) {
 	}
 }
 
-// TestUnread checks that what cannot be read of a message is counted and shown,
-// and that the message is taken.
+// TestUnread checks that the source takes a message with an unreadable part, and counts and shows
+// it.
 func TestUnread(t *testing.T) {
 	for change, want := range map[string]Cause{
 		"From: <sip:1@a>|From: nobody":                SIPFrom,
@@ -97,7 +97,7 @@ func TestUnread(t *testing.T) {
 	}
 }
 
-// TestNextIsLinear checks that many messages in one payload are told apart.
+// TestNextIsLinear checks that sip.Next finds each of many messages in one payload.
 func TestNextIsLinear(t *testing.T) {
 	n := 0
 	for msg := []byte(strings.Repeat(withBody("a", ""), 500)); msg != nil; msg = sip.Next(msg) {
@@ -108,8 +108,8 @@ func TestNextIsLinear(t *testing.T) {
 	}
 }
 
-// TestAbout: a source says where it is, whose calls it hears and, once one was
-// understood, when.
+// TestAbout checks that a source tells its address, its tenant and trunk, and when it last
+// understood a message.
 func TestAbout(t *testing.T) {
 	r := run(t, "hep+udp://127.0.0.1:0?tenant=contoso&trunk=sbc1.contoso.com&microsoft=10.0.0.1", newRecorder())
 	before := r.About()

@@ -10,8 +10,8 @@ import (
 	"github.com/trunklog/trunklog/sip/siptest"
 )
 
-// FuzzPacket gives bytes of all kinds to Decode and all that follows, and checks
-// that a packet is read the same whether it comes alone or in a file.
+// FuzzPacket gives any bytes to Decode and all that follows it, and checks that a packet is read
+// the same alone and in a file.
 func FuzzPacket(f *testing.F) {
 	for _, file := range packets(f).Files {
 		if !strings.HasSuffix(file.Name, ".want") {

@@ -13,7 +13,7 @@ var update = flag.Bool("update", false, "write what comes out to the golden file
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scale multiplies how much is tried; see TRUNKLOG_SCALE.
+// scale multiplies a test's number of tries; see TRUNKLOG_SCALE.
 func scale(n int) int {
 	if f, err := strconv.ParseFloat(os.Getenv("TRUNKLOG_SCALE"), 64); err == nil && f > 0 {
 		n = int(float64(n) * f)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What is written is what is read.
+// TestAppend checks that Decode returns what Append was given.
 func TestAppend(t *testing.T) {
 	at := time.Date(2026, 11, 1, 8, 0, 0, 123456000, time.UTC)
 	for _, want := range []Packet{

@@ -21,7 +21,7 @@ import (
 	"github.com/trunklog/trunklog/sip/siptest"
 )
 
-// unhex reads hexadecimal digits, texts in quotes, and remarks behind #.
+// unhex reads hexadecimal digits, texts in quotes, and comments behind #.
 func unhex(t testing.TB, s string) (b []byte) {
 	t.Helper()
 	for line := range strings.Lines(s) {
@@ -57,7 +57,7 @@ func packets(t testing.TB) *txtar.Archive {
 	return a
 }
 
-// opened says what comes of a packet.
+// opened describes what an opener makes of a packet.
 func opened(b []byte) string {
 	var o opener
 	var s call.Signal
@@ -77,7 +77,7 @@ func opened(b []byte) string {
 	return out.String() + siptest.Dump(&s) + fmt.Sprintf("message: %d bytes\n", len(msg))
 }
 
-// TestPackets compares what comes of each packet with what the file says.
+// TestPackets compares what an opener makes of each packet with what its file says.
 func TestPackets(t *testing.T) {
 	a := packets(t)
 	want := map[string]string{}
@@ -175,8 +175,8 @@ func gzipped(s string) string {
 	return out.String()
 }
 
-// TestInflateBound checks that a payload may grow to 64 KiB and no further, and
-// that it takes no more memory than that to find out.
+// TestInflateBound checks that a payload may grow to 64 KiB and no further, and that a larger one
+// takes no more than four times that of memory.
 func TestInflateBound(t *testing.T) {
 	msg := "OPTIONS sip:b SIP/2.0\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: big\r\nCSeq: 1 OPTIONS\r\nX: "
 	fill := func(n int) string { return msg + strings.Repeat("x", n-len(msg)-4) + "\r\n\r\n" }
@@ -201,8 +201,8 @@ func TestInflateBound(t *testing.T) {
 	}
 }
 
-// TestUnwrapperMemory checks that messages stay whole until they are released,
-// however many there are.
+// TestUnwrapperMemory checks that messages stay intact until they are released, however many there
+// are.
 func TestUnwrapperMemory(t *testing.T) {
 	var o opener
 	var all [50]call.Signal
@@ -222,7 +222,7 @@ func TestUnwrapperMemory(t *testing.T) {
 	}
 }
 
-// TestKey checks that a packet with a wrong key, or none, is refused.
+// TestKey checks that the opener refuses a packet with a wrong key, or none.
 func TestKey(t *testing.T) {
 	for _, test := range []struct {
 		key, sent string
@@ -238,7 +238,7 @@ func TestKey(t *testing.T) {
 
 const bye = "BYE sip:2@b SIP/2.0\r\nFrom: <sip:1@a>;tag=f\r\nTo: <sip:2@b>;tag=t\r\nCall-ID: bye\r\nCSeq: 1 BYE\r\n\r\n"
 
-// TestCauses checks that every cause has a name of its own and says what it is.
+// TestCauses checks that every cause has a name and a text of its own.
 func TestCauses(t *testing.T) {
 	names := map[string]Cause{}
 	for _, c := range Causes() {
@@ -266,8 +266,8 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestFrame checks that the length of a packet is known as soon as it can be,
-// and garbage too.
+// TestFrame checks that frame knows the length of a packet, or that there is none, from as few
+// bytes as possible.
 func TestFrame(t *testing.T) {
 	whole := draft{payload: bye}.bytes()
 	for n := range headerSize + 2 {

@@ -16,7 +16,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// What nobody may find in a sample.
+// What a sample must not contain.
 const (
 	mediaKey   = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj"
 	digest     = "6629fae49393a05397450978507c4ef1"
@@ -38,7 +38,7 @@ var secretForms = func() (forms [][]byte) {
 	return forms
 }()
 
-// secretMessage returns an INVITE that holds all secrets but the agent's.
+// secretMessage returns an INVITE with all secrets but the agent's key.
 func secretMessage() string {
 	return strings.ReplaceAll(`INVITE sip:+4930111@sbc1.contoso.com SIP/2.0
 Via: SIP/2.0/TLS 52.114.76.76:5061;branch=z9hG4bKx
@@ -61,8 +61,8 @@ a=ice-pwd:`+iceSecret+`
 `, "\n", "\r\n")
 }
 
-// checkSample checks that a sample is text that tells no secret, nor most of
-// one, as it is or in hexadecimal.
+// checkSample checks that a sample is text without any secret, or most of one, as it is or in
+// hexadecimal.
 func checkSample(t *testing.T, name string, got []byte) {
 	t.Helper()
 	for _, form := range secretForms {
@@ -75,8 +75,8 @@ func checkSample(t *testing.T, name string, got []byte) {
 	}
 }
 
-// badPackets are packets of all kinds of which nothing comes, by their causes,
-// all of them with all secrets. Their receiver wants the auth key "right".
+// badPackets returns unusable packets of all kinds, by their causes. Each holds all secrets. Their
+// receiver wants the auth key "right".
 func badPackets(t testing.TB) map[string][][]byte {
 	msg := secretMessage()
 	sip := func(old, with string) []byte {
@@ -143,8 +143,7 @@ func badPackets(t testing.TB) map[string][][]byte {
 	}
 }
 
-// TestSampleTellsNoSecret checks the sample of a packet of each cause, and that
-// it comes of that cause.
+// TestSampleTellsNoSecret checks the sample of each bad packet, and that the packet has its cause.
 func TestSampleTellsNoSecret(t *testing.T) {
 	from := netip.MustParseAddrPort("192.0.2.7:40000")
 	bad := badPackets(t)
@@ -164,7 +163,7 @@ func TestSampleTellsNoSecret(t *testing.T) {
 			if !bytes.HasPrefix(s, fmt.Appendf(nil, "from 192.0.2.7:40000: %d bytes", len(b))) {
 				t.Errorf("%s: the sample does not tell who sent what:\n%s", name, s)
 			}
-			// As a file's, and as one whose sender stopped in the middle.
+			// As in a file, and as after a sender that stopped in the middle.
 			for n := 0; n < len(b); n += 17 {
 				checkSample(t, name, sample(netip.AddrPort{}, b[:n], nil))
 				checkSample(t, name, sample(netip.AddrPort{}, b[n:], nil))
@@ -173,8 +172,8 @@ func TestSampleTellsNoSecret(t *testing.T) {
 	}
 	for _, c := range Causes() {
 		switch c {
-		case PayloadType: // is not shown
-		case Time, Overflow, Stall, Cut, Stopped: // of packets that may be good
+		case PayloadType: // has no sample
+		case Time, Overflow, Stall, Cut, Stopped: // causes of packets that may be good
 		default:
 			if bad[c.String()] == nil {
 				t.Errorf("no packet of the cause %v", c)
@@ -183,8 +182,7 @@ func TestSampleTellsNoSecret(t *testing.T) {
 	}
 }
 
-// TestSampleOfNoise checks samples of packets in which some bytes are others, or
-// are missing.
+// TestSampleOfNoise checks samples of packets in which some bytes are changed or missing.
 func TestSampleOfNoise(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	var all [][]byte
@@ -207,21 +205,21 @@ func TestSampleOfNoise(t *testing.T) {
 			}
 		}
 		if bytes.Contains(b, []byte("-uri-password")) && !bytes.Contains(b, []byte(":Vw3-uri-password")) {
-			continue // it has become part of a name
+			continue // the text has become part of a header's name
 		}
 		msg, _ := (&opener{}).refused(b)
 		checkSample(t, fmt.Sprintf("%q", b), sample(netip.AddrPort{}, b, msg))
 	}
 }
 
-// refused returns the message in b if it was read, and the cause why not all of
-// it, or nothing.
+// refused returns the message in b if it is readable, and the cause of a packet or message that is
+// refused or has an unreadable part.
 func (o *opener) refused(b []byte) ([]byte, Cause) {
 	msg, cause := o.open(bytes.Clone(b), new(call.Signal))
 	return msg, cmp.Or(cause, o.unread)
 }
 
-// TestSampleIsOfUse checks what an operator reads in samples.
+// TestSampleIsOfUse checks that samples tell an operator enough.
 func TestSampleIsOfUse(t *testing.T) {
 	from := netip.MustParseAddrPort("[::ffff:192.0.2.7]:40000")
 	bad := badPackets(t)

@@ -29,8 +29,8 @@ func newAuthority(t testing.TB) authority {
 	return authority{cert, key}
 }
 
-// systemAuthority returns one that this process takes for one of the system's,
-// from a file that is read once.
+// systemAuthority returns an authority that this process takes for one of the system's. Package
+// x509 reads its file once.
 func systemAuthority(t testing.TB) authority {
 	t.Helper()
 	system.Do(func() {
@@ -52,7 +52,7 @@ var system struct {
 	authority
 }
 
-// below returns an authority whose certificate a issued.
+// below returns an authority whose certificate a has issued.
 func (a authority) below(t testing.TB) authority {
 	cert, key := issue(t, a.cert, a.key, func(c *x509.Certificate) {
 		c.IsCA, c.BasicConstraintsValid, c.KeyUsage, c.ExtKeyUsage, c.IPAddresses = true, true, x509.KeyUsageCertSign, nil, nil
@@ -60,8 +60,8 @@ func (a authority) below(t testing.TB) authority {
 	return authority{cert, key}
 }
 
-// sender returns a certificate, with those of authorities between it and the
-// root. A change makes it another than a server's for sbc1.contoso.com.
+// sender returns a certificate for sbc1.contoso.com as a server, with those of the authorities
+// between it and the root. change may change it.
 func (a authority) sender(t testing.TB, change func(*x509.Certificate), between ...authority) tls.Certificate {
 	cert, key := issue(t, a.cert, a.key, func(c *x509.Certificate) {
 		c.DNSNames, c.IPAddresses = []string{"sbc1.contoso.com"}, nil
@@ -74,8 +74,8 @@ func (a authority) sender(t testing.TB, change func(*x509.Certificate), between 
 	return out
 }
 
-// TestSenderName checks which certificates let a sender in, over both versions
-// of TLS, and that the log tells none of their names.
+// TestSenderName checks which certificates admit a sender, over TLS 1.2 and 1.3, and that the log
+// contains none of their names.
 func TestSenderName(t *testing.T) {
 	p := newPKI(t)
 	ca, other := newAuthority(t), newAuthority(t)
@@ -151,7 +151,7 @@ func TestSenderName(t *testing.T) {
 					return r.logs.String()
 				}
 				for deadline := time.Now().Add(10 * time.Second); test.want != "" && logged() == "" && time.Now().Before(deadline); {
-					time.Sleep(time.Millisecond) // it is logged once it is counted
+					time.Sleep(time.Millisecond) // the log line comes after the count
 				}
 				if logs := logged(); strings.Contains(logs, "contoso") || strings.Contains(logs, "evil") || strings.Contains(logs, "192.0.2") || (logs == "") != (test.want == "") {
 					t.Errorf("logged: %s", logs)
@@ -168,9 +168,8 @@ func clientOf(p pki, cert tls.Certificate, version uint16) *tls.Config {
 	}
 }
 
-// TestSenderNameOfSessions checks that a session that is resumed counts no more
-// than the certificate with which it began: not for other names, not for another
-// authority, and not when it has expired.
+// TestSenderNameOfSessions checks that a resumed session counts no more than its first certificate:
+// not for other names, not for another authority, and not when that has expired.
 func TestSenderNameOfSessions(t *testing.T) {
 	p := newPKI(t)
 	ca, other := newAuthority(t), newAuthority(t)
@@ -184,7 +183,7 @@ func TestSenderNameOfSessions(t *testing.T) {
 			o.ReadFile = func(name string) ([]byte, error) { return files[name], nil }
 			o.TLS = func(string, string) (*tls.Config, error) {
 				c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, Time: func() time.Time { return time.Now().Add(late) }}
-				c.SetSessionTicketKeys([][32]byte{{1}}) // one cluster's
+				c.SetSessionTicketKeys([][32]byte{{1}}) // the key that a cluster shares
 				return c, nil
 			}
 		})
@@ -193,7 +192,7 @@ func TestSenderNameOfSessions(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		conf := clientOf(p, cert, version)
 		conf.ClientSessionCache = tls.NewLRUClientSessionCache(8)
-		// send connects and sends until the source has what it waits for.
+		// send connects and sends until the source has counted what the test waits for.
 		send := func(r *running, f func(s Stats) bool) bool {
 			t.Helper()
 			c := tls.Client(r.dial(), conf)
@@ -229,7 +228,7 @@ func TestSenderNameOfSessions(t *testing.T) {
 	}
 }
 
-// TestSenderNames checks the forms of names that a URL may have.
+// TestSenderNames checks the forms of names in a URL.
 func TestSenderNames(t *testing.T) {
 	for list, want := range map[string]string{
 		"a": "a", "SBC-1.Contoso.com,a_b.c": "sbc-1.contoso.com a_b.c", "::1, 10.0.0.1": "::1 10.0.0.1",
@@ -247,8 +246,8 @@ func TestSenderNames(t *testing.T) {
 	}
 }
 
-// TestSenderIsTold: what a sender sends that has shown a certificate goes where its
-// names lead; without one it goes to the sink of Run.
+// TestSenderIsTold checks that the events of a sender with a certificate go to the sink for its
+// names, and those of one without to the sink of Run.
 func TestSenderIsTold(t *testing.T) {
 	ca := newAuthority(t)
 	p := newPKI(t)

@@ -24,18 +24,18 @@ import (
 	"github.com/trunklog/trunklog/sip/siptest"
 )
 
-// A recorder is a sink that keeps what it is given.
+// A recorder is a sink that keeps the events it gets.
 type recorder struct {
 	mu     sync.Mutex
-	dumps  map[string][]string // Call-ID to what the signals said
+	dumps  map[string][]string // the signals' text, by Call-ID
 	raws   map[string]string
 	times  map[string]time.Time
 	puts   int
-	most   int   // events in one put
-	fail   error // what Put returns, if it is not nil
+	most   int   // the most events in one put
+	fail   error // returned by Put, if not nil
 	failed int
-	gate   chan struct{} // Put waits for it, if it is not nil
-	at     chan struct{} // told of each put that begins, if it is not nil
+	gate   chan struct{} // Put waits for it, if not nil
+	at     chan struct{} // gets each put that begins, if not nil
 }
 
 func newRecorder() *recorder {
@@ -96,7 +96,7 @@ func (r *recorder) set(f func(r *recorder)) {
 	f(r)
 }
 
-// A running is a source that runs.
+// A running is a source whose Run has begun.
 type running struct {
 	*testing.T
 	*Source
@@ -168,7 +168,7 @@ func (l locked) Write(b []byte) (int, error) {
 	return l.w.Write(b)
 }
 
-// balance checks that nothing was dropped without being counted.
+// balance checks that every packet and message is counted, and every connection closed.
 func (r *running) balance() {
 	r.Helper()
 	s := r.Stats()
@@ -202,7 +202,7 @@ func (r *running) until(what string, f func(Stats) bool) {
 	}
 }
 
-// pause lets others run before something is looked at again.
+// pause lets other goroutines run before the test looks again.
 func pause() {
 	t := time.NewTimer(2 * time.Millisecond)
 	<-t.C
@@ -233,7 +233,7 @@ func (r *running) send(c net.Conn, packets ...[]byte) {
 	}
 }
 
-// refused returns the causes that were counted, such as "magic 1, auth 2".
+// refused returns the counted causes, such as "magic 1, auth 2".
 func (r *running) refused() string {
 	s := r.Stats()
 	var out []string
@@ -247,8 +247,7 @@ func (r *running) refused() string {
 
 var bothNetworks = []string{"hep+udp://127.0.0.1:0", "hep+tcp://127.0.0.1:0", "hep+udp://[::1]:0", "hep+tcp://[::1]:0"}
 
-// TestSource sends messages of all kinds and compares what arrives with what
-// they say.
+// TestSource sends messages of all kinds and compares the signals with them.
 func TestSource(t *testing.T) {
 	for _, u := range bothNetworks {
 		t.Run(u, func(t *testing.T) {
@@ -293,7 +292,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestSourceBadInput sends packets of which nothing can come, between good ones.
+// TestSourceBadInput sends unusable packets between good ones.
 func TestSourceBadInput(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 300)
@@ -338,7 +337,7 @@ func TestSourceBadInput(t *testing.T) {
 			for _, cause := range slices.Sorted(maps.Keys(r.rejects)) {
 				causes = append(causes, fmt.Sprint(cause, " ", len(r.rejects[cause])))
 			}
-			// Once a second, and the clock stands still.
+			// At most one a second, and the clock stands still.
 			if got := strings.Join(causes, ", "); got != "auth 1, chunk-overrun 1, chunk-zero 1, compression 1, sip-call-id 1, sip-cseq 1, sip-first-line 1" {
 				t.Errorf("rejects: %s", got)
 			}
@@ -351,7 +350,7 @@ func TestSourceBadInput(t *testing.T) {
 	}
 }
 
-// TestRejectOnceASecond checks how often samples are shown.
+// TestRejectOnceASecond checks how often the source calls Reject.
 func TestRejectOnceASecond(t *testing.T) {
 	now := benchTime
 	shown := map[string]int{}
@@ -375,7 +374,7 @@ func TestRejectOnceASecond(t *testing.T) {
 	}
 }
 
-// TestTimesThatAreOff checks what becomes of packets whose time cannot be.
+// TestTimesThatAreOff checks that packets whose time is far from the clock get the time of arrival.
 func TestTimesThatAreOff(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
 	c := r.dial()
@@ -409,8 +408,8 @@ func TestTimesThatAreOff(t *testing.T) {
 	}
 }
 
-// TestSinkIsFull checks that a sink that has no room is asked again, and that
-// nothing is lost meanwhile.
+// TestSinkIsFull checks that the source tries again while the sink is full, and loses nothing
+// meanwhile.
 func TestSinkIsFull(t *testing.T) {
 	for _, u := range bothNetworks[:2] {
 		t.Run(u, func(t *testing.T) {
@@ -434,8 +433,7 @@ func TestSinkIsFull(t *testing.T) {
 	}
 }
 
-// TestSinkFails checks that any other error of the sink ends the source, which
-// returns it.
+// TestSinkFails checks that any other error of the sink ends Run, which returns it.
 func TestSinkFails(t *testing.T) {
 	for _, u := range bothNetworks[:2] {
 		t.Run(u, func(t *testing.T) {
@@ -444,7 +442,7 @@ func TestSinkFails(t *testing.T) {
 			r := run(t, u, sink)
 			c := r.dial()
 			for _, id := range []string{"a", "b", "c"} {
-				_, _ = c.Write(packet(id)) // it may be closed by now
+				_, _ = c.Write(packet(id)) // the source may have closed it by now
 			}
 			err := <-r.done
 			if !errors.Is(err, call.ErrClosed) || !strings.Contains(err.Error(), r.Addr().String()) {
@@ -457,8 +455,8 @@ func TestSinkFails(t *testing.T) {
 	}
 }
 
-// TestStop checks that what was received before a source is told to stop is put,
-// and that Run then returns nil.
+// TestStop checks that a source that stops puts what it has received, and that Run then returns
+// nil.
 func TestStop(t *testing.T) {
 	for _, u := range bothNetworks[:2] {
 		t.Run(u, func(t *testing.T) {
@@ -472,7 +470,7 @@ func TestStop(t *testing.T) {
 			for i := range n {
 				r.send(c, packet(strconv.Itoa(i+1)))
 			}
-			// Over TCP it reads only as far as it has room.
+			// Over TCP the source reads only as far as it has room.
 			all := uint64(n + 1)
 			if strings.Contains(u, "tcp") {
 				all = 2
@@ -484,7 +482,7 @@ func TestStop(t *testing.T) {
 			if err := <-r.done; err != nil {
 				t.Errorf("Run returned %v", err)
 			}
-			// A packet of which there was but a part may be lost.
+			// A packet of which only a part came may be lost.
 			s := r.Stats()
 			if got := uint64(len(sink.ids())); got != s.Messages || s.Messages < all || s.Packets-s.Messages > 1 || s.Packets-s.Messages != s.Refused[Stopped] {
 				t.Errorf("%d messages were put: %+v", got, s)
@@ -493,8 +491,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestRunAgain checks that a source can be run again, at whatever address the
-// system gives it then, which may be the old one.
+// TestRunAgain checks that a source can run again, at any address that the system gives it, which
+// may be the old one.
 func TestRunAgain(t *testing.T) {
 	for _, u := range bothNetworks[:2] {
 		r := run(t, u, newRecorder())
@@ -517,8 +515,8 @@ func TestRunAgain(t *testing.T) {
 	}
 }
 
-// TestListenErrors checks that an address in use is told, and that a source that
-// never ran can be closed.
+// TestListenErrors checks that Listen returns the error of an address in use, and that a source
+// that never ran can be closed.
 func TestListenErrors(t *testing.T) {
 	for _, u := range bothNetworks[:2] {
 		s, err := New(testURL(t, u), Options{})

@@ -14,7 +14,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestNew reads URLs, good and bad ones.
+// TestNew reads good and bad URLs.
 func TestNew(t *testing.T) {
 	pki := newPKI(t)
 	files := map[string][]byte{"key": []byte("  from a file\n"), "blank": []byte(" \n"), "cert.pem": pki.cert, "key.pem": pki.key, "ca.pem": pki.ca, "junk": []byte("junk")}
@@ -106,7 +106,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestOwnTLS checks how the server's own certificate comes to a source.
+// TestOwnTLS checks that a source gets the server's own certificate.
 func TestOwnTLS(t *testing.T) {
 	var asked []string
 	mine := &tls.Config{NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13}
@@ -148,7 +148,7 @@ func TestDefaults(t *testing.T) {
 	var _ call.Source = s
 }
 
-// TestTrunk reads what a URL says of the trunk and of Microsoft's addresses.
+// TestTrunk checks the trunk and Microsoft's addresses in a URL.
 func TestTrunk(t *testing.T) {
 	s, err := New(testURL(t, "hep+udp://:1?trunk=sbc1.contoso.com&microsoft=10.0.0.1,10.1.0.0/16,::1"), Options{})
 	if err != nil {

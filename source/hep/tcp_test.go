@@ -23,7 +23,7 @@ func closed(t *testing.T, c net.Conn) {
 	}
 }
 
-// TestSplitReads sends packets in two parts, cut at every place.
+// TestSplitReads sends packets in two parts, split at every place.
 func TestSplitReads(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
 	stream := join(packet("a"), packet("b"))
@@ -35,7 +35,7 @@ func TestSplitReads(t *testing.T) {
 	for cut := 0; cut <= len(stream); cut += step {
 		c := r.dial()
 		r.send(c, stream[:cut])
-		// What is whole must come to something before the rest is sent.
+		// The source must count the whole packets before the rest is sent.
 		whole := uint64(cut / (len(stream) / 2))
 		r.messages(n + whole)
 		r.send(c, stream[cut:])
@@ -61,7 +61,7 @@ func TestByteByByte(t *testing.T) {
 	r.messages(3)
 }
 
-// TestLongMessages sends the longest packets that there can be, among short ones.
+// TestLongMessages sends packets of the greatest length among short ones.
 func TestLongMessages(t *testing.T) {
 	for _, u := range bothNetworks[:2] {
 		t.Run(u, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestLongMessages(t *testing.T) {
 			c := r.dial()
 			longest := MaxPacket
 			if strings.Contains(u, "udp") {
-				longest = 65_507 // of a datagram over IPv4
+				longest = 65_507 // the longest datagram over IPv4
 			}
 			long := func(id string, size int) []byte {
 				d := draft{at: benchTime, payload: message(id)}
@@ -89,8 +89,8 @@ func TestLongMessages(t *testing.T) {
 	}
 }
 
-// TestGarbage sends bytes that are no packets between two that are, which must
-// both be put.
+// TestGarbage sends bytes that are no packet between two packets, both of which the source must
+// put.
 func TestGarbage(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
 	other := r.dial()
@@ -133,7 +133,7 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// noisePacket is one of a kind that is no packet.
+// noisePacket returns random bytes, bare SIP, or bytes that begin like a packet and are none.
 func noisePacket(r *rand.Rand) []byte {
 	b := make([]byte, 1+r.IntN(900))
 	for i := range b {
@@ -174,7 +174,7 @@ func TestMuchNoise(t *testing.T) {
 	}
 }
 
-// TestNoiseAnywhere sends packets with noise between them in parts of all sizes.
+// TestNoiseAnywhere sends packets with noise between them, in pieces of all sizes.
 func TestNoiseAnywhere(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -203,8 +203,8 @@ func TestNoiseAnywhere(t *testing.T) {
 	}
 }
 
-// TestEndlessNoise checks that a connection is closed on which there is only
-// noise, fast or slow, before a packet or behind one.
+// TestEndlessNoise checks that the source closes a connection that brings only noise, fast or slow,
+// before a packet or behind one.
 func TestEndlessNoise(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0?idle=200ms", newRecorder())
 	begin := time.Now()
@@ -235,8 +235,8 @@ func TestEndlessNoise(t *testing.T) {
 	}
 }
 
-// TestStall checks that a sender that stops within a packet is not waited for,
-// and that one that is silent between packets, or from the beginning, is.
+// TestStall checks that the source does not wait for a sender that stops within a packet, and does
+// for one that is silent between packets, or from the beginning.
 func TestStall(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0?idle=100ms", newRecorder())
 	silent, never, stalled := r.dial(), r.dial(), r.dial()
@@ -250,8 +250,7 @@ func TestStall(t *testing.T) {
 	r.messages(4)
 }
 
-// TestSlowPacket checks that a packet that comes a byte at a time does not get
-// more time with each byte.
+// TestSlowPacket checks that a packet that comes a byte at a time gets no more time with each byte.
 func TestSlowPacket(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0?idle=150ms", newRecorder())
 	c := r.dial()
@@ -269,7 +268,7 @@ func TestSlowPacket(t *testing.T) {
 	r.until("a stall", func(s Stats) bool { return s.Refused[Stall] == 1 })
 }
 
-// TestCut checks that the part of a packet is counted whose connection ends.
+// TestCut checks that the source counts the part of a packet at the end of a connection.
 func TestCut(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
 	for i, n := range []int{1, 6, 100} {
@@ -281,8 +280,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestBackPressure checks that a sender has to wait while the sink does, that
-// what it could send meanwhile is put in few batches, and that all of it is.
+// TestBackPressure checks that a sender has to wait while the sink does, and that the source then
+// puts everything, in few batches.
 func TestBackPressure(t *testing.T) {
 	const n = 20_000
 	sink := newRecorder()
@@ -334,8 +333,8 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
-// TestManySenders has many senders at once, who send in pieces of all sizes, and
-// checks that each message arrives once, as it was sent.
+// TestManySenders sends from many connections at once, in pieces of all sizes, and checks that each
+// message arrives once, as it was sent.
 func TestManySenders(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0", newRecorder())
 	const senders = 50
@@ -375,8 +374,8 @@ func TestManySenders(t *testing.T) {
 	}
 }
 
-// TestCrowd checks that connections beyond the limit are closed, but that
-// senders that have sent something keep theirs.
+// TestCrowd checks that the source closes connections beyond the limit, and that senders of an
+// understood packet keep theirs.
 func TestCrowd(t *testing.T) {
 	r := run(t, "hep+tcp://127.0.0.1:0?connections=3", newRecorder())
 	strangers := []net.Conn{r.dial(), r.dial()}
@@ -406,8 +405,8 @@ func TestCrowd(t *testing.T) {
 	r.messages(7)
 }
 
-// TestKnown: who asked is told of a connection when it is understood, and not
-// before.
+// TestKnown checks that the source calls Known when it understands a packet of a connection, once
+// and not before.
 func TestKnown(t *testing.T) {
 	known := make(chan net.Conn, 9)
 	type wrapped struct{ net.Listener }
@@ -431,8 +430,8 @@ func TestKnown(t *testing.T) {
 	}
 }
 
-// TestIdleConnections has thousands of senders that say nothing, and checks that
-// they cost little and disturb nobody.
+// TestIdleConnections opens thousands of silent connections, and checks that they cost little
+// memory and that others still work.
 func TestIdleConnections(t *testing.T) {
 	n := 10_000
 	if testing.Short() {
@@ -458,8 +457,8 @@ func TestIdleConnections(t *testing.T) {
 	r.messages(1)
 }
 
-// TestBufferShrinks checks that a connection that sent a lot gives its memory
-// back, and that no more is lent than there is.
+// TestBufferShrinks checks that a connection that has fallen silent gives its memory back, and that
+// all together take no more than spareBuffers.
 func TestBufferShrinks(t *testing.T) {
 	c := &conn{l: &listener{}, buf: make([]byte, smallBuffer)}
 	c.quiet.L = &c.mu
@@ -495,8 +494,8 @@ func TestBufferShrinks(t *testing.T) {
 	}
 }
 
-// TestRoomForPackets checks that the buffer holds any packet, wherever in it the
-// packet begins and however little memory there is.
+// TestRoomForPackets checks that the buffer has room for any packet, wherever in it the packet
+// begins and however little memory is left.
 func TestRoomForPackets(t *testing.T) {
 	for _, size := range []int{6, 7, 511, 512, 513, 4096, 65_534, 65_535} {
 		c := &conn{l: &listener{}, buf: make([]byte, smallBuffer)}

@@ -19,12 +19,12 @@ import (
 	"time"
 )
 
-// A pki is an authority, with a certificate of a server and one of a client.
+// A pki is an authority, with the certificates of a server and of a client.
 type pki struct {
 	ca, cert, key []byte // PEM
 	roots         *x509.CertPool
 	client        tls.Certificate
-	stranger      tls.Certificate // of another authority
+	stranger      tls.Certificate // from another authority
 }
 
 func newPKI(t testing.TB) pki {
@@ -54,7 +54,7 @@ func pemOf(c *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
 
-// issue makes a certificate, of an authority if there is no parent.
+// issue makes a certificate; without a parent it is that of an authority.
 func issue(t testing.TB, parent *x509.Certificate, signer *ecdsa.PrivateKey, change ...func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -97,7 +97,7 @@ func runTLS(t *testing.T, p pki, parameters string) *running {
 	})
 }
 
-// TestTLS checks who may send over TLS.
+// TestTLS checks which senders may send over TLS.
 func TestTLS(t *testing.T) {
 	p := newPKI(t)
 	for _, test := range []struct {
@@ -145,7 +145,7 @@ func TestTLS(t *testing.T) {
 			default:
 				c = tls.Client(c, conf)
 			}
-			// A client may learn only later that it was refused.
+			// Over TLS 1.3 a client learns of its refusal only after the handshake.
 			_, _ = c.Write(packet("a"))
 			if test.want == "" {
 				r.messages(1)
@@ -176,7 +176,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// turnedAway returns the refusals that were counted, such as "crowded 3, cut 1".
+// turnedAway returns the counted refusals, such as "crowded 3, cut 1".
 func turnedAway(s Stats) string {
 	var out []string
 	for r := range Refusal(NumRefusals) {
@@ -187,8 +187,8 @@ func turnedAway(s Stats) string {
 	return strings.Join(out, ", ")
 }
 
-// TestRefusalsAreLogged checks how often connections are logged that come to
-// nothing: each reason by itself, once a minute, with the count so far.
+// TestRefusalsAreLogged checks that the source logs refused connections of each reason once a
+// minute, with the count so far.
 func TestRefusalsAreLogged(t *testing.T) {
 	now := benchTime
 	var logs strings.Builder
@@ -219,7 +219,8 @@ func TestRefusalsAreLogged(t *testing.T) {
 	}
 }
 
-// TestStopInHandshake checks that senders are not blamed for our stopping.
+// TestStopInHandshake checks that a source that stops does not count its senders' handshakes as
+// refusals.
 func TestStopInHandshake(t *testing.T) {
 	r := runTLS(t, newPKI(t), "")
 	r.dial()
@@ -244,8 +245,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestTLSStream sends many packets over TLS while the sink is slow, and checks
-// that all arrive, in batches larger than a TLS record.
+// TestTLSStream sends many packets over TLS while the sink is slow, and checks that all arrive, in
+// batches larger than a TLS record.
 func TestTLSStream(t *testing.T) {
 	p := newPKI(t)
 	r := runTLS(t, p, "&idle=10s")
@@ -285,8 +286,8 @@ func TestTLSStream(t *testing.T) {
 	}
 }
 
-// TestHandshakeStalls checks that a client that never begins, or never ends, to
-// agree on TLS is not waited for.
+// TestHandshakeStalls checks that the source does not wait for a client that never begins, or never
+// ends, its handshake.
 func TestHandshakeStalls(t *testing.T) {
 	r := runTLS(t, newPKI(t), "&idle=100ms")
 	silent, halfway := r.dial(), r.dial()

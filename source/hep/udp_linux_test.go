@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKernelDrops sends more than the kernel can keep before anybody reads, and
-// checks that what it dropped is counted.
+// TestKernelDrops sends more than the kernel can keep before the source reads, and checks that the
+// source counts the dropped datagrams.
 func TestKernelDrops(t *testing.T) {
 	s, err := New(testURL(t, "hep+udp://127.0.0.1:0"), Options{})
 	if err != nil {
@@ -30,7 +30,7 @@ func TestKernelDrops(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- s.Run(ctx, "", r.sink) }()
 	r.messages(1)
-	r.send(c, packet("last")) // with which the kernel tells
+	r.send(c, packet("last")) // with it the kernel sends its count
 	r.until("all datagrams", func(s Stats) bool { return s.Packets+s.KernelDrops == uint64(n+1) })
 	if s.Stats().KernelDrops == 0 {
 		t.Error("nothing was dropped")
@@ -41,8 +41,7 @@ func TestKernelDrops(t *testing.T) {
 	}
 }
 
-// TestDropCounter reads control messages, of which the kernel's count may wrap
-// around.
+// TestDropCounter reads control messages, with a count that wraps around.
 func TestDropCounter(t *testing.T) {
 	control := func(level, kind int32, n uint32) []byte {
 		b := make([]byte, unix.CmsgSpace(4))

@@ -18,8 +18,8 @@ func large(id string, size int) []byte {
 	return d.bytes()
 }
 
-// TestOverflow checks that what comes while the sink is behind is kept as far as
-// there is room, and counted beyond that.
+// TestOverflow checks that the source keeps datagrams while the sink is behind, as far as it has
+// room, and counts the others.
 func TestOverflow(t *testing.T) {
 	sink := newRecorder()
 	sink.gate, sink.at = make(chan struct{}), make(chan struct{})
@@ -32,7 +32,7 @@ func TestOverflow(t *testing.T) {
 	n := uint64(queueSize/size + 20)
 	for i := range n {
 		r.send(c, large(strconv.Itoa(int(i)), size))
-		r.until("reading", func(s Stats) bool { return s.Packets == i+2 }) // the kernel need not keep it
+		r.until("reading", func(s Stats) bool { return s.Packets == i+2 }) // so that the kernel need not keep the datagram
 	}
 	if got, want := r.Stats().Refused[Overflow], n-queueSize/size; got != want {
 		t.Errorf("%d packets found no room, want %d", got, want)
@@ -51,8 +51,8 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// TestQueue has one goroutine fill a small queue while another one empties it,
-// and checks that datagrams come out as they went in, in the same order.
+// TestQueue has one goroutine fill a small queue while another one empties it, and checks that
+// datagrams come out whole and in order.
 func TestQueue(t *testing.T) {
 	q := newQueue(1000)
 	n := scale(20_000)
@@ -91,8 +91,8 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestShortDatagrams checks that datagrams of no length, and of less than a
-// packet's header, are counted and disturb nobody.
+// TestShortDatagrams checks that empty datagrams, and those shorter than a packet's header, are
+// counted and do not disturb others.
 func TestShortDatagrams(t *testing.T) {
 	r := run(t, "hep+udp://127.0.0.1:0", newRecorder())
 	c := r.dial()
