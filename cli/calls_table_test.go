@@ -10,8 +10,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestTableWidths: a table of any length has one title and columns that stay where
-// they are; what is too wide moves its own line alone.
+// TestTableWidths: a table of any length has one title and columns that stay in place. A value that
+// is too wide moves only its own line.
 func TestTableWidths(t *testing.T) {
 	var out bytes.Buffer
 	p := &program{stdout: &out, stderr: &out}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A port alone, with or without a colon, is on all addresses for HTTPS and on
-// loopback for what is not encrypted.
+// TestAddress: a port alone, with or without a colon, means all addresses for HTTPS and loopback
+// for unencrypted ports.
 func TestAddress(t *testing.T) {
 	for _, c := range []struct{ flag, given, host, want string }{
 		{"--listen", ":8443", "", ":8443"},

@@ -2,7 +2,7 @@ package cli
 
 import "testing"
 
-// TestPrintable: names that callers send show as they are, and move nothing.
+// TestPrintable: names that callers send print as they are, and do not control the terminal.
 func TestPrintable(t *testing.T) {
 	for name, want := range map[string]string{
 		"":                    "-",

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestRejectsDevice: a pipe is written to if it is still the one that was looked
-// at. What was put in its place is not touched.
+// TestRejectsDevice: openDevice opens a pipe if it is still the one that was examined, and leaves
+// alone a file that has taken its place.
 func TestRejectsDevice(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
@@ -17,7 +17,7 @@ func TestRejectsDevice(t *testing.T) {
 		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		reader, err := os.OpenFile(pipe, os.O_RDWR, 0) // without one nobody can open it to write
+		reader, err := os.OpenFile(pipe, os.O_RDWR, 0) // without a reader no process can open the pipe for writing
 		if err != nil {
 			t.Fatal(err)
 		}

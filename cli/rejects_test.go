@@ -10,8 +10,8 @@ import (
 	"github.com/trunklog/trunklog/datadir"
 )
 
-// TestRejectsReady: whether there can be a rejects file is found out before
-// anything is imported, and leaves nothing behind.
+// TestRejectsReady: ready reports before the import whether a rejects file can be created, and
+// leaves nothing behind.
 func TestRejectsReady(t *testing.T) {
 	folder, dir := openTestFolder(t)
 	r := &rejectsFile{folder: folder, dir: dir}
@@ -36,7 +36,7 @@ func TestRejectsReady(t *testing.T) {
 	if err := r.ready(); err != nil || left() != " /rejects" {
 		t.Errorf("with the folder: %v, and there is %q", err, left())
 	}
-	// Nobody can write in what is no folder, root neither.
+	// No user, not even root, can create a file in what is no folder.
 	if err := folder.Remove(datadir.Rejects); err != nil {
 		t.Fatal(err)
 	}

@@ -25,18 +25,18 @@ import (
 	"github.com/trunklog/trunklog/test/kit"
 )
 
-// patience is how long what was begun may take.
+// patience is how long the test waits for what it has started.
 const patience = time.Minute
 
-// A toy is a source of a kind that nothing in the house knows: it tells one call in
-// two parts, and counts its marbles.
+// A toy is a source of a kind that no other package knows. It tells one call in two parts, and
+// counts its marbles.
 type toy struct {
 	now  func() time.Time
 	open atomic.Bool
 	last atomic.Pointer[time.Time]
 }
 
-// toyKind is the line that the table gets.
+// toyKind returns its line for the table of sources.
 func toyKind() source.Kind {
 	return source.Kind{Schemes: []string{"toy"}, Open: func(_ *url.URL, o source.Options) (source.Source, error) { return &toy{now: o.Now}, nil }}
 }
@@ -80,15 +80,15 @@ func (s *toy) Run(ctx context.Context, _ string, sink call.Sink) error {
 	return nil
 }
 
-// toyProgram returns a program whose table has the toy.
+// toyProgram returns a program whose table of sources has the toy.
 func toyProgram(out io.Writer) (*program, *kit.Log) {
 	log := new(kit.Log)
 	return &program{stdin: strings.NewReader(""), stdout: out, stderr: log, now: time.Now, sources: append(source.Kinds(), toyKind())}, log
 }
 
-// TestSourcesArePlugIns: a source that is a line in the table and nothing else is
-// heard, and shown by the metrics, by 'source list' and by the page of health. Its
-// parts of calls become rows as those of any other do.
+// TestSourcesArePlugIns: the server runs a source that is a line in the table and nothing else. The
+// metrics, 'source list' and the page of health show it, and its parts of calls become rows as
+// those of any other source do.
 func TestSourcesArePlugIns(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	run := func(args ...string) string {
@@ -179,8 +179,8 @@ func TestSourcesArePlugIns(t *testing.T) {
 	}
 }
 
-// TestSourceTest: what a source would hear is counted, by what it is and by cause, and
-// nothing is kept. To hear nothing that is understood is a failure.
+// TestSourceTest: source test counts what a source receives, by kind and by cause, and keeps
+// nothing. It fails if nothing was understood.
 func TestSourceTest(t *testing.T) {
 	listening := regexp.MustCompile(`listening: hep\+tcp at (127\.0\.0\.1:\d+), for 2s`)
 	message := []byte("OPTIONS sip:sbc1.contoso.com SIP/2.0\r\nCall-ID: a\r\nCSeq: 1 OPTIONS\r\nFrom: <sip:sip.pstnhub.microsoft.com>;tag=1\r\nTo: <sip:sbc1.contoso.com>\r\n\r\n")

@@ -9,8 +9,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestWhen: what the help says can be written, and a time without a zone is one
-// of the zone in which times are shown.
+// TestWhen: when reads all forms in the help. A time without a zone is in the zone in which the
+// command shows times.
 func TestWhen(t *testing.T) {
 	berlin, err := location("Europe/Berlin")
 	if err != nil {
@@ -19,7 +19,7 @@ func TestWhen(t *testing.T) {
 	now := time.Date(2026, 3, 29, 10, 30, 0, 0, time.UTC) // the day on which summer time begins in Berlin
 	for _, c := range []struct {
 		in         string
-		utc, local string // in UTC, and in Berlin; one is for both
+		utc, local string // the result where the zone is UTC, and Berlin; "" for the same
 	}{
 		{"now", "2026-03-29T10:30:00Z", ""},
 		{"today", "2026-03-29T00:00:00Z", "2026-03-28T23:00:00Z"},
@@ -72,7 +72,7 @@ func TestWhen(t *testing.T) {
 	}
 }
 
-// TestLocation: the names of zones that can be asked for.
+// TestLocation: the names of zones that --zone may have.
 func TestLocation(t *testing.T) {
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	for name, want := range map[string]string{
@@ -99,7 +99,7 @@ func TestLocation(t *testing.T) {
 	}
 }
 
-// TestSayM: an m alone is told, wherever it is one.
+// TestSayM: sayM warns of an m alone, in a time and in a period.
 func TestSayM(t *testing.T) {
 	for _, c := range []struct{ value, meaning, want string }{
 		{"-90m", "min", "warning: --x -90m: an m alone is a minute here, and a month where periods are given: write -90min, or -90mo for months\n"},

@@ -9,8 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestNotTaken: what a flag does not take is said in words, of each type of flag
-// that there is.
+// TestNotTaken: the error of a refused value is in words, for each type of flag that there is.
 func TestNotTaken(t *testing.T) {
 	p := &program{now: time.Now}
 	root := p.root()

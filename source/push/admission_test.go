@@ -13,8 +13,8 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// TestAskedFor: who may deliver depends on what is claimed of the records. Where a
-// request claims nothing that there is, the caller is known before it is told so.
+// TestAskedFor: the handler asks Authorize about the kind in the query, and about kind 0 if the
+// query is wrong. Only a known caller learns what is wrong with it.
 func TestAskedFor(t *testing.T) {
 	b := newBench(t, nil)
 	for _, c := range []struct {
@@ -46,8 +46,8 @@ func TestAskedFor(t *testing.T) {
 	}
 }
 
-// TestEndedMeanwhile: a caller may lose its right while its body comes. What was
-// acknowledged before is kept and told, nothing more is taken.
+// TestEndedMeanwhile: a caller may lose its right while its body arrives. The handler keeps and
+// reports what it had acknowledged before, and takes nothing more.
 func TestEndedMeanwhile(t *testing.T) {
 	for _, after := range []int64{0, 1, 2} { // batches of 5,000
 		b := newBench(t, nil)

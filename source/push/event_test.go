@@ -9,7 +9,7 @@ import (
 	"github.com/trunklog/trunklog/format/graphjson"
 )
 
-// TestEvent: an event settles what it names and nothing else.
+// TestEvent: an event settles the fields that it names and no others.
 func TestEvent(t *testing.T) {
 	w := call.CDR.Witness()
 	at := func(s string) time.Time {
@@ -74,7 +74,7 @@ func TestEvent(t *testing.T) {
 	}
 }
 
-// TestEventsFold: the events of a call make the same row in whatever order.
+// TestEventsFold: the events of a call make the same row in any order.
 func TestEventsFold(t *testing.T) {
 	lines := []string{
 		`{"event":"partial","call":"k","inviteDateTime":"2026-10-01T00:00:01Z","callerNumber":"+49301","callType":"ByotIn"}`,
@@ -145,8 +145,7 @@ func TestBadEvent(t *testing.T) {
 	}
 }
 
-// TestEventIsNoRow: wherever an event stands in JSON, no whole call is made of
-// it.
+// TestEventIsNoRow: wherever in JSON an event stands, the handler makes no whole call of it.
 func TestEventIsNoRow(t *testing.T) {
 	const fields = `"call":"k","id":"00000001-0000-4000-8000-000000000001","startDateTime":"2026-10-01T00:00:00Z"`
 	for _, body := range []string{

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// TestGolden keeps the answers as senders know them: testdata/answers.txt shows
-// each with the request that it belongs to.
+// TestGolden compares the answers with testdata/answers.txt, which shows each behind its request.
 func TestGolden(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.MaxBody, c.MaxRejected = 1<<20, 4 })
 	var out strings.Builder

@@ -15,7 +15,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestTake: rows go in, however they are written and packed.
+// TestTake: the handler takes rows in all layouts and encodings.
 func TestTake(t *testing.T) {
 	page := `{"@odata.context":"x","value":[` + strings.TrimSpace(row(0)) + "," + strings.TrimSpace(row(1)) + `]}`
 	indented := "{\n \"id\": \"00000001-0000-4000-8000-000000000001\",\n \"startDateTime\": \"2026-10-01T00:00:00Z\"\n}\n"
@@ -57,9 +57,9 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// TestSettled: what is delivered is witnessed by the SBC unless the sender says
-// that Graph has answered it. Of the SBC's own, what is missing is none; Graph says
-// only what it names.
+// TestSettled: the SBC is the witness of delivered rows unless the sender says that Graph has
+// answered them. In the SBC's rows a missing value means "none"; Graph's rows settle only the
+// fields that they name.
 func TestSettled(t *testing.T) {
 	for query, kind := range map[string]call.Kind{"": call.CDR, "?kind=cdr": call.CDR, "?kind=graph": call.Graph} {
 		b := newBench(t, nil)
@@ -75,8 +75,8 @@ func TestSettled(t *testing.T) {
 	}
 }
 
-// TestBatches: calls are handed on in batches, which are smaller when many
-// requests are worked on, so that the memory has a bound.
+// TestBatches: the handler puts calls in batches, which are smaller while it works on many
+// requests, so that its memory is bounded.
 func TestBatches(t *testing.T) {
 	b := newBench(t, nil)
 	b.post(t, rows(0, 12_000))
@@ -97,7 +97,8 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// TestBadRecords: a bad record is told with its line, and those around it go in.
+// TestBadRecords: the answer gives the line of each bad record, and the handler takes the records
+// around it.
 func TestBadRecords(t *testing.T) {
 	b := newBench(t, nil)
 	refused := `{"startDateTime":"2026-10-01T00:00:00Z","callerNumber":"refuse"}` + "\n"
@@ -147,7 +148,7 @@ func TestBadRecords(t *testing.T) {
 	}
 }
 
-// TestOpen: parts of calls that have not ended are accepted, and told apart.
+// TestOpen: the handler accepts parts of calls that have not ended, and counts them apart.
 func TestOpen(t *testing.T) {
 	b := newBench(t, nil)
 	o := b.post(t, row(0)+`{"event":"partial","call":"k","inviteDateTime":"2026-10-01T00:00:00Z"}`+"\n"+`{"event":"partial","call":"k","endDateTime":"2026-10-01T00:00:00Z","done":true}`)
@@ -156,7 +157,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestAllBad: a body without a good record is a bad request, told in detail.
+// TestAllBad: a body without a good record is a bad request; the answer says why in detail.
 func TestAllBad(t *testing.T) {
 	b := newBench(t, nil)
 	o := b.post(t, strings.Repeat("x\n", 250))
@@ -176,8 +177,8 @@ func TestAllBad(t *testing.T) {
 	}
 }
 
-// TestTooManyBad: behind too many bad records the body is not read any more.
-// What was good before is kept and told.
+// TestTooManyBad: after too many bad records the handler reads no more of the body. It keeps and
+// reports the good records before.
 func TestTooManyBad(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.MaxRejected = 10 })
 	o := b.post(t, row(0)+strings.Repeat("x\n", 20)+row(1))
@@ -185,14 +186,14 @@ func TestTooManyBad(t *testing.T) {
 		!strings.Contains(o.Error.Message, "1 records of this body were accepted") || b.mem.len() != 1 {
 		t.Errorf("status %d, %d rows: %.400s", o.status, b.mem.len(), o.text)
 	}
-	// Refused by the sink, in the middle of a batch that was put.
+	// The sink refuses records, in the middle of a batch.
 	o = b.post(t, row(0)+strings.Repeat(`{"startDateTime":"2026-10-01T00:00:00Z","callerNumber":"refuse"}`+"\n", 20))
 	if o.status != http.StatusBadRequest || o.Error.Code != "TooManyErrors" || len(o.Error.Details) != 10 {
 		t.Errorf("status %d: %.400s", o.status, o.text)
 	}
 }
 
-// TestRefused: what is refused before anything is read.
+// TestRefused: requests that the handler refuses before it takes a record.
 func TestRefused(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.MaxBody = 1 << 20 })
 	post := func(query, body string, header ...string) outcome {
@@ -234,7 +235,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: status %d, want %d: %.300s", c.name, c.o.status, c.status, c.o.text)
 		}
 	}
-	// Each was counted once, by its cause.
+	// Stats count each request once, by its cause.
 	s := b.Stats()
 	for cause, n := range map[Cause]uint64{Unauthorized: 1, MediaType: 5, Encoding: 2, Broken: 4, Query: 4, Key: 3, TooLarge: 5, Method: 1} {
 		if s.Refused[cause] != n {
@@ -244,7 +245,7 @@ func TestRefused(t *testing.T) {
 	if s.Accepted != 0 || s.Active != 0 {
 		t.Errorf("%+v", s)
 	}
-	// The same bomb without telling how long it is.
+	// The same bomb without a Content-Length.
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, readerOnly{strings.NewReader(strings.Repeat(zipped(t, ""), 60_000))})
 	if o := b.send(t, r, "Content-Encoding", "gzip"); o.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("status %d: %s", o.status, o.text)
@@ -257,15 +258,15 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// An errReader breaks off.
+// An errReader fails at once.
 type errReader struct{}
 
 func (errReader) Read(p []byte) (int, error) {
 	return copy(p, `{"id":"1`), errors.New("connection reset")
 }
 
-// TestTooLargeTellsWhatIsKept: the calls that were durable before a body turned
-// out to be too large are told of.
+// TestTooLargeTellsWhatIsKept: the answer to a body that is too large reports the calls that were
+// durable before.
 func TestTooLargeTellsWhatIsKept(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.MaxBody = int64(len(rows(0, 7000))) })
 	o := b.send(t, httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, readerOnly{strings.NewReader(rows(0, 8000))}))
@@ -274,13 +275,13 @@ func TestTooLargeTellsWhatIsKept(t *testing.T) {
 	}
 }
 
-// readerOnly hides how long a body is.
+// readerOnly hides the length of a body.
 type readerOnly struct{ r *strings.Reader }
 
 func (r readerOnly) Read(p []byte) (int, error) { return r.r.Read(p) }
 
-// TestStoreTrouble: a store that is full, slow or closed is never answered with
-// 2xx, and always with when to come back.
+// TestStoreTrouble: if the store is full, slow or closed, the answer is never 2xx, and always has a
+// Retry-After.
 func TestStoreTrouble(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -306,8 +307,8 @@ func TestStoreTrouble(t *testing.T) {
 	}
 }
 
-// TestRefusedCaller: whoever answers a refusal knows whose request it was, if
-// anybody does; and a token that cannot be checked is no fault of the sender.
+// TestRefusedCaller: Fail gets the caller of a refused request, if the caller is known. A token
+// that the server cannot check is not the sender's fault.
 func TestRefusedCaller(t *testing.T) {
 	b := newBench(t, nil)
 	for _, c := range []struct {
@@ -327,8 +328,8 @@ func TestRefusedCaller(t *testing.T) {
 	}
 }
 
-// TestStuckStore: a write that does not listen to its context is not waited
-// for, keeps its slot until it ends, and Close waits for it.
+// TestStuckStore: a request does not wait for a write that ignores its context. The write keeps its
+// slot until it ends, and Close waits for it.
 func TestStuckStore(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.PutTimeout, c.Concurrent = 10*time.Millisecond, 2 })
 	stuck := make(chan struct{})
@@ -365,8 +366,7 @@ func TestStuckStore(t *testing.T) {
 	}
 }
 
-// TestGone: a sender that goes away while its calls are written is no fault of
-// the store.
+// TestGone: if a sender goes away during a write, the store is not to blame.
 func TestGone(t *testing.T) {
 	b := newBench(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -377,8 +377,8 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestLog: a request that was taken has one line in the log, and nothing in it
-// is the sender's.
+// TestLog: a request of which a record was taken has one line in the log, without any of the
+// sender's text.
 func TestLog(t *testing.T) {
 	var out bytes.Buffer
 	b := newBench(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&out, nil)) })
@@ -409,8 +409,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestAbout: the handler was seen when it has taken something, and not when it has
-// refused it.
+// TestAbout: Seen is the time at which the handler last accepted a request, not that of a refusal.
 func TestAbout(t *testing.T) {
 	b := newBench(t, nil)
 	if a := b.About(); a.Kind != "push" || a.Address != Path || b.Path() != Path || !a.Authenticated || !a.Seen.IsZero() {

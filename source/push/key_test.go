@@ -12,7 +12,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestKey: the same key and body give the same answer without work.
+// TestKey: a request with the same key and body gets the same answer, and nothing is put again.
 func TestKey(t *testing.T) {
 	b := newBench(t, nil)
 	body := rows(0, 3) + "bad\n"
@@ -50,8 +50,8 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// TestKeyOfBadRequest: that nothing was good is an answer, too. A body that
-// could not be read to its end is none.
+// TestKeyOfBadRequest: the answer that no record was good is kept too. There is no record of a body
+// that was not read to its end.
 func TestKeyOfBadRequest(t *testing.T) {
 	b := newBench(t, nil)
 	for i := range 2 {
@@ -72,8 +72,8 @@ func TestKeyOfBadRequest(t *testing.T) {
 	}
 }
 
-// TestKeyLife: an answer is given again for a day, over midnight, and is then
-// forgotten and deleted.
+// TestKeyLife: the handler gives an answer again for a day, over midnight, and then forgets and
+// deletes it.
 func TestKeyLife(t *testing.T) {
 	b := newBench(t, nil)
 	b.now = time.Date(2026, 11, 23, 23, 30, 0, 0, time.UTC)
@@ -90,8 +90,8 @@ func TestKeyLife(t *testing.T) {
 	}
 }
 
-// TestSweep: records are deleted when no answer can be given of them any more,
-// and no sooner.
+// TestSweep: the sweep deletes the records of answers that are too old to be given again, and no
+// others.
 func TestSweep(t *testing.T) {
 	b := newBench(t, nil)
 	sweep := func() int {
@@ -116,7 +116,7 @@ func TestSweep(t *testing.T) {
 		}
 		b.post(t, row(i), "Idempotency-Key", fmt.Sprint(i))
 	}
-	b.mem.state["push/other"] = []byte("x") // not a day's
+	b.mem.state["push/other"] = []byte("x") // not the record of a day
 	for _, want := range []int{101, 51, 1, 1} {
 		if n := sweep(); n != want {
 			t.Errorf("on %v: %d records, want %d", b.now, n, want)
@@ -127,7 +127,7 @@ func TestSweep(t *testing.T) {
 		}
 		b.pass(24 * time.Hour)
 	}
-	// After a long time without a server.
+	// The server has been off for long.
 	b.post(t, row(0), "Idempotency-Key", "k")
 	b.pass(100 * 24 * time.Hour)
 	if n := sweep(); n != 1 {
@@ -140,8 +140,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestKeyInUse: of two requests with one key at the same time, one is told to
-// come back.
+// TestKeyInUse: of two requests with one key at the same time, one gets the answer to come back.
 func TestKeyInUse(t *testing.T) {
 	b := newBench(t, nil)
 	var second outcome
@@ -159,8 +158,8 @@ func TestKeyInUse(t *testing.T) {
 	}
 }
 
-// TestKeyNotKept: if the record cannot be written the request is not answered
-// with 2xx, although its rows are there, and can be sent again.
+// TestKeyNotKept: if the record cannot be written, the answer is not 2xx although the rows are
+// kept, and the sender can send the request again.
 func TestKeyNotKept(t *testing.T) {
 	for err, cause := range map[error]Cause{call.ErrFull: Full, call.ErrClosed: Failed} {
 		b := newBench(t, nil)
@@ -176,7 +175,7 @@ func TestKeyNotKept(t *testing.T) {
 	}
 }
 
-// TestKeyForms: what a key may look like, and records that cannot be read.
+// TestKeyForms: the forms of a key, and unreadable records.
 func TestKeyForms(t *testing.T) {
 	b := newBench(t, nil)
 	for _, key := range []string{"!", `"8e03978e-40d5-43e8-bc93-6894a57f9324"`, strings.Repeat("~", 255), "push/swept"} {

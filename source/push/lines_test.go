@@ -19,8 +19,8 @@ import (
 	"github.com/trunklog/trunklog/format/graphjson"
 )
 
-// TestEachLineAlone: in JSON lines, what becomes of a line does not depend on
-// the lines around it. The oracle decodes each by itself.
+// TestEachLineAlone: in JSON lines, the outcome of a line does not depend on the lines around it.
+// The oracle decodes each line by itself.
 func TestEachLineAlone(t *testing.T) {
 	seed := rand.Uint64()
 	if s, err := strconv.ParseUint(os.Getenv("TRUNKLOG_SEED"), 10, 64); err == nil {
@@ -68,7 +68,7 @@ type readCloser struct {
 func (r readCloser) Read(p []byte) (int, error) { return r.r.Read(p) }
 func (readCloser) Close() error                 { return nil }
 
-// oracle returns how many rows a body of JSON lines holds, and its bad lines.
+// oracle returns the number of rows in a body of JSON lines, and the numbers of its bad lines.
 func oracle(body string) (rows int, bad []int64) {
 	for i, line := range strings.Split(body, "\n") {
 		wrong := false
@@ -95,7 +95,7 @@ func oracle(body string) (rows int, bad []int64) {
 	return rows, bad
 }
 
-// randomLines returns lines that are rows, and rows that were damaged.
+// randomLines returns good rows and damaged ones, as lines.
 func randomLines(random *rand.Rand) string {
 	var b strings.Builder
 	for range 1 + random.IntN(12) {
@@ -140,7 +140,7 @@ func TestIsPlain(t *testing.T) {
 	}
 }
 
-// TestMillionsOfBlankLines: they cost next to nothing.
+// TestMillionsOfBlankLines: blank lines cost next to nothing.
 func TestMillionsOfBlankLines(t *testing.T) {
 	b := newBench(t, nil)
 	o := b.post(t, strings.Repeat("\n", 30<<20)+"bad\n"+strings.Repeat("\r\n", 1<<20)+row(0))
@@ -149,8 +149,8 @@ func TestMillionsOfBlankLines(t *testing.T) {
 	}
 }
 
-// FuzzBody sends whatever there is. The answer is always one of those that are
-// documented, and counts what has gone in.
+// FuzzBody sends any bytes. The answer is always a documented one, and counts the rows that were
+// kept.
 func FuzzBody(f *testing.F) {
 	for _, s := range []string{
 		"", "\n\n", row(0), rows(0, 3), row(0) + "bad\n" + row(1), `{"value":[` + strings.TrimSpace(row(0)) + `]}`, "[\n" + row(0) + "]", "\ufeff" + row(0),
@@ -199,7 +199,7 @@ func FuzzBody(f *testing.F) {
 		if err := json.Unmarshal([]byte(o.text), new(any)); errors.As(err, &syntax) {
 			t.Error(err)
 		}
-		// Sent again, nothing is new.
+		// If the body is sent again, nothing is new.
 		if again := send(); again.status != o.status || how&4 == 0 && again.New != 0 || how&4 != 0 && o.status < 300 && again.text != o.text {
 			t.Errorf("again: status %d after %d: %s", again.status, o.status, again.text)
 		}

@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "write what comes out to the golden file
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scale multiplies how much is tried; see TRUNKLOG_SCALE.
+// scale multiplies a test's number of tries; see TRUNKLOG_SCALE.
 func scale(n int) int {
 	if f, err := strconv.ParseFloat(os.Getenv("TRUNKLOG_SCALE"), 64); err == nil && f > 0 {
 		n = int(float64(n) * f)
@@ -47,14 +47,14 @@ type memory struct {
 	mu     sync.Mutex
 	rows   map[string]call.Event
 	state  map[string][]byte
-	puts   []int // how many events each had
+	puts   []int // the number of events of each
 	writes int
 
 	put   func(ctx context.Context) error // called before anything is kept
 	write func() error
 }
 
-// before sets what is called before anything is kept.
+// before sets the function that Put calls first.
 func (m *memory) before(put func(ctx context.Context) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -147,19 +147,19 @@ func (m *memory) len() int {
 
 var testTenant = call.NameGUID("tenant")
 
-// A bench is a handler to be tried, and what is around it.
+// A bench is a handler under test and its environment.
 type bench struct {
 	*Handler
 	mem     *memory
 	samples []Sample
 	now     time.Time
 	client  string
-	kinds   []call.Kind // that Authorize was asked for
+	kinds   []call.Kind // the arguments of Authorize
 	still   func(context.Context) error
 	mu      sync.Mutex
 }
 
-// newBench returns a bench; change may change the config.
+// newBench returns a bench. change may change the config.
 func newBench(t testing.TB, change func(*Config)) *bench {
 	b := &bench{mem: newMemory(), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), client: "client-1"}
 	c := Config{
@@ -204,14 +204,14 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 	return b
 }
 
-// pass lets time go by.
+// pass moves the bench's clock on.
 func (b *bench) pass(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.now = b.now.Add(d)
 }
 
-// fail answers as the server does, more or less.
+// fail answers about as the server does.
 func fail(w http.ResponseWriter, _ *http.Request, c Caller, err error) {
 	w.Header().Set("Caller", c.Client)
 	var e *refuse.Error
@@ -270,12 +270,12 @@ func (b *bench) send(t testing.TB, r *http.Request, header ...string) outcome {
 	return o
 }
 
-// row returns the nth row as a line.
+// row returns row n as a line.
 func row(n int) string {
 	return fmt.Sprintf(`{"id":"%08x-0000-4000-8000-000000000001","correlationId":"%08x-0000-4000-8000-000000000002","startDateTime":"2026-10-01T00:00:00.%03dZ","inviteDateTime":"2026-09-30T23:59:58Z","endDateTime":"2026-10-01T00:01:00Z","duration":60,"callType":"ByotIn","successfulCall":true,"callerNumber":"+4930%07d","calleeNumber":"+4940123456","finalSipCode":0,"callEndSubReason":540000,"finalSipCodePhrase":"BYE","trunkFullyQualifiedDomainName":"sbc1.contoso.com","mediaBypassEnabled":false}`+"\n", n+1, n+1, n%1000, n)
 }
 
-// rows returns n rows from the given one on.
+// rows returns n rows, from row number from on.
 func rows(from, n int) string {
 	var b strings.Builder
 	for i := range n {

@@ -28,8 +28,8 @@ func serve(t *testing.T, b *bench, http2 bool) *httptest.Server {
 	return srv
 }
 
-// idle waits until no request is worked on, which is a moment after the last
-// answer was read, and returns the counts.
+// idle waits until the handler works on no request, which is a moment after the client has read the
+// last answer, and returns the counts.
 func idle(t *testing.T, b *bench) Stats {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) { // between two looks
@@ -67,8 +67,7 @@ func talk(t *testing.T, srv *httptest.Server, text string, end bool) string {
 
 const headLines = "POST " + Path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/jsonl\r\n"
 
-// TestTruncated: a body that ends before its end is not acknowledged, in
-// whatever way its length was told.
+// TestTruncated: a body that breaks off is not acknowledged, however its length was declared.
 func TestTruncated(t *testing.T) {
 	b := newBench(t, nil)
 	srv := serve(t, b, false)
@@ -90,8 +89,8 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// TestSlowBody: a sender that sends nothing, or too little, is told so after
-// its time, and its slot is free again.
+// TestSlowBody: a sender that sends nothing, or too little, gets an answer that says so after its
+// time, and its slot is free again.
 func TestSlowBody(t *testing.T) {
 	t.Run("nothing", func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.IdleTimeout = 50 * time.Millisecond })
@@ -115,13 +114,13 @@ func TestSlowBody(t *testing.T) {
 					if _, err := w.Write([]byte(" ")); err != nil {
 						return
 					}
-					time.Sleep(5 * time.Millisecond) // is what the sender is like
+					time.Sleep(5 * time.Millisecond) // the sender is slow
 				}
 			}()
 			res, err := srv.Client().Post(srv.URL+Path, "application/jsonl", r)
 			_ = r.Close()
 			<-done
-			if err == nil { // or the connection was closed while the client was writing
+			if err == nil { // or the server closed the connection while the client was writing
 				_ = res.Body.Close()
 				if res.StatusCode != http.StatusRequestTimeout {
 					t.Errorf("status %d", res.StatusCode)
@@ -134,8 +133,8 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// TestSlowStoreIsNoSlowSender: the time that the store takes is not held
-// against a sender that has sent everything.
+// TestSlowStoreIsNoSlowSender: the time that the store takes does not count against a sender that
+// has sent everything.
 func TestSlowStoreIsNoSlowSender(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		b := newBench(t, func(c *Config) { c.IdleTimeout = 500 * time.Millisecond })
@@ -159,8 +158,8 @@ func TestSlowStoreIsNoSlowSender(t *testing.T) {
 	}
 }
 
-// TestManySenders: many senders at once lose nothing, and slow ones of one
-// tenant neither keep another out nor hold what batches are put with.
+// TestManySenders: many senders at once lose nothing. Slow senders of one tenant neither keep
+// another tenant out nor hold a share of the puts.
 func TestManySenders(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.Concurrent, c.Bodies = 1, 16 })
 	srv := serve(t, b, true)
@@ -208,12 +207,11 @@ func TestManySenders(t *testing.T) {
 	}
 }
 
-// TestLeastRate: a sender that sends now and then, and is never silent for long,
-// is not waited for; one that is fast enough is, and so is one that has to wait
-// for the store.
+// TestLeastRate: a sender that sends a little now and then is cut off. A fast enough sender is not,
+// and the time for which it waits for the store does not count.
 func TestLeastRate(t *testing.T) {
 	for name, c := range map[string]struct {
-		rate, took, n int64 // what is asked for a second; in ms, how long it took to send how much
+		rate, took, n int64 // bytes a second asked for; milliseconds spent; bytes sent
 		late          bool
 	}{
 		"at once":         {1 << 10, 0, 100, false},
@@ -233,7 +231,7 @@ func TestLeastRate(t *testing.T) {
 	}
 }
 
-// Deadlines notes the first deadline for reading.
+// deadlines is a ResponseWriter that keeps the first deadline for reading.
 type deadlines struct {
 	http.ResponseWriter
 	read time.Time
@@ -246,8 +244,8 @@ func (d *deadlines) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// TestDense: a body that is a bomb is not unpacked, one that repeats itself as
-// calls do is.
+// TestDense: the handler does not unpack a bomb, and does unpack a body that repeats itself as
+// calls do.
 func TestDense(t *testing.T) {
 	b := newBench(t, nil)
 	bomb := zipped(t, strings.Repeat(" ", 32<<20))

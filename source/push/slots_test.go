@@ -10,12 +10,12 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// TestFewGetSlots: who has few slots gets one, whatever others have: of other
-// tenants all, of its own tenant as many as they can.
+// TestFewGetSlots: a caller with few slots gets one, whatever others have: all other tenants, and
+// as many as they can of its own tenant's clients.
 func TestFewGetSlots(t *testing.T) {
 	for name, s := range map[string]struct {
 		*slots
-		own, share, client, tenant int // that can be had of one's own, in all, by one client, by one tenant
+		own, share, client, tenant int // slots of a tenant's own; shared; most of a client; most of a tenant
 	}{
 		"bodies": {newBench(t, nil).slots, 16, 512, 96, 128},
 		"packed": {newBench(t, nil).packed, 4, 64, 12, 16},
@@ -70,8 +70,7 @@ func TestFewGetSlots(t *testing.T) {
 	}
 }
 
-// TestRest: a tenant that puts many calls while there are others leaves them time
-// before it puts more; alone it does not, and neither does who has few.
+// TestRest: a tenant that puts many calls while there are other tenants pauses before it puts more.
 func TestRest(t *testing.T) {
 	const takes = 40 * time.Millisecond
 	b := newBench(t, nil)
