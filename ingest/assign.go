@@ -72,11 +72,8 @@ func (in *Ingest) assignRow(ctx context.Context, r *call.Row, owner call.GUID, b
 		return err
 	}
 	for _, leg := range legs {
-		for m, err := range in.store.Messages(ctx, leg) {
-			if err != nil {
-				return err
-			}
-			b.Messages = append(b.Messages, m.Clone())
+		if err := keepMessages(ctx, in.store, leg, b); err != nil {
+			return err
 		}
 		leg.Tenant = owner
 		b.Legs = append(b.Legs, leg)

@@ -26,6 +26,9 @@ func (h *hearing) conclude(ctx context.Context, l *held, v *leg.View, now time.T
 			n.what = nothingNew
 		}
 		l.Life.PartOf = main.ID
+		if gone, err := h.renamed(ctx, main); gone || err != nil {
+			return err
+		}
 		h.link(main, l)
 		return nil
 	case !l.Life.PartOf.IsZero() && l.Life.Row.IsZero():
@@ -86,6 +89,22 @@ func (h *hearing) link(main, l *held) {
 	h.batch.Legs = append(h.batch.Legs, call.Leg{
 		Tenant: main.Life.RowTenant, Row: main.Life.Row, ID: l.ID, Main: l == main, From: l.Span().From.Time(), To: l.Span().To.Time(),
 	})
+}
+
+// renamed reports whether the row of a leg of hearsay has another id by now, see rename.go.
+// If it has, the leg is concluded again, which finds the row and gives it its other legs.
+func (h *hearing) renamed(ctx context.Context, main *held) (bool, error) {
+	if !h.in.keepSIP || main.Told.Authenticated() || main.Life.Row.IsZero() || main.dirty {
+		return false, nil
+	}
+	_, err := h.in.store.Row(ctx, main.Life.RowTenant, main.Life.Row.ID)
+	if !errors.Is(err, call.ErrNotFound) {
+		return false, err
+	}
+	main.Life.Changed = true
+	h.soil(main)
+	h.wait(main)
+	return true, nil
 }
 
 // rowOf returns the row of a leg, under the id that it has already. What other

@@ -72,13 +72,11 @@ func unsay(r *call.Row, f call.Field) {
 }
 
 // sameAs reports whether c can be the same call as r, with which it shares a
-// correlation id. If hearsay alone says so, everything else must.
+// correlation id. If hearsay alone says so, that counts for nothing: by what the calls
+// were, findLoose finds the row if it would without hearsay.
 func (c *candidate) sameAs(r *call.Row, p *pass) bool {
 	as := c.as(r)
-	if as.CorrelationID.IsZero() {
-		return sameLoose(as, r)
-	}
-	return sameCall(as, r, p.offsets)
+	return !as.CorrelationID.IsZero() && sameCall(as, r, p.offsets)
 }
 
 // believed returns those of near that r is to be taken for first, and whether those are

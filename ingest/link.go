@@ -3,6 +3,8 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -17,7 +19,8 @@ import (
 // the call; other sources do not, and their rows get ids of their own. So when
 // a row arrives, those that share its correlation id are looked up, and if one
 // of them is the same call (see [sameCall]) the row takes its id. Which row was
-// there first decides on the id, which never changes.
+// there first decides on the id, which never changes; but hearsay decides on none, see
+// rename.go.
 //
 // Most tenants have no rows with ids of their own, and then there is nothing to
 // look up. What must be remembered lies in the store:
@@ -159,8 +162,8 @@ func (in *Ingest) writeOnce(ctx context.Context, b call.Batch) (res call.Result,
 	}
 	unlock := l.lock(b.Rows)
 	defer unlock()
-	p := newPass(in, b)
-	if err := p.link(ctx); err != nil {
+	p, err := in.linkAll(ctx, b)
+	if err != nil {
 		return res, 0, err
 	}
 	if res, err = in.store.Write(ctx, p.b); err != nil {
@@ -171,6 +174,25 @@ func (in *Ingest) writeOnce(ctx context.Context, b call.Batch) (res call.Result,
 	}
 	l.ambiguous.Add(p.ambiguous)
 	return res, p.linked, nil
+}
+
+// linkAll links b, once more after each time that rows had to be renamed for it.
+func (in *Ingest) linkAll(ctx context.Context, b call.Batch) (*pass, error) {
+	const tries = 10
+	for range tries {
+		p := newPass(in, b)
+		err := p.link(ctx)
+		if err == nil {
+			return p, nil
+		}
+		if !errors.Is(err, errRenamed) {
+			return nil, err
+		}
+		if err := p.renameAll(ctx, &b); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("link %d rows: rows of hearsay were renamed %d times: %w", len(b.Rows), tries, call.ErrConflict)
 }
 
 // begin makes sure that of each tenant is known whether it has rows to be

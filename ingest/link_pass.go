@@ -16,6 +16,8 @@ type pass struct {
 	in     *Ingest
 	b      call.Batch
 	linked int
+	// renamed are rows of hearsay alone that are to get the ids of those that join them.
+	renamed []outranked
 	// ambiguous is how many rows were not linked since of two others each may be the
 	// same call.
 	ambiguous int64
@@ -95,6 +97,9 @@ func (p *pass) link(ctx context.Context) error {
 			l.Row = place
 		}
 	}
+	if len(p.renamed) > 0 {
+		return errRenamed
+	}
 	return nil
 }
 
@@ -120,6 +125,12 @@ func (p *pass) linkRow(ctx context.Context, i int) (err error) {
 	if c == nil {
 		p.comes(r)
 		return nil
+	}
+	switch first, err := p.outranks(ctx, r, c); {
+	case err != nil:
+		return err
+	case first:
+		p.rename(c, r)
 	}
 	if r.ID != c.row.ID {
 		p.places[rowKey{r.Tenant, r.ID}] = c.row.Cursor()

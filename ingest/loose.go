@@ -206,7 +206,8 @@ func (p *pass) only(ctx context.Context, r *call.Row, near []*candidate) (c *can
 // mayBe reports whether c may be the call of r. What comes later in the batch and is in
 // the log already is not asked: it is there under the id that it has now.
 func (p *pass) mayBe(ctx context.Context, c *candidate, r *call.Row) (bool, error) {
-	if !sameLoose(c.as(r), r) {
+	as := c.as(r)
+	if !loose(as) && !firm(as) || !sameLoose(as, r) { // hearsay makes no record be looked for
 		return false, nil
 	}
 	if c.ahead {

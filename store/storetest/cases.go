@@ -38,6 +38,7 @@ func cases() []law {
 		{"StateByPrefix", stateByPrefix},
 		{"StateInOrder", stateInOrder},
 		{"ReplacedIfUnchanged", replacedIfUnchanged},
+		{"RowUnderAnotherID", rowUnderAnotherID},
 		{"WhatWasToldIsKept", whatWasToldIsKept},
 		{"IfHoldsOrConflicts", ifHoldsOrConflicts},
 		{"IfCountsExactly", ifCountsExactly},

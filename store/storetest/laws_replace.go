@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,5 +121,38 @@ func whatWasToldIsKept(f *fixture) {
 		if got != want {
 			f.Fatalf("%s is %q, want %q", name, got, want)
 		}
+	}
+}
+
+// rowUnderAnotherID takes a row out and puts it back under another id in one batch, with its leg and
+// the messages of that.
+func rowUnderAnotherID(f *fixture) {
+	tenant := Tenants()[0]
+	was := rowAt("a", noon())
+	now := was.Clone()
+	now.ID = call.NameGUID("storetest", "another")
+	leg := legOf("a", noon(), legID(1))
+	m := messageAt(leg.ID, noon(), "INVITE sip:x SIP/2.0\r\n\r\n")
+	f.write(call.Batch{Rows: []call.Row{was, rowAt("b", noon())}, Legs: []call.Leg{leg}, Messages: []call.Message{m}})
+	leg.Row = now.Cursor()
+	res := f.result(call.Batch{
+		Rows: []call.Row{now}, Replace: []call.Replacement{{Was: was, Gone: true}},
+		Legs: []call.Leg{leg}, Messages: []call.Message{m},
+	})
+	if res.Rows[0].Fate != call.New || res.Replaced[0].Fate != call.Removed {
+		f.Fatalf("a row that gets another id: %+v", res)
+	}
+	for range 2 {
+		f.sameAll()
+		if legs, err := f.store.Legs(f.Context(), tenant, now.Cursor()); err != nil || len(legs) != 1 || legs[0].Row != now.Cursor() {
+			f.Fatalf("the legs of a row that got another id: %v, %v", legs, err)
+		}
+		if n := len(f.sameMessages(always(leg.ID))); n != 1 {
+			f.Fatalf("%d messages of a row that got another id, want 1", n)
+		}
+		if _, err := f.store.Row(f.Context(), tenant, was.ID); !errors.Is(err, call.ErrNotFound) {
+			f.Fatalf("the row under its former id: %v", err)
+		}
+		f.reopen()
 	}
 }
