@@ -48,12 +48,12 @@ type hearing struct {
 	more    bool          // the last round has left something that is due
 	batch   call.Batch
 	news    []news
-	trunks  map[string]map[*held]struct{} // those that are open, by the names of trunks
-	asides  map[string]*aside             // by source
-	clocks  map[string]*clock             // by source
-	offsets []string                      // the sources whose clocks are news
-	echoes  uint64                        // see HearStats.Echoes
-	another uint64                        // see HearStats.Another
+	trunks  map[string]map[*held]struct{}   // those that are open, by the names of trunks
+	asides  map[string]map[call.GUID]*aside // by source and tenant
+	clocks  map[string]*clock               // by source
+	offsets []string                        // the sources whose clocks are news
+	echoes  uint64                          // see HearStats.Echoes
+	another uint64                          // see HearStats.Another
 }
 
 // openPrefix is what the names of legs in the state begin with.
@@ -190,7 +190,7 @@ func (h *hearing) init(in *Ingest, t Times) {
 	h.in, h.times, h.most = in, t.orDefault(), maxLegs
 	h.legs = make(map[string]*dialogs)
 	h.trunks = make(map[string]map[*held]struct{})
-	h.asides, h.clocks = make(map[string]*aside), make(map[string]*clock)
+	h.asides, h.clocks = make(map[string]map[call.GUID]*aside), make(map[string]*clock)
 	h.later = legHeap{
 		less:  func(a, b *held) bool { return a.due.Before(b.due) },
 		place: func(l *held) *int { return &l.place },

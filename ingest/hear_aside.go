@@ -3,6 +3,7 @@ package ingest
 import (
 	"slices"
 
+	"github.com/trunklog/trunklog/call"
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
@@ -12,8 +13,12 @@ import (
 // sees it so in all its calls. It is set aside, and counted, so that it is seen
 // when this rule is wrong. A source that never saw Microsoft surely makes rows of
 // all legs that may face it.
+//
+// A leg that names a tenant's trunk is set aside for other legs of that tenant alone: what
+// one is heard to do, or is said to, takes no rows from another. A leg that names nobody's
+// is for any tenant's.
 
-// An aside tells of one source when it saw legs that surely face Microsoft, and
+// An aside tells of one source, and one tenant's calls, when it saw legs that surely face Microsoft, and
 // which rows it made of legs that only may.
 type aside struct {
 	spans   []leg.Span         // of those that are over, in order, none of which overlap
@@ -21,22 +26,33 @@ type aside struct {
 	doubted map[*held]struct{} // those that only may face Microsoft, and have a row
 }
 
-// maxSpans is how many are remembered of a source. While it is busy there is one.
+// maxSpans is how many are remembered of a tenant's calls at a source. While it is busy there is one.
 const maxSpans = 1024
 
 // around is by how much two legs of one call may miss each other: an SBC that is
 // asked to transfer a call asks for the next one when the first one has ended.
 const around = leg.Apart
 
-// aside returns what is known of a source.
-func (h *hearing) aside(source string) *aside {
-	a := h.asides[source]
+// aside returns what is known of the source of a leg, and the tenant of its call. The leg
+// may have been another tenant's, or nobody's, until now.
+func (h *hearing) aside(l *held) *aside {
+	of := h.asides[l.Source]
+	if of == nil {
+		of = make(map[call.GUID]*aside)
+		h.asides[l.Source] = of
+	}
+	owner := l.Owner(h.in.tenant)
+	a := of[owner]
 	if a == nil {
 		a = &aside{doubted: make(map[*held]struct{}), open: legHeap{
 			less:  func(a, b *held) bool { return a.Span().From.Before(b.Span().From) },
 			place: func(l *held) *int { return &l.sureAt },
 		}}
-		h.asides[source] = a
+		of[owner] = a
+	}
+	if l.among != a {
+		h.forgetAside(l)
+		l.among = a
 	}
 	return a
 }
@@ -52,7 +68,7 @@ func (h *hearing) notice(l *held, over bool) {
 		l.sure = true
 		h.tooLate(l)
 	}
-	a := h.aside(l.Source)
+	a := h.aside(l)
 	if l.Life.Closed.IsZero() {
 		if !over {
 			a.open.set(l) // it may have begun earlier than was known
@@ -69,10 +85,16 @@ func (h *hearing) notice(l *held, over bool) {
 // tooLate counts the rows that would not be there if it had been known that
 // another leg surely faces Microsoft.
 func (h *hearing) tooLate(l *held) {
-	for d := range h.aside(l.Source).doubted {
-		if d.Span().Wide(around).Meets(l.Span()) {
-			delete(h.aside(l.Source).doubted, d)
-			h.echoes++
+	a := h.aside(l)
+	for _, doubted := range [...]*aside{a, h.asides[l.Source][call.Unassigned]} {
+		if doubted == nil {
+			continue
+		}
+		for d := range doubted.doubted {
+			if d.Span().Wide(around).Meets(l.Span()) {
+				delete(doubted.doubted, d)
+				h.echoes++
+			}
 		}
 	}
 }
@@ -82,27 +104,39 @@ func (h *hearing) over(l *held) {
 	if !l.sure {
 		return
 	}
-	a := h.aside(l.Source)
+	a := h.aside(l)
 	a.open.remove(l)
 	a.note(l.Span())
 }
 
 // forgetAside is called when a leg is not held any more.
 func (h *hearing) forgetAside(l *held) {
-	if a := h.asides[l.Source]; a != nil {
+	if a := l.among; a != nil {
 		a.open.remove(l)
 		delete(a.doubted, l)
+		l.among = nil
 	}
 }
 
 // setAside reports whether a leg that may face Microsoft does not, because another
 // one does at the same time.
 func (h *hearing) setAside(l *held) bool {
-	a := h.asides[l.Source]
-	if a == nil {
-		return false
-	}
 	at := l.Span().Wide(around)
+	of := h.asides[l.Source]
+	if owner := l.Owner(h.in.tenant); owner != call.Unassigned {
+		a := of[owner]
+		return a != nil && a.meets(at)
+	}
+	for _, a := range of {
+		if a.meets(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// meets reports whether a leg that surely faces Microsoft is there in a span.
+func (a *aside) meets(at leg.Span) bool {
 	if o := a.open.first(); o != nil && !o.Span().From.After(at.To) {
 		return true
 	}

@@ -253,7 +253,7 @@ func (h *hearing) publish(c heardCount, more bool) map[string]time.Duration {
 	s := &h.stats
 	for _, n := range h.news {
 		if n.what == newRow && !n.l.sure {
-			h.aside(n.l.Source).doubted[n.l] = struct{}{}
+			h.aside(n.l).doubted[n.l] = struct{}{}
 		}
 		if n.forget {
 			h.drop(n.l)

@@ -22,6 +22,7 @@ type held struct {
 	queued   time.Time
 	due      time.Time
 	place    int      // among those that are due later, from 1; 0: not there
+	among    *aside   // where it is noted that it faces Microsoft, or may
 	sureAt   int      // among those that surely face Microsoft and are not over, from 1
 	trunks   []string // by which a restart finds it, while it is open
 	keys     []legKey // by which other legs find it
