@@ -26,7 +26,7 @@ type pass struct {
 	// offsets are those of the clocks that are off.
 	offsets []time.Duration
 	// near holds the rows that have been looked up, and those of the batch.
-	near map[nearKey][]*candidate
+	near map[nearKey]nearby
 	// known holds all candidates under the ids of their rows: one that has been found
 	// in two ways is one.
 	known map[rowKey]*candidate
@@ -66,7 +66,7 @@ func newPass(in *Ingest, b call.Batch) *pass {
 		places:  make(map[rowKey]call.Cursor),
 		since:   make(map[call.GUID][]byte),
 		began:   make(map[call.GUID]call.Version),
-		near:    make(map[nearKey][]*candidate),
+		near:    make(map[nearKey]nearby),
 		known:   make(map[rowKey]*candidate),
 	}
 	p.vacant = make([]bool, len(b.Rows))
@@ -147,7 +147,9 @@ func (p *pass) comes(r *call.Row) {
 	p.known[rowKey{r.Tenant, r.ID}] = c
 	if linkable(r) {
 		key := nearKey{r.Tenant, r.CorrelationID}
-		p.near[key] = append(p.near[key], c)
+		near := p.near[key]
+		near.add(c)
+		p.near[key] = near
 	}
 	if p.slots != nil && p.in.links.wantsLoose(r) { // nil: another process has just made it be wanted
 		p.slots[slotOf(r)] = append(p.slots[slotOf(r)], c)

@@ -25,7 +25,7 @@ const (
 func (p *pass) lookUp(ctx context.Context, r *call.Row, vacant bool) ([]*candidate, error) {
 	key := nearKey{r.Tenant, r.CorrelationID}
 	near := p.near[key]
-	if len(near) > crowd {
+	if len(near.proven) > crowd {
 		p.in.links.crowded.Add(1)
 		return nil, nil
 	}
@@ -33,35 +33,62 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row, vacant bool) ([]*candida
 		return nil, err
 	}
 	if vacant {
-		return near, nil
+		return p.crowded(r, near), nil
 	}
 	runtime.Gosched() // others, who have little to do, come in between
-	known := make(map[call.GUID]bool, len(near))
-	for _, c := range near {
-		known[c.row.ID] = true
-	}
 	from, to := p.around(r)
 	q := call.Query{
 		Tenant: r.Tenant,
 		From:   from,
 		To:     to,
 		Where:  call.Compare{Field: call.FieldCorrelationID, Op: call.EQ, Value: r.CorrelationID},
-		Limit:  crowd + 1,
+		Limit:  mostRead,
 	}
 	for row, err := range p.in.store.Rows(ctx, q) {
 		if err != nil {
 			return nil, err
 		}
-		if !known[row.ID] {
-			near = append(near, p.candidate(row))
+		if near.add(p.candidate(row)); len(near.proven) > crowd {
+			break
 		}
 	}
 	p.near[key] = near
-	if len(near) > crowd {
+	return p.crowded(r, near), nil
+}
+
+// crowded returns the rows of near for r; none, and it counts r, if they are too many. What
+// is hearsay counts among hearsay alone, where one more than crowd tells no correlation id:
+// so however many a stranger makes up, those with the id of a record can be looked through.
+func (p *pass) crowded(r *call.Row, near nearby) []*candidate {
+	switch {
+	case len(near.proven) > crowd:
 		p.in.links.crowded.Add(1)
-		return nil, nil
+		return nil
+	case proven(r) || len(near.hearsay) < crowd || near.has(r.ID):
+		return slices.Concat(near.proven, near.hearsay)
 	}
-	return near, nil
+	p.in.links.crowded.Add(1)
+	unsay(r, call.FieldCorrelationID)
+	return nil
+}
+
+// Nearby are the rows of one correlation id.
+type nearby struct{ proven, hearsay []*candidate }
+
+// add adds a row, unless it is there, or one more of hearsay than are looked at.
+func (n *nearby) add(c *candidate) {
+	switch {
+	case n.has(c.row.ID):
+	case proven(&c.row):
+		n.proven = append(n.proven, c)
+	case len(n.hearsay) < crowd:
+		n.hearsay = append(n.hearsay, c)
+	}
+}
+
+func (n *nearby) has(id call.GUID) bool {
+	is := func(c *candidate) bool { return c.row.ID == id }
+	return slices.ContainsFunc(n.proven, is) || slices.ContainsFunc(n.hearsay, is)
 }
 
 // around returns the time in which the rows stand that may be the same call as r.
@@ -119,6 +146,10 @@ func (p *pass) before(ctx context.Context, tenant call.GUID) (call.Version, erro
 // nothing of which belong together, and looking at all of them would take ever
 // longer.
 const crowd = 64
+
+// mostRead is how many rows of one correlation id are read for one row: of hearsay there may
+// be a crowd in each minute.
+const mostRead = 64 * crowd
 
 // margin is how far from the times of a row others are looked for: further than
 // usual if a clock is off by more.

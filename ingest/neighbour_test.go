@@ -87,6 +87,52 @@ func TestOneCorrelation(t *testing.T) {
 	}
 }
 
+// TestHearsayCrowd: however many rows a stranger makes up of one correlation id, the records of
+// authenticated sources are linked by it, and these rows stay as they came.
+func TestHearsayCrowd(t *testing.T) {
+	s := newStage(t, storetest.NewModel())
+	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	row := func(w call.Witness, id string) call.Event {
+		r := call.Row{ID: call.NameGUID(id), CorrelationID: call.NameGUID("one"), Start: at, Invite: at, End: at.Add(time.Second), Duration: 1, Successful: true, CallType: "ByotIn", Trunk: "sbc1.contoso.com", Caller: "+4930123456"}
+		r.Settle(w, true)
+		return call.Event{Kind: call.RecordEvent, Row: r}
+	}
+	put := func(source string, events ...call.Event) {
+		t.Helper()
+		if err := tryPut(t.Context(), s.in.Sink(source, tenant), events...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const many = 600
+	put("radius", row(call.RADIUS.Witness(), "first"))
+	for k := range 10 {
+		var lies []call.Event
+		for i := range many / 10 {
+			e := row(call.SIP.Hearsay(), fmt.Sprint("lie", k, "/", i))
+			e.Row.Trunk = fmt.Sprintf("sbc%d.contoso.com", 2+i)
+			lies = append(lies, e)
+		}
+		put("tap", lies...)
+	}
+	if got := s.in.HearStats().Unlinked; got < many-2*crowd {
+		t.Errorf("%d rows of hearsay are counted as not linked", got)
+	}
+	put("cdr", row(call.CDR.Witness(), "second"))
+	put("export", row(call.AdminExport.Witness(), "third"))
+	var told []call.Row
+	for _, r := range s.rows() {
+		if proven(&r) {
+			told = append(told, r)
+		}
+	}
+	if len(told) != 1 || told[0].ID != call.NameGUID("first") || told[0].Seen != call.RADIUS.Set()|call.CDR.Set()|call.AdminExport.Set() {
+		t.Errorf("rows of authenticated sources: %s", show(told))
+	}
+	if n := len(s.rows()); n != many+1 {
+		t.Errorf("%d rows, want %d", n, many+1)
+	}
+}
+
 // TestNear: what shares a key is found, the latest first, whatever was taken out.
 func TestNear(t *testing.T) {
 	seed := seedOf(t)
