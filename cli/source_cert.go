@@ -13,7 +13,6 @@ import (
 
 	"github.com/trunklog/trunklog/cert"
 	"github.com/trunklog/trunklog/datadir"
-	"github.com/trunklog/trunklog/tenant"
 )
 
 // A senderCert describes a certificate that the command has issued, for -o json.
@@ -53,6 +52,9 @@ issue all senders new ones.`,
 			if days < 1 || days > 3650 {
 				return usage("--days %d: 1 to 3650 days are possible", days)
 			}
+			if err := checkForm(form); err != nil {
+				return err // before there is a certificate
+			}
 			h, err := p.enter(cmd.Context(), cmd, false)
 			if err != nil {
 				return err
@@ -66,13 +68,19 @@ issue all senders new ones.`,
 			if err != nil {
 				return err
 			}
-			c.Trunks = spokenFor(c.Name, all)
+			may := h.tenants.Authority(cmd.Context(), []string{c.Name})
+			for _, t := range all {
+				c.Trunks = append(c.Trunks, may.Trunks(t.ID)...)
+			}
 			fmt.Fprintf(p.stderr, "the source has to trust it: client-ca=%s\n", c.CA)
 			if len(c.Trunks) == 0 && len(all) > 1 {
 				fmt.Fprintf(p.stderr, "it speaks for no trunk yet: trunklog tenant set TENANT --sender-name \"%s=TRUNK\" --yes lets it\n", c.Name)
 			}
 			out := table{{"NAME", "CERTIFICATE", "KEY", "VALID UNTIL (UTC)", "SPEAKS FOR"}, {c.Name, c.Cert, c.Key, c.NotAfter.UTC().Format(time.RFC3339), list(c.Trunks)}}
-			return p.print(form, out, c)
+			if form == "json" {
+				return printJSON(p.stdout, c)
+			}
+			return p.print(form, out, []senderCert{c})
 		},
 	}
 	cmd.Flags().IntVar(&days, "days", 397, "how long the certificate is good, in `DAYS`")
@@ -85,7 +93,7 @@ issue all senders new ones.`,
 func (p *program) issue(h *house, name, dir string, days int) (senderCert, error) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	base := filepath.Join(dir, strings.ReplaceAll(filepath.Base(name), "*", "_"))
-	c := senderCert{Name: name, Cert: base + ".pem", Key: base + ".key", CA: cert.SendersFile(datadir.TLS(h.dir))}
+	c := senderCert{Name: name, Cert: base + ".pem", Key: base + ".key", CA: cert.SendersFile(datadir.TLS(h.dir)), Trunks: []string{}}
 	for _, file := range []string{c.Cert, c.Key} {
 		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 			return c, fmt.Errorf("%s is there already: move it away, or name another folder with --out", file)
@@ -99,17 +107,8 @@ func (p *program) issue(h *house, name, dir string, days int) (senderCert, error
 	if err := datadir.WriteNew(c.Key, made.Key); err != nil {
 		return c, err
 	}
-	return c, datadir.WriteNew(c.Cert, made.Cert)
-}
-
-// spokenFor returns the trunks for which a sender with a certificate of the name speaks.
-func spokenFor(name string, all []tenant.Tenant) []string {
-	trunks := []string{}
-	for _, t := range all {
-		if t.HasTrunk(name) && !strings.HasPrefix(name, "*") {
-			trunks = append(trunks, name)
-		}
-		trunks = append(trunks, t.Senders[name]...)
+	if err := datadir.WriteNew(c.Cert, made.Cert); err != nil {
+		return c, errors.Join(err, os.Remove(c.Key)) // alone it is of no use
 	}
-	return trunks
+	return c, nil
 }

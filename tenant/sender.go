@@ -62,16 +62,21 @@ func (a Authority) Trunk(host string) bool {
 }
 
 // Tenant reports whether the sender speaks for a trunk of a tenant.
-func (a Authority) Tenant(id call.GUID) bool {
+func (a Authority) Tenant(id call.GUID) bool { return len(a.Trunks(id)) > 0 }
+
+// Trunks returns the trunks of a tenant for which the sender speaks: host names, or "*.DOMAIN".
+func (a Authority) Trunks(id call.GUID) (all []string) {
 	for _, name := range a.names {
 		if owner, ok := a.x.byTrunk(name); ok && owner == id && !strings.HasPrefix(name, "*") {
-			return true
+			all = append(all, name)
 		}
-		if slices.ContainsFunc(a.x.senders[name], func(s spoken) bool { return s.tenant == id }) {
-			return true
+		for _, s := range a.x.senders[name] {
+			if s.tenant == id {
+				all = append(all, s.trunk)
+			}
 		}
 	}
-	return false
+	return all
 }
 
 // covers reports whether a trunk is the host, or "*.DOMAIN" with the host below it.
@@ -104,8 +109,8 @@ func (t *Tenant) RemoveSender(name string) bool {
 	return had
 }
 
-// HasTrunk reports whether a host name, or "*.DOMAIN", is a trunk of t, or below one.
-func (t *Tenant) HasTrunk(trunk string) bool {
+// hasTrunk reports whether a host name, or "*.DOMAIN", is a trunk of t, or below one.
+func (t *Tenant) hasTrunk(trunk string) bool {
 	return slices.ContainsFunc(t.Trunks, func(own string) bool { return covers(strings.ToLower(own), trunk) })
 }
 
@@ -119,7 +124,7 @@ func (t *Tenant) checkSenders() error {
 			return fmt.Errorf("%w: sender %s: say for which trunks of the tenant it speaks, as in %s=sbc1.contoso.com", call.ErrInvalid, name, name)
 		}
 		for _, trunk := range t.Senders[name] {
-			if !t.HasTrunk(trunk) {
+			if !t.hasTrunk(trunk) {
 				return fmt.Errorf("%w: sender %s: %s is none of the trunks of tenant %s: give it the trunk first", call.ErrInvalid, name, trunk, t.Name)
 			}
 		}
@@ -131,7 +136,7 @@ func (t *Tenant) checkSenders() error {
 // then have none.
 func (t *Tenant) ownSenders() {
 	for name, trunks := range t.Senders {
-		left := slices.DeleteFunc(slices.Clone(trunks), func(trunk string) bool { return !t.HasTrunk(trunk) })
+		left := slices.DeleteFunc(slices.Clone(trunks), func(trunk string) bool { return !t.hasTrunk(trunk) })
 		if t.Senders[name] = left; len(left) == 0 {
 			delete(t.Senders, name)
 		}
