@@ -7,7 +7,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,6 +26,23 @@ const (
 // SendersFile returns the file in dir with the certificate of the senders' authority, for a source to
 // trust.
 func SendersFile(dir string) string { return filepath.Join(dir, sendersFile) }
+
+// TrustSenders returns a pool that holds the senders' authority in dir alone. It makes none: if one
+// that senders have certificates of was lost, the operator must learn it.
+func TrustSenders(dir string) (*x509.CertPool, error) {
+	b, err := os.ReadFile(SendersFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s, whose certificates senders would show: 'trunklog source cert NAME' makes it, with the first certificate", SendersFile(dir))
+	}
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM: put it back from where it is kept", SendersFile(dir))
+	}
+	return pool, nil
+}
 
 // A Sender is what a sender of SIP messages needs to prove its name.
 type Sender struct {

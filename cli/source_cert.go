@@ -37,10 +37,10 @@ func (p *program) sourceCertCommand() *cobra.Command {
 that it is NAME: a host name such as sbc1.contoso.com, or *.DOMAIN. It is written to
 NAME.pem and NAME.key, which nothing writes over. The authority that signs it lies in
 DATA/tls (senders.pem, senders.key) and is made by the first certificate. It signs for
-senders alone: no client of the server trusts it, and this server does in a source that
-names it:
+senders alone: no client of the server trusts it, and a source of this server does that
+asks for certificates and names no other authority:
 
-  trunklog serve --source NAME=hep+tls://:9061?client-ca=DATA/tls/senders.pem
+  trunklog serve --source NAME=hep+tls://:9061?client-cert=required
 
 What the certificate may tell depends on its name, see docs/sources/hep.md; it cannot
 be taken back by itself. To end it sooner than it ends, let no trunk have its name and
@@ -72,7 +72,7 @@ issue all senders new ones.`,
 			for _, t := range all {
 				c.Trunks = append(c.Trunks, may.Trunks(t.ID)...)
 			}
-			fmt.Fprintf(p.stderr, "the source has to trust it: client-ca=%s\n", c.CA)
+			fmt.Fprintf(p.stderr, "the source has to ask for it: client-cert=required, or client-ca=%s\n", c.CA)
 			if len(c.Trunks) == 0 && len(all) > 1 {
 				fmt.Fprintf(p.stderr, "it speaks for no trunk yet: trunklog tenant set TENANT --sender-name \"%s=TRUNK\" --yes lets it\n", c.Name)
 			}

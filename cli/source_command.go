@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/trunklog/trunklog/admin"
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/cert"
+	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/source"
 )
 
@@ -87,7 +90,10 @@ its files (cert=, key=). The exit code is 1 if nothing was understood.`,
 			if during <= 0 {
 				return usage("--for %v: a time above 0 is needed, such as 30s", during)
 			}
-			name, src, err := p.kinds().Open(args[0], func(string) source.Options { return source.Options{Now: p.now} })
+			dir, _ := cmd.Flags().GetString("data")
+			name, src, err := p.kinds().Open(args[0], func(string) source.Options {
+				return source.Options{Now: p.now, SenderCA: func() (*x509.CertPool, error) { return cert.TrustSenders(datadir.TLS(dir)) }}
+			})
 			if err != nil {
 				return invalid(err)
 			}
@@ -106,6 +112,9 @@ func (p *program) testSource(ctx context.Context, name string, src source.Source
 	}
 	about := src.About()
 	fmt.Fprintf(p.stderr, "listening: %s at %s, for %v\n", about.Kind, about.Address, during)
+	if about.Tenant == "" && about.Trunk == "" && !about.Authenticated {
+		fmt.Fprintln(p.stderr, "authority: none where several tenants share it: hearsay (tenant=, trunk= or certificates of its senders give it one)")
+	}
 	ctx, cancel := context.WithTimeout(ctx, during)
 	defer cancel()
 	heard := eventCount{n: map[call.EventKind]int{}}

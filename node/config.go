@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -88,8 +89,9 @@ func (c *Config) Check() error {
 	}
 	options := func(string) source.Options {
 		return source.Options{
-			Raw: c.SIP,
-			TLS: func(string, string) (*tls.Config, error) { return &tls.Config{}, nil }, //nolint:gosec // nobody listens with it
+			Raw:      c.SIP,
+			TLS:      func(string, string) (*tls.Config, error) { return &tls.Config{}, nil }, //nolint:gosec // nobody listens with it
+			SenderCA: func() (*x509.CertPool, error) { return x509.NewCertPool(), nil },
 		}
 	}
 	var names []string

@@ -2,12 +2,14 @@ package node
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 
 	"github.com/trunklog/trunklog/call"
+	"github.com/trunklog/trunklog/cert"
 	"github.com/trunklog/trunklog/datadir"
 	"github.com/trunklog/trunklog/door"
 	"github.com/trunklog/trunklog/ingest"
@@ -68,11 +70,12 @@ func (o *sourceOpener) options(name string) source.Options {
 	l := &listening{name: name, samples: datadir.NewSamples(o.n.folder, name, o.n.c.Now)}
 	o.next = l
 	return source.Options{
-		Log:    o.n.c.Log,
-		Now:    o.n.c.Now,
-		Raw:    o.n.c.SIP,
-		Reject: l.samples.Add,
-		TLS:    o.n.sourceTLS,
+		Log:      o.n.c.Log,
+		Now:      o.n.c.Now,
+		Raw:      o.n.c.SIP,
+		Reject:   l.samples.Add,
+		TLS:      o.n.sourceTLS,
+		SenderCA: func() (*x509.CertPool, error) { return cert.TrustSenders(datadir.TLS(o.n.c.Data)) },
 		// A sender makes room for others until it is understood.
 		Listener: o.n.door.Senders,
 		Known:    door.Busy,

@@ -46,7 +46,7 @@ func (n *Node) warnOfHearsay(ctx context.Context) {
 	shared := n.tenants.Authority(ctx, nil).Shared()
 	for _, l := range n.sources {
 		if about := l.About(); authorityOf(&about, shared) == admin.OfNone {
-			n.c.Log.Warn("several tenants share a source whose senders prove nothing: what they tell is hearsay, which changes no record; bind it with tenant=NAME or trunk=HOST, or have its senders show certificates (client-ca=FILE, sender-name=HOST)",
+			n.c.Log.Warn("several tenants share a source whose senders prove nothing: what they tell is hearsay, which changes no record; bind it with tenant=NAME or trunk=HOST, or have its senders show certificates (client-cert=required, client-ca=FILE, sender-name=HOST)",
 				"source", l.name, "address", about.Address)
 		}
 	}

@@ -7,6 +7,7 @@ package source
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,6 +37,9 @@ type Options struct {
 	Reject func(cause string, sample []byte)
 	// TLS returns the server's own certificate, or that in the given files.
 	TLS func(certFile, keyFile string) (*tls.Config, error)
+	// SenderCA returns the server's own authority of senders, for sources that name no other; nil has
+	// none.
+	SenderCA func() (*x509.CertPool, error)
 	// Listener bounds the connections of all sources and of others together; nil is no bound.
 	Listener func(net.Listener) net.Listener
 	// Known receives each connection that came through Listener once the source has understood
@@ -107,7 +111,7 @@ func Kinds() Table {
 }
 
 func openHEP(u *url.URL, o Options) (Source, error) {
-	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS, Listener: o.Listener, From: o.From, Known: o.Known})
+	return hep.New(u, hep.Options{Log: o.Log, Now: o.Now, Raw: o.Raw, Reject: o.Reject, TLS: o.TLS, SenderCA: o.SenderCA, Listener: o.Listener, From: o.From, Known: o.Known})
 }
 
 func openPush(_ *url.URL, o Options) (Source, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,9 @@ type Options struct {
 	// hep+tls names or, if it names none, the server's own. If TLS is nil, the URL must name files,
 	// and the source reads them once.
 	TLS func(certFile, keyFile string) (*tls.Config, error)
+	// SenderCA returns the server's own authority of senders, for a URL with client-cert that names
+	// no other; nil has none.
+	SenderCA func() (*x509.CertPool, error)
 	// Listener returns the listener to use in place of l, so that the caller can bound this
 	// source's connections together with others; nil is l itself.
 	Listener func(l net.Listener) net.Listener
@@ -85,7 +89,8 @@ type Source struct {
 //	             by default
 //	cert, key    files with the server's certificate and its key, for TLS
 //	client-ca    a file with the authorities of clients' certificates, for TLS
-//	client-cert  required, which it is by default, or optional
+//	client-cert  required, which it is by default, or optional; without client-ca
+//	             and sender-name, of certificates of the server's own authority
 //	sender-name  DNS names and addresses with commas between them: only senders
 //	             connect whose certificate is for one of these. It may be one of
 //	             a server. Without client-ca the system's authorities count

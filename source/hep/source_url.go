@@ -210,10 +210,11 @@ func (c *settings) parseClientCA(values map[string]string, o *Options) error {
 	c.tls = c.tls.Clone()
 	c.tls.NextProtos = nil // the server's own configuration offers HTTP
 	mode, file, names := values["client-cert"], values["client-ca"], values["sender-name"]
+	own := file == "" && names == "" && mode != ""
 	switch {
-	case file == "" && names == "" && mode != "":
-		return invalid("client-cert needs client-ca or sender-name")
-	case file == "" && names == "":
+	case own && o.SenderCA == nil:
+		return invalid("client-cert needs client-ca or sender-name: there is no server here whose own authority would count")
+	case file == "" && names == "" && !own:
 		return nil
 	case mode == "" || mode == "required":
 		c.certRequired, c.tls.ClientAuth = true, tls.RequireAndVerifyClientCert
@@ -224,18 +225,30 @@ func (c *settings) parseClientCA(values map[string]string, o *Options) error {
 	default:
 		c.tls.ClientAuth = tls.VerifyClientCertIfGiven
 	}
-	if file != "" {
-		b, err := o.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("client-ca: %w", err)
-		}
-		c.clientCAs = x509.NewCertPool()
-		if !c.clientCAs.AppendCertsFromPEM(b) {
-			return invalid("client-ca: %s holds no certificate in PEM", file)
-		}
-		c.tls.ClientCAs = c.clientCAs
+	var err error
+	if own {
+		c.clientCAs, err = o.SenderCA()
+	} else if file != "" {
+		c.clientCAs, err = readAuthorities(file, o)
 	}
+	if err != nil {
+		return err
+	}
+	c.tls.ClientCAs = c.clientCAs // nil stands for the system's
 	return c.parseSenderNames(names)
+}
+
+// readAuthorities reads the file that client-ca names.
+func readAuthorities(file string, o *Options) (*x509.CertPool, error) {
+	b, err := o.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("client-ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, invalid("client-ca: %s holds no certificate in PEM", file)
+	}
+	return pool, nil
 }
 
 // parseSenderNames sets up the check of senders' names, if the URL lists any.

@@ -66,7 +66,7 @@ func TestNew(t *testing.T) {
 		{"hep+tls://:1?cert=none&key=key.pem", `source hep+tls://:1: cert: open none: file does not exist`},
 		{"hep+tls://:1?cert=cert.pem&key=none", `source hep+tls://:1: key: open none: file does not exist`},
 		{"hep+tls://:1?cert=junk&key=key.pem", `source hep+tls://:1: invalid: cert junk and key key.pem: tls: failed to find any PEM data in certificate input`},
-		{"hep+tls://:1?" + pair + "&client-cert=required", `source hep+tls://:1: invalid: client-cert needs client-ca or sender-name`},
+		{"hep+tls://:1?" + pair + "&client-cert=required", `source hep+tls://:1: invalid: client-cert needs client-ca or sender-name: there is no server here whose own authority would count`},
 		{"hep+tls://:1?" + pair + "&client-ca=ca.pem&client-cert=maybe", `source hep+tls://:1: invalid: client-cert: "maybe" is neither required nor optional`},
 		{"hep+tls://:1?" + pair + "&client-ca=ca.pem&client-cert=optional&sender-name=a", `source hep+tls://:1: invalid: sender-name and client-cert=optional exclude each other: without a certificate there is no name`},
 		{"hep+tls://:1?" + pair + "&client-ca=ca.pem&sender-name=a,*.b", `source hep+tls://:1: invalid: sender-name: "*.b" is neither a DNS name such as sbc1.contoso.com nor an address; write each name out: a certificate for *.contoso.com stands for it as well`},

@@ -61,7 +61,7 @@ func TestSenders(t *testing.T) {
 	senders["foreign"] = issue("other", "sbc9.beta.example")
 
 	listen, monitor := kit.FreeAddress(t), kit.FreeAddress(t)
-	s := start(t, data, "--admin-listen", monitor, "--source", "shared=hep+tls://"+listen+"?client-ca="+filepath.Join(data, "tls", "senders.pem"))
+	s := start(t, data, "--admin-listen", monitor, "--source", "shared=hep+tls://"+listen+"?client-cert=required")
 	roots, err := kit.Roots(filepath.Join(data, "tls", "ca.pem"))
 	if err != nil {
 		t.Fatal(err)
