@@ -18,6 +18,7 @@ type SourceStatus struct {
 	Trunk         string        `json:"trunk,omitempty"`
 	Authenticated bool          `json:"authenticated"`
 	Authority     string        `json:"authority"`          // for whose calls its senders speak, see below
+	Refused       uint64        `json:"refused"`            // SIP messages of trunks for which their sender does not speak
 	Seen          *time.Time    `json:"lastSeen,omitempty"` // nil if it has kept nothing since the start
 	Calls         SourceCalls   `json:"calls"`
 	Counts        []SourceCount `json:"counts"`

@@ -90,9 +90,9 @@ func (p *program) tenantListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := table{{"NAME", "ID", "KEEP", "TRUNKS"}}
+			out := table{{"NAME", "ID", "KEEP", "TRUNKS", "SENDERS"}}
 			for _, t := range all {
-				out = append(out, []string{t.Name, t.ID.String(), keepOf(t), list(t.Trunks)})
+				out = append(out, []string{t.Name, t.ID.String(), keepOf(t), list(t.Trunks), strings.Join(senderCells(t), " ")})
 			}
 			return p.print(form, out, all)
 		},

@@ -40,6 +40,7 @@ type Node struct {
 	store     call.Store
 	tenants   *tenant.Directory
 	in        *ingest.Ingest
+	refused   *refusals
 	door      *door.Door
 	listeners []net.Listener
 	authority *auth.Authority
@@ -153,6 +154,7 @@ func (n *Node) openTenants(ctx context.Context) (err error) {
 }
 
 func (n *Node) openIngest(ctx context.Context) error {
+	n.refused = newRefusals(&n.c)
 	n.in = ingest.New(ingest.Config{
 		Store:  n.store,
 		Tenant: func(trunk string) (call.GUID, bool) { return n.tenants.ByTrunk(ctx, trunk) },
@@ -162,7 +164,7 @@ func (n *Node) openIngest(ctx context.Context) error {
 			}
 			return nil
 		},
-		Refused: n.refusals().tell,
+		Refused: n.refused.tell,
 		Now:     n.c.Now,
 		Number:  func(trunk, number string) string { return n.tenants.Number(ctx, trunk, number) },
 		KeepSIP: n.c.SIP,

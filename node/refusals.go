@@ -21,12 +21,20 @@ type refusals struct {
 	log *slog.Logger
 	now func() time.Time
 
-	mu   sync.Mutex
-	last map[[3]string]time.Time
+	mu    sync.Mutex
+	last  map[[3]string]time.Time
+	count map[string]uint64 // messages by source
 }
 
-func (n *Node) refusals() *refusals {
-	return &refusals{log: n.c.Log, now: n.c.Now, last: map[[3]string]time.Time{}}
+func newRefusals(c *Config) *refusals {
+	return &refusals{log: c.Log, now: c.Now, last: map[[3]string]time.Time{}, count: map[string]uint64{}}
+}
+
+// of returns how many messages to a source were refused since the start.
+func (r *refusals) of(source string) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.count[source]
 }
 
 // tell logs that a message was refused, once an hour for each source, sender and trunk. Counters
@@ -36,6 +44,7 @@ func (r *refusals) tell(source string, names []string, trunk string) {
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.count[source]++
 	if last, ok := r.last[of]; ok && now.Sub(last) < tellRefusal && now.Sub(last) >= 0 {
 		return
 	}

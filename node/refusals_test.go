@@ -14,8 +14,7 @@ import (
 func TestRefusalsAreToldSeldom(t *testing.T) {
 	var log bytes.Buffer
 	now := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
-	n := &Node{c: Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return now }}}
-	r := n.refusals()
+	r := newRefusals(&Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return now }})
 	lines := func() int {
 		defer log.Reset()
 		return strings.Count(log.String(), "\n")
@@ -31,6 +30,9 @@ func TestRefusalsAreToldSeldom(t *testing.T) {
 	}
 	if got := lines(); got != 2 {
 		t.Errorf("%d lines, want 2", got)
+	}
+	if r.of("hep") != 200 || r.of("other") != 0 {
+		t.Errorf("%d and %d refused, want 200 and 0", r.of("hep"), r.of("other"))
 	}
 	now = now.Add(tellRefusal)
 	r.tell("hep", nil, "sbc.beta.example")

@@ -58,6 +58,7 @@ func (n *Node) statuses(ctx context.Context) []admin.SourceStatus {
 	all := make([]admin.SourceStatus, len(n.sources))
 	for i, l := range n.sources {
 		all[i] = l.status(shared)
+		all[i].Refused = n.refused.of(l.name)
 	}
 	return all
 }
