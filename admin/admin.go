@@ -61,7 +61,7 @@ import (
 
 const (
 	// protocol is the version of the protocol. Any change to the messages changes it.
-	protocol = "6"
+	protocol = "7"
 	header   = "Trunklog-Socket"
 
 	// maxRequest limits the body of a request, in bytes: some million rows.

@@ -51,6 +51,7 @@ const (
 	tagDigits
 	tagSeenBy
 	tagNumberLike
+	tagToldProven
 )
 
 const (
@@ -95,6 +96,8 @@ func appendExpr(b []byte, x call.Expr, depth int) ([]byte, error) {
 	case call.SeenBy:
 		b = binary.AppendUvarint(append(b, tagSeenBy), uint64(x.All))
 		return binary.AppendUvarint(b, uint64(x.None)), nil
+	case call.ToldProven:
+		return appendExpr(append(b, tagToldProven), x.X, depth+1)
 	}
 	return nil, fmt.Errorf("%w: there is no condition %T like that", call.ErrInvalid, x)
 }
@@ -153,6 +156,8 @@ func (p *parser) expr(depth int) call.Expr {
 		return call.NumberLike(p.text())
 	case tagSeenBy:
 		return call.SeenBy{All: p.kinds(), None: p.kinds()}
+	case tagToldProven:
+		return call.ToldProven{X: p.expr(depth + 1)}
 	}
 	p.bad = true
 	return nil

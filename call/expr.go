@@ -7,7 +7,7 @@ import (
 )
 
 // An Expr is a condition on a row. The set of types is closed: [And], [Or], [Not], [Compare],
-// [TextMatch], [Digits], [NumberLike] and [SeenBy]. An engine may translate an Expr to its own
+// [TextMatch], [Digits], [NumberLike], [SeenBy] and [ToldProven]. An engine may translate an Expr to its own
 // language, use an index for a part of it, or call Match for each row; the answer is the same.
 //
 // A field whose value is not known compares as its zero value. A caller that needs "known" asks for
@@ -293,6 +293,8 @@ func MapIDs(x Expr, to func(GUID) GUID) Expr {
 		return Or(mapAll(x, to))
 	case Not:
 		return Not{MapIDs(x.X, to)}
+	case ToldProven:
+		return ToldProven{MapIDs(x.X, to)}
 	case Compare:
 		if id, ok := x.Value.(GUID); ok && x.Field == FieldID {
 			x.Value = to(id)

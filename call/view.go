@@ -52,6 +52,8 @@ func mentions(x Expr, set func(Field) bool) bool {
 		return set(x.Field)
 	case TextMatch:
 		return set(x.Field)
+	case ToldProven:
+		return mentions(x.X, set)
 	case Digits, NumberLike:
 		return set(FieldCaller) || set(FieldCallee)
 	}

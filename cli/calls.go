@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ func (p *program) callsCommand() *cobra.Command {
 type selection struct {
 	tenant, from, to                       string
 	trunk, user, number, typ, code, result string
+	toldBy                                 string
 	newestFirst                            bool
 	zone                                   zoneFlag
 }
@@ -38,6 +40,7 @@ func (s *selection) flags(cmd *cobra.Command) {
 	f.StringVar(&s.typ, "type", "", "calls of this `TYPE`, by Graph's name (ByotIn) or the admin centre's (dr_in)")
 	f.StringVar(&s.code, "code", "", "calls that ended with this `CODE`: a SIP code (486), or one with its subcode (486/540486)")
 	f.StringVar(&s.result, "result", "", "calls with this result: ok or failed")
+	f.StringVar(&s.toldBy, "told-by", "", "calls of which a source has told whose sender proved who it is, and no more than it has told (`proven`); or those of which none has (hearsay)")
 }
 
 // query returns the query for the flags.
@@ -67,7 +70,40 @@ func (s *selection) query(ctx context.Context, p *program, h *house) (call.Query
 	if len(where) > 0 {
 		q.Where = where
 	}
+	switch s.toldBy {
+	case "":
+	case "proven":
+		q.Where = call.ToldProven{X: where}
+	case "hearsay":
+		q.Where = append(where, call.Not{X: call.ToldProven{X: call.And{}}})
+	default:
+		return q, usage("--told-by %s: proven and hearsay are possible", s.toldBy)
+	}
 	return q, err
+}
+
+// onlyProven reports whether a question is for what authenticated sources have told alone.
+func onlyProven(q call.Query) bool {
+	_, ok := q.Where.(call.ToldProven)
+	return ok
+}
+
+// shown yields the rows of a question as they are to be shown: without what hearsay has added, if
+// that is left out.
+func shown(q call.Query, rows iter.Seq2[*call.Row, error]) iter.Seq2[*call.Row, error] {
+	if !onlyProven(q) {
+		return rows
+	}
+	return func(yield func(*call.Row, error) bool) {
+		for r, err := range rows {
+			if err == nil {
+				r = r.Sober()
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
 }
 
 func (s *selection) where() (call.And, error) {
@@ -170,7 +206,7 @@ func (p *program) callsListCommand() *cobra.Command {
 			if q.Limit = limit; form.form == "table" && isTerminal(p.stdout) && !cmd.Flags().Changed("limit") {
 				form.screen, q.Limit = screenful, screenful+1
 			}
-			n, err := p.printRows(&form, h.store.Rows(cmd.Context(), q))
+			n, err := p.printRows(&form, shown(q, h.store.Rows(cmd.Context(), q)))
 			if err != nil || n > 0 {
 				return err
 			}

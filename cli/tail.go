@@ -88,6 +88,9 @@ func (p *program) printUpdate(u *admin.Update, q call.Query, form string, in *ti
 	if q.Where != nil && !q.Where.Match(r) {
 		return nil
 	}
+	if onlyProven(q) {
+		r = r.Sober()
+	}
 	if form == "jsonl" {
 		row := graph.AppendRow(nil, r, graph.RowOptions{Beta: true})
 		_, err = fmt.Fprintf(p.stdout, "{\"progress\":%q,\"call\":%s}\n", u.Progress, row)

@@ -107,7 +107,7 @@ func TestFaults(t *testing.T) {
 		}
 		// What hearsay has told of before may have another id than who has proved who
 		// it is gives it, from messages of its own.
-		told := slices.DeleteFunc(s.rows(), func(r call.Row) bool { return !proven(&r) })
+		told := slices.DeleteFunc(s.rows(), func(r call.Row) bool { return !r.Proven() })
 		if rows := s.rows(); len(told) > 1 || len(rows)-len(told) > 1 || len(rows) > 1 && sources[0].input.Hearsay == sources[len(sources)-1].input.Hearsay {
 			t.Errorf("%d rows:\n%+v\n%+v", len(rows), rows[0], rows[1])
 		}

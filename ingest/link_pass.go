@@ -231,7 +231,7 @@ func (p *pass) join(ctx context.Context, c *candidate, r *call.Row) error {
 // id counts for hearsay alone.
 func (c *candidate) linked(r *call.Row) bool {
 	for entry := range slices.Chunk(c.links, linkSize) {
-		if len(entry) == linkSize && call.GUID(entry[1:]) == r.ID && (entry[0]&byHearsay == 0 || !proven(r)) {
+		if len(entry) == linkSize && call.GUID(entry[1:]) == r.ID && (entry[0]&byHearsay == 0 || !r.Proven()) {
 			return true
 		}
 	}
@@ -292,7 +292,7 @@ func (p *pass) note(c *candidate, r *call.Row) {
 		p.b.If[name] = c.links
 	}
 	kind := byte(topKind(r.Seen))
-	if proven(r) {
+	if r.Proven() {
 		p.b.Aliases = append(p.b.Aliases, call.Alias{Tenant: r.Tenant, ID: r.ID, Of: c.row.ID})
 	} else {
 		kind |= byHearsay

@@ -64,11 +64,11 @@ func (p *pass) crowded(r *call.Row, near nearby) []*candidate {
 	case len(near.proven) > crowd:
 		p.in.links.crowded.Add(1)
 		return nil
-	case proven(r) || len(near.hearsay) < crowd || near.has(r.ID):
+	case r.Proven() || len(near.hearsay) < crowd || near.has(r.ID):
 		return slices.Concat(near.proven, near.hearsay)
 	}
 	p.in.links.crowded.Add(1)
-	unsay(r, call.FieldCorrelationID)
+	r.Unsay(call.FieldCorrelationID)
 	return nil
 }
 
@@ -79,7 +79,7 @@ type nearby struct{ proven, hearsay []*candidate }
 func (n *nearby) add(c *candidate) {
 	switch {
 	case n.has(c.row.ID):
-	case proven(&c.row):
+	case c.row.Proven():
 		n.proven = append(n.proven, c)
 	case len(n.hearsay) < crowd:
 		n.hearsay = append(n.hearsay, c)

@@ -121,7 +121,7 @@ func TestHearsayCrowd(t *testing.T) {
 	put("export", row(call.AdminExport.Witness(), "third"))
 	var told []call.Row
 	for _, r := range s.rows() {
-		if proven(&r) {
+		if r.Proven() {
 			told = append(told, r)
 		}
 	}

@@ -27,7 +27,7 @@ var errRenamed = errors.New("rows of hearsay were renamed")
 // outranks reports whether r, which joins c, gives the row its id. A row that authenticated
 // rows have joined before keeps the one that these know.
 func (p *pass) outranks(ctx context.Context, r *call.Row, c *candidate) (bool, error) {
-	if r.ID == c.row.ID || !proven(r) || proven(&c.row) || c.ahead {
+	if r.ID == c.row.ID || !r.Proven() || c.row.Proven() || c.ahead {
 		return false, nil
 	}
 	for entry := range slices.Chunk(c.links, linkSize) {
@@ -67,7 +67,7 @@ func (p *pass) renameAll(ctx context.Context, b *call.Batch) error {
 	b.Rows, b.Legs = slices.Clone(b.Rows), slices.Clone(b.Legs)
 	for i := range b.Rows {
 		r := &b.Rows[i]
-		if to, ok := ids[rowKey{r.Tenant, r.ID}]; ok && !proven(r) {
+		if to, ok := ids[rowKey{r.Tenant, r.ID}]; ok && !r.Proven() {
 			r.ID = to
 		}
 	}

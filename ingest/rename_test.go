@@ -122,7 +122,7 @@ func TestHearsayUndone(t *testing.T) {
 				t.Errorf("undone: %+v", n)
 			}
 			rows := (&stage{T: t, store: s.store}).rows()
-			if len(rows) != 1 || proven(&rows[0]) || rows[0].Seen != call.SIP.Set() {
+			if len(rows) != 1 || rows[0].Proven() || rows[0].Seen != call.SIP.Set() {
 				t.Fatalf("after the import was undone: %s", show(rows))
 			}
 			all[i] = append(all[i], rows...)
@@ -169,7 +169,7 @@ func TestRenamedIsTold(t *testing.T) {
 // authenticated returns the rows that authenticated witnesses tell, as these do.
 func authenticated(rows []call.Row) (all []call.Row) {
 	for i := range rows {
-		if r := sober(&rows[i]); proven(r) {
+		if r := rows[i].Sober(); r.Proven() {
 			s := *r
 			s.Said = ""
 			all = append(all, s)

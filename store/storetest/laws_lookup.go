@@ -222,7 +222,38 @@ func whereSeenBy(f *fixture) {
 		}
 	}
 	f.same(call.Query{Tenant: Tenants()[0], Where: call.SeenBy{}})
+	hearsayIsLeftOut(f, rows[0].Tenant)
 	if found == 0 {
 		f.Fatal("nothing was found")
+	}
+}
+
+// hearsayIsLeftOut asks for what authenticated witnesses have told, in a tenant where hearsay has
+// told of one call alone, has added to another, and knows nothing of a third.
+func hearsayIsLeftOut(f *fixture, tenant call.GUID) {
+	add := func(name string, w call.Witness, caller string) {
+		r := told(rowAt(name, noon().AddDate(1, 0, 0)), w, func(r *call.Row) { r.Tenant, r.Caller = tenant, caller })
+		f.write(call.Batch{Rows: []call.Row{r}})
+	}
+	add("both", call.CDR.Witness(), "+4930777")
+	add("both", call.SIP.Hearsay(), "+4930888")
+	add("hearsay", call.SIP.Hearsay(), "+4930777")
+	add("proven", call.CDR.Witness(), "")
+	add("proven", call.SIP.Hearsay(), "+4930777")
+	q := call.Query{Tenant: tenant, From: noon().AddDate(1, 0, -1), To: noon().AddDate(1, 0, 1)}
+	for _, c := range []struct {
+		x    call.Expr
+		want int
+	}{
+		{call.Digits("+4930777"), 3},
+		{call.ToldProven{X: call.Digits("+4930777")}, 1},
+		{call.ToldProven{X: call.And{}}, 2},
+		{call.Not{X: call.ToldProven{X: call.And{}}}, 1},
+		{call.And{call.Digits("+4930777"), call.ToldProven{X: call.Not{X: call.Digits("+4930777")}}}, 1},
+	} {
+		q.Where = c.x
+		if n := len(f.same(q)); n != c.want {
+			f.Fatalf("%#v finds %d rows, want %d", c.x, n, c.want)
+		}
 	}
 }

@@ -184,7 +184,7 @@ func (g *generator) query(rows []call.Row) call.Query {
 
 // expr returns a random condition, most of which r fulfils.
 func (g *generator) expr(r *call.Row, depth int) call.Expr {
-	switch g.IntN(13) {
+	switch g.IntN(14) {
 	case 0, 1:
 		if depth > 0 {
 			return call.And(g.exprs(r, depth-1))
@@ -208,6 +208,10 @@ func (g *generator) expr(r *call.Row, depth int) call.Expr {
 		return g.lookup(r)
 	case 9:
 		return call.Or{g.lookup(r), g.lookup(&g.last), call.Digits(g.maskedPart(g.number()))}
+	case 11:
+		if depth > 0 {
+			return call.ToldProven{X: g.expr(r, depth-1)}
+		}
 	case 10:
 		return call.SeenBy{All: r.Seen & call.Kinds(g.Uint32()), None: call.Kinds(g.Uint32()) &^ r.Seen}
 	}

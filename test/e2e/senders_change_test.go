@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -81,7 +82,7 @@ func TestSendersWhileTenantsChange(t *testing.T) {
 	}
 
 	expired := connect(expiredSender(t, data, trunk))
-	_, _ = expired.Write(aCall("expired", trunk, time.Now().Add(-time.Hour)))
+	_, _ = expired.Write(bytes.Join(aCall("expired", trunk, time.Now().Add(-time.Hour)), nil))
 	until("that an expired certificate is refused", func() bool {
 		return strings.Contains(s.Log.String(), `"cause":"certificate"`) && strings.Contains(s.Log.String(), "expired")
 	})
@@ -90,7 +91,7 @@ func TestSendersWhileTenantsChange(t *testing.T) {
 	tell := func(id string) {
 		t.Helper()
 		began = began.Add(10 * time.Minute)
-		if _, err := conn.Write(aCall(id, trunk, began)); err != nil {
+		if _, err := conn.Write(bytes.Join(aCall(id, trunk, began), nil)); err != nil {
 			t.Fatal(err)
 		}
 	}

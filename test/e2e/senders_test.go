@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 )
 
 // aCall returns the HEP packets of a call of 40 seconds from a trunk to Microsoft.
-func aCall(id, trunk string, began time.Time) (all []byte) {
+func aCall(id, trunk string, began time.Time) (all [][]byte) {
 	const head = "Via: SIP/2.0/TLS %[2]s:5061;branch=z9hG4bK%[1]s\r\nFrom: <sip:+4930111@%[2]s>;tag=f\r\nTo: <sip:+4930222@sip.pstnhub.microsoft.com>%[4]s\r\nCall-ID: %[1]s\r\nCSeq: %[5]s\r\nContact: <sip:%[3]s:5061;transport=tls>\r\nContent-Length: 0\r\n\r\n"
 	us, them := netip.MustParseAddrPort("203.0.113.10:5061"), netip.MustParseAddrPort("52.114.76.76:5061")
 	for _, m := range []struct {
@@ -29,7 +30,7 @@ func aCall(id, trunk string, began time.Time) (all []byte) {
 		{42 * time.Second, us, them, "BYE sip:api-du-a.pstnhub.microsoft.com:5061 SIP/2.0", trunk, ";tag=t", "2 BYE"},
 	} {
 		p := hep.Packet{At: began.Add(m.after), Src: m.from, Dst: m.to, Protocol: 6, Type: 1, Agent: 2001, Payload: []byte(m.line + "\r\n" + fmt.Sprintf(head, id, trunk, m.contact, m.tag, m.cseq))}
-		all = p.Append(all)
+		all = append(all, p.Append(nil))
 	}
 	return all
 }
@@ -78,7 +79,7 @@ func TestSenders(t *testing.T) {
 		}
 		defer c.Close()
 		_ = c.SetDeadline(time.Now().Add(patience))
-		if _, err := c.Write(aCall(id, trunk, began)); err == nil {
+		if _, err := c.Write(bytes.Join(aCall(id, trunk, began), nil)); err == nil {
 			_ = c.CloseWrite()
 			_, _ = io.Copy(io.Discard, c)
 		}
@@ -134,5 +135,36 @@ func TestSenders(t *testing.T) {
 	}
 	if !strings.Contains(s.Log.String(), `"cause":"certificate"`) {
 		t.Errorf("the log lacks the sender of another authority:\n%s", s.Log)
+	}
+}
+
+// TestToldBy: what senders without proof have told can be left out of a question, and asked for alone.
+func TestToldBy(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	must(t, "", "tenant", "add", "one", "--data", data, "--id", contosoID, "--trunk", "sbc1.contoso.com")
+	listen := kit.FreeAddress(t)
+	start(t, data, "--source", "tap=hep+udp://"+listen)
+	sendAll(t, "udp", listen, aCall("heard", "sbc1.contoso.com", time.Now().Add(-time.Hour)))
+	record := `{"id":"1a2b3c4d-0000-4000-8000-00000000beef","callerNumber":"+4930999","trunkFullyQualifiedDomainName":"sbc1.contoso.com","startDateTime":"` + time.Now().Add(-2*time.Hour).UTC().Format(time.RFC3339) + `"}`
+	must(t, record, "import", "graph", "--data", data, "--tenant", "one", "-")
+	ask := func(args ...string) string {
+		return must(t, "", append([]string{"calls", "list", "--data", data, "-o", "csv", "--columns", "caller", "--from", "-1d"}, args...)...)
+	}
+	const title = "caller\n"
+	for deadline := time.Now().Add(patience); !strings.Contains(ask(), "+4930111"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the call that was heard is not there:\n%s", ask())
+		}
+	}
+	for toldBy, want := range map[string]string{"proven": title + "+4930999\n", "hearsay": title + "+4930111\n"} {
+		if got := ask("--told-by", toldBy); got != want {
+			t.Errorf("--told-by %s:\n%s, want\n%s", toldBy, got, want)
+		}
+		if got := strings.TrimSpace(must(t, "", "calls", "count", "--data", data, "--told-by", toldBy)); got != "1" {
+			t.Errorf("--told-by %s counts %s", toldBy, got)
+		}
+	}
+	if _, stderr, code := command(t, "", "calls", "count", "--data", data, "--told-by", "me"); code != 2 || !strings.Contains(stderr, "proven and hearsay are possible") {
+		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
