@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A level is how much an answer tells of itself besides the rows.
+// A level is how much control information an answer has besides the rows.
 type level string
 
 // The levels of OData JSON Format 4.01, section 3.1.
@@ -16,7 +16,7 @@ const (
 	full    level = "full"
 )
 
-// contentType returns the type of an answer, as Graph writes it.
+// contentType returns the Content-Type of an answer, as Graph writes it.
 func (l level) contentType() string {
 	switch l {
 	case none:
@@ -27,8 +27,8 @@ func (l level) contentType() string {
 	return "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
 }
 
-// acceptedLevel returns the level that the client asks for with $format, or
-// else with Accept. No Accept at all accepts everything.
+// acceptedLevel returns the level that the client asks for in $format, or else in Accept. Without
+// either it is minimal. A client that accepts no JSON gets 406.
 func acceptedLevel(format string, head http.Header) (level, error) {
 	if strings.EqualFold(format, "json") {
 		return minimal, nil
@@ -52,9 +52,9 @@ func acceptedLevel(format string, head http.Header) (level, error) {
 	return best, nil
 }
 
-// mediaRange returns the level that one media range asks for, and how much it
-// is wanted, in thousandths. It is 0 if the range is not of JSON. A browser that
-// asks for a page gets JSON, as from Graph.
+// mediaRange returns the level that one media range asks for, and its weight in thousandths, which
+// is 0 if the answer cannot have that type. A browser that asks for a page gets JSON, as from
+// Graph.
 func mediaRange(s string) (level, int) {
 	name, params, _ := strings.Cut(s, ";")
 	switch strings.ToLower(strings.TrimSpace(name)) {
@@ -81,8 +81,8 @@ func mediaRange(s string) (level, int) {
 	return l, q
 }
 
-// quality reads a weight (RFC 9110, section 12.4.2) in thousandths. What is
-// none is taken for the greatest.
+// quality reads a weight (RFC 9110, section 12.4.2) in thousandths. A text that is no weight counts
+// as 1000, the greatest.
 func quality(s string) int {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || !(f >= 0 && f <= 1) {
@@ -116,8 +116,8 @@ func acceptsGzip(head http.Header) bool {
 	return gzip > 0 && gzip >= plain
 }
 
-// preferredSize returns the page size that Prefer asks for, or 0 (OData
-// Protocol 4.01, section 8.2.8.6).
+// preferredSize returns the page size that Prefer asks for, at most maxPage, or 0 if it asks for
+// none (OData Protocol 4.01, section 8.2.8.6).
 func preferredSize(head http.Header) int {
 	for part := range elements(head["Prefer"]) {
 		name, value, _ := strings.Cut(part, "=")
@@ -133,7 +133,7 @@ func preferredSize(head http.Header) int {
 	return 0
 }
 
-// elements yields the elements of a list header, the first hundred of them.
+// elements yields the first hundred elements of a list header.
 func elements(lines []string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		n := 0

@@ -22,21 +22,20 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// A batch is up to 20 requests in one (learn.microsoft.com, "Combine multiple HTTP
-// requests using JSON batching"). It is no way around anything: the token of the
-// batch is that of each of its requests, and each counts, waits for its turn and is
-// refused as if it had come alone. They are answered one after the other, and each
-// answer is sent before the next is made, so that a batch takes no more memory than
-// a page.
+// A batch is up to 20 requests in one (learn.microsoft.com, "Combine multiple HTTP requests using
+// JSON batching"). It gets around no check: its requests share the batch's token, and each counts
+// against the limits, waits for its turn and may be refused as if it had come alone. The server
+// answers one after the other, and sends each answer before it makes the next, so that a batch
+// takes no more memory than a page.
 //
-// Its form is looked at before any of it is done: one that is wrong is 400 as a
-// whole, as with Graph. What a request in it asks for is answered in its place, with
+// The server checks the form of the whole batch before it answers any part of it. As in Graph, an
+// error of form is 400 for the whole batch; any other error is the answer to its own request, with
 // a status of its own.
 const (
 	maxBatch     = 20
-	maxBatchBody = 256 << 10 // bytes, unpacked: 20 urls of the greatest length, and headers
-	// batchTime is how long the answers may take to be made. Requests that are not
-	// answered by then get 503.
+	maxBatchBody = 256 << 10 // bytes, decompressed: 20 URLs of the greatest length, and headers
+	// batchTime is the time limit for all answers together. Requests without an answer by then get
+	// 503.
 	batchTime = time.Minute
 )
 
@@ -44,12 +43,13 @@ const (
 type step struct {
 	ID        stepID            `json:"id"`
 	Method    string            `json:"method"`
-	URL       string            `json:"url"` // behind the version
+	URL       string            `json:"url"` // what follows the version
 	Headers   map[string]string `json:"headers"`
 	DependsOn []json.RawMessage `json:"dependsOn"`
 }
 
-// A stepID is the client's name for a step. It is a text; scripts write numbers.
+// A stepID is the client's name for a step. By Microsoft's page it is a string, but scripts also
+// write numbers.
 type stepID string
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -68,12 +68,12 @@ func (id *stepID) UnmarshalJSON(b []byte) error {
 func (x *exchange) batch(rt route) error {
 	steps, err := x.readBatch()
 	if err != nil {
-		if tooMany := x.count(); tooMany != nil { // nothing in it counts, so it counts itself
+		if tooMany := x.count(); tooMany != nil { // no request in it counts, so the batch itself does
 			return tooMany
 		}
 		return err
 	}
-	// Over HTTP/1 a deadline of reading ends the request while it is answered, too.
+	// Over HTTP/1 the read deadline would also end the request while the server answers it.
 	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(batchTime + 10*time.Second))
 	ctx, cancel := context.WithTimeout(x.r.Context(), batchTime)
 	defer cancel()
@@ -88,8 +88,8 @@ func (x *exchange) batch(rt route) error {
 		z.gz.Reset(out)
 		out.to = z.gz
 		defer func() {
-			_ = z.gz.Close() // a client that is gone cannot be told
-			z.gz.Reset(z)    // and let go of it
+			_ = z.gz.Close() // it fails if the client is gone
+			z.gz.Reset(z)    // the compressor outlives out, so it must not refer to it
 		}()
 	}
 	x.status = http.StatusOK
@@ -108,15 +108,14 @@ func (x *exchange) batch(rt route) error {
 	return nil
 }
 
-// A batchWriter writes the answer to a batch, through a compressor if the client
-// likes that.
+// A batchWriter writes the answer to a batch, through a compressor if the client accepts gzip.
 type batchWriter struct {
 	x   *exchange
 	to  io.Writer
 	err error
 }
 
-// Write implements [io.Writer] for the compressor, and counts what is sent.
+// Write implements [io.Writer] for the compressor, and counts the bytes sent.
 func (o *batchWriter) Write(p []byte) (int, error) {
 	n, err := o.x.w.Write(p)
 	o.x.bytes += n
@@ -136,14 +135,15 @@ func (o *batchWriter) bytes(p []byte) {
 	_, o.err = o.to.Write(p)
 }
 
-// step answers one step.
+// step answers one request of the batch.
 func (x *exchange) step(ctx context.Context, version string, s *step, out *batchWriter) {
 	defer func() {
 		v := recover()
 		if v == nil {
 			return
 		}
-		// The answer to the batch has begun: it must not look whole.
+		// The answer to the batch has begun, so the server breaks the connection: the client must
+		// not take what it has for the whole.
 		if v != http.ErrAbortHandler { //nolint:errorlint // net/http compares it this way too
 			x.h.conf.Log.Error("bug: a step of a batch panicked", "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 		}
@@ -154,7 +154,7 @@ func (x *exchange) step(ctx context.Context, version string, s *step, out *batch
 	for name, value := range s.Headers {
 		r.Header.Set(name, value)
 	}
-	r.Header.Del("Accept-Encoding") // what is in a batch is packed with it
+	r.Header.Del("Accept-Encoding") // the batch is compressed as a whole
 	if r.Header.Get("Client-Request-Id") == "" {
 		r.Header.Set("Client-Request-Id", x.clientID)
 	}
@@ -176,7 +176,7 @@ func (x *exchange) step(ctx context.Context, version string, s *step, out *batch
 	inner.log()
 }
 
-// A stepWriter writes the answer to one step as a part of the batch's.
+// A stepWriter writes the answer to one step into the answer to the batch.
 type stepWriter struct {
 	out  *batchWriter
 	id   string
@@ -195,7 +195,7 @@ func (w *stepWriter) WriteHeader(status int) {
 	for _, name := range slices.Sorted(maps.Keys(w.head)) {
 		switch name {
 		case "Content-Length", "Vary", "X-Content-Type-Options", "Strict-Transport-Security":
-			continue // they speak of the whole
+			continue // these headers belong to the whole answer
 		}
 		if b[len(b)-1] != '{' {
 			b = append(b, ',')
@@ -206,7 +206,8 @@ func (w *stepWriter) WriteHeader(status int) {
 	w.out.bytes(append(b, `},"body":`...))
 }
 
-// Write implements [http.ResponseWriter]. It is called once, with the whole body.
+// Write implements [http.ResponseWriter]. The handler calls it once, with the whole body. A body
+// that is not JSON goes out in base64.
 func (w *stepWriter) Write(p []byte) (int, error) {
 	if w.json {
 		w.out.bytes(p)
@@ -217,7 +218,7 @@ func (w *stepWriter) Write(p []byte) (int, error) {
 	return len(p), w.out.err
 }
 
-// readBatch returns the steps of the batch in the body, whose form is right.
+// readBatch returns the steps of the batch in the body, or an error if their form is wrong.
 func (x *exchange) readBatch() ([]step, error) {
 	body, err := x.readBody()
 	if err != nil {
@@ -258,7 +259,8 @@ func (x *exchange) readBatch() ([]step, error) {
 
 func badBatch(why string) *refuse.Error { return badRequest("Invalid batch payload format: " + why) }
 
-// check reports what this server does not do.
+// check returns an error if the step is incomplete or asks for something that this server does not
+// do.
 func (s *step) check() error {
 	id := "request " + clip(string(s.ID), 64)
 	address, _, _ := strings.Cut(s.URL, "?")
@@ -277,7 +279,7 @@ func (s *step) check() error {
 	return nil
 }
 
-// readBody returns the body of the request, unpacked.
+// readBody returns the body of the request, decompressed.
 func (x *exchange) readBody() ([]byte, error) {
 	var body io.Reader = http.MaxBytesReader(x.w, x.r.Body, maxBatchBody)
 	switch encoding := x.r.Header.Get("Content-Encoding"); {

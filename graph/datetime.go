@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// A dateFault is a text that is no date and time. Its own text is for the
-// client.
+// A dateFault is the error of a text that is no date and time. The client reads its message.
 type dateFault struct {
 	text string // what the client wrote
 	why  string // which value is wrong; empty in strict mode
-	edm  bool   // it was a quoted text, which is of another type
+	edm  bool   // it was in quotes, which makes it a string in OData
 }
 
-// Error returns Microsoft's words, and ours behind them where we know better.
+// Error returns Microsoft's message, and after it the reason if there is one.
 func (e *dateFault) Error() string {
 	if e.edm {
 		return "Expression of type 'Edm.String' cannot be converted to type 'Edm.DateTimeOffset'."
@@ -26,9 +25,9 @@ func (e *dateFault) Error() string {
 	return s
 }
 
-// parseDateTime reads a date, or a date and time, as clients of Graph write
-// it, and returns it in UTC. What 100 ns cannot hold is rounded up: of the
-// times of calls, which are whole 100 ns, the same ones lie behind it. It reads
+// parseDateTime reads a date, or a date and time, as clients of Graph write it, and returns it in
+// UTC. It rounds up to whole 100 ns. Calls start at whole 100 ns, so no call changes sides by that.
+// It reads
 //
 //	2019-11-01                     the beginning of that day in UTC
 //	2019-11-01T06:00:00Z           RFC 3339, any offset, 0 to 9 fraction digits
@@ -51,8 +50,8 @@ func parseDateTime(text string) (time.Time, error) {
 	return t, nil
 }
 
-// parseDateTimeStrict reads what Microsoft reads: a date, or RFC 3339 with its
-// zone, whose seconds may be left out (OData ABNF 4.01, timeOfDayValue).
+// parseDateTimeStrict reads only what Microsoft reads: a date, or RFC 3339 with its zone and with
+// or without seconds (OData ABNF 4.01, timeOfDayValue).
 func parseDateTimeStrict(text string) (time.Time, error) {
 	fault := &dateFault{text: text}
 	if strings.HasPrefix(text, "'") {
@@ -69,8 +68,8 @@ func parseDateTimeStrict(text string) (time.Time, error) {
 	return t, nil
 }
 
-// strictForm reports whether s has the form of a date or of an RFC 3339 time;
-// whether its numbers make sense is for others to see.
+// strictForm reports whether s has the form of a date or of an RFC 3339 time. It does not check the
+// ranges of the numbers; parseDateTime does.
 func strictForm(s string) bool {
 	const day, minute, second = "0000-00-00", "0000-00-00T00:00", "0000-00-00T00:00:00"
 	switch {
@@ -91,7 +90,7 @@ func strictForm(s string) bool {
 	return s == "Z" || len(s) == 6 && (hasForm(s, "+00:00") || hasForm(s, "-00:00"))
 }
 
-// hasForm reports whether s begins like form, in which 0 stands for a digit.
+// hasForm reports whether s begins like form, in which 0 stands for any digit.
 func hasForm(s, form string) bool {
 	if len(s) < len(form) {
 		return false
@@ -106,14 +105,14 @@ func hasForm(s, form string) bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// A dateParser takes a text apart. Once it knows why the text is wrong it
-// only returns zeros.
+// A dateParser reads a text piece by piece. Once it has found why the text is wrong, its methods
+// return zeros.
 type dateParser struct {
 	rest string
 	why  string
 }
 
-// unlikely finds what scripts send when something went wrong before.
+// unlikely finds texts that scripts send after an earlier mistake of theirs.
 func (p *dateParser) unlikely() {
 	switch s := p.rest; {
 	case s == "":
@@ -150,7 +149,7 @@ func (p *dateParser) dateTime() time.Time {
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, nano, time.UTC).Add(-time.Duration(offset) * time.Minute)
 	if nano == int(time.Second) && t.Year() > 9999 {
-		t = t.Add(-100) // rounded up beyond the last time that there is
+		t = t.Add(-100) // rounding up has left the year 9999
 	}
 	if p.why == "" && (t.Year() < 1 || t.Year() > 9999) {
 		p.fail("With its offset it is not in the years 1 to 9999.")
@@ -162,7 +161,7 @@ func daysIn(year, month int) int {
 	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// separator reads what stands between date and time.
+// separator reads the T or the spaces between date and time.
 func (p *dateParser) separator() {
 	switch p.rest[0] {
 	case 'T', 't':
@@ -174,8 +173,8 @@ func (p *dateParser) separator() {
 	}
 }
 
-// fraction reads the digits behind the second, in nanoseconds, up to the next
-// whole 100.
+// fraction reads the digits after the second. It returns nanoseconds, rounded up to whole 100: up
+// to a whole second.
 func (p *dateParser) fraction() int {
 	if !p.skip(".") {
 		return 0
@@ -212,7 +211,8 @@ func (p *dateParser) zone() int {
 		p.fail("Behind the time comes 'Z' or an offset such as '+01:00', not '%s'.", clip(p.rest, 16))
 		return 0
 	}
-	// One space may have been a plus, or stand before the offset.
+	// The character may be a plus that became a space. A space may also stand before Z; before
+	// another sign it does not tell which of the two counts.
 	p.rest = p.rest[1:]
 	if p.rest == "Z" || p.rest == "z" {
 		return 0
@@ -238,7 +238,7 @@ func (p *dateParser) zone() int {
 	return sign * (60*hours + minutes)
 }
 
-// number reads a number of the given count of digits and range.
+// number reads a number of minDigits to maxDigits digits, from from to to.
 func (p *dateParser) number(what string, minDigits, maxDigits, from, to int) int {
 	if p.why != "" {
 		return 0
@@ -286,7 +286,7 @@ func (p *dateParser) fail(format string, args ...any) {
 	}
 }
 
-// clip cuts what a client wrote to a length that can be repeated in an error.
+// clip shortens a client's text to most bytes, so that an error can quote it.
 func clip(s string, most int) string {
 	if len(s) <= most {
 		return s

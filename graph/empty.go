@@ -6,12 +6,12 @@ import (
 	"github.com/trunklog/trunklog/odata"
 )
 
-// Two siblings of getDirectRoutingCalls are asked by the same scripts, which stop at
-// an error. trunklog keeps neither calls of calling plans nor call records, and
-// answers as Graph does to a tenant that has none.
+// The scripts that call getDirectRoutingCalls also call getPstnCalls and list the call records, and
+// they stop at an error. trunklog keeps neither calls of calling plans nor call records, so it
+// answers as Graph does for a tenant that has none.
 
-// pstn answers getPstnCalls. Options speak of properties that only these calls
-// have, so their values are not looked at.
+// pstn answers getPstnCalls. It does not check the values of $filter, $select and $orderby, which
+// name properties that only these calls have.
 func (x *exchange) pstn(rt route) error {
 	p, _, err := x.frame(rt, odata.ParseStrict)
 	if err != nil {
@@ -25,7 +25,7 @@ func (x *exchange) pstn(rt route) error {
 	return nil
 }
 
-// records answers for the collection of call records.
+// records answers with the collection of call records, which is empty.
 func (x *exchange) records(rt route) error {
 	l, err := acceptedLevel("", x.r.Header)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// asError returns the answer to an error of any kind.
+// asError returns the refusal with which the server answers an error of any kind.
 func asError(err error) *refuse.Error {
 	var e *refuse.Error
 	switch {
@@ -33,7 +33,7 @@ func asError(err error) *refuse.Error {
 	}
 }
 
-// TooManyRequests is the answer to a caller that shall wait.
+// TooManyRequests is the answer to a caller that must wait, a second at least.
 func TooManyRequests(wait time.Duration) *refuse.Error {
 	return &refuse.Error{
 		Status:     http.StatusTooManyRequests,
@@ -43,8 +43,7 @@ func TooManyRequests(wait time.Duration) *refuse.Error {
 	}
 }
 
-// Unavailable is the answer while the server cannot serve; SDKs try again by
-// themselves.
+// Unavailable is the answer while the server cannot serve. Microsoft's SDKs retry by themselves.
 func Unavailable(cause error) *refuse.Error {
 	return &refuse.Error{
 		Status:     http.StatusServiceUnavailable,
@@ -71,7 +70,7 @@ func uriTooLong() *refuse.Error {
 	return &refuse.Error{Status: http.StatusRequestURITooLong, Code: "RequestUriTooLong", Message: "The path and the query of the URI have more than 8,192 bytes."}
 }
 
-// allowed are the methods of all that is read.
+// allowed lists the methods of every path but $batch.
 const allowed = "GET, HEAD, OPTIONS"
 
 func methodNotAllowed(allowed string) *refuse.Error {
@@ -83,10 +82,10 @@ func methodNotAllowed(allowed string) *refuse.Error {
 	}
 }
 
-// statusGone is what the log says of a client that did not wait.
+// statusGone is the status in the log if the client did not wait for the answer, as in nginx.
 const statusGone = 499
 
-// fail answers with err.
+// fail answers the request with err.
 func (x *exchange) fail(err error) {
 	e := asError(err)
 	x.err = e.Err
@@ -106,16 +105,16 @@ func (x *exchange) fail(err error) {
 	buf := x.h.body()
 	defer x.h.keep(buf)
 	*buf = x.appendError(*buf, e)
-	// A client that is gone does not see the answer. It is written all the
-	// same, because a request can also end when the server does.
+	// The context is done if the client is gone, and also if the server stops. In the second case
+	// the client may still read the answer.
 	x.send(e.Status, "application/json", *buf)
 	if errors.Is(x.r.Context().Err(), context.Canceled) {
 		x.status = statusGone
 	}
 }
 
-// appendError appends Graph's error object. Its message is never missing, and
-// its date has no zone: SDKs rely on both.
+// appendError appends Graph's error object. Its message is always there, and its date has no zone:
+// SDKs rely on both.
 func (x *exchange) appendError(b []byte, e *refuse.Error) []byte {
 	b = appendText(append(b, `{"error":{"code":`...), e.Code)
 	b = appendText(append(b, `,"message":`...), e.Text())

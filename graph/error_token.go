@@ -6,12 +6,10 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// The answers to requests whose token is missing or no good, for
-// [Config.Authorize].
+// [Config.Authorize] returns these errors for requests whose token is missing or invalid.
 
-// NoToken is the answer to a request without an access token. It tells of the
-// trap that is nearly always the reason: outside of a list of hosts, SDKs send
-// no token and do not say so.
+// NoToken is the answer to a request without an access token. Its message names the usual reason:
+// SDKs send no token to a host outside their list of allowed hosts, and do not say so.
 func NoToken() *refuse.Error {
 	e := badToken("Access token is empty. Microsoft's SDKs send no token to a host that they do not know: " +
 		"add this server's host name, without a port, to the allowed hosts of the authentication provider.")
@@ -19,7 +17,7 @@ func NoToken() *refuse.Error {
 	return e
 }
 
-// MalformedToken is the answer to an access token that cannot be read.
+// MalformedToken is the answer to an access token that the server cannot parse.
 func MalformedToken() *refuse.Error {
 	return badToken("CompactToken parsing failed with error code: 80049217")
 }
@@ -29,8 +27,7 @@ func WrongAudience() *refuse.Error {
 	return badToken("Access token validation failure. Invalid audience.")
 }
 
-// ExpiredToken is the answer to an access token whose time is over, or has not
-// yet come.
+// ExpiredToken is the answer to an access token that has expired or is not valid yet.
 func ExpiredToken() *refuse.Error {
 	return badToken("Lifetime validation failed, the token is expired.")
 }
@@ -40,8 +37,8 @@ func BadSignature() *refuse.Error {
 	return badToken("Access token validation failure. Invalid signature.")
 }
 
-// badToken returns an answer for a token that is no good. Its challenge has no
-// "claims", for which SDKs would fetch a new token, over and over.
+// badToken returns the answer to an invalid token. Its challenge has no "claims", because SDKs
+// would fetch a new token for those, over and over.
 func badToken(message string) *refuse.Error {
 	return &refuse.Error{
 		Status:    http.StatusUnauthorized,
@@ -51,8 +48,8 @@ func badToken(message string) *refuse.Error {
 	}
 }
 
-// Forbidden is the answer to a good token that lacks the application role, or
-// is a user's. Graph's own message is empty.
+// Forbidden is the answer to a valid token that lacks the application role or is a user's. Its
+// message is empty, as in Graph.
 func Forbidden() *refuse.Error {
 	return &refuse.Error{Status: http.StatusForbidden, Code: "Forbidden"}
 }
