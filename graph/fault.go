@@ -13,27 +13,25 @@ import (
 	"time"
 )
 
-// Faults are what a test double does wrong on purpose, so that clients can be tried
-// that shall survive it. Of the requests that would be answered with rows, each is
-// given one fault at most, or none; a wait comes before either. The zero value does
-// none.
+// Faults are failures that a test double injects, so that developers can try whether their clients
+// survive them. Each request for calls or call records gets at most one fault, after its wait. The
+// zero value injects none.
 type Faults struct {
 	Throttled   float64       // part of the requests that get 429, 0 to 1
-	Unavailable float64       // that get 503
-	Cut         float64       // whose answers break off in the middle
-	Least, Most time.Duration // that each request waits, evenly spread
-	Seed        uint64        // of the same seed come the same faults in the same order
+	Unavailable float64       // part that gets 503
+	Cut         float64       // part whose answers break off in the middle
+	Least, Most time.Duration // bounds of each request's wait, which is spread evenly
+	Seed        uint64        // the same seed gives the same faults in the same order
 }
 
-// maxLatency is well under the time that an answer has.
+// maxLatency is well below the time limit that a server sets for an answer.
 const maxLatency = 30 * time.Second
 
-// faultRetryAfter is the least that clients understand.
+// faultRetryAfter is the shortest Retry-After: the header counts whole seconds.
 const faultRetryAfter = time.Second
 
-// ParseFaults reads faults such as "429=5%,503=1%,latency=50ms..2s,cut=0.5%,seed=7".
-// Each may be left out; without a seed it is 0. The error says which part cannot be
-// read.
+// ParseFaults reads faults such as "429=5%,503=1%,latency=50ms..2s,cut=0.5%,seed=7". Every part is
+// optional; the default seed is 0. The error names the part that is wrong.
 func ParseFaults(text string) (Faults, error) {
 	var f Faults
 	var seen []string
@@ -80,7 +78,7 @@ func parsePart(s string) (float64, error) {
 	return f / 100, nil
 }
 
-// parseLatency reads a time, or two with ".." in between.
+// parseLatency reads a duration, or a range of two with ".." in between.
 func parseLatency(s string) (least, most time.Duration, err error) {
 	from, to, ok := strings.Cut(s, "..")
 	if !ok {
@@ -101,7 +99,7 @@ func parseLatency(s string) (least, most time.Duration, err error) {
 	return least, most, nil
 }
 
-// A saboteur decides which request gets which fault, and counts.
+// A saboteur decides which request gets which fault, and counts the faults.
 type saboteur struct {
 	Faults
 	mu  sync.Mutex
@@ -110,7 +108,7 @@ type saboteur struct {
 	throttled, unavailable, delayed, cut atomic.Uint64
 }
 
-// newSaboteur returns nil for nil, which does nothing.
+// newSaboteur returns nil for nil; a nil saboteur injects nothing.
 func newSaboteur(f *Faults) *saboteur {
 	if f == nil {
 		return nil
@@ -118,9 +116,9 @@ func newSaboteur(f *Faults) *saboteur {
 	return &saboteur{Faults: *f, rng: rand.New(rand.NewPCG(f.Seed, 0))} //nolint:gosec // nobody need be kept from guessing it
 }
 
-// draw returns the number, from 0 to 1, that decides on the next request, and how
-// long that waits. Each takes two numbers, so that one part of the faults does not
-// change which requests get another.
+// draw returns a number from 0 to 1, which decides on the fault of the next request, and the time
+// that the request waits. It always draws two random numbers, so that the latency in the settings
+// does not change which requests get the other faults.
 func (s *saboteur) draw() (u float64, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,8 +126,8 @@ func (s *saboteur) draw() (u float64, wait time.Duration) {
 	return u, s.Least + time.Duration(s.rng.Float64()*float64(s.Most-s.Least))
 }
 
-// sabotage does to the request what it shall suffer, or returns the error to answer
-// with.
+// sabotage makes the request wait, and marks it if its answer is to break off; or it returns the
+// error to answer with.
 func (x *exchange) sabotage() error {
 	s := x.h.saboteur
 	if s == nil {
@@ -171,12 +169,12 @@ func pause(ctx context.Context, d time.Duration) error {
 func (x *exchange) breakOff(body []byte) {
 	x.h.saboteur.cut.Add(1)
 	x.bytes, _ = x.w.Write(body[:len(body)/2])
-	_ = http.NewResponseController(x.w).Flush() // a part of a batch has nothing to flush
+	_ = http.NewResponseController(x.w).Flush() // fails in a batch, whose parts have no Flush
 	x.log()
 	panic(http.ErrAbortHandler)
 }
 
-// Injected are counts of faults since the [Handler] was made.
+// Injected counts the faults since the [Handler] was made.
 type Injected struct{ Throttled, Unavailable, Delayed, Cut uint64 }
 
 func (s *saboteur) stats() Injected {

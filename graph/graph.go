@@ -1,26 +1,27 @@
-// Package graph is the HTTP API that clients of Microsoft Graph speak: the
-// function communications/callRecords/getDirectRoutingCalls, of v1.0 and of
-// beta, with its paths, parameters, pages, links and errors, alone and in
-// batches. It is the only place that knows Graph's wire form.
+// Package graph is the HTTP API that clients of Microsoft Graph speak: the function
+// communications/callRecords/getDirectRoutingCalls, of v1.0 and of beta, with its paths,
+// parameters, pages, links and errors, alone and in batches. Only this package writes Graph's wire
+// form; package graphjson reads rows in it.
 //
-// It reads calls from a [call.Reader] and cannot write. It does not know how a
-// token is checked, where it is mounted, or what else the server serves.
+// It reads calls from a [call.Reader] and cannot write. It does not know how the server checks a
+// token, under which path it mounts the handler, or what else it serves.
 //
 // A request goes through these files in this order:
 //
-//	graph.go      what the handler is made of, the order of the checks
+//	graph.go      the handler, its settings, the order of the checks
 //	route.go      the path, the name of the function, its parameters; route_hint.go
+//	metadata.go   the service document and the schema
 //	datetime.go   the two parameters
 //	accept.go     Accept, Accept-Encoding, Prefer, $format
 //	batch.go      several requests in one
 //	limit.go      requests per client and tenant
-//	fault.go      what is done wrong on purpose
-//	turn.go       whose page is next
-//	empty.go      what there is none of
+//	fault.go      injected faults
+//	turn.go       the order in which pages are made
+//	empty.go      the functions that always answer with an empty list
 //	page.go       the query, the rows, the body; page_token.go, page_link.go
 //	row.go        one row in JSON; row_value.go
 //	page_pack.go  the page in gzip, which package pack makes
-//	error.go      an error in Graph's JSON
+//	error.go      an error in Graph's JSON; error_token.go
 //	respond.go    headers, gzip, the log line
 //
 // Sources: learn.microsoft.com, "callRecord: getDirectRoutingCalls", "Paging
@@ -39,51 +40,52 @@ import (
 	"github.com/trunklog/trunklog/graph/pack"
 )
 
-// A Caller is who sends a request, as its token says.
+// A Caller is the tenant and the application that a request's token names.
 type Caller struct {
-	Tenant call.GUID // whose rows it sees
+	Tenant call.GUID // the caller sees the rows of this tenant alone
 	Client string    // id of the application; for limits and the log
 }
 
 // Config is what a [Handler] needs. Store, Authorize and Key must be set.
 type Config struct {
 	Store call.Reader
-	// Strict makes the API as narrow as Microsoft's, to test clients against.
+	// Strict narrows the API to what Microsoft's accepts, so that developers can test their clients
+	// against it.
 	Strict bool
 	// Root returns the address under which the client reached the API, as an
 	// absolute https URL without a slash at the end. It may have a path, such
 	// as "https://calls.contoso.com:8443/x"; the handler is then given requests
 	// without that path. Nil takes the request's host.
 	Root func(r *http.Request) string
-	// Authorize says who sends the request. Its error is a [*refuse.Error], such as
-	// [NoToken]. It is not called for $metadata, the service document, OPTIONS
-	// and paths outside of the API.
+	// Authorize returns the caller of a request. Its error is a [*refuse.Error], such as [NoToken].
+	// The handler does not call it for $metadata, the service document, OPTIONS and paths outside
+	// of the API. It calls it once for a batch.
 	Authorize func(r *http.Request) (Caller, error)
-	// Key authenticates the links to next pages. It has 32 bytes and must stay
-	// the same for as long as links shall be good.
+	// Key authenticates the links to next pages. It has 32 bytes. A link is valid only under the
+	// key that it was made with.
 	Key []byte
 	// Now tells the time; nil is the clock.
 	Now func() time.Time
-	// Log gets one line a request, without anything personal; nil is no log.
+	// Log gets one line for each request, without personal data; nil is no log.
 	Log *slog.Logger
-	// PageTimeout is how long the store may take for a page before the client
-	// is told to come back. 0 is no limit.
+	// PageTimeout is how long a page may wait for its turn and for the store, in total, before the
+	// client gets 503. 0 is no limit.
 	PageTimeout time.Duration
-	// Limits are the requests that callers may make. Zero is no limit; in
-	// strict mode it stands for Microsoft's.
+	// Limits bound the requests of callers. Zero is no limit; in strict mode it stands for
+	// Microsoft's limits.
 	Limits Limits
-	// PlainLinks leaves $skiptoken out of links to next pages, as in strict mode.
-	// They speak of places as they are: whoever follows them while rows come or
-	// move may miss some or meet them twice, and each page counts through those
-	// before it.
+	// PlainLinks leaves $skiptoken out of links to next pages, as strict mode does. Such a link
+	// only counts the rows to skip. If rows arrive or move meanwhile, a client that follows it may
+	// miss some or read them twice. With a $filter, the store goes through all earlier rows again
+	// for each page.
 	PlainLinks bool
-	// Faults are done on purpose; nil does none.
+	// Faults are injected on purpose; nil injects none.
 	Faults *Faults
 }
 
-// A Handler serves the API under /v1.0 and /beta. Whoever mounts it must not
-// clean its paths or redirect them: SDKs do not follow. It answers every
-// request, also those that are none of its own, in Graph's JSON.
+// A Handler serves the API under /v1.0 and /beta. The server that mounts it must not clean its
+// paths or redirect them, because SDKs do not follow redirects. It answers every request in Graph's
+// JSON, also those to paths outside of the API.
 type Handler struct {
 	conf    Config
 	limiter *limiter
@@ -99,7 +101,7 @@ type Handler struct {
 
 const keySize = 32
 
-// New returns a handler. It panics if c lacks what it must have.
+// New returns a handler. It panics if c has no Store, no Authorize or no Key of 32 bytes.
 func New(c Config) *Handler {
 	if c.Store == nil || c.Authorize == nil || len(c.Key) != keySize {
 		panic("graph: New needs a Store, an Authorize and a Key of 32 bytes")
@@ -128,12 +130,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.log()
 }
 
-// Fail answers a request with an error, as the API does: with its JSON, its
-// headers and a line in the log. It is for what happens around the handler. The
-// caller is zero if nobody knows who it is.
+// Fail answers a request with an error in the form of the API: its JSON, its headers and a line in
+// the log. The server calls it for failures outside of the handler. c is zero if the caller is not
+// known.
 //
-// The error is a [*refuse.Error] or is turned into one: the text of one that wraps
-// [call.ErrInvalid] is shown to the client, of any other only the status is.
+// The error is a [*refuse.Error], or Fail turns it into one. The client reads the text of an error
+// that wraps [call.ErrInvalid]; of any other it learns only the status.
 func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, c Caller, err error) {
 	x := h.begin(w, r)
 	x.caller = c
@@ -141,8 +143,8 @@ func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, c Caller, err err
 	x.log()
 }
 
-// maxTarget is how many bytes the path and the query may have. A link to a
-// next page has maxPlace more, which is room for $skip and $skiptoken.
+// maxTarget limits the path and the query together, in bytes. A link to a next page may have
+// maxPlace more, which is room for $skip and $skiptoken.
 const (
 	maxTarget = 8 << 10
 	maxPlace  = 128
@@ -156,8 +158,8 @@ func targetTooLong(r *http.Request) bool {
 	return len(r.URL.EscapedPath())+len(r.URL.RawQuery) > most
 }
 
-// serve answers the request, or returns the error to answer with. Whose it is, is
-// known already if it came in a batch.
+// serve answers the request, or returns the error to answer with. A request in a batch has its
+// caller already.
 func (x *exchange) serve() error {
 	r := x.r
 	switch r.Method {
@@ -196,7 +198,7 @@ func (x *exchange) serve() error {
 	return x.read(rt, err)
 }
 
-// read answers a request whose caller is known. Wrong is what is wrong with its path.
+// read answers a request whose caller is known. wrong is the error of its path, or nil.
 func (x *exchange) read(rt route, wrong error) error {
 	if err := x.count(); err != nil {
 		return err
@@ -216,7 +218,7 @@ func (x *exchange) read(rt route, wrong error) error {
 	return x.page(rt)
 }
 
-// count counts one request of the caller, or refuses it.
+// count counts one request against the caller's limits, or returns the error that refuses it.
 func (x *exchange) count() error {
 	wait := x.h.limiter.take(x.caller)
 	if wait <= 0 {

@@ -30,14 +30,14 @@ func microsoftLimits() Limits {
 	}
 }
 
-// A limiter counts the requests of callers. One that has been quiet for as
-// long as its limit counts is forgotten: its bucket would be full again.
+// A limiter counts the requests of callers. It forgets a caller that has sent none for the time of
+// its limit, since its bucket is full again.
 type limiter struct {
 	limits Limits
 	now    func() time.Time
 
 	mu      sync.Mutex
-	buckets map[Caller]*bucket // a tenant's own has no client
+	buckets map[Caller]*bucket // the key of a tenant's own bucket has no client
 	swept   time.Time
 }
 
@@ -51,8 +51,8 @@ func newLimiter(l Limits, now func() time.Time) *limiter {
 	return &limiter{limits: l, now: now, buckets: map[Caller]*bucket{}}
 }
 
-// take counts one request, or returns how long the caller shall wait first. A
-// request that is refused counts for nobody.
+// take counts one request, or returns how long the caller must wait first. A refused request counts
+// neither for the client nor for the tenant.
 func (l *limiter) take(c Caller) time.Duration {
 	if l.limits == (Limits{}) {
 		return 0
@@ -98,7 +98,7 @@ func (l *limiter) bucket(c Caller, limit Limit) *bucket {
 	return b
 }
 
-// sweep forgets quiet callers, at most once in the longer of the two times.
+// sweep forgets quiet callers, at most once in the longer of the two limits' times.
 func (l *limiter) sweep(now time.Time) {
 	if now.Sub(l.swept) < max(l.limits.Client.Per, l.limits.Tenant.Per) {
 		return

@@ -2,8 +2,8 @@ package graph
 
 import "net/http"
 
-// serviceDocument answers with what there is: one singleton (OData JSON Format
-// 4.01, section 5).
+// serviceDocument answers with the list of what the API has: one singleton (OData JSON Format 4.01,
+// section 5).
 func (x *exchange) serviceDocument(rt route) error {
 	l, err := acceptedLevel("", x.r.Header)
 	if err != nil {
@@ -19,8 +19,8 @@ func (x *exchange) serviceDocument(rt route) error {
 	return nil
 }
 
-// metadata answers with the schema. Whatever the client accepts, it gets XML:
-// there is no other form, and no SDK asks for one.
+// metadata answers with the schema. The client gets XML whatever it accepts: this server has no
+// other form, and no SDK asks for one.
 func (x *exchange) metadata(rt route) error {
 	doc := schemaHead + schemaRowV1 + schemaTail
 	if rt.version == "beta" {
@@ -30,10 +30,10 @@ func (x *exchange) metadata(rt route) error {
 	return nil
 }
 
-// The schema in CSDL (OData CSDL XML Representation 4.01): the part of
-// Microsoft's that the answers refer to. Properties are in the order of their
-// names, as there: those of pstnCallLogRow are from learn.microsoft.com,
-// "pstnCallLogRow resource type" of v1.0 and beta, November 2026.
+// The schema in CSDL (OData CSDL XML Representation 4.01): the part of Microsoft's that the answers
+// refer to. As in Microsoft's, the properties are in the order of their names. Those of
+// pstnCallLogRow are from learn.microsoft.com, "pstnCallLogRow resource type" of v1.0 and beta,
+// November 2026.
 const (
 	schemaHead = `<?xml version="1.0" encoding="utf-8"?>
 <edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	maxPage  = 1000                // rows in a page, as Microsoft has it
+	maxPage  = 1000                // rows in a page, as at Microsoft
 	maxRange = 90 * 24 * time.Hour // in strict mode
 )
 
-// A pageRequest is what one request asks for.
+// A pageRequest is a parsed request for a page.
 type pageRequest struct {
 	root    string // absolute, without a slash at the end
 	version string
@@ -29,7 +29,7 @@ type pageRequest struct {
 	query   call.Query
 	rows    RowOptions
 	size    int   // rows at most
-	skipped int64 // rows before this page, as far as is known
+	skipped int64 // rows before this page, as the client's $skip counts them
 	tokens  bool  // the link has a token
 	scope   scope
 }
@@ -42,8 +42,7 @@ func (x *exchange) page(rt route) error {
 	}
 	buf := x.h.body()
 	defer x.h.keep(buf)
-	// Of a few properties a general compressor makes less: it finds the rows that
-	// are the same.
+	// Of a page with $select a general compressor makes less, because it finds equal rows.
 	if head := appendHead(nil, p, p.size); p.rows.Select == 0 && len(head) <= pack.MaxHead && acceptsGzip(x.r.Header) {
 		return x.packPage(p, head, buf)
 	}
@@ -68,7 +67,7 @@ func (x *exchange) plainPage(p *pageRequest, buf *[]byte) error {
 	return nil
 }
 
-// pageRequest reads the request.
+// pageRequest parses the request.
 func (x *exchange) pageRequest(rt route) (*pageRequest, error) {
 	parse := odata.Parse
 	if x.h.conf.Strict {
@@ -91,11 +90,11 @@ func (x *exchange) pageRequest(rt route) (*pageRequest, error) {
 	return p, x.place(p, o)
 }
 
-// frame reads what the requests of both functions have: form, options and range.
+// frame parses what the requests of both functions have: form, options and range.
 func (x *exchange) frame(rt route, parse func(string) (odata.Options, error)) (*pageRequest, odata.Options, error) {
 	o, err := parse(x.r.URL.RawQuery)
 	if err != nil {
-		return nil, o, err // its text goes to the client as it is
+		return nil, o, err // the client reads its text
 	}
 	p := &pageRequest{root: x.h.conf.Root(x.r), version: rt.version, rowType: "directRoutingLogRow"}
 	if p.level, err = acceptedLevel(o.Format, x.r.Header); err != nil {
@@ -115,7 +114,7 @@ func (x *exchange) frame(rt route, parse func(string) (odata.Options, error)) (*
 	return p, o, nil
 }
 
-// window reads the two parameters of the function.
+// window parses the two parameters of the function.
 func window(rt route, aliases map[string]string, dateTime func(string) (time.Time, error)) (from, to time.Time, err error) {
 	params, err := parseParameters(rt.function, rt.args)
 	if err != nil {
@@ -136,7 +135,7 @@ func window(rt route, aliases map[string]string, dateTime func(string) (time.Tim
 	return from, to, nil
 }
 
-// selected returns the set of the properties in $select; none is all.
+// selected returns the set of the properties in $select; the empty set, for no $select, is all.
 func selected(names []call.Field, beta bool) (Fields, error) {
 	all := fieldsV1
 	if beta {
@@ -150,9 +149,8 @@ func selected(names []call.Field, beta bool) (Fields, error) {
 	return FieldSet(names...), nil
 }
 
-// place finds out how long the page is and where it begins: behind the token,
-// or else behind as many rows as the client says. Behind a token, $skip only
-// counts for the next link.
+// place sets the size of the page and where it begins: after the row in $skiptoken, or without one
+// after $skip rows. Beside a token, $skip only serves to compute the next link's $skip.
 func (x *exchange) place(p *pageRequest, o odata.Options) error {
 	p.size = maxPage
 	if !x.h.conf.Strict {
@@ -183,7 +181,7 @@ func (x *exchange) place(p *pageRequest, o odata.Options) error {
 	return nil
 }
 
-// appendHead appends what comes before the rows of a page with so many rows.
+// appendHead appends what comes before the rows of a page; rows is their number.
 func appendHead(b []byte, p *pageRequest, rows int) []byte {
 	b = append(b, '{')
 	if p.level != none {
@@ -194,7 +192,7 @@ func appendHead(b []byte, p *pageRequest, rows int) []byte {
 	return append(b, `,"value":[`...)
 }
 
-// appendTail appends what comes behind the rows, of which last was the last.
+// appendTail appends what comes after the rows; last is the place of the last one.
 func (x *exchange) appendTail(b []byte, p *pageRequest, last call.Cursor, more bool) []byte {
 	b = append(b, ']')
 	if more {
@@ -204,9 +202,9 @@ func (x *exchange) appendTail(b []byte, p *pageRequest, last call.Cursor, more b
 	return append(b, '}')
 }
 
-// readRows appends the rows of the page. It returns the place of the last one,
-// and whether there is a row behind it. With z, they are packed, and what is
-// returned is the end of the text.
+// readRows appends the rows of the page. It returns the place of the last one, and whether the log
+// has a row behind it. With z, it also packs the rows, and the slice that it returns may hold only
+// the end of the text.
 func (x *exchange) readRows(p *pageRequest, b []byte, z *pack.Page) (_ []byte, last call.Cursor, more bool, err error) {
 	if !p.query.From.Before(p.query.To) {
 		return b, last, false, nil
@@ -236,7 +234,8 @@ func (x *exchange) readRows(p *pageRequest, b []byte, z *pack.Page) (_ []byte, l
 		case errors.Is(err, call.ErrGone):
 			return b, last, false, goneToken()
 		case err != nil:
-			// An engine may have its own words for an end that ctx has set.
+			// An engine may return an error of its own when ctx is done, so the error of ctx is
+			// added.
 			return b, last, false, fmt.Errorf("reading a page: %w", errors.Join(err, ctx.Err()))
 		case x.rows == p.size:
 			return b, last, true, nil
@@ -253,9 +252,9 @@ func (x *exchange) readRows(p *pageRequest, b []byte, z *pack.Page) (_ []byte, l
 	return b, last, false, nil
 }
 
-// beginWalk notes at which version of the log a walk by tokens begins. It is asked
-// for before the rows are read, so that no move comes between the two. Links without
-// a token speak of places as they are.
+// beginWalk notes the version of the log at which a walk by tokens begins. It asks for it before
+// the page reads rows, so that the walk misses no move in between. Links without a token count rows
+// as they are now, and need no version.
 func (x *exchange) beginWalk(ctx context.Context, p *pageRequest) (err error) {
 	if !p.tokens || !p.query.Walk.IsZero() {
 		return nil
@@ -266,7 +265,7 @@ func (x *exchange) beginWalk(ctx context.Context, p *pageRequest) (err error) {
 	return nil
 }
 
-// appendNext appends the link to the page behind last.
+// appendNext appends the link to the page after last.
 func (x *exchange) appendNext(b []byte, p *pageRequest, last call.Cursor) []byte {
 	skip := p.skipped + int64(x.rows)
 	if skip < 0 {

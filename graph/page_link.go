@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// appendLink appends the absolute address of the next page: the path as the
-// client wrote it, then $skip and $skiptoken, then the options of the request.
-// No token is written if it is empty.
+// appendLink appends the absolute address of the next page: the path as the client wrote it, then
+// $skip and $skiptoken, then the other options of the request. It leaves out an empty token.
 //
-// The address has no characters that a URI has not, and so no braces: some SDKs
-// take it for a URI template.
+// The address has only characters that RFC 3986 allows in a URI, and so no braces: some SDKs take
+// it for a URI template.
 func appendLink(b []byte, root, path, query string, skip int64, token []byte) []byte {
 	b = append(b, root...)
 	b = appendURI(b, path)
@@ -38,8 +37,8 @@ func isPlace(option string) bool {
 	return err == nil && (strings.EqualFold(name, "$skip") || strings.EqualFold(name, "$skiptoken"))
 }
 
-// appendURI appends a part of a URI that is escaped already, and escapes what
-// RFC 3986, section 3.4, does not allow there.
+// appendURI appends a part of a URI that is escaped already. It escapes the characters that RFC
+// 3986, section 3.4, does not allow there.
 func appendURI(b []byte, s string) []byte {
 	for i := range len(s) {
 		c := s[i]

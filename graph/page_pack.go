@@ -7,8 +7,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// packPage sends the page in gzip. Its text passes through buf, and all of it
-// is there at the end only if the page is short. Head is that of a full page.
+// packPage sends the page in gzip. Its text passes through buf, which holds all of it at the end
+// only if the page is short. head is that of a full page.
 func (x *exchange) packPage(p *pageRequest, head []byte, buf *[]byte) error {
 	z := x.h.packer.Page(len(head))
 	defer z.Close()
@@ -22,7 +22,7 @@ func (x *exchange) packPage(p *pageRequest, head []byte, buf *[]byte) error {
 	if x.rows < p.size {
 		head = appendHead(head[:0], p, x.rows)
 	}
-	if len(head)+len(text) < minZip { // and so text is all of it: Add keeps more
+	if len(head)+len(text) < minZip { // text is then complete, because Add cuts only longer ones
 		x.deliver(http.StatusOK, p.level.contentType(), append(head, text...), "")
 		return nil
 	}
@@ -30,11 +30,11 @@ func (x *exchange) packPage(p *pageRequest, head []byte, buf *[]byte) error {
 	return nil
 }
 
-// rowKinds is how many kinds of rows there are.
+// rowKinds is the number of kinds of rows, see kindOf.
 const rowKinds = 8
 
-// kindOf returns the kind of a row. Rows of one kind have the same properties
-// in common: failed calls a time of failure and a phrase, bots no user.
+// kindOf returns the kind of a row. Rows of one kind have values for the same properties: a failed
+// call has a time of failure and a phrase, a bot's call has no user.
 func kindOf(r *call.Row) int {
 	k := 0
 	if r.Successful {

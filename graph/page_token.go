@@ -10,12 +10,11 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// A token is the place in the log behind which the next page begins, how long
-// pages are, and the version of the log at which the walk began. It says nothing
-// of the rows that are kept, and so stays good over restarts and whatever is
-// written meanwhile.
+// A token holds the place in the log after which the next page begins, the size of pages, and the
+// version of the log at which the walk began. The server keeps nothing for it, so it stays good over
+// restarts and later writes.
 //
-// It is written as base64url without padding of
+// On the wire it is base64url without padding of
 //
 //	version  1 byte, tokenVersion
 //	size     2 bytes, rows a page
@@ -25,7 +24,7 @@ import (
 //	mac      16 bytes of HMAC-SHA256 over all that and what the token is for:
 //	         the tenant, the range, the order, the properties and the filter
 //
-// all numbers big-endian. Tokens of the first release have version 1 and no walk.
+// with all numbers big-endian. Tokens of the first release have version 1 and no walk.
 type token struct {
 	size  int
 	after call.Cursor
@@ -41,7 +40,7 @@ const (
 	firstPayload = 1 + 2 + 8 + 16
 )
 
-// scope is what a token is for. With a token, none of it can be changed.
+// A scope is what a token is for. A client cannot change any part of it under the same token.
 type scope struct {
 	tenant   call.GUID
 	from, to uint64 // ticks
@@ -65,13 +64,14 @@ func (s *scope) mac(key, payload []byte) []byte {
 	} else {
 		b = append(b, 0)
 	}
-	// Only the last part has a length of its own, so none can pass for another.
+	// The version in the payload tells its length. Of the rest only the filter, which comes last,
+	// varies in length, so that two scopes never give the same bytes.
 	h.Write(b)
 	h.Write([]byte(s.filter))
 	return h.Sum(nil)
 }
 
-// appendToken appends t as a client gets it.
+// appendToken appends t in the form that a client gets.
 func appendToken(b, key []byte, t token, s *scope) []byte {
 	p := make([]byte, 0, tokenPayload+tokenMAC)
 	p = append(p, tokenVersion)
@@ -84,8 +84,8 @@ func appendToken(b, key []byte, t token, s *scope) []byte {
 	return base64.RawURLEncoding.AppendEncode(b, p)
 }
 
-// parseToken reads what appendToken wrote for the same scope. All else is
-// refused with the same words, whatever is wrong with it.
+// parseToken reads a token that appendToken of this or of the first release has written for the
+// same scope. It refuses any other text with the same message, whatever is wrong with it.
 func parseToken(text string, key []byte, s *scope) (token, error) {
 	encoding := base64.RawURLEncoding.Strict()
 	size, version := tokenPayload, byte(tokenVersion)

@@ -12,7 +12,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// An exchange is one request and what becomes of it.
+// An exchange is one request and its answer.
 type exchange struct {
 	h *Handler
 	w http.ResponseWriter
@@ -22,8 +22,8 @@ type exchange struct {
 	id       string // request-id
 	clientID string // client-request-id
 	caller   Caller
-	batchID  string // request-id of the batch that it came in
-	cut      bool   // its answer shall break off
+	batchID  string // request-id of the batch that holds it, if any
+	cut      bool   // a fault: its answer is to break off
 
 	// For the log.
 	from, to time.Time
@@ -33,7 +33,7 @@ type exchange struct {
 	err      error
 }
 
-// begin sets the headers that every answer has.
+// begin returns a new exchange, and sets the headers that every answer has.
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{h: h, w: w, r: r, begun: h.conf.Now(), id: call.NewGUID().String()}
 	x.clientID = clientRequestID(r.Header.Get("Client-Request-Id"))
@@ -52,8 +52,8 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	return x
 }
 
-// clientRequestID returns what of the client's own id can be sent back: up to
-// 64 characters as GUIDs and other ids have them.
+// clientRequestID returns the part of the client's own id that is safe to send back: the first 64
+// characters of those that GUIDs and other ids have.
 func clientRequestID(s string) string {
 	const most = 64
 	b := make([]byte, 0, most)
@@ -74,11 +74,11 @@ func (x *exchange) options() {
 	x.w.WriteHeader(x.status)
 }
 
-// minZip is the least size of an answer for which compressing pays.
+// minZip is the least size of an answer, in bytes, for which compressing pays.
 const minZip = 1024
 
-// send writes an answer in one piece, compressed if the client likes that. The
-// headers of HEAD are those of GET. Whole pages have a quicker way: page_pack.go.
+// send writes an answer in one piece, compressed if the client accepts gzip. The headers of HEAD
+// are those of GET. Pages without $select have a quicker way: page_pack.go.
 func (x *exchange) send(status int, contentType string, body []byte) {
 	encoding := ""
 	if len(body) >= minZip && acceptsGzip(x.r.Header) {
@@ -89,7 +89,7 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 	x.deliver(status, contentType, body, encoding)
 }
 
-// deliver writes an answer that is in the given encoding, or in none.
+// deliver writes an answer whose body has the given encoding, or none.
 func (x *exchange) deliver(status int, contentType string, body []byte, encoding string) {
 	head := x.w.Header()
 	head.Set("Content-Type", contentType)
@@ -106,13 +106,13 @@ func (x *exchange) deliver(status int, contentType string, body []byte, encoding
 	if x.cut && status == http.StatusOK {
 		x.breakOff(body)
 	}
-	n, _ := x.w.Write(body) // a client that is gone cannot be told
+	n, _ := x.w.Write(body) // it fails if the client is gone
 	x.bytes = n
 }
 
-// log writes the one line about a request. It has no path, query, header or
-// address: those can be personal. The error of a server's fault is in it, the
-// mistake of a client is not: it may repeat what the client wrote.
+// log writes the one line about a request. It leaves out path, query, headers and address, which
+// can be personal. It has the error of the server's own fault, and not that of a client's mistake,
+// which may quote the client's text.
 func (x *exchange) log() {
 	severity := slog.LevelInfo
 	attrs := make([]slog.Attr, 0, 13)
@@ -140,8 +140,8 @@ func (x *exchange) log() {
 	x.h.conf.Log.LogAttrs(x.r.Context(), severity, "graph request", attrs...)
 }
 
-// method returns the request's method if it is one, because a client may call
-// it anything.
+// method returns the method of the request, or "other" for a rare one: a client may write anything
+// there, and the log must not repeat it.
 func method(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
@@ -150,11 +150,11 @@ func method(r *http.Request) string {
 	return "other"
 }
 
-// maxKept is how large a buffer may be to be used again. A page of usual rows
-// has about 750 KB.
+// maxKept is the capacity, in bytes, up to which the handler uses a buffer again. A page of usual
+// rows has about 750 KB.
 const maxKept = 2 << 20
 
-// body lends out an empty buffer.
+// body returns an empty buffer; the caller hands it back to keep.
 func (h *Handler) body() *[]byte {
 	if b, ok := h.bodies.Get().(*[]byte); ok {
 		*b = (*b)[:0]
@@ -164,15 +164,15 @@ func (h *Handler) body() *[]byte {
 	return &b
 }
 
-// keep takes a buffer back.
+// keep takes a buffer back, if it has not grown too large.
 func (h *Handler) keep(b *[]byte) {
 	if cap(*b) <= maxKept {
 		h.bodies.Put(b)
 	}
 }
 
-// A zip is a compressor and what it has written. It is used again, because
-// making one costs as much as a small page.
+// A zip is a compressor and its output. The handler uses it again, because a new one costs as much
+// as a small page.
 type zip struct {
 	out []byte
 	gz  *gzip.Writer
@@ -184,7 +184,7 @@ func (z *zip) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// compress returns body in gzip; it is good until the next call.
+// compress returns body in gzip; the slice is valid until the next call.
 func (z *zip) compress(body []byte) []byte {
 	z.out = z.out[:0]
 	z.gz.Reset(z)
