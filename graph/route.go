@@ -14,7 +14,7 @@ type route struct {
 	kind     routeKind
 	version  string // "v1.0" or "beta"
 	function string // one of functions
-	args     string // what stands between the function's parentheses, decoded
+	args     string // text between the function's parentheses, decoded
 }
 
 type routeKind uint8
@@ -35,13 +35,13 @@ const (
 	getPSTN  = "getPstnCalls"
 )
 
-// parseRoute reads an escaped path. It is taken apart before it is decoded, and
-// decoded once, by the rules of paths: "%2B" is a plus, and so is "+". Names
-// are the same in any case, and empty segments do not count, because clients
-// join a base URL with a slash to a path with one.
+// parseRoute parses an escaped path. It splits the path before it decodes the segments, and decodes
+// them once, by the rules of paths: "%2B" is a plus, and so is "+". It ignores the case of names.
+// It also ignores empty segments, because clients join a base URL that ends in a slash to a path
+// that begins with one.
 //
-// The error is a [*refuse.Error]. With a route other than routeNone it is for callers
-// that may know it.
+// The error is a [*refuse.Error]. With a route other than routeNone, the server shows it only to
+// authorized callers.
 func parseRoute(path string) (route, error) {
 	var segments []string
 	for s := range strings.SplitSeq(path, "/") {
@@ -81,7 +81,7 @@ func parseRoute(path string) (route, error) {
 	return rt, err
 }
 
-// allowed returns the methods that can be used.
+// allowed returns the methods of the route.
 func (rt route) allowed() string {
 	if rt.kind == routeBatch {
 		return "POST, OPTIONS"
@@ -95,7 +95,7 @@ func badEscape() *refuse.Error {
 
 const onlyCalls = "This server has communications/callRecords/getDirectRoutingCalls(fromDateTime={date},toDateTime={date})."
 
-// resource reads the segments behind the version.
+// resource parses the segments behind the version.
 func (rt *route) resource(segments []string) error {
 	for i, name := range []string{"communications", "callRecords"} {
 		switch {
@@ -136,9 +136,9 @@ func (rt *route) resource(segments []string) error {
 	return nil
 }
 
-// functionNamed returns the function that is meant, or "": a name alone as on the
-// reference page, with its namespace as in all generated SDKs, or with the last
-// part of that as in graph-rs.
+// functionNamed returns the function of the given name, or "". It accepts the name alone, as on the
+// reference page, with its namespace, as in all generated SDKs, or with the last part of that, as
+// in graph-rs.
 func functionNamed(name string) string {
 	for _, f := range []string{getCalls, getPSTN} {
 		for _, namespace := range []string{"", "microsoft.graph.callRecords.", "callRecords."} {
@@ -153,8 +153,8 @@ func functionNamed(name string) string {
 // parameters are the texts of the function's two parameters.
 type parameters struct{ from, to string }
 
-// parseParameters reads what stands between the parentheses, in either order.
-// The names "from" and "to" are those of an early sample of Microsoft's.
+// parseParameters parses the text between the parentheses. The parameters may stand in either
+// order. The names "from" and "to" are those of an early sample by Microsoft.
 func parseParameters(function, text string) (parameters, error) {
 	var p parameters
 	if strings.Count(text, "'")%2 != 0 {
@@ -212,7 +212,7 @@ func comma(s string) int {
 	return -1
 }
 
-// resolve returns the value of a parameter that may be an alias such as "@a".
+// resolve returns the value of a parameter. An alias, such as "@a", has its value in the query.
 func resolve(value string, aliases map[string]string) (string, error) {
 	if !strings.HasPrefix(value, "@") {
 		return value, nil

@@ -7,10 +7,10 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// What a path that names nothing was meant to be. The words that Graph has stand
-// in front; what follows is for whoever has written the script.
+// These errors say what the author of a script may have meant by a path that names nothing. Graph's
+// message, if it has one, comes first.
 
-// example ends an error with what can be written instead.
+// example returns the end of an error: what the client can write instead.
 func example(function string) string {
 	return "write " + function + "(fromDateTime=2019-11-01,toDateTime=2019-12-01)."
 }
@@ -20,8 +20,8 @@ func noSegment(name string) *refuse.Error {
 	return badRequest("Resource not found for the segment '" + clip(name, 64) + "'.")
 }
 
-// unknownSegment returns the answer if the segment of the given place, behind the
-// version, is not known.
+// unknownSegment returns the answer if the segment at the given place, behind the version, has an
+// unknown name.
 func unknownSegment(segments []string, at int) *refuse.Error {
 	name, _, _ := strings.Cut(segments[at], "(")
 	err := noSegment(name)
@@ -41,7 +41,7 @@ func unknownSegment(segments []string, at int) *refuse.Error {
 	return err
 }
 
-// misspelt returns which of the known names was meant, or "".
+// misspelt returns the known name that is closest to name, or "" if none is close.
 func misspelt(name string, known ...string) string {
 	name = strings.ToLower(name)
 	best, least := "", 0
@@ -49,7 +49,7 @@ func misspelt(name string, known ...string) string {
 		low := strings.ToLower(k)
 		d := call.Distance(name, low)
 		if strings.HasPrefix(name, low) {
-			d = 0 // what follows lacks its '('
+			d = 0 // the '(' may be missing behind it
 		}
 		if d <= len(k)/3 && (best == "" || d < least) {
 			best, least = k, d
@@ -58,7 +58,7 @@ func misspelt(name string, known ...string) string {
 	return best
 }
 
-// notClosed returns the answer if the parameters have no end in their segment.
+// notClosed returns the answer if no ')' closes the parameters in their segment.
 func notClosed(function, name string, more []string) *refuse.Error {
 	if len(more) > 0 {
 		return badRequest("There is a '/' between the parentheses of " + clip(name, 64) + ", where no date has one: " +
@@ -67,8 +67,8 @@ func notClosed(function, name string, more []string) *refuse.Error {
 	return badRequest("The parameters of " + clip(name, 64) + " are not closed by a ')': " + example(function))
 }
 
-// behindFunction returns the answer if the segment has something behind the ')', or
-// another one follows.
+// behindFunction returns the answer if text follows the ')', in its segment or in another one. rest
+// is that text.
 func behindFunction(segment, rest string) *refuse.Error {
 	switch rest[0] {
 	case '&', '$':
@@ -88,8 +88,8 @@ func behindFunction(segment, rest string) *refuse.Error {
 	return err
 }
 
-// unknownParameter returns the answer if a function has no parameter of the name.
-// With no value behind it, it may be one itself.
+// unknownParameter returns the answer if the function has no parameter of that name. A name without
+// a value may be a value without its name.
 func unknownParameter(function, name string, hasValue bool) *refuse.Error {
 	var hint string
 	meant := misspelt(name, "fromDateTime", "toDateTime")
@@ -108,7 +108,7 @@ func unknownParameter(function, name string, hasValue bool) *refuse.Error {
 	return badRequest("The function " + function + " has no parameter '" + clip(name, 64) + "'." + hint + example(function))
 }
 
-// missing returns the answer if one of the parameters is not there.
+// missing returns the answer if one of the parameters is missing.
 func (p parameters) missing(function, text string) *refuse.Error {
 	name := "fromDateTime"
 	if p.from != "" {

@@ -9,8 +9,8 @@ import (
 // Fields is a set of the fields of a row. The zero set stands for all.
 type Fields uint32
 
-// The fields that each version of Graph has. What a row keeps besides them,
-// such as call.FieldSharedID, is never on the wire.
+// The fields that each version of Graph has. A row's other fields, such as call.FieldSharedID, are
+// never on the wire.
 const (
 	fieldsV1   Fields = 1<<call.FieldUserCountry - 1
 	fieldsBeta Fields = 1<<call.FieldSharedID - 1
@@ -27,8 +27,8 @@ func FieldSet(fields ...call.Field) Fields {
 
 func (s Fields) has(f call.Field) bool { return s>>f&1 != 0 }
 
-// RowOptions say in which form [AppendRow] writes a row. The zero value is the
-// form of Graph v1.0.
+// RowOptions choose the form in which [AppendRow] writes a row. The zero value is the form of Graph
+// v1.0.
 type RowOptions struct {
 	Beta   bool   // with the properties that only Graph's beta has
 	Select Fields // these properties alone; zero is all
@@ -46,14 +46,12 @@ func (o RowOptions) fields() Fields {
 	return all & o.Select
 }
 
-// AppendRow appends r to b as one JSON object, without white space, its
-// properties in the order of Microsoft's reference page. It does not allocate
-// if b has room for the longest row of these texts, some 2 KB and six times
-// their length.
+// AppendRow appends r to b as one JSON object, without white space, its properties in the order of
+// Microsoft's reference page. It does not allocate if b has room for 2 KB, six times the bytes of
+// the row's texts, and 46 bytes for each administrative unit.
 //
-// An unknown text or id is null, an unknown time 0001-01-01T00:00:00Z, numbers
-// and booleans are always plain. callType goes out by Graph's name whatever
-// its source called it.
+// An unknown text or id is null, an unknown time is 0001-01-01T00:00:00Z, and numbers and booleans
+// are never null. callType has Graph's name, whatever its source called it.
 //
 // Source: learn.microsoft.com, "callRecord: getDirectRoutingCalls" and
 // "directRoutingLogRow resource type", both of v1.0 and of beta.
@@ -62,33 +60,31 @@ func AppendRow(b []byte, r *call.Row, o RowOptions) []byte {
 	return w.append(b, r)
 }
 
-// A rowWriter writes rows of one form. The methods are one straight run on
-// purpose: a loop over a table of fields takes nearly twice as long. They write
-// into room that was made for the whole row at once, because to ask for each
-// piece whether it still fits costs more than to write it.
+// A rowWriter writes rows of one form. Its methods are straight-line code on purpose: a loop over a
+// table of fields takes nearly twice as long. append makes room for the whole row first, because a
+// check before each piece costs more than to write it.
 type rowWriter struct {
 	want  Fields
 	types bool
-	// marks say where in b the properties of the row began that was written
-	// last, and where the last one ended. Of those that are not wanted nothing
-	// is there.
+	// marks are the places in b where each property of the last row begins, and as the last mark,
+	// where the last property ends. A property that the client does not want has no bytes there.
 	marks [marks]int
 
-	day  uint64   // the day that was written last, 0001-01-01 is 1; 0 is none
-	date [10]byte // how it is written
+	day  uint64   // the day of the last time, 0001-01-01 is 1; 0 is none
+	date [10]byte // its text
 }
 
 const (
-	// rowRoom is more than a row needs whose texts are empty: all names with
-	// all annotations, five ids, four times, three numbers.
+	// rowRoom is more than a row without texts needs: all names with all annotations, four ids,
+	// four times, three numbers, two booleans.
 	rowRoom  = 2048
 	unitRoom = len(`,{"id":"00000000-0000-0000-0000-000000000000"}`)
-	// textRoom is what a byte of a text becomes at most: \u001f or \ufffd.
+	// textRoom is the most bytes that one byte of a text becomes: \u001f or \ufffd.
 	textRoom = 6
 	marks    = int(call.FieldSharedID) + 1
 )
 
-// room returns how many bytes r takes at most.
+// room returns the most bytes that r takes.
 func room(r *call.Row) int {
 	return rowRoom + unitRoom*len(r.AdministrativeUnits) + textRoom*(len(r.UserPrincipalName)+len(r.UserDisplayName)+
 		len(r.CallType)+len(r.Caller)+len(r.Callee)+len(r.MediaLocation)+len(r.SignalLocation)+len(r.FinalSIPPhrase)+

@@ -27,8 +27,8 @@ func setNumber(b []byte, n int, v int32) int {
 	return len(strconv.AppendInt(b[:n], int64(v), 10))
 }
 
-// setID writes g in quotes, or null if it is not known. It does what
-// GUID.Append does in a fourth of the time; a page has 3,000 of them.
+// setID writes g in quotes, or null if it is zero. It takes a fourth of the time of GUID.Append,
+// and a page has 3,000 ids.
 func setID(b []byte, n int, g *call.GUID) int {
 	const zero = `"00000000-0000-0000-0000-000000000000"`
 	if g.IsZero() {
@@ -58,8 +58,8 @@ func hexDigits(v uint32) uint64 {
 	return x + 0x3030303030303030 + letters*('a'-'0'-10)
 }
 
-// setText writes s as a JSON string, or null if it is not known. It copies and
-// looks at eight bytes at once.
+// setText writes s as a JSON string, or null if it is empty. It copies and checks eight bytes at
+// once.
 func setText(b []byte, n int, s string) int {
 	if s == "" {
 		return set(b, n, "null")
@@ -98,9 +98,8 @@ func load64(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// graphType returns a call type by Graph's name. Nearly all have it already,
-// and those need not be looked up: no name of the admin centre begins like one
-// of Graph's.
+// graphType returns Graph's name of a call type. Nearly all rows have it already, and need no
+// search: Graph's names begin with Byot, and no name of the admin centre does.
 func graphType(s string) string {
 	if len(s) < 4 || s[:4] != "Byot" {
 		s = string(call.CallType(s).Graph())
@@ -108,9 +107,9 @@ func graphType(s string) string {
 	return s
 }
 
-// appendText appends s as a JSON string (RFC 8259, section 7). Like
-// encoding/json without HTML escapes, it also escapes U+2028 and U+2029, which
-// end a line in JavaScript, and writes U+FFFD for what is not UTF-8.
+// appendText appends s as a JSON string (RFC 8259, section 7). Like encoding/json without HTML
+// escapes, it also escapes U+2028 and U+2029, which end a line in JavaScript, and writes U+FFFD for
+// bytes that are not UTF-8.
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
 	return append(appendEscaped(b, s), '"')
@@ -121,18 +120,16 @@ const (
 	top  = 0x80 * ones
 )
 
-// oddBytes has a top bit set if one of the eight bytes of v is not printable
-// ASCII, or is '"' or '\', and so may not be able to stand in a JSON string as
-// it is. With no byte at or above 0x80, a subtraction borrows, and so sets a
-// top bit, only where a byte is below 0x20, or is '"' or '\' and so zero after
-// the xor.
+// oddBytes has a top bit set if one of the eight bytes of v is a control character, not ASCII, '"'
+// or '\', so that a JSON string may not hold it as it is. With no byte at or above 0x80, a
+// subtraction borrows, and so sets a top bit, only where a byte is below 0x20, or is '"' or '\' and
+// so zero after the xor.
 func oddBytes(v uint64) uint64 {
 	return v | (v - 0x20*ones) | ((v ^ '"'*ones) - ones) | ((v ^ '\\'*ones) - ones)
 }
 
-// plainUTF8 reports whether s can stand in a JSON string as it is though not
-// all of it is ASCII: names with umlauts are many. Where U+2028 might be it
-// says no.
+// plainUTF8 reports whether a JSON string can hold s as it is although not all of it is ASCII, as
+// in names with umlauts. It returns false if s may hold U+2028, whose first byte is 0xe2.
 func plainUTF8(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c == 0xe2 {
@@ -143,7 +140,7 @@ func plainUTF8(s string) bool {
 }
 
 func appendEscaped(b []byte, s string) []byte {
-	from := 0 // of what is not yet appended
+	from := 0 // where the text begins that is not yet appended
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
@@ -189,9 +186,8 @@ func appendEscape(b []byte, c byte) []byte {
 
 const unixEpoch = 62_135_596_800 // in seconds since 0001-01-01
 
-// time writes t in UTC and in quotes, with as many fraction digits, 0 to 7, as
-// it needs. Times outside of the years 1 to 9999, which no row that passes
-// Row.Check has, come out as unknown.
+// time writes t in UTC and in quotes, with as many fraction digits, 0 to 7, as it needs. A time
+// outside of the years 1 to 9999, which no row that passes Row.Check has, it writes as unknown.
 func (w *rowWriter) time(b []byte, n int, t time.Time) int {
 	const zero = `"0001-01-01T00:00:00Z"`
 	sec := t.Unix() + unixEpoch
@@ -218,8 +214,7 @@ func (w *rowWriter) time(b []byte, n int, t time.Time) int {
 	return n
 }
 
-// newDay notes how a day is written. The times of a page are those of a few
-// days.
+// newDay keeps the text of a day, because the times of a page lie on few days.
 func (w *rowWriter) newDay(days uint64) {
 	year, month, day := civil(uint32(days))
 	w.day = days + 1
@@ -231,8 +226,8 @@ func (w *rowWriter) newDay(days uint64) {
 	put2(w.date[8:], day)
 }
 
-// setFraction writes a point and the seven digits of ticks without the zeros
-// at the end.
+// setFraction writes a point and the seven digits of ticks without the zeros at the end. ticks is
+// not 0.
 func setFraction(b []byte, n int, ticks uint32) int {
 	digits := 7
 	if ticks%10_000 == 0 { // whole milliseconds, as nearly always

@@ -10,22 +10,20 @@ import (
 	"github.com/trunklog/trunklog/share"
 )
 
-// Making a page is work for a processor. So that the clients of one tenant do
-// not take what those of others need, a page is made when its tenant has a turn,
-// see [share.Turns]: whoever asks waits for a page or two of every other tenant,
-// however many requests those have sent.
+// Making a page takes processor time. The server makes a page when its tenant has a turn, see
+// [share.Turns], so that the clients of one tenant cannot take the time that those of others need:
+// a request waits for a page or two of every other tenant, however many requests that one has sent.
 //
-// A page with a $filter may have to read millions of rows and find nothing. One
-// that has not come to its end after freeScan gives its turn back and goes on as
-// a scan, in slices: of a client and of a tenant one scan goes on at a time, of
-// all together on half of the processors, and after each slice the one that has
-// waited longest is next.
+// A page with a $filter may read millions of rows and find none. If it takes longer than freeScan,
+// it gives its turn back and goes on as a scan, in slices of scanSlice. Each client and each tenant
+// runs one scan at a time, and all scans together use half of the processors. After each slice the
+// scan that has waited longest is next.
 const (
 	freeScan  = 10 * time.Millisecond
 	scanSlice = 5 * time.Millisecond
 )
 
-// Turns are what pages wait for.
+// turns are the shares of the processors for which pages and scans wait.
 type turns struct {
 	pages   *share.Turns[call.GUID]  // of tenants
 	scans   *share.Shares[call.GUID] // of tenants
@@ -43,18 +41,18 @@ func newTurns() *turns {
 	}
 }
 
-// A turn is the context in which the rows of one page are read. Engines ask it
-// now and then whether to go on, while they pass rows over: that is where a scan
-// waits. It belongs to one goroutine.
+// A turn is the context in which the store reads the rows of one page. While an engine passes over
+// rows, it calls Err now and then to see whether to go on, and a scan waits there. A turn belongs
+// to one goroutine.
 type turn struct {
 	context.Context //nolint:containedctx // it is one
 	turns           *turns
 	caller          Caller
 	filtered        bool
 
-	began    time.Time // of the page, or of the slice
+	began    time.Time // start of the page, or of the slice
 	page     share.Turn[call.GUID]
-	scan     bool // it has one of a scan
+	scan     bool // it holds the shares of a scan
 	scanning bool
 	failed   error
 }
@@ -70,7 +68,7 @@ func (t *turns) begin(ctx context.Context, c Caller, filtered bool) (*turn, erro
 	return x, err
 }
 
-// Err implements [context.Context]. It may wait until the scan may go on.
+// Err implements [context.Context]. It may block until the scan has its next slice.
 func (x *turn) Err() error {
 	if x.failed != nil {
 		return x.failed
@@ -81,7 +79,7 @@ func (x *turn) Err() error {
 	switch since := time.Since(x.began); {
 	case !x.scanning && since < freeScan, x.scanning && since < scanSlice:
 		if x.scanning {
-			runtime.Gosched() // others may have become ready
+			runtime.Gosched() // other goroutines may be ready
 		}
 		return nil
 	case !x.scanning:
@@ -110,7 +108,7 @@ func (x *turn) takeScan() error {
 	return nil
 }
 
-// end gives back what the page has. It may be called more than once.
+// end gives back the turn or the shares. Repeating it does nothing.
 func (x *turn) end() {
 	x.page.Give()
 	if x.scan {
@@ -120,13 +118,13 @@ func (x *turn) end() {
 	}
 }
 
-// Stats are counts since the [Handler] was made.
+// Stats counts events since the [Handler] was made.
 type Stats struct {
-	PagesHeld uint64 // pages that had to wait for those of others
-	ScansHeld uint64 // slices of scans that had to
-	Limited   uint64 // requests that were told to come back; see [Limits]
+	PagesHeld uint64 // pages that had to wait for other pages
+	ScansHeld uint64 // slices of scans that had to wait for other scans
+	Limited   uint64 // requests over [Limits], refused with 429
 	TooLong   uint64 // requests whose path and query were too long
-	TimedOut  uint64 // pages that took longer than PageTimeout
+	TimedOut  uint64 // pages that exceeded PageTimeout
 	Injected  Injected
 }
 
