@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// This is the part of DEFLATE (RFC 1951) that packing records asks for: one set
-// of Huffman codes that fits the JSON of calls and is always the same, and a
-// writer of literals and matches in them. Who finds the matches is in pack.go.
+// This is the part of DEFLATE (RFC 1951) that packing records needs: one set of Huffman codes, always
+// the same, that fits the JSON of calls, and a writer of literals and matches in them. pack.go finds
+// the matches.
 
-// The lengths of the codes in bits, in the order of RFC 1951, section 3.2.5:
-// one hexadecimal digit for each byte, then the end of the block and the 29
-// lengths of a match; and one for each of the 30 distances. TestCodeLengths
-// says what they were made from. Every byte has a code, so that any text can be
-// written with them; only how well it is packed depends on what it is.
+// The lengths of the codes in bits, in the order of RFC 1951, section 3.2.5: one hexadecimal digit
+// for each byte, then the end of the block and the 29 lengths of a match; and one for each of the
+// 30 distances. TestCodeLengths says from which text they come. Every byte has a code, so the codes
+// can write any text; only the size of the result depends on the text.
 const (
 	literalLengths = "cccccccccccccccccccccccccccccccc8c9cccccccacc46c44444455558ccccc" +
 		"cabab8bbbcbbbb99cca9a8c8ccccccccc555555987a97877bc7788aacaacc9cc" +
@@ -32,17 +31,17 @@ const (
 	maxBack    = 32 << 10
 )
 
-// codes are the codes of a block. They do not change.
+// codes are the codes of a block. They never change.
 type codes struct {
 	literal  [256]code
 	end      code
-	length   [maxMatch + 1]code // with the extra bits of just that length
+	length   [maxMatch + 1]code // with the extra bits of this length
 	distance [30]code
-	header   []byte    // of the block
-	begun    bitWriter // behind header
+	header   []byte    // the block's header, see blockHeader
+	begun    bitWriter // state of the writer after header
 }
 
-// A code is bits, from the lowest on, and in the low five bits how many.
+// A code holds its bits from bit 5 on, and their number in the low five bits.
 type code uint32
 
 func (c code) bits() uint64 { return uint64(c) >> 5 }
@@ -64,8 +63,8 @@ func newCodes() *codes {
 	return c
 }
 
-// canonical returns the codes that have the given lengths (RFC 1951, section
-// 3.2.2). They are written with their highest bit first.
+// canonical returns the codes with the given lengths (RFC 1951, section 3.2.2). Their highest bit
+// comes first on the wire, so it is the lowest here.
 func canonical(lengths string) []code {
 	list := make([]code, len(lengths))
 	next := uint64(0)
@@ -81,11 +80,11 @@ func canonical(lengths string) []code {
 	return list
 }
 
-// lengthOf returns the length of a code that one digit says.
+// lengthOf returns the length that a hexadecimal digit states.
 func lengthOf(digit byte) uint { return uint(strings.IndexByte("0123456789abcdef", digit)) }
 
-// lengthSymbol returns the symbol of a match's length, and its extra bits (RFC
-// 1951, section 3.2.5).
+// lengthSymbol returns the symbol of a match's length, its extra bits and their number (RFC 1951,
+// section 3.2.5).
 func lengthSymbol(n int) (symbol int, extra uint64, width uint) {
 	switch n -= 3; {
 	case n < 8:
@@ -97,7 +96,7 @@ func lengthSymbol(n int) (symbol int, extra uint64, width uint) {
 	return 257 + int(width)<<2 + n>>width, uint64(n) & (1<<width - 1), width
 }
 
-// distanceSymbol is the same for a distance.
+// distanceSymbol returns the same for a distance.
 func distanceSymbol(d int) (symbol int, extra uint64, width uint) {
 	d--
 	if d < 4 {
@@ -107,7 +106,7 @@ func distanceSymbol(d int) (symbol int, extra uint64, width uint) {
 	return int(width)<<1 + d>>width, uint64(d) & (1<<width - 1), width
 }
 
-// match returns the bits of a match of n bytes from the given distance back, 38
+// match returns the bits of a match of n bytes from the given distance back, and their number, 38
 // at most.
 func (c *codes) match(n, distance int) (v uint64, width uint) {
 	symbol, extra, extraWidth := distanceSymbol(distance)
@@ -115,21 +114,21 @@ func (c *codes) match(n, distance int) (v uint64, width uint) {
 	return l.bits() | (d.bits()|extra<<(d.len()&63))<<(l.len()&63), l.len() + d.len() + extraWidth
 }
 
-// A bitWriter writes bits, the lowest first. It is a value of its own so that
-// who writes many can keep it in registers.
+// A bitWriter writes bits, the lowest first. It is a value of its own, so that a loop can keep it
+// in registers.
 type bitWriter struct {
-	acc uint64 // bits that are not written yet
-	n   uint   // how many: less than 8 after flush
-	at  int    // where they go
+	acc uint64 // bits that flush has not written yet
+	n   uint   // their number: less than 8 after flush
+	at  int    // where flush writes them in out
 }
 
-// put adds up to 56 bits to what flush has left.
+// put adds up to 56 bits to those that flush has left.
 func (w *bitWriter) put(v uint64, n uint) {
 	w.acc |= v << (w.n & 63)
 	w.n += n
 }
 
-// flush writes whole bytes to out, and may write over seven more.
+// flush writes the whole bytes to out. It always overwrites eight bytes, so out needs room for them.
 func (w *bitWriter) flush(out []byte) {
 	binary.LittleEndian.PutUint64(out[w.at:], w.acc)
 	w.at += int(w.n >> 3)
@@ -161,8 +160,8 @@ func (w *bitWriter) literals(c *codes, out, p []byte) {
 	w.acc, w.n, w.at = acc>>(n&56), n&7, at+int(n>>3)
 }
 
-// blockHeader begins the last block of a stream (RFC 1951, section 3.2.7). The
-// lengths of the codes are written plainly, four bits each.
+// blockHeader begins the last block of a stream (RFC 1951, section 3.2.7). It writes the lengths of
+// the codes without run lengths, four bits each.
 func (w *bitWriter) blockHeader(out []byte) {
 	field := func(v uint64, n uint) {
 		w.put(v, n)

@@ -1,22 +1,20 @@
-// Package pack packs a page of records in gzip (RFC 1952) while it is written,
-// in a fraction of the time that a general compressor takes: it need not look for
-// what repeats. It knows bytes and marks, and not what the records are.
+// Package pack packs a page of records in gzip (RFC 1952) while its caller writes it, in a fraction
+// of the time of a general compressor, because it need not search for what repeats. It knows bytes
+// and marks, and not what the records are.
 //
-// Records of one kind have the same properties in the same order, so the beginning
-// of a property is looked up at the beginning of the same one in the last record of
-// its kind: its name is always the same, its value often or in part. All else goes
-// out byte by byte, in Huffman codes that fit the JSON of calls and never change
-// (deflate.go).
+// Records of one kind have the same properties in the same order. So the packer compares the
+// beginning of each property with the beginning of the same property in the last record of its
+// kind: the name is always the same, and often all or part of the value. It writes all else byte by
+// byte, in Huffman codes that fit the JSON of calls and never change (deflate.go).
 //
-// Every match is made by comparing bytes. The marks, which are where the properties
-// begin, only say where to look, so that what comes out at the other end is right
-// whatever they are: a wrong one costs bytes.
+// The packer makes every match by comparing bytes. The marks, which are where the properties begin,
+// only tell it where to look, so a wrong mark costs bytes, and the client still reads the right
+// text.
 //
-// A page is two blocks: its head, stored as it is, because it holds the number of
-// the records and so is known last; and the records with what follows. Text, its
-// checksum and what it is compared with stay in 32 KiB, about what
-// fits into the processor's first cache, and the text of a page is never in memory as
-// a whole.
+// A page is two blocks: its head, stored as it is, because it holds the number of the records,
+// which the caller knows last; and the records with what follows. The text, its checksum and the
+// text to compare with stay in 32 KiB, which about fits into the processor's first cache, and the
+// text of a page is never in memory as a whole.
 //
 // docs/decisions/0003 has the figures, and why this is no library.
 package pack
@@ -28,51 +26,50 @@ import (
 	"sync"
 )
 
-// MaxHead is how many bytes the head of a page may have: what a stored block holds.
+// MaxHead is the most bytes that the head of a page may have: a stored block holds no more.
 const MaxHead = 1<<16 - 1
 
 const (
 	gzipHeader  = 10
-	storeHeader = 5 // of a block that is stored
-	// keepText is how much text is kept to refer back to. Up to maxBack would
-	// do; what fits into the processor's first cache is quick.
+	storeHeader = 5 // of a stored block
+	// keepText is how many bytes of text Add keeps to refer back to. DEFLATE allows maxBack, but
+	// less fits into the processor's first cache.
 	keepText = 16 << 10
-	// maxKept is how large the buffer of a page may be to be used again. A page of
-	// 1,000 rows takes some 150 KB.
+	// maxKept is the size up to which a page's buffer is used again. A page of 1,000 rows takes
+	// some 150 KB.
 	maxKept = 2 << 20
 )
 
-// A Packer makes pages of records. Many may be made at once.
+// A Packer makes pages of records. Many goroutines may make pages at once.
 type Packer struct {
 	kinds, marks int
 	codes        *codes
 	pages        sync.Pool // of *Page
 }
 
-// New returns a packer for records of so many kinds. Those of one kind are to have
-// the same properties in common, and each record has so many marks, one at least.
+// New returns a packer for the given number of kinds of records. Records of one kind should have
+// the same properties in common. Every record has the given number of marks, one at least.
 func New(kinds, marks int) *Packer {
 	return &Packer{kinds: kinds, marks: marks, codes: newCodes()}
 }
 
-// A Page is one page that is being packed: [Page.Add] for each record, then
-// [Page.Finish], and [Page.Close] in any case.
+// A Page is one page in progress: the caller calls [Page.Add] for each record, then [Page.Finish],
+// and [Page.Close] in any case.
 type Page struct {
 	p    *Packer
-	out  []byte // all of it may be written to
+	out  []byte // its whole length is space to write to
 	bits bitWriter
-	gap  int // room in out for what comes before the records
-	from int // of the text that is not packed yet
-	// last are the marks of the last record of each kind. They begin before the
-	// text if there is none.
+	gap  int // space in out before the records, for headers and head
+	from int // start of the text that is not packed yet
+	// last are the marks of the last record of each kind. The first one is negative if the text does
+	// not hold such a record.
 	last []int
-	kind int    // of the record before
-	crc  uint32 // of the text from the first record on
-	size int    // of that text
+	kind int    // of the last record
+	crc  uint32 // checksum of the text from the first record on
+	size int    // length of that text
 }
 
-// Page begins a page whose head will have at most the given number of bytes, of
-// which there may be [MaxHead].
+// Page begins a page whose head will have at most head bytes, and no more than [MaxHead].
 func (p *Packer) Page(head int) *Page {
 	z, ok := p.pages.Get().(*Page)
 	if !ok {
@@ -91,7 +88,7 @@ func (p *Packer) Page(head int) *Page {
 	return z
 }
 
-// Close gives the page back, and what [Page.Finish] has returned with it.
+// Close gives the page's buffer back. The result of [Page.Finish] is then no longer valid.
 func (z *Page) Close() {
 	if len(z.out) <= maxKept {
 		z.p.pages.Put(z)
@@ -104,22 +101,21 @@ func (z *Page) marksOf(kind int) []int {
 	return z.last[kind*n : kind*n+n : kind*n+n]
 }
 
-// room makes out long enough for n more bytes of text: a code has at most 12
-// bits, and a match is shorter than what it stands for.
+// room makes out long enough for n more bytes of text. Two bytes for each suffice: a code has at
+// most 12 bits, and a match is shorter than the bytes that it stands for.
 func (z *Page) room(n int) {
 	if n = z.bits.at + 2*n + 64; n > len(z.out) {
 		z.out = append(z.out, make([]byte, n)...)
 	}
 }
 
-// Add packs one record. It is the end of text, from where text ended when the last
-// call returned it; at first, all of text. Kind is one of those that [New] was told
-// of. Marks are where the properties of the record begin and the last one ends:
-// places in text, rising, as many as [New] was told, of which those of a property
-// that is missing are where the next one begins.
+// Add packs one record. The record is the end of text, after the text that the last call returned;
+// at first it is all of text. kind is less than the number of kinds given to [New]. marks are the
+// places in text where the properties of the record begin and where the last one ends, in rising
+// order, as many as given to [New]. A missing property begins where the next one does.
 //
-// Add returns the text that the next record, or the tail, is to be appended to. That
-// is all of it while it has less than 32 KiB; when it is longer, it is its end.
+// Add returns the text to which the caller appends the next record, or the tail. That is all of the
+// text while it has less than 32 KiB, and later only its end.
 func (z *Page) Add(text []byte, kind int, marks []int) []byte {
 	z.sum(text)
 	last := z.marksOf(kind)
@@ -144,13 +140,15 @@ func (z *Page) Add(text []byte, kind int, marks []int) []byte {
 	return text[:keepText]
 }
 
-// like packs what is like in the record with the marks last.
+// like packs the matches of the record with the one whose marks are last, and the bytes between
+// them.
 func (z *Page) like(text []byte, marks, last []int) {
 	from, w, c := z.from, z.bits, z.p.codes
 	last = last[:len(marks)]
 	for i, at := range marks {
 		was := last[i]
-		// What was before the text is, as a number without a sign, behind it.
+		// A mark before the kept text is negative, and as an unsigned number greater than any place
+		// in it.
 		if at < from || uint(at) <= uint(was) || at-was > maxBack {
 			continue
 		}
@@ -164,7 +162,7 @@ func (z *Page) like(text []byte, marks, last []int) {
 		for n > 0 {
 			k := n
 			if k > maxMatch {
-				k = min(maxMatch, n-minMatch) // what is left can be a match then
+				k = min(maxMatch, n-minMatch) // so that the rest can be a match
 			}
 			w.put(c.match(k, at-was))
 			w.flush(z.out)
@@ -174,8 +172,8 @@ func (z *Page) like(text []byte, marks, last []int) {
 	z.from, z.bits = from, w
 }
 
-// likeForward returns how many bytes a and b have in common at their beginning.
-// It may be called with slices that overlap.
+// likeForward returns how many bytes a and b have in common at their beginning. The slices may
+// overlap.
 func likeForward(a, b []byte) int {
 	n := 0
 	b = b[:len(a)]
@@ -206,16 +204,15 @@ func likeBackward(a, b []byte) int {
 	return most - n
 }
 
-// sum adds text to the checksum from where the last call ended, and makes room
-// for it.
+// sum adds the text since the last call to the checksum, and makes room to pack it.
 func (z *Page) sum(text []byte) {
 	z.room(len(text) - z.from)
 	z.crc = crc32.Update(z.crc, crc32.IEEETable, text[z.from:])
 	z.size += len(text) - z.from
 }
 
-// Finish packs the tail, which is the end of text from where text ended when [Page.Add]
-// returned it, and returns the whole page, head first. It is good until [Page.Close].
+// Finish packs the tail, which is the end of text after the text that [Page.Add] returned last. It
+// returns the whole page, head first, which is valid until [Page.Close].
 func (z *Page) Finish(head, text []byte) []byte {
 	z.sum(text)
 	z.bits.literals(z.p.codes, z.out, text[z.from:])
@@ -234,8 +231,8 @@ func (z *Page) Finish(head, text []byte) []byte {
 	return out
 }
 
-// crcJoin returns the checksum of a text whose two parts have the checksums a
-// and b, the second with n bytes: a times x to the 8n, modulo the polynomial.
+// crcJoin returns the checksum of a text whose two parts have the checksums a and b, the second
+// with n bytes: a times x to the power 8n, modulo the polynomial, plus b.
 func crcJoin(a, b uint32, n int) uint32 {
 	square := uint32(1) << 23 // x⁸, the highest power in the lowest bit
 	for ; n > 0; n >>= 1 {
@@ -247,7 +244,7 @@ func crcJoin(a, b uint32, n int) uint32 {
 	return a ^ b
 }
 
-// crcTimes multiplies two polynomials.
+// crcTimes multiplies two polynomials, modulo that of the checksum.
 func crcTimes(a, b uint32) (product uint32) {
 	for ; a != 0; a <<= 1 {
 		if a>>31 != 0 {
