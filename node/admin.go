@@ -14,11 +14,11 @@ import (
 	"github.com/trunklog/trunklog/datadir"
 )
 
-// withPages leads requests for the pages to them, and all others on.
+// withPages serves GET and HEAD with the pages, and all other requests with others.
 func withPages(pages, others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			// Unlike what commands ask for, a page is short.
+			// A page is short, but the answer to a command may take any time.
 			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute))
 			pages.ServeHTTP(w, r)
 			return
@@ -27,8 +27,8 @@ func withPages(pages, others http.Handler) http.Handler {
 	})
 }
 
-// AdminPorts are where the server is looked after: the socket in the data folder,
-// for commands and monitoring, and a port for monitoring if one was asked for.
+// adminPorts are the ways to look after the server: the socket in the data folder, for commands and
+// monitoring, and a port for monitoring if the operator asks for one.
 type adminPorts struct {
 	socket  net.Listener
 	monitor net.Listener // nil if there is none
@@ -45,7 +45,7 @@ func openAdmin(data, monitor string) (a adminPorts, err error) {
 	return a, nil
 }
 
-// close closes what serving has not closed, if it came to that.
+// close closes the listeners that serving has not closed.
 func (a *adminPorts) close() error {
 	_ = a.socket.Close()
 	if a.monitor != nil {
@@ -54,7 +54,7 @@ func (a *adminPorts) close() error {
 	return nil
 }
 
-// serveAdmin lets g serve both until ctx is done. Commands work on the node's store.
+// serveAdmin makes g serve both until ctx is done. Commands work on the node's store.
 func (n *Node) serveAdmin(ctx context.Context, g *errgroup.Group, able *readiness) {
 	log := n.c.Log
 	pages := newWatch(n).pages(func(asked context.Context) error { return able.check(asked, ctx) })

@@ -8,8 +8,7 @@ import (
 	"github.com/trunklog/trunklog/ingest"
 )
 
-// forCommands returns what commands can be told by the node, and have it do, until ctx
-// is done.
+// forCommands returns what the node offers to commands until ctx is done.
 func (n *Node) forCommands(ctx context.Context) admin.Node {
 	keeper, _ := n.store.(admin.Keeper)
 	return admin.Node{
@@ -28,15 +27,15 @@ func (n *Node) forCommands(ctx context.Context) admin.Node {
 	}
 }
 
-// An announcing log has the rows that commands write go the way of all others, tells
-// who watches of them, and who remembers state of the names that they change.
+// An announcing log writes the rows of commands through ingest, as all rows of the node. It tells
+// the watchers of the rows, and the parts that cache state of the names that a command has changed.
 type announcing struct {
 	call.Log
 	in      *ingest.Ingest
 	changed []func(name string)
 }
 
-// Write implements [call.Writer]. After an error it is not known what was
+// Write implements [call.Writer]. After an error the caller does not know what the store has
 // written.
 func (a *announcing) Write(ctx context.Context, b call.Batch) (call.Result, error) {
 	res, err := a.in.Write(ctx, b)
@@ -45,6 +44,6 @@ func (a *announcing) Write(ctx context.Context, b call.Batch) (call.Result, erro
 			changed(name)
 		}
 	}
-	a.in.Announce(ctx, b.Rows, res) // of nothing after an error
+	a.in.Announce(ctx, b.Rows, res) // after an error res has no rows to announce
 	return res, err
 }

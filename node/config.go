@@ -18,23 +18,23 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// A Config says what a node does. Data, Listen, Now, Log and Kinds must be given.
+// A Config says what a node does. Data, Listen, Now, Log and Kinds are required.
 type Config struct {
 	Version string
 	Now     func() time.Time
 	Log     *slog.Logger
 
 	Data          string // the data folder
-	Store         string // where the rows are, if not in the data folder
-	MasterKeyFile string // where the master key is, if not in the data folder
-	CacheBytes    int64  // of blocks of the store
+	Store         string // URL of the store, if not in the data folder
+	MasterKeyFile string // file with the master key, if not in the data folder
+	CacheBytes    int64  // cache for blocks of the store
 
-	// Listen is for HTTPS, ListenHTTP for plain HTTP and AdminListen for monitoring;
-	// the last two may be empty.
+	// Listen is for HTTPS, ListenHTTP for plain HTTP and AdminListen for monitoring. The last two
+	// may be empty.
 	Listen, ListenHTTP, AdminListen string
-	PublicURL                       string   // by which clients know the node, if not by this machine's name
-	TLSCert, TLSKey                 string   // files; empty is a certificate of our own CA
-	TLSHosts                        []string // further names of ours in that
+	PublicURL                       string   // URL by which clients know the node, if not this machine's name
+	TLSCert, TLSKey                 string   // files; empty takes a certificate of our own CA
+	TLSHosts                        []string // further names of this machine in that certificate
 	NewCA                           bool     // make our own CA if it is missing, although the store was served before
 	MaxConnections                  int      // 0 is as many as files may be open
 	TrustedProxies                  door.Proxies
@@ -46,26 +46,26 @@ type Config struct {
 	Faults                   *graph.Faults // nil for none
 	PageTimeout, PushTimeout time.Duration
 	Limits                   graph.Limits
-	Entra                    *auth.EntraConfig // nil takes our own tokens alone
+	Entra                    *auth.EntraConfig // nil accepts only our own tokens
 
 	Sources []string     // NAME=URL
-	Kinds   source.Table // what a URL can be
+	Kinds   source.Table // kinds of sources that a URL may name
 	Demo    bool
 }
 
-// A SettingError says what is wrong with a value in a [Config].
+// A SettingError is the error of a value in a [Config].
 type SettingError struct{ Err error }
 
 func (e *SettingError) Error() string { return e.Err.Error() }
 
-// Unwrap makes what is behind it visible to [errors.Is].
+// Unwrap returns the cause, for [errors.Is].
 func (e *SettingError) Unwrap() error { return e.Err }
 
 func wrongSetting(format string, args ...any) error {
 	return &SettingError{fmt.Errorf(format, args...)}
 }
 
-// wrongIfInvalid makes of an error about a value one about a setting.
+// wrongIfInvalid turns an error that wraps call.ErrInvalid into a [SettingError].
 func wrongIfInvalid(err error) error {
 	if errors.Is(err, call.ErrInvalid) {
 		return &SettingError{err}
@@ -73,7 +73,7 @@ func wrongIfInvalid(err error) error {
 	return err
 }
 
-// storeURL says where the rows are.
+// storeURL returns the URL of the store.
 func (c *Config) storeURL() string {
 	if c.Store != "" {
 		return c.Store
@@ -81,8 +81,8 @@ func (c *Config) storeURL() string {
 	return "pebble:" + datadir.Store(c.Data)
 }
 
-// Check checks what can be checked before anything is opened: the public URL, and the
-// form of the sources. Files and ports are looked at when they are opened.
+// Check checks the settings that need no file and no port: the public URL, and the form of the
+// sources. [Run] checks files and ports when it opens them.
 func (c *Config) Check() error {
 	if _, err := newRoots(c.PublicURL, c.Listen, c.TLSHosts); err != nil {
 		return err

@@ -15,13 +15,13 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// The demo is a tenant with a client and calls of the last four weeks. Its
-// client's secret lies in a file, so that the line that is printed works when
-// it is pasted; real clients' secrets are shown once and kept nowhere.
+// The demo is a tenant with a client and calls of the last four weeks. A file holds its client's
+// secret, so that the command line that the program prints works when the user pastes it. The
+// server shows the secret of a real client once and does not keep it.
 const (
 	demoRows  = 20_000
 	demoDays  = 28
-	demoBatch = 5000 // rows that are written at once
+	demoBatch = 5000 // rows in one write
 )
 
 var demoTenant = tenant.Tenant{
@@ -41,8 +41,8 @@ const (
 	demoSecretName = "demo-secret" //nolint:gosec // the name of a file
 )
 
-// prepareDemo fills a store that has no tenant yet, and adds the calls of the days
-// since to one that it has filled. It leaves any other alone.
+// prepareDemo fills a store that has no tenant yet. To a store that it has filled earlier it adds
+// the calls of the days since. It leaves any other store alone.
 func prepareDemo(ctx context.Context, folder *os.Root, st call.Store, tenants *tenant.Directory, authority *auth.Authority, now func() time.Time) error {
 	all, err := tenants.List(ctx)
 	switch {
@@ -71,8 +71,8 @@ func prepareDemo(ctx context.Context, folder *os.Root, st call.Store, tenants *t
 	return nil
 }
 
-// demoCalls writes the calls of the last four weeks, up to the present. Where there
-// are some, a day or more is added behind them.
+// demoCalls writes the calls of the last four weeks, up to the present. If the store has calls, it
+// adds those after the last one, once that is a day old.
 func demoCalls(ctx context.Context, st call.Store, now time.Time) error {
 	to := now.UTC().Truncate(time.Second)
 	c := gen.Config{Rows: demoRows, Seed: 1, From: to.AddDate(0, 0, -demoDays), To: to, Tenant: demoTenant.ID}

@@ -10,14 +10,14 @@ import (
 	"sync"
 )
 
-// mostElsewhere is for how many hosts a warning is logged: what a stranger puts
-// into a Host header must not fill the log.
+// mostElsewhere is for how many hosts the server logs a warning. A stranger may send any Host
+// header and must not fill the log.
 const mostElsewhere = 10
 
-// An elsewhere warns when links, issuers and token endpoints in answers lead to
-// another host than the one that a client has asked. Such a client follows a link
-// without its token, which SDKs send only to hosts that they were told of, or
-// refuses the issuer; neither says why.
+// An elsewhere warns the operator when links, issuers and token endpoints in answers lead to
+// another host than the one that a client has asked. Such a client follows a link without its
+// token, because SDKs send tokens only to hosts in their list, or it refuses the issuer. Neither
+// tells the user why.
 type elsewhere struct {
 	roots *roots
 	log   *slog.Logger
@@ -26,13 +26,13 @@ type elsewhere struct {
 	told map[string]bool
 }
 
-// watch returns h with a Warning header (RFC 7234, section 5.5) in the answers
-// that lead elsewhere. The log is told once for each host.
+// watch returns h with a Warning header (RFC 7234, section 5.5) in the answers that lead elsewhere.
+// It logs each host once.
 func (e *elsewhere) watch(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimPrefix(r.URL.Path, e.roots.prefix())
-		// Answers to deliveries have no links, and neither have those to requests without
-		// a token, but for the issuer's.
+		// Answers to deliveries have no links. Of the answers to requests without a token, only the
+		// issuer's have any.
 		if isIssuerPath(path) || r.Header.Get("Authorization") != "" && !strings.HasPrefix(path, "/ingest/") {
 			root, asked := e.roots.of(r), e.askedHost(r)
 			if !leadsTo(root, asked) {
@@ -59,15 +59,15 @@ func (e *elsewhere) tell(asked, root string) {
 		"asked", asked, "links", root)
 }
 
-// askedHost returns the host that a client has asked, empty if a proxy does not say
-// what it was. Beside a public URL, a proxy that says nothing calls this machine by a
-// name of its own (as nginx does, unless told otherwise).
+// askedHost returns the host that a client has asked, or nothing if a proxy hides it. Beside a
+// public URL, a proxy that passes no host on addresses this machine by a name of its own (as nginx
+// does by default).
 func (e *elsewhere) askedHost(r *http.Request) string {
 	h := r.Header
 	if first, _, _ := strings.Cut(h.Get("X-Forwarded-Host"), ","); first != "" {
 		first = strings.TrimSpace(first)
 		if u, err := url.Parse(e.roots.canonical); err == nil && strings.EqualFold(first, u.Hostname()) {
-			return u.Host // proxies leave ports away
+			return u.Host // proxies leave out ports
 		}
 		return first
 	}
@@ -78,13 +78,14 @@ func (e *elsewhere) askedHost(r *http.Request) string {
 	return r.Host
 }
 
-// leadsHere reports whether a Host header has the host of a URL, with whatever port.
+// leadsHere reports whether a Host header names the host of u, with any port.
 func leadsHere(u *url.URL, host string) bool {
 	asked, err := url.Parse("https://" + host)
 	return err == nil && strings.EqualFold(asked.Hostname(), u.Hostname())
 }
 
-// leadsTo reports whether root is on that host. It is if nobody knows the host.
+// leadsTo reports whether root is on the host. It returns true if host is empty, because it is then
+// unknown.
 func leadsTo(root, host string) bool {
 	u, err := url.Parse(root)
 	if err != nil || host == "" {

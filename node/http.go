@@ -12,29 +12,27 @@ import (
 	"github.com/trunklog/trunklog/door"
 )
 
-// A tlsListener marks a listener whose connections are to speak TLS. The
-// handshake itself is net/http's, which so offers HTTP/2.
+// A tlsListener marks a listener whose connections speak TLS. net/http does the handshake, so that
+// it can offer HTTP/2.
 type tlsListener struct {
 	net.Listener
 	certs certificates
 }
 
-// A connection is the key of a request's connection in its context.
+// connection is the key of a request's connection in its context.
 type connection struct{}
 
-// ofUse notes that a request is of use, because it has a good token: its
-// connection is kept until no request is under way on it, so that its answer is
-// sent, too. Whoever has no token may take as long as it likes, for the body of a
-// request for one as well; a good one takes so little time that its connection is
-// not among those that have waited longest.
+// ofUse notes that a request has a valid token, so that the door keeps its connection until all
+// requests on it have their answers. Without a token, the door may close the connection to make
+// room for others, also while the body of a request for a token arrives. An honest such request
+// takes so little time that its connection is not among those that have waited longest.
 func ofUse(r *http.Request) {
 	if c, ok := r.Context().Value(connection{}).(net.Conn); ok {
 		door.Busy(c)
 	}
 }
 
-// newServer returns a server whose connections make room for others while they
-// are of no use.
+// newServer returns a server that lets the door close its idle connections to make room for others.
 func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +44,7 @@ func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Serv
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       0, // the admin socket reads batches of any length; routes bounds the others
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    2 * maxHead, // so that the refusal is in Graph's words, mostly
+		MaxHeaderBytes:    2 * maxHead, // between maxHead and this, the server refuses in Graph's words
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connection{}, c)
 		},
@@ -61,8 +59,8 @@ func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Serv
 	}
 }
 
-// serveHTTP serves a listener until ctx is done, and then lets what is under
-// way come to its end.
+// serveHTTP serves a listener until ctx is done, and then gives the requests in progress ten
+// seconds to end.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := newServer(ctx, h, log)
 	done := make(chan error, 1)
@@ -89,7 +87,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Lo
 	return <-done
 }
 
-// listen opens the ports: HTTPS, and plain HTTP if asked for.
+// listen opens the ports: HTTPS, and plain HTTP if the operator asks for it.
 func listen(c *Config, d *door.Door, certs certificates, roots *roots) ([]net.Listener, error) {
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {

@@ -18,10 +18,10 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// MasterKey returns the 32 bytes from which all other keys are derived. They
-// lie in a file of their own, so that who has the store alone can neither sign
-// nor check anything. It must be the one under which the store, st, has sealed
-// what it has. A key is made if there is none and st holds nothing of that kind.
+// MasterKey returns the 32 bytes from which the node derives all other keys. They have a file of
+// their own, so that a thief of the store alone can neither sign nor check anything. If there is no
+// file and st holds nothing that needs a key, MasterKey makes one. It returns an error if st holds
+// anything sealed under another key, or if it needs one and the file is missing.
 func MasterKey(ctx context.Context, place datadir.KeyPlace, st call.StateStore) ([]byte, error) {
 	key, err := place.Read()
 	if err == nil {
@@ -35,7 +35,7 @@ func MasterKey(ctx context.Context, place datadir.KeyPlace, st call.StateStore) 
 		return nil, err
 	}
 	if needed {
-		// Whoever has just begun on an empty store made the file first.
+		// Another process that has just begun on the empty store made the file first.
 		if key, err = place.Read(); errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("master key: %s is missing, and the store has clients that cannot sign in without it: put it back from where it was kept, or name it with --master-key-file", place)
 		}
@@ -52,8 +52,8 @@ func MasterKey(ctx context.Context, place datadir.KeyPlace, st call.StateStore) 
 	return key, nil
 }
 
-// CheckKey fails if st holds what was sealed under another master key than that
-// in the folder dir or, if it is not empty, in the file apart.
+// CheckKey returns an error if st holds anything sealed under another master key than the one in
+// the folder dir or, if apart is not empty, in that file. what names st in the error.
 func CheckKey(ctx context.Context, st call.StateStore, what, dir, apart string) error {
 	needed, err := auth.NeedsKey(ctx, stateKV{st})
 	if err != nil || !needed {
@@ -73,8 +73,8 @@ func CheckKey(ctx context.Context, st call.StateStore, what, dir, apart string) 
 	return fits(ctx, st, path, key)
 }
 
-// fits fails if st holds what was sealed under another master key than this one,
-// which is in the file path. That may be another installation's, or damaged.
+// fits returns an error if st holds anything sealed under another master key than this one. path
+// names its file in the error. The file may be another installation's, or damaged.
 func fits(ctx context.Context, st call.StateStore, path string, key []byte) error {
 	if err := auth.CheckKey(ctx, stateKV{st}, key); err != nil {
 		return fmt.Errorf("master key: %s: %w", path, err)
@@ -82,7 +82,7 @@ func fits(ctx context.Context, st call.StateStore, path string, key []byte) erro
 	return nil
 }
 
-// stateKV lets auth keep its state beside the rows.
+// stateKV lets package auth keep its state beside the rows.
 type stateKV struct{ store call.StateStore }
 
 func (s stateKV) Load(ctx context.Context, prefix string) (map[string][]byte, error) {
@@ -97,7 +97,7 @@ func (s stateKV) Save(ctx context.Context, set, cond map[string][]byte) error {
 	return err
 }
 
-// newAuthority makes what issues and checks tokens for the tenants in a store.
+// newAuthority makes the authority that issues and checks tokens for the tenants in a store.
 func newAuthority(ctx context.Context, st call.StateStore, tenants *tenant.Directory, c auth.Config) (*auth.Authority, error) {
 	c.KV = stateKV{st}
 	c.Tenant = func(ctx context.Context, nameOrID string) (string, bool, error) {
@@ -110,8 +110,8 @@ func newAuthority(ctx context.Context, st call.StateStore, tenants *tenant.Direc
 	return auth.New(ctx, c)
 }
 
-// CommandAuthority makes what a command looks after clients with. Its tokens are taken
-// by the server that was last run on the store.
+// CommandAuthority makes the authority with which a command manages clients. The server that last
+// ran on the store accepts its tokens.
 func CommandAuthority(ctx context.Context, st call.StateStore, tenants *tenant.Directory, key []byte, now func() time.Time) (*auth.Authority, error) {
 	root := defaultRoot
 	b, err := call.Value(ctx, st, rootState)
@@ -125,17 +125,17 @@ func CommandAuthority(ctx context.Context, st call.StateStore, tenants *tenant.D
 	return newAuthority(ctx, st, tenants, auth.Config{Key: key, Now: now, Log: slog.New(slog.DiscardHandler), Issuer: r.of, Known: r.known})
 }
 
-// EndClients disables the clients of a tenant that is removed, and voids their tokens.
+// EndClients disables the clients of a tenant that the operator removes, and voids their tokens.
 func EndClients(ctx context.Context, st call.Log, id call.GUID, now time.Time) error {
 	_, err := auth.EndClients(ctx, stateKV{st}, id.String(), now)
 	return err
 }
 
-// derive returns the key for one purpose that belongs to the master key.
+// derive returns the key for one purpose, which follows from the master key (HKDF, RFC 5869).
 func derive(master []byte, purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, master, nil, "trunklog "+purpose, 32)
 	if err != nil {
-		panic(err) // 32 bytes can always be derived
+		panic(err) // HKDF can always derive 32 bytes
 	}
 	return key
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/trunklog/trunklog/share"
 )
 
-// maxHead is how long the headers of a request may be, before anybody has shown
-// a token. What is twice as long is not read.
+// maxHead is the longest that the headers of a request may be, in bytes; it applies to callers
+// without a token too. net/http stops to read at about twice as much.
 const maxHead = 32 << 10
 
-// A headLimit refuses requests whose headers are too long, and counts answers
-// that took too long: it stands before all that answers.
+// A headLimit refuses requests whose headers are too long, and counts answers that took too long.
+// It stands before the routes.
 type headLimit struct{ refused, slow atomic.Uint64 }
 
 func (l *headLimit) limit(h http.Handler, api *graph.Handler) http.Handler {
@@ -36,14 +36,14 @@ func (l *headLimit) limit(h http.Handler, api *graph.Handler) http.Handler {
 		}
 		began := time.Now()
 		h.ServeHTTP(w, r)
-		// Who delivers calls has deadlines of its own, with counts.
+		// Requests that deliver calls have deadlines of their own, with counts.
 		if time.Since(began) >= responseTime && !strings.HasPrefix(r.URL.Path, ingestPaths) {
 			l.slow.Add(1)
 		}
 	})
 }
 
-// headSize returns how long the headers are, as they are written in HTTP/1.
+// headSize returns the length of the headers in bytes, as HTTP/1 writes them.
 func headSize(r *http.Request) int {
 	n := 0
 	for name, values := range r.Header {
@@ -54,8 +54,8 @@ func headSize(r *http.Request) int {
 	return n
 }
 
-// processorTurns are what tenants share while what they deliver is read. Pages have
-// turns of their own, so that what a tenant delivers does not hold them up.
+// processorTurns are the turns in which the node reads what tenants deliver. Pages have turns of
+// their own, so that a tenant's deliveries do not hold them up.
 func processorTurns() *share.Turns[call.GUID] {
 	return share.NewTurns[call.GUID](runtime.GOMAXPROCS(0))
 }
@@ -65,7 +65,7 @@ func injected(n graph.Injected) map[string]uint64 {
 	return map[string]uint64{"429": n.Throttled, "503": n.Unavailable, "latency": n.Delayed, "cut": n.Cut}
 }
 
-// newDoor returns what all connections come in by.
+// newDoor returns the door through which all connections come in.
 func newDoor(most int, proxies door.Proxies, log *slog.Logger) *door.Door {
 	files := door.Files()
 	limits := door.ServerLimits(files, most)
