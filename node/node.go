@@ -1,6 +1,6 @@
-// Package node is one running trunklog: it opens the store and all that works on it,
-// from the store outwards, serves it, and ends in order. It is told what to do by a
-// [Config]; which command, flag or file that came from it does not know.
+// Package node is one running trunklog: it opens the store, then the parts that work on it, serves
+// them, and closes them in the reverse order. A [Config] tells it what to do; it parses no flags
+// and no file of settings, though its errors name the flags.
 package node
 
 import (
@@ -28,8 +28,8 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// A Node is one running trunklog. Its parts are opened by its steps, in their order,
-// and are not changed afterwards.
+// A Node is one running trunklog. The steps of [Run] open its parts in order, and nothing changes
+// them afterwards.
 type Node struct {
 	c         Config
 	folder    *os.Root
@@ -50,11 +50,11 @@ type Node struct {
 	ports     adminPorts
 	sources   []*listening
 
-	ends []func() error // of what was opened
+	ends []func() error // close what the steps have opened
 }
 
-// Run opens a node and runs it until one of its parts fails or ctx is done. It calls
-// ready when everything is served.
+// Run opens a node and runs it until one of its parts fails or ctx is done. It calls ready when it
+// serves everything.
 func Run(ctx context.Context, c Config, ready func(*Node)) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -81,13 +81,13 @@ func Run(ctx context.Context, c Config, ready func(*Node)) (err error) {
 	return n.run(ctx, ready)
 }
 
-// URL is by what clients reach the node, without a slash at its end.
+// URL returns the address by which clients reach the node, without a slash at its end.
 func (n *Node) URL() string { return n.roots.canonical }
 
 // Tenants returns all tenants.
 func (n *Node) Tenants(ctx context.Context) ([]tenant.Tenant, error) { return n.tenants.List(ctx) }
 
-// close ends what was opened, the last first.
+// close closes what the steps have opened, the last first.
 func (n *Node) close() (err error) {
 	for i := len(n.ends) - 1; i >= 0; i-- {
 		err = errors.Join(err, n.ends[i]())
@@ -117,12 +117,12 @@ func (n *Node) openCertificates(ctx context.Context) (err error) {
 	return err
 }
 
-// openStore opens the store. Its writes are watched, and stop is called when it can
-// keep nothing any more.
+// openStore opens the store and counts its writes. It makes the store call stop when it can keep
+// nothing any more.
 func (n *Node) openStore(ctx context.Context, stop context.CancelCauseFunc) error {
 	if os.Getenv("GOGC") == "" {
-		// A hundred thousand calls in progress take 200 MB, which seldom change. Garbage
-		// may take half as much again: in measurements that cost no throughput.
+		// A hundred thousand calls in progress take 200 MB, which seldom change. At 60, garbage may
+		// take a bit more than half as much again; measurements showed no loss of throughput.
 		debug.SetGCPercent(60)
 	}
 	st, err := store.Open(ctx, n.c.storeURL(), store.Options{
@@ -186,8 +186,7 @@ func (n *Node) openKey(ctx context.Context) (err error) {
 	return nil
 }
 
-// openListeners opens the ports, and leaves in the store under which root the node is
-// found there, for commands.
+// openListeners opens the ports, and saves the node's root in the store, for commands.
 func (n *Node) openListeners(ctx context.Context) (err error) {
 	n.door = newDoor(n.c.MaxConnections, n.c.TrustedProxies, n.c.Log)
 	if n.listeners, err = listen(&n.c, n.door, n.certs, n.roots); err != nil {
@@ -195,7 +194,7 @@ func (n *Node) openListeners(ctx context.Context) (err error) {
 	}
 	n.end(func() error {
 		for _, l := range n.listeners {
-			_ = l.Close() // once more, or because nothing has come of it
+			_ = l.Close() // serving may have closed it already
 		}
 		return nil
 	})
@@ -247,7 +246,7 @@ func (n *Node) openDemo(ctx context.Context) error {
 	return prepareDemo(ctx, n.folder, n.store, n.tenants, n.authority, n.c.Now)
 }
 
-// openSources opens the inputs, and takes up the calls that were in progress.
+// openSources opens the sources, and resumes the calls that were in progress.
 func (n *Node) openSources(ctx context.Context) (err error) {
 	o := sourceOpener{n: n, requests: requests(&n.c, n.store, n.authority, n.api)}
 	if n.sources, err = o.open(ctx); err != nil {
@@ -262,7 +261,7 @@ func (n *Node) openSources(ctx context.Context) (err error) {
 	return err
 }
 
-// run serves what was opened.
+// run serves what the steps have opened, and does the regular work, until ctx is done.
 func (n *Node) run(ctx context.Context, ready func(*Node)) error {
 	log := n.c.Log
 	g, ctx := errgroup.WithContext(ctx)
@@ -292,14 +291,14 @@ func (n *Node) run(ctx context.Context, ready func(*Node)) error {
 	return ended(ctx, g.Wait(), log)
 }
 
-// handler answers all that is asked on the ports.
+// handler returns the handler of all requests on the HTTPS and HTTP ports.
 func (n *Node) handler() http.Handler {
 	all := routes(n.api, n.authority.Handler(), served(n.sources), n.roots.prefix(), n.c.Log)
 	all = crossOrigin(n.heads.limit(all, n.api), n.roots.prefix())
 	return (&elsewhere{roots: n.roots, log: n.c.Log}).watch(all)
 }
 
-// ended returns why a node has ended; that it was told to is no failure.
+// ended returns the error with which a node has ended, or nil if it was told to end.
 func ended(ctx context.Context, err error, log *slog.Logger) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause

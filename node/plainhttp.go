@@ -11,9 +11,8 @@ import (
 	"net/http"
 )
 
-// A tlsPort is a listener for clients that have to speak TLS. Those that speak
-// plain HTTP are told so, and by which URL to come back; net/http would not name
-// it.
+// A tlsPort is a listener for clients that must speak TLS. It tells a client that speaks plain HTTP
+// so, and which URL to use, which net/http's own answer does not.
 type tlsPort struct {
 	net.Listener
 	roots *roots
@@ -28,16 +27,15 @@ func (l tlsPort) Accept() (net.Conn, error) {
 	return &tlsPortConn{Conn: c, roots: l.roots}, nil
 }
 
-// A tlsPortConn looks at the first bytes that come. It is read by one goroutine
-// at a time, with net/http's deadline for handshakes.
+// A tlsPortConn checks the first bytes that arrive. One goroutine at a time reads it, with
+// net/http's deadline for handshakes.
 type tlsPortConn struct {
 	net.Conn
 	roots *roots
 	begun bool
 }
 
-// Read implements [net.Conn]. After a request in plain HTTP there is nothing more
-// to read.
+// Read implements [net.Conn]. After a request in plain HTTP it returns io.EOF.
 func (c *tlsPortConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if c.begun || n == 0 {
@@ -56,10 +54,10 @@ func (c *tlsPortConn) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// refuse answers in Graph's form, and takes what else is on its way: a connection
-// that is closed with bytes unread is reset, and the answer may be lost.
+// refuse answers in Graph's form. Then it reads what else the client has sent: the system resets a
+// connection that closes with unread bytes, and the client may lose the answer.
 func (c *tlsPortConn) refuse(r *http.Request) {
-	r.TLS = &tls.ConnectionState{} // as it should have come
+	r.TLS = &tls.ConnectionState{} // as if the client had used TLS
 	var body struct {
 		Error struct {
 			Code    string `json:"code"`
@@ -71,7 +69,7 @@ func (c *tlsPortConn) refuse(r *http.Request) {
 		"A proxy has to speak HTTPS too, or to use the port of --listen-http.", c.roots.of(r))
 	text, err := json.Marshal(body)
 	if err != nil {
-		return // there is nothing in it that could not be written
+		return // json can always write two strings
 	}
 	_, err = fmt.Fprintf(c.Conn, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(text), text)
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && err == nil && half.CloseWrite() == nil {

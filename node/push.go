@@ -15,8 +15,8 @@ import (
 	"github.com/trunklog/trunklog/source/push"
 )
 
-// requests returns what sources need that are asked on the server's own ports: they
-// take calls for the tenant of each token.
+// requests returns what the node gives to sources on the server's own ports. Such a source takes
+// calls for the tenant of each token.
 func requests(c *Config, st call.Store, authority *auth.Authority, api *graph.Handler) source.Requests {
 	return source.Requests{
 		Decode:    graphjson.Decode,
@@ -30,8 +30,8 @@ func requests(c *Config, st call.Store, authority *auth.Authority, api *graph.Ha
 	}
 }
 
-// ingestRoles returns the roles of which one is needed to deliver records of a
-// kind; of an unknown one, all with which any can be.
+// ingestRoles returns the roles of which a client needs one to deliver records of a kind. Kind 0 is
+// unknown and stands for every kind: then they are all roles with which a client may deliver any.
 func ingestRoles(kind call.Kind) []string {
 	switch kind {
 	case 0:
@@ -42,7 +42,7 @@ func ingestRoles(kind call.Kind) []string {
 	return []string{auth.RoleIngest}
 }
 
-// admit lets in who may deliver records of that kind, as long as it may.
+// admit lets a caller in that may deliver records of that kind, for as long as it may.
 func admit(a *auth.Authority, r *http.Request, kind call.Kind) (push.Admission, error) {
 	roles := ingestRoles(kind)
 	id, err := a.Verify(r.Context(), r, roles...)
@@ -56,9 +56,8 @@ func admit(a *auth.Authority, r *http.Request, kind call.Kind) (push.Admission, 
 	}, err
 }
 
-// pushRefusal tells who has a good token without one of the roles how to get the
-// first of them. To clients of the API such a refusal says nothing, because Graph's
-// does not.
+// pushRefusal tells a client whose valid token has none of the roles how to get the first of them.
+// For clients of the API such a refusal has no text, because Graph's has none.
 func pushRefusal(err error, roles []string) error {
 	var e *refuse.Error
 	if !errors.As(err, &e) || e.Status != http.StatusForbidden || e.Text() != "" {

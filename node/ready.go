@@ -10,9 +10,9 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A readiness knows whether the server can do its work. Only a write tells
-// whether writes are possible, and a write may hang: so one goroutine writes,
-// and those who ask wait for it no longer than they can.
+// A readiness tells whether the server can do its work. Only a write shows whether the store takes
+// writes, and a write may block. So one goroutine writes, and a request for the answer waits for it
+// no longer than readyWait.
 type readiness struct {
 	store call.Store
 	up    atomic.Bool // the listeners are open
@@ -35,7 +35,8 @@ func newReadiness(st call.Store) *readiness {
 	return &readiness{store: st, asked: make(chan chan<- error)}
 }
 
-// run answers those who ask, until ctx is done.
+// run answers check until ctx is done. An answer is that of the last write, which is at most
+// readyEvery old.
 func (r *readiness) run(ctx context.Context) error {
 	var last time.Time
 	var err error
@@ -53,8 +54,7 @@ func (r *readiness) run(ctx context.Context) error {
 	}
 }
 
-// check returns why the server cannot do its work, or nil. The server stops
-// when serving is done.
+// check returns why the server cannot do its work, or nil. serving is done once the server stops.
 func (r *readiness) check(ctx, serving context.Context) error {
 	switch {
 	case serving.Err() != nil:

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// How often the log tells of one sender's calls of one trunk that were refused, and of how many
-// such pairs it remembers the last time: a sender chooses what it says.
+// The log tells of the refused calls of one sender and trunk once in tellRefusal, and remembers
+// mostRefusals such pairs at most, because a sender may name any trunk.
 const (
 	tellRefusal   = time.Hour
 	mostRefusals  = 1000
@@ -16,7 +16,8 @@ const (
 	refusalAdvice = "if it may speak for this trunk, say so: trunklog tenant set TENANT --sender-name NAME=TRUNK --yes"
 )
 
-// refusals tell the operator of senders that speak of calls which they have no business with.
+// refusals tell the operator of senders whose certificate gives them no right to speak of a trunk's
+// calls.
 type refusals struct {
 	log *slog.Logger
 	now func() time.Time
@@ -37,8 +38,7 @@ func (r *refusals) of(source string) uint64 {
 	return r.count[source]
 }
 
-// tell logs that a message was refused, once an hour for each source, sender and trunk. Counters
-// have all of them.
+// tell counts a refused message, and logs it once an hour for each source, sender and trunk.
 func (r *refusals) tell(source string, names []string, trunk string) {
 	of := [3]string{source, strings.Join(names, ","), trunk}
 	now := r.now()
@@ -67,7 +67,7 @@ func (r *refusals) tell(source string, names []string, trunk string) {
 		"source", source, "sender", cut(sender), "trunk", cut(trunk), "do", refusalAdvice)
 }
 
-// cut shortens what a sender may have made long.
+// cut shortens a text that a sender may have made long.
 func cut(s string) string {
 	if len(s) > shownInLog {
 		return strings.ToValidUTF8(s[:shownInLog], "") + "…"

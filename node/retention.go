@@ -13,7 +13,8 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// trimChanges forgets the changes that need not be kept any longer, until ctx is done.
+// trimChanges deletes the changes, and the notes of imports, that are older than keep. It looks
+// every trimEvery until ctx is done.
 func trimChanges(ctx context.Context, st call.Store, keep tenant.Period, now func() time.Time, log *slog.Logger) error {
 	if keep.Forever() {
 		return nil
@@ -21,7 +22,7 @@ func trimChanges(ctx context.Context, st call.Store, keep tenant.Period, now fun
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
 	for {
-		// A round that failed is made up for by the next one.
+		// The next look makes up for one that failed.
 		before := keep.Before(now())
 		err := errors.Join(st.TrimChanges(ctx, before), ingest.ForgetImports(ctx, st, before))
 		if err != nil && ctx.Err() == nil {
@@ -35,10 +36,11 @@ func trimChanges(ctx context.Context, st call.Store, keep tenant.Period, now fun
 	}
 }
 
-// trimEvery is the pause between two looks for rows that are too old.
+// trimEvery is the pause between two looks for rows, messages, changes or files that are too old.
 const trimEvery = time.Hour
 
-// trim deletes the rows that need not be kept any longer, until ctx is done.
+// trim deletes the rows that are older than their tenant's period, or than keep if the tenant has
+// none. It looks every trimEvery until ctx is done.
 func trim(ctx context.Context, in *ingest.Ingest, st call.Store, tenants *tenant.Directory, keep tenant.Period, now func() time.Time, log *slog.Logger) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
@@ -49,7 +51,7 @@ func trim(ctx context.Context, in *ingest.Ingest, st call.Store, tenants *tenant
 				err = errors.Join(err, trimTenant(ctx, in, st, t, keep, now(), log))
 			}
 		}
-		// A round that failed is made up for by the next one.
+		// The next look makes up for one that failed.
 		if err != nil && ctx.Err() == nil {
 			log.Error("deleting old rows failed", "err", err)
 		}
@@ -75,8 +77,8 @@ func trimTenant(ctx context.Context, in *ingest.Ingest, st call.Store, t tenant.
 	return err
 }
 
-// trimMessages deletes the SIP messages that need not be kept any longer, day
-// by day, until ctx is done.
+// trimMessages deletes the SIP messages that are older than keep, in whole days. It looks every
+// trimEvery until ctx is done.
 func trimMessages(ctx context.Context, st call.Store, keep tenant.Period, now func() time.Time, log *slog.Logger) error {
 	if keep.Forever() {
 		return nil
@@ -84,7 +86,7 @@ func trimMessages(ctx context.Context, st call.Store, keep tenant.Period, now fu
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
 	for {
-		// A round that failed is made up for by the next one.
+		// The next look makes up for one that failed.
 		if err := st.TrimMessages(ctx, keep.Before(now())); err != nil && ctx.Err() == nil {
 			log.Error("deleting old SIP messages failed", "err", err)
 		}
@@ -96,7 +98,8 @@ func trimMessages(ctx context.Context, st call.Store, keep tenant.Period, now fu
 	}
 }
 
-// trimRejects deletes the rejects files that are too old until ctx is done.
+// trimRejects deletes the rejects files that are too old. It looks every trimEvery until ctx is
+// done.
 func trimRejects(ctx context.Context, folder *os.Root, now func() time.Time, log *slog.Logger) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()

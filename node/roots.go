@@ -12,27 +12,24 @@ import (
 	"github.com/trunklog/trunklog/auth"
 )
 
-// Roots knows under which addresses clients may reach the server. If the
-// operator has said by which URL clients know it, links and issuers are made of
-// that: a proxy in front of the server sends it a Host of its own, and plain
-// HTTP. If not, they are made of the address that the client itself has used,
-// because that is the one it can reach and, in the SDKs, the one it may send its
-// token to; but only if the address is one of ours. Whatever else a Host header
-// says gives the canonical root.
+// roots are the addresses under which clients may reach the server. If the operator has set a
+// public URL, links and issuers begin with that, because a proxy in front of the server sends it a
+// Host of its own, and plain HTTP. If not, they begin with the address that the client has used,
+// because the client can reach that one, and SDKs send their token there; but only if it is an
+// address of this machine. For any other Host header they begin with the canonical root.
 //
-// A program that knows Microsoft's hosts and nothing else is a client of ours when
-// it is led here. Hosts of Microsoft's that the operator has named are answered by
-// themselves even beside a public URL: no proxy calls us by such a name, and the
-// client can use no other.
+// Some programs know only Microsoft's hosts, and come here because their network leads those names
+// to this server. If the operator has named such a host, links keep it even beside a public URL: no
+// proxy addresses this server by that name, and the client can use no other.
 type roots struct {
 	public    *url.URL // as configured; nil if not
-	name      string   // in canonical, if public is nil
+	name      string   // the host in canonical, if public is nil
 	canonical string   // without a slash at its end
 	hosts     []string // lower-case host names and addresses of this machine
 }
 
-// newRoots makes the roots of a server that listens on listen and is known as
-// public, which may be empty, and extra names.
+// newRoots makes the roots of a server that listens on listen. public is its public URL, which may
+// be empty, and extra are further names of this machine.
 func newRoots(public, listen string, extra []string) (*roots, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -45,7 +42,7 @@ func newRoots(public, listen string, extra []string) (*roots, error) {
 	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
 		r.add(host)
 		if host != "127.0.0.1" && host != "::1" {
-			name = host // localhost does not lead there
+			name = host // localhost does not reach that address
 		}
 	}
 	for _, name := range extra {
@@ -74,8 +71,8 @@ func (r *roots) add(host string) {
 	}
 }
 
-// listening sets the port to the one that the server has got, which --listen may
-// have left to the system, or named in words.
+// listening sets the port to the actual one, because --listen may name it in words or leave it to
+// the system.
 func (r *roots) listening(at net.Addr) {
 	if tcp, ok := at.(*net.TCPAddr); ok && r.public == nil {
 		r.canonical = "https://" + withPort(r.name, strconv.Itoa(tcp.Port))
@@ -92,8 +89,7 @@ func withPort(host, port string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// prefix returns the path under which the server's own paths lie, such as
-// "/trunklog", or nothing.
+// prefix returns the path in front of the server's own paths, such as "/trunklog", or nothing.
 func (r *roots) prefix() string {
 	if r.public == nil {
 		return ""
@@ -101,8 +97,7 @@ func (r *roots) prefix() string {
 	return r.public.Path
 }
 
-// of returns the root for the answer to a request; for no request, the
-// canonical one.
+// of returns the root for the answer to a request; for no request, the canonical one.
 func (r *roots) of(req *http.Request) string {
 	if req == nil || !r.ours(req.Host) || r.public != nil && !auth.OfMicrosoft(req.Host) {
 		return r.canonical
@@ -114,7 +109,7 @@ func (r *roots) of(req *http.Request) string {
 	return scheme + "://" + strings.ToLower(req.Host)
 }
 
-// known reports whether root is one that of can return.
+// known reports whether of may have returned root, now or in a command (see defaultRoot).
 func (r *roots) known(root string) bool {
 	if root == r.canonical || root == defaultRoot {
 		return true
@@ -129,7 +124,7 @@ func (r *roots) known(root string) bool {
 	return u.Path == r.prefix()
 }
 
-// ours reports whether hostport, a Host header, names this machine.
+// ours reports whether hostport, the value of a Host header, names this machine.
 func (r *roots) ours(hostport string) bool {
 	u, err := url.Parse("https://" + hostport)
 	if err != nil || u.Host != hostport || u.Path != "" {
@@ -138,10 +133,9 @@ func (r *roots) ours(hostport string) bool {
 	return slices.Contains(r.hosts, strings.ToLower(u.Hostname()))
 }
 
-// defaultRoot is under which tokens are issued by a command before a server
-// has ever run.
+// defaultRoot is the root under which a command issues tokens before a server has ever run.
 const defaultRoot = "https://localhost:8443"
 
-// rootState is the name under which a server leaves its canonical root, so
-// that commands can issue tokens that it takes.
+// rootState is the name of the state in which a server keeps its canonical root, so that commands
+// issue tokens that it accepts.
 const rootState = "server/root"

@@ -15,16 +15,16 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// responseTime is how long an answer may take to be sent. It is generous: what
-// it stops are clients that read one byte now and then.
+// responseTime is how long the server may take to send an answer. It is generous: it is against
+// clients that read a byte now and then.
 const responseTime = 2 * time.Minute
 
-// formTime is how long the body of a request for a token may take to come. Who
-// delivers calls has deadlines of its own.
+// formTime is how long the body of a request for a token may take to arrive. Deliveries of calls
+// have deadlines of their own.
 const formTime = 10 * time.Second
 
-// routes leads each request to the part that answers it. Whatever nobody else
-// wants goes to the API, which refuses it in Graph's words.
+// routes hands each request to the part that answers it. A path that no part serves goes to the
+// API, which refuses it in Graph's words.
 func routes(api *graph.Handler, issuer http.Handler, sources map[string]http.Handler, prefix string, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -35,14 +35,14 @@ func routes(api *graph.Handler, issuer http.Handler, sources map[string]http.Han
 			if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it this way too
 				panic(v)
 			}
-			// The value may hold anything of the request, so only where it
-			// happened is logged.
+			// The value may hold any part of the request, so the log has only its type and the
+			// stack.
 			log.Error("bug: a handler panicked", "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 			api.Fail(w, r, graph.Caller{}, &refuse.Error{Status: http.StatusInternalServerError, Code: "UnknownError"})
 		}()
 		deadline := http.NewResponseController(w)
 		_ = deadline.SetWriteDeadline(time.Now().Add(responseTime))
-		_ = deadline.SetReadDeadline(time.Now().Add(time.Minute)) // while a page is made, too: then it ends the request
+		_ = deadline.SetReadDeadline(time.Now().Add(time.Minute)) // over HTTP/1 it also ends the request while the server answers
 		if prefix != "" {
 			r = withoutPrefix(r, prefix)
 		}
@@ -60,8 +60,8 @@ func routes(api *graph.Handler, issuer http.Handler, sources map[string]http.Han
 	})
 }
 
-// crossOrigin lets web pages use what h serves, refusals included, but for what
-// delivers calls: no page has to do with that. The admin pages are served elsewhere.
+// crossOrigin lets web pages use what h serves, refusals included, except deliveries of calls,
+// which no web page makes. The admin pages are on other listeners.
 func crossOrigin(h http.Handler, prefix string) http.Handler {
 	open := door.CORS(h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,11 +73,11 @@ func crossOrigin(h http.Handler, prefix string) http.Handler {
 	})
 }
 
-// ingestPaths are where calls are delivered.
+// ingestPaths is the beginning of the paths for deliveries of calls.
 const ingestPaths = "/ingest/"
 
-// withoutPrefix returns r as if it had been sent without the prefix. A request
-// that has none is left as it is: a proxy may have taken it off already.
+// withoutPrefix returns r as if the client had sent it without the prefix. It returns a request
+// without the prefix unchanged, because a proxy may have removed it.
 func withoutPrefix(r *http.Request, prefix string) *http.Request {
 	if !strings.HasPrefix(r.RequestURI, prefix+"/") {
 		return r
@@ -105,8 +105,7 @@ func isIssuerPath(path string) bool {
 	return false
 }
 
-// authorize asks auth who sends a request, for graph. The caller must have the given
-// role. A request that has one is of use.
+// authorize returns a [graph.Config.Authorize] that requires the given role.
 func authorize(a *auth.Authority, role string) func(r *http.Request) (graph.Caller, error) {
 	return func(r *http.Request) (graph.Caller, error) {
 		id, err := a.Verify(r.Context(), r, role)
@@ -117,7 +116,8 @@ func authorize(a *auth.Authority, role string) func(r *http.Request) (graph.Call
 	}
 }
 
-// callerOf returns who sends a request that has a good token.
+// callerOf returns the caller of a request with a valid token, and notes that the request is of
+// use.
 func callerOf(r *http.Request, id auth.Identity) (graph.Caller, error) {
 	tenant, err := call.ParseGUID(id.Tenant)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/trunklog/trunklog/source"
 )
 
-// A listening is a source of the server, and where its events go.
+// A listening is a source of the server with the sink that takes its events.
 type listening struct {
 	name string
 	source.Source
@@ -29,12 +29,12 @@ type sourceOpener struct {
 	n        *Node
 	requests source.Requests
 
-	next *listening // that options were asked for
+	next *listening // for which options were last built
 	all  []*listening
 }
 
-// open opens the sources that every server has and those that --source names, so that
-// what is wrong with one of them is known before the server says that it is ready.
+// open opens the sources that every server has and those of --source, so that a fault in one of
+// them shows before the server reports that it is ready.
 func (o *sourceOpener) open(ctx context.Context) ([]*listening, error) {
 	err := o.openAll(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func (o *sourceOpener) openAll(ctx context.Context) error {
 	return nil
 }
 
-// options returns what the source of a name needs.
+// options returns what the source of the given name needs.
 func (o *sourceOpener) options(name string) source.Options {
 	l := &listening{name: name, samples: datadir.NewSamples(o.n.folder, name, o.n.c.Now)}
 	o.next = l
@@ -76,7 +76,8 @@ func (o *sourceOpener) options(name string) source.Options {
 		Reject:   l.samples.Add,
 		TLS:      o.n.sourceTLS,
 		SenderCA: func() (*x509.CertPool, error) { return cert.TrustSenders(datadir.TLS(o.n.c.Data)) },
-		// A sender makes room for others until it is understood.
+		// The door may close a sender's connection to make room for others until the source
+		// understands it.
 		Listener: o.n.door.Senders,
 		Known:    door.Busy,
 		From:     func(names []string) call.Sink { return l.sink.From(names) },
@@ -85,7 +86,7 @@ func (o *sourceOpener) options(name string) source.Options {
 	}
 }
 
-// take has the source that was opened last listen.
+// take makes the source that was opened last listen.
 func (o *sourceOpener) take(ctx context.Context, src source.Source) error {
 	l := o.next
 	l.Source = src
@@ -112,7 +113,7 @@ func closeSources(all []*listening) error {
 	return err
 }
 
-// run hears calls until ctx is done.
+// run runs the source from its mark on, until ctx is done.
 func (l *listening) run(ctx context.Context, in *ingest.Ingest) error {
 	mark, err := in.Mark(ctx, l.name)
 	if err == nil {
@@ -124,7 +125,7 @@ func (l *listening) run(ctx context.Context, in *ingest.Ingest) error {
 	return nil
 }
 
-// served returns what answers requests on the server's own ports, by path.
+// served returns the handlers of the sources on the server's own ports, by path.
 func served(all []*listening) map[string]http.Handler {
 	paths := map[string]http.Handler{}
 	for _, l := range all {

@@ -24,8 +24,8 @@ func (l *listening) status(shared bool) admin.SourceStatus {
 	return s
 }
 
-// authorityOf returns for whose calls the senders of a source speak, which several tenants share or
-// not.
+// authorityOf returns for whose calls the senders of a source speak; shared is set if there are
+// several tenants.
 func authorityOf(about *call.About, shared bool) string {
 	switch {
 	case about.Tenant != "":
@@ -40,8 +40,8 @@ func authorityOf(about *call.About, shared bool) string {
 	return admin.OfNone
 }
 
-// warnOfHearsay tells the operator of sources that several tenants share and whose senders prove
-// nothing.
+// warnOfHearsay warns the operator of sources whose senders prove nothing, if there are several
+// tenants.
 func (n *Node) warnOfHearsay(ctx context.Context) {
 	shared := n.tenants.Authority(ctx, nil).Shared()
 	for _, l := range n.sources {
@@ -52,7 +52,7 @@ func (n *Node) warnOfHearsay(ctx context.Context) {
 	}
 }
 
-// statuses returns what each source says of itself.
+// statuses returns the status of each source.
 func (n *Node) statuses(ctx context.Context) []admin.SourceStatus {
 	shared := n.tenants.Authority(ctx, nil).Shared()
 	all := make([]admin.SourceStatus, len(n.sources))
@@ -68,11 +68,11 @@ func (w *watch) listSources(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.Header().Set("Cache-Control", "no-store")
 	rw.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = json.NewEncoder(rw).Encode(w.statuses(r.Context())) // who asked may be gone
+	_ = json.NewEncoder(rw).Encode(w.statuses(r.Context())) // it fails if the client is gone
 }
 
-// health answers ok as long as it can answer at all. With ?verbose it says, a line
-// each, which sources there are and when each was last seen.
+// health answers ok for as long as the process can answer. With ?verbose it adds a line for each
+// source that says when it was last seen.
 func (w *watch) health(rw http.ResponseWriter, r *http.Request) {
 	text := "ok"
 	if r.URL.Query().Has("verbose") {

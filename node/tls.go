@@ -13,11 +13,11 @@ import (
 	"github.com/trunklog/trunklog/store"
 )
 
-// certificates give the configuration for TLS.
+// certificates provide a configuration for TLS.
 type certificates interface{ TLS() *tls.Config }
 
-// sourceTLS returns what a source serves TLS with: the files that it names, or
-// the certificate that the server has anyway.
+// sourceTLS returns the configuration with which a source serves TLS: with the files that it names,
+// or else with the server's own certificate.
 func (n *Node) sourceTLS(certFile, keyFile string) (*tls.Config, error) {
 	if certFile == "" {
 		return n.certs.TLS(), nil
@@ -30,9 +30,9 @@ func (n *Node) sourceTLS(certFile, keyFile string) (*tls.Config, error) {
 	return files.TLS(), nil
 }
 
-// Reload reads the certificates that are in files again, those of the server and of its
-// sources. Of a pair that cannot be used the old certificate stays. A certificate of our own CA
-// is renewed by itself.
+// Reload reads the certificate files of the server and of its sources again. A pair whose files are
+// unusable keeps its old certificate, and is in the error. Our own CA renews its certificate by
+// itself.
 func (n *Node) Reload() error {
 	errs := make([]error, len(n.pairs))
 	for i, p := range n.pairs {
@@ -41,9 +41,9 @@ func (n *Node) Reload() error {
 	return errors.Join(errs...)
 }
 
-// openCertificates returns where the server's certificate comes from: the files
-// that it was told of, or our own CA. One is made if there is none: beside a store
-// that was served before, only if that is wanted, for its clients trust another.
+// openCertificates returns the server's certificate: from the files in the settings, or of our own
+// CA, which it makes if there is none. Beside a store that was served before it makes one only with
+// --new-ca, because the store's clients trust the old one.
 func openCertificates(ctx context.Context, c *Config, roots *roots) (certificates, error) {
 	report := func(err error) { c.Log.Warn("certificate", "err", err) }
 	if c.TLSCert != "" {
@@ -63,7 +63,7 @@ func openCertificates(ctx context.Context, c *Config, roots *roots) (certificate
 	return cert.Own(datadir.TLS(c.Data), roots.hosts, c.Now, report)
 }
 
-// servedBefore reports whether there is a store, and a server has run on it.
+// servedBefore reports whether there is a store on which a server has run.
 func servedBefore(ctx context.Context, c *Config) (bool, error) {
 	st, err := store.Open(ctx, c.storeURL(), store.Options{Existing: true, ReadOnly: true, AsItIs: true})
 	if errors.Is(err, call.ErrNotFound) {
@@ -76,8 +76,8 @@ func servedBefore(ctx context.Context, c *Config) (bool, error) {
 	return root != nil, errors.Join(err, st.Close())
 }
 
-// CA returns the certificate that clients must trust, as PEM. It is made as [Run]
-// would make it, if there is none yet.
+// CA returns the certificate that clients must trust, as PEM. If there is none it makes it as [Run]
+// would.
 func CA(ctx context.Context, c Config) ([]byte, error) {
 	if err := datadir.Make(c.Data, true); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func CA(ctx context.Context, c Config) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = folder.Close() }() // it was only looked at
+	defer func() { _ = folder.Close() }() // the function only reads in it
 	roots, err := newRoots(c.PublicURL, c.Listen, c.TLSHosts)
 	if err != nil {
 		return nil, err

@@ -7,7 +7,7 @@ import (
 	"github.com/trunklog/trunklog/store"
 )
 
-// upgradeLog tells the operator of a server.
+// upgradeLog tells the operator in the log how the upgrade of a store goes on.
 func upgradeLog(log *slog.Logger) *store.Progress {
 	return &store.Progress{
 		Now: time.Now,

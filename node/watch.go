@@ -14,7 +14,7 @@ import (
 	"github.com/trunklog/trunklog/metrics"
 )
 
-// A watch is what monitoring looks at.
+// A watch answers the requests of monitoring.
 type watch struct {
 	*metrics.Metrics
 	sources  []*listening
@@ -59,7 +59,7 @@ func authCounts(s auth.Stats) metrics.Auth {
 	}
 }
 
-// A limiting is what limits count.
+// A limiting holds the counts of the limits.
 type limiting struct {
 	door  door.Stats
 	pages graph.Stats
@@ -71,8 +71,7 @@ func (n *Node) limits() limiting {
 	return limiting{n.door.Stats(), n.api.Stats(), n.heads.refused.Load(), n.heads.slow.Load()}
 }
 
-// counts returns them by the names that docs/limits.md has. What sources have refused
-// they count themselves.
+// counts returns them by their names in docs/limits.md. Sources count what they refuse themselves.
 func (l limiting) counts() map[string]uint64 {
 	return map[string]uint64{
 		"connections-of-address": l.door.Address,
@@ -111,7 +110,7 @@ func foldingCounts(s ingest.HearStats) metrics.Folding {
 	}
 }
 
-// pages returns what monitoring asks for: /metrics, /healthz, /readyz and /sources.
+// pages returns the handler of the pages for monitoring: /metrics, /healthz, /readyz and /sources.
 func (w *watch) pages(ready func(ctx context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", w.Handler())
@@ -127,7 +126,7 @@ func (w *watch) pages(ready func(ctx context.Context) error) http.Handler {
 	return mux
 }
 
-// say answers in one line of text.
+// say answers with one line of text.
 func say(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
