@@ -24,7 +24,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// A stepAnswer is what a client makes of a part of a batch's answer.
+// A stepAnswer is one part of a batch's answer, as a client parses it.
 type stepAnswer struct {
 	ID      string            `json:"id"`
 	Status  int               `json:"status"`
@@ -68,11 +68,11 @@ func parts(tb testing.TB, w *httptest.ResponseRecorder, n int) []stepAnswer {
 
 const batchPath = "/v1.0/$batch"
 
-// behind is reference behind the version.
+// behind is the part of reference behind the version.
 var behind = strings.TrimPrefix(reference, "/v1.0")
 
-// TestBatchIsAsAlone: what a request asks for is answered in a batch as it is alone,
-// by status, headers and body, whatever it asks for.
+// TestBatchIsAsAlone: a request has the same answer in a batch as alone, in status, headers and
+// body.
 func TestBatchIsAsAlone(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -112,8 +112,8 @@ func TestBatchIsAsAlone(t *testing.T) {
 	}
 }
 
-// TestBatchIsNoWayAround: the token of the batch is that of its requests, whatever
-// their headers say; each counts; what is too long or too wide alone is so in a batch.
+// TestBatchIsNoWayAround: the requests of a batch have its token, whatever their headers say. Each
+// counts, and one that is too long alone is too long in a batch.
 func TestBatchIsNoWayAround(t *testing.T) {
 	c := &clock{testNow()}
 	config := testConfig(filled(t, 3))
@@ -135,8 +135,7 @@ func TestBatchIsNoWayAround(t *testing.T) {
 	for _, p := range parts(t, sendBody(t, h, http.MethodPost, batchPath, batchOf(t, behind, long, behind, "/nothing", behind, behind, behind)), 7) {
 		got = append(got, strconv.Itoa(p.Status)+p.Headers["Retry-After"])
 	}
-	// A path that is too long, or of which nothing comes, is as alone: the first does
-	// not count.
+	// As alone, a path that is too long does not count, and a path that names nothing counts.
 	if want := "[200 414 200 400 200 200 4294]"; fmt.Sprint(got) != want {
 		t.Errorf("%v, want %s", got, want)
 	}
@@ -155,7 +154,7 @@ func TestBatchIsNoWayAround(t *testing.T) {
 	}
 }
 
-// TestBatchSize: 20 requests are possible, and 256 KiB.
+// TestBatchSize: a batch may have 20 requests and 256 KiB.
 func TestBatchSize(t *testing.T) {
 	h := New(testConfig(filled(t, 3)))
 	urls := make([]string, maxBatch+1)
@@ -199,8 +198,8 @@ func zipped(tb testing.TB, s string) string {
 	return b.String()
 }
 
-// TestBatchEncodings: batches come and go packed, with or without a byte order mark;
-// what is not JSON is in base64.
+// TestBatchEncodings: a batch and its answer may be compressed, and the batch may begin with a byte
+// order mark. A body that is not JSON is in base64.
 func TestBatchEncodings(t *testing.T) {
 	h := New(testConfig(filled(t, 30)))
 	body := strings.Replace(batchOf(t, behind, "/$metadata"), `"method"`, `"headers":{"accept-encoding":"gzip"},"method"`, 1)
@@ -234,15 +233,15 @@ func TestBatchEncodings(t *testing.T) {
 	}
 }
 
-// rowsOf is a store whose pages are made by f.
+// rowsOf is a store whose pages f makes.
 func rowsOf(f func(ctx context.Context, yield func(*call.Row, error) bool)) fakeStore {
 	return fakeStore{rows: func(ctx context.Context, _ call.Query) iter.Seq2[*call.Row, error] {
 		return func(yield func(*call.Row, error) bool) { f(ctx, yield) }
 	}}
 }
 
-// TestBatchIsSentAsItIsMade: a page is on its way before the next one is begun, so
-// that a batch takes the memory of one page.
+// TestBatchIsSentAsItIsMade: the server sends a page before it begins the next one, so that a batch
+// takes the memory of one page.
 func TestBatchIsSentAsItIsMade(t *testing.T) {
 	w := httptest.NewRecorder()
 	row := sampleRow(t)
@@ -263,7 +262,7 @@ func TestBatchIsSentAsItIsMade(t *testing.T) {
 	}
 }
 
-// TestBatchWaitsForTurns: each page of a batch has a turn, like any other.
+// TestBatchWaitsForTurns: each page of a batch waits for a turn, like any other.
 func TestBatchWaitsForTurns(t *testing.T) {
 	h := New(testConfig(filled(t, 3)))
 	var held []*turn
@@ -296,8 +295,7 @@ func TestBatchWaitsForTurns(t *testing.T) {
 	}
 }
 
-// TestBatchHasAMinute: what is not answered by then is told to come back, within the
-// answer.
+// TestBatchHasAMinute: a request without an answer by then gets 503 within the batch's answer.
 func TestBatchHasAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := testConfig(rowsOf(func(ctx context.Context, yield func(*call.Row, error) bool) {
@@ -322,8 +320,8 @@ func TestBatchHasAMinute(t *testing.T) {
 	})
 }
 
-// TestBatchBreaksOff: a fault in the middle does not look like an end, and what a
-// client wrote does not come into the log.
+// TestBatchBreaksOff: an answer that breaks off does not look complete, and the log does not repeat
+// what a client wrote.
 func TestBatchBreaksOff(t *testing.T) {
 	var log bytes.Buffer
 	row := sampleRow(t)
@@ -356,7 +354,7 @@ func TestBatchBreaksOff(t *testing.T) {
 	}
 }
 
-// Whatever is in a batch, the answer is Graph's.
+// FuzzBatch: whatever a batch holds, the answer has Graph's form.
 func FuzzBatch(f *testing.F) {
 	for _, s := range []string{
 		`{"requests":[{"id":"1","method":"GET","url":"/communications/callRecords"}]}`,

@@ -12,9 +12,9 @@ func TestParseDateTime(t *testing.T) {
 	for _, c := range []struct {
 		in     string
 		want   string // RFC 3339, or the end of the error
-		strict bool   // Microsoft reads it too
+		strict bool   // strict mode reads it too, as Microsoft does
 	}{
-		// What the reference page, scripts and people write.
+		// Texts of the reference page, of scripts and of people.
 		{"2019-11-01", "2019-11-01T00:00:00Z", true},
 		{"2022-01-18T06:00:00Z", "2022-01-18T06:00:00Z", true},
 		{"2022-01-18T06:00:00.123Z", "2022-01-18T06:00:00.123Z", true},
@@ -61,7 +61,7 @@ func TestParseDateTime(t *testing.T) {
 		{"2024-01-01T00:00:00+14:00", "2023-12-31T10:00:00Z", true},
 		{"2024-01-01T00:00:00-00:00", "2024-01-01T00:00:00Z", true},
 
-		// What is no time at all.
+		// Texts that are no time at all.
 		{"2016-12-31T23:59:60Z", "The second is 60, and 0 to 59 are possible.", false},
 		{"2023-13-01", "The month is 13, and 1 to 12 are possible.", false},
 		{"2023-00-01", "The month is 0, and 1 to 12 are possible.", false},
@@ -142,7 +142,8 @@ func TestDateFaultIsShort(t *testing.T) {
 	}
 }
 
-// What is read can be written and read again; what Microsoft reads, we read.
+// FuzzParseDateTime: a time survives being written and parsed again, and parseDateTime reads every
+// text that strict mode reads.
 func FuzzParseDateTime(f *testing.F) {
 	for _, s := range []string{"2019-11-01", "'2023-1-5'", "2024-01-02 03:04:05.678900+02:00", "2022-08-01T00:00Z", "2016-12-31T23:59:60Z", "10000-01-01"} {
 		f.Add(s)

@@ -11,8 +11,8 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// TestFailDetails: what is wrong in several places is told place by place, and
-// clients that do not know details find the rest where it always is.
+// TestFailDetails: an error with several faults names each in details, and clients that do not know
+// details find the rest where it always is.
 func TestFailDetails(t *testing.T) {
 	h := New(Config{Store: struct{ call.Reader }{}, Authorize: func(*http.Request) (Caller, error) { return Caller{}, nil }, Key: make([]byte, keySize)})
 	for n, want := range []string{

@@ -71,8 +71,8 @@ func faulty(tb testing.TB, text string, rows int) *Handler {
 	return New(config)
 }
 
-// TestFaults: of the requests each fault gets its part, in an order that follows from
-// the seed alone, and all are counted.
+// TestFaults: each fault meets its part of the requests, in an order that follows from the seed
+// alone, and the handler counts them all.
 func TestFaults(t *testing.T) {
 	run := func(seed string) (statuses []int, n Injected) {
 		h := faulty(t, "429=20%,503=10%,seed="+seed, 3)
@@ -106,8 +106,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestOneFaultEach: where the parts add up to all, no request is answered well, and
-// none has two faults.
+// TestOneFaultEach: if the parts add up to all, every request gets one fault and none gets two.
 func TestOneFaultEach(t *testing.T) {
 	h := faulty(t, "429=30%,503=30%,cut=40%", 3)
 	for range 200 {
@@ -123,8 +122,8 @@ func TestOneFaultEach(t *testing.T) {
 	}
 }
 
-// TestFaultsAreOfReading: who is refused anyhow is refused as ever, and what does not
-// lead to rows is not touched.
+// TestFaultsAreOfReading: faults meet only requests for calls and call records, and a request that
+// is refused anyway has its usual answer.
 func TestFaultsAreOfReading(t *testing.T) {
 	h := faulty(t, "429=100%", 3)
 	for path, want := range map[string]int{
@@ -145,7 +144,7 @@ func TestFaultsAreOfReading(t *testing.T) {
 	}
 }
 
-// TestLatency: each request waits, evenly spread, and whoever is gone waits no longer.
+// TestLatency: each request waits, spread evenly, and the wait ends when the client goes.
 func TestLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := faulty(t, "latency=100ms..300ms,seed=5", 3)
@@ -166,8 +165,8 @@ func TestLatency(t *testing.T) {
 	})
 }
 
-// TestCut: the answer breaks off in the middle, over HTTP/1 and HTTP/2, packed or not,
-// alone or in a batch; no client takes it for whole.
+// TestCut: the answer breaks off in the middle, over HTTP/1 and HTTP/2, compressed or not, alone or
+// in a batch, and no client takes it for complete.
 func TestCut(t *testing.T) {
 	h := faulty(t, "cut=100%", 500)
 	for _, version2 := range []bool{false, true} {
@@ -205,7 +204,7 @@ func TestCut(t *testing.T) {
 	if n := h.Stats().Injected; n != (Injected{Cut: 10}) {
 		t.Errorf("counted are %+v", n)
 	}
-	// There is nothing to cut.
+	// The answer to HEAD has no body to cut.
 	if w := send(t, h, http.MethodHead, reference); w.Code != 200 {
 		t.Errorf("HEAD: status %d", w.Code)
 	}

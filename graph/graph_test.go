@@ -33,7 +33,7 @@ var otherTenant = call.GUID{0: 0x22, 15: 0x22}
 // testNow is the time in all tests that do not set the clock.
 func testNow() time.Time { return time.Date(2026, 11, 23, 14, 17, 10, 987_000_000, time.UTC) }
 
-// testConfig is a handler's before a test changes it.
+// testConfig returns the configuration that a test may change.
 func testConfig(store call.Reader) Config {
 	return Config{
 		Store:     store,
@@ -44,7 +44,7 @@ func testConfig(store call.Reader) Config {
 	}
 }
 
-// authorize knows tokens by what is wrong with them.
+// authorize returns the caller or the error that the token stands for.
 func authorize(r *http.Request) (Caller, error) {
 	switch r.Header.Get("Authorization") {
 	case "":
@@ -69,14 +69,13 @@ func authorize(r *http.Request) (Caller, error) {
 	return Caller{}, MalformedToken()
 }
 
-// get sends a request with a good token, unless header has an Authorization.
+// get sends a request with a valid token, unless header has an Authorization.
 func get(tb testing.TB, h http.Handler, path string, header ...string) *httptest.ResponseRecorder {
 	tb.Helper()
 	return send(tb, h, http.MethodGet, path, header...)
 }
 
-// send sends a request. The header is names and values in turn; an empty value
-// leaves the name out.
+// send sends a request. header has names and values in turn; an empty value removes the name.
 func send(tb testing.TB, h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
 	tb.Helper()
 	return sendBody(tb, h, method, path, "", header...)
@@ -100,7 +99,7 @@ func sendBody(tb testing.TB, h http.Handler, method, path, body string, header .
 	return w
 }
 
-// An answer is what a client makes of a body.
+// An answer is a body as a client parses it.
 type answer struct {
 	Context string           `json:"@odata.context"`
 	Count   *int             `json:"@odata.count"`
@@ -113,7 +112,7 @@ type answer struct {
 	} `json:"error"`
 }
 
-// page returns an answer that must be a page.
+// page returns the answer, which must be a page.
 func page(tb testing.TB, w *httptest.ResponseRecorder) answer {
 	tb.Helper()
 	if w.Code != http.StatusOK {
@@ -132,8 +131,7 @@ func page(tb testing.TB, w *httptest.ResponseRecorder) answer {
 	return a
 }
 
-// failed returns the code and the message of an answer that must be an error
-// of Graph's form.
+// failed returns the code and the message of the answer, which must be an error in Graph's form.
 func failed(tb testing.TB, w *httptest.ResponseRecorder) (code, message string) {
 	tb.Helper()
 	if got := w.Header().Get("Content-Type"); got != "application/json" {
@@ -224,7 +222,8 @@ func (s fakeStore) Latest(context.Context, call.GUID) (call.Version, error) {
 	return call.Version{Epoch: 1, Number: 7}, nil
 }
 
-// scale multiplies how much a test tries.
+// scale returns n, the amount that a test tries, times TRUNKLOG_SCALE, and a tenth of it with
+// -short.
 func scale(tb testing.TB, n int) int {
 	tb.Helper()
 	if testing.Short() {
@@ -240,7 +239,7 @@ func scale(tb testing.TB, n int) int {
 	return n
 }
 
-// The answer to the request of Microsoft's reference page, byte for byte.
+// The answer to the request of Microsoft's reference page is right, byte for byte.
 func TestReferenceAnswer(t *testing.T) {
 	store := filled(t, 1000)
 	for _, c := range []struct {
@@ -291,7 +290,7 @@ func TestNewNeedsItsParts(t *testing.T) {
 	}
 }
 
-// With nothing but what it must have, a handler takes the host of the request.
+// With only the required settings, a handler takes the host of the request.
 func TestDefaults(t *testing.T) {
 	h := New(Config{Store: filled(t, 2), Authorize: authorize, Key: make([]byte, keySize)})
 	if a := page(t, get(t, h, reference+"?$top=1")); !strings.HasPrefix(a.Next, "https://calls.contoso.com:8443/v1.0/communications/") {

@@ -16,8 +16,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// Whatever is sent, the answer is Graph's, and it is not the server that is at
-// fault.
+// Whatever a client sends, the answer has Graph's form and is no fault of the server.
 func TestHostile(t *testing.T) {
 	h := New(testConfig(filled(t, 3)))
 	long := strings.Repeat
@@ -73,7 +72,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// Of a list only so much is looked at.
+// The server reads only the beginning of a list.
 func TestElementsEnd(t *testing.T) {
 	n := 0
 	for range elements([]string{strings.Repeat("a,", 70), strings.Repeat("b,,", 70)}) {
@@ -84,7 +83,7 @@ func TestElementsEnd(t *testing.T) {
 	}
 }
 
-// A link is never longer than what is accepted.
+// A link is never longer than the longest path and query that the server accepts.
 func TestLongLinkCanBeFollowed(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		config := testConfig(filled(t, 2100))
@@ -114,7 +113,7 @@ func TestLongLinkCanBeFollowed(t *testing.T) {
 	}
 }
 
-// What net/http lets through in odd forms.
+// Odd requests that net/http lets through.
 func TestOddTargets(t *testing.T) {
 	server := httptest.NewServer(New(testConfig(filled(t, 3))))
 	defer server.Close()
@@ -126,7 +125,7 @@ func TestOddTargets(t *testing.T) {
 		{"GET " + reference + " HTTP/1.0\r\nAuthorization: Bearer good\r\n\r\n", 200},
 		{"GET " + reference + "?$filter=\"\x80\" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n\r\n", 400},
 		{"GET " + reference + "# HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n\r\n", 400},
-		{"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 200}, // net/http answers itself
+		{"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 200}, // net/http itself answers
 		{"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 405},
 		{"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405},
 		{"POST " + reference + " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 405},
@@ -150,8 +149,8 @@ func TestOddTargets(t *testing.T) {
 	}
 }
 
-// Any request has an answer of Graph's form; a link in it can be followed, is
-// another one than the one that was followed, and has no braces.
+// FuzzHandler: any request has an answer in Graph's form. A client can follow the link in it, which
+// has no braces and differs from the link that the client came by.
 func FuzzHandler(f *testing.F) {
 	for _, target := range []string{
 		reference,
@@ -204,7 +203,7 @@ func FuzzHandler(f *testing.F) {
 	})
 }
 
-// inspect returns the link in an answer, or what is wrong with the answer.
+// inspect returns the link in an answer, or an error if the answer is wrong.
 func inspect(w *httptest.ResponseRecorder, method string) (link string, err error) {
 	switch {
 	case w.Code >= 500 || w.Code < 200:

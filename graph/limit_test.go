@@ -8,7 +8,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// A clock is set by hand.
+// A clock shows the time that a test sets.
 type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
@@ -29,8 +29,8 @@ func TestLimits(t *testing.T) {
 		{0, b, 0},
 		{0, b, 0},
 		{0, b, 2 * time.Second}, // the tenant has used its five
-		{0, other, 0},           // which is nothing to others
-		{2 * time.Second, b, 0}, // what was refused did not count
+		{0, other, 0},           // the limits of others are untouched
+		{2 * time.Second, b, 0}, // the refused requests did not count
 		{0, b, 2 * time.Second},
 		{time.Second, a, time.Second},
 		{time.Second, a, 0},
@@ -46,7 +46,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Callers that are quiet are forgotten, and nothing is lost by it.
+// The limiter forgets quiet callers, and loses nothing by it.
 func TestLimiterForgets(t *testing.T) {
 	c := &clock{testNow()}
 	l := newLimiter(Limits{Client: Limit{2, 20 * time.Second}}, c.Now)
@@ -65,7 +65,7 @@ func TestLimiterForgets(t *testing.T) {
 	}
 }
 
-// A caller that was not quiet is not forgotten.
+// The limiter does not forget a caller that was not quiet.
 func TestLimiterRemembers(t *testing.T) {
 	c := &clock{testNow()}
 	l := newLimiter(Limits{Client: Limit{1, 20 * time.Second}}, c.Now)
@@ -78,8 +78,7 @@ func TestLimiterRemembers(t *testing.T) {
 	}
 }
 
-// Over its limit a caller gets Graph's answer, whatever it asks for, and no
-// rows.
+// A caller over its limit gets Graph's answer, whatever it asks for, and no rows.
 func TestThrottled(t *testing.T) {
 	c := &clock{testNow()}
 	config := testConfig(filled(t, 3))
@@ -106,7 +105,7 @@ func TestThrottled(t *testing.T) {
 	page(t, get(t, h, reference))
 }
 
-// Strict mode has Microsoft's limits, unless others are set.
+// Strict mode has Microsoft's limits, unless the settings have others.
 func TestStrictLimits(t *testing.T) {
 	config := testConfig(storetest.NewModel())
 	if l := New(config).conf.Limits; l != (Limits{}) {

@@ -100,7 +100,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// Whoever asks for calls of calling plans is told of in the log, once.
+// The log tells once that a client has asked for calls of calling plans.
 func TestPSTNIsLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	config := testConfig(storetest.NewModel())

@@ -17,8 +17,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// packed returns a page of rows as it comes out of p, and the text that went
-// in.
+// packed returns the page that p makes of rows, and the text that went in.
 func packed(p *pack.Packer, o RowOptions, rows []call.Row) (out, text []byte) {
 	head, tail := `{"@odata.count":1000,"value":[`, `]}`
 	w := newRowWriter(o)
@@ -51,7 +50,7 @@ func unpack(tb testing.TB, packed []byte) []byte {
 	return text
 }
 
-// generated returns rows as they are in a page.
+// generated returns rows like those of a real page.
 func generated(tb testing.TB, n int) []call.Row {
 	tb.Helper()
 	from := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -63,8 +62,8 @@ func generated(tb testing.TB, n int) []call.Row {
 	return rows
 }
 
-// What is packed comes out as it went in, whatever the rows are like, and by a
-// packer that is used again.
+// A client unpacks the text that went in, whatever the rows are like, also if the packer has packed
+// another page before.
 func TestPack(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed(t), 0))
 	texts := []string{"", "a", "Zoë", "\"\\\u2028", strings.Repeat("\x01", call.MaxText), strings.Repeat("long ", 100), "BYE", "0001-01-01T00:00:00Z"}
@@ -102,8 +101,7 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// Rows that are alike for any number of bytes, and rows so long that the one
-// before is out of reach.
+// Rows may be alike for any number of bytes, and so long that the row before is out of reach.
 func TestPackLongRows(t *testing.T) {
 	p := pack.New(rowKinds, marks)
 	check := func(rows ...call.Row) {
@@ -129,8 +127,7 @@ func TestPackLongRows(t *testing.T) {
 	}
 }
 
-// A client gets the same page whether it likes gzip or not, and HEAD the same
-// headers as GET.
+// A client gets the same page with gzip as without, and HEAD has the headers of GET.
 func TestPackedPage(t *testing.T) {
 	store := storetest.NewModel()
 	put(t, store, generated(t, 1500)...)
@@ -152,7 +149,7 @@ func TestPackedPage(t *testing.T) {
 	}
 }
 
-// A few properties are packed by whoever finds the rows that are the same.
+// A page with $select goes through a general compressor, which finds equal rows.
 func TestPackedSelection(t *testing.T) {
 	store := storetest.NewModel()
 	put(t, store, generated(t, 1000)...)
@@ -163,7 +160,7 @@ func TestPackedSelection(t *testing.T) {
 	}
 }
 
-// BenchmarkPack is the writing and packing of a page of rows.
+// BenchmarkPack writes and packs a page of rows.
 func BenchmarkPack(b *testing.B) {
 	rows := generated(b, 1000)
 	p, w := pack.New(rowKinds, marks), newRowWriter(RowOptions{})
