@@ -39,7 +39,7 @@ func seed(t *testing.T) uint64 {
 	return n
 }
 
-// A walker makes rows of which many begin in the same millisecond.
+// A walker makes rows, many of which begin in the same millisecond.
 type walker struct {
 	*rand.Rand
 	made int
@@ -58,8 +58,8 @@ func (w *walker) row(tb testing.TB) call.Row {
 	return r
 }
 
-// Whoever follows the links sees every row that was there at the beginning
-// once and once only, whatever is written meanwhile.
+// A client that follows the links reads every row that was there at the beginning once, and only
+// once, whatever a source writes meanwhile.
 func TestWalkWhileWriting(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed(t), 0))
 	for _, c := range []struct {
@@ -97,7 +97,7 @@ func TestWalkWhileWriting(t *testing.T) {
 	}
 }
 
-// walk follows the links from path on. Between two pages it calls meanwhile.
+// walk follows the links from path on, and calls meanwhile between two pages.
 func walk(t *testing.T, h http.Handler, path string, size int, want map[string]bool, meanwhile func()) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -172,7 +172,7 @@ func TestLinkOnlyBeforeMore(t *testing.T) {
 	}
 }
 
-// The query that the store gets is the one that was asked for.
+// The query to the store is the one that the client asked for.
 func TestQueryOfThePage(t *testing.T) {
 	var got call.Query
 	store := fakeStore{rows: func(_ context.Context, q call.Query) iter.Seq2[*call.Row, error] {
@@ -189,7 +189,7 @@ func TestQueryOfThePage(t *testing.T) {
 	if want := (call.Query{Tenant: otherTenant, From: from, To: to, Reverse: true, Limit: 4, Walk: call.Version{Epoch: 1, Number: 7}}); got != want {
 		t.Errorf("query %+v, want %+v", got, want)
 	}
-	// Nothing can be between these two, and the zero time is no open end.
+	// No row can be between these two, and the zero time is not an open end.
 	got = call.Query{}
 	page(t, get(t, h, function+"(fromDateTime=0001-01-01,toDateTime=0001-01-01)"))
 	if got.Limit != 0 {
@@ -211,8 +211,8 @@ func TestGreatestSkip(t *testing.T) {
 	}
 }
 
-// A walk that has begun with tokens goes on with them in strict mode, where
-// the number of rows before it may not be known.
+// A walk that began with tokens goes on with them in strict mode, although the number of rows
+// before it may not be known.
 func TestStrictGoesOnWithTokens(t *testing.T) {
 	store := filled(t, 2500)
 	usual := testConfig(store)
@@ -228,7 +228,7 @@ func TestStrictGoesOnWithTokens(t *testing.T) {
 	}
 }
 
-// One tenant does not see what another has.
+// A tenant does not see the rows of another.
 func TestTenantsAreApart(t *testing.T) {
 	store := filled(t, 10)
 	mine := sampleRow(t)
@@ -248,7 +248,7 @@ func TestTenantsAreApart(t *testing.T) {
 	}
 }
 
-// Buffers that are used again do not show what was in them.
+// An answer shows nothing of earlier contents of its buffer.
 func TestManyAtOnce(t *testing.T) {
 	h := New(testConfig(filled(t, 300)))
 	paths := []string{reference, reference + "?$top=7", "/v1.0/nothing", reference + "?$filter=successfulCall%20eq%20false", "/beta/$metadata"}
@@ -287,7 +287,7 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// Clients that follow links over the wire, of HTTP/1.1 and of HTTP/2.
+// Clients follow links over the wire, with HTTP/1.1 and with HTTP/2.
 func TestOverTheWire(t *testing.T) {
 	store := filled(t, 2499)
 	for _, h2 := range []bool{false, true} {
@@ -359,7 +359,7 @@ func TestClientIsGone(t *testing.T) {
 	}
 }
 
-// BenchmarkPage is a page of 1,000 rows from a store that costs nothing.
+// BenchmarkPage makes a page of 1,000 rows from a store that takes no time.
 func BenchmarkPage(b *testing.B) {
 	rows := benchRows(b, 1001)
 	h := New(testConfig(fakeStore{rows: func(_ context.Context, q call.Query) iter.Seq2[*call.Row, error] {
@@ -389,7 +389,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
-// discard is a client that reads nothing.
+// discard is the writer of a client that reads nothing.
 type discard struct {
 	header http.Header
 	size   int

@@ -20,8 +20,8 @@ func tokenOf(t *testing.T, link string) string {
 	return text
 }
 
-// A link is good for the same question, however it is spelled and whichever
-// process answers, and for no other.
+// A link is good for the same question, however the client spells it and whichever process answers,
+// and for no other.
 func TestTokenScope(t *testing.T) {
 	store := filled(t, 20)
 	const options = "?$top=4&$filter=duration%20lt%209&$select=id,duration"
@@ -63,7 +63,7 @@ func TestTokenScope(t *testing.T) {
 	}
 }
 
-// A token that was changed in any place, or cut, or made longer is no token.
+// A token that a client has changed in any place, cut or made longer is no token.
 func TestTokenIsWhole(t *testing.T) {
 	h := New(testConfig(filled(t, 3)))
 	token := tokenOf(t, page(t, get(t, h, reference+"?$top=1")).Next)
@@ -103,7 +103,7 @@ func TestTokenIsWhole(t *testing.T) {
 	}
 }
 
-// A token holds the last place of the log and the longest page.
+// A token can hold the last place of the log and the greatest page size.
 func TestTokenRoundTrip(t *testing.T) {
 	key := make([]byte, keySize)
 	for _, want := range []token{
@@ -119,7 +119,7 @@ func TestTokenRoundTrip(t *testing.T) {
 	}
 }
 
-// A token of another version is refused, even if we made it.
+// The server refuses a token of another version, even if it bears our authentication code.
 func TestTokenVersion(t *testing.T) {
 	key, s := make([]byte, keySize), &scope{tenant: testTenant}
 	p, err := base64.RawURLEncoding.DecodeString(string(appendToken(nil, key, token{size: 1}, s)))

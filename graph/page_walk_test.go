@@ -23,8 +23,8 @@ func moved(r call.Row, by time.Duration) call.Row {
 	return r
 }
 
-// TestWalkOverMoves moves rows to and fro between any two pages, over the place
-// where the client is and out of the window and back. Each comes once.
+// TestWalkOverMoves moves rows to and fro between any two pages, across the place where the client
+// is, and out of the window and back. The client reads each once.
 func TestWalkOverMoves(t *testing.T) {
 	for _, query := range []string{"?$top=10", "?$top=10&$orderby=startDateTime%20desc", "?$top=7&$filter=callerNumber%20ne%20'x'"} {
 		store := storetest.NewModel()
@@ -62,8 +62,8 @@ func TestWalkOverMoves(t *testing.T) {
 	}
 }
 
-// TestFirstReleaseToken goes on with a link that the first release has made, which
-// does not say when its walk began.
+// TestFirstReleaseToken follows a link of the first release, which does not say when its walk
+// began.
 func TestFirstReleaseToken(t *testing.T) {
 	store := filled(t, 30)
 	conf := testConfig(store)
@@ -85,8 +85,8 @@ func TestFirstReleaseToken(t *testing.T) {
 	}
 }
 
-// TestWalkIsGone follows links after the log was taken back to an earlier state,
-// and one that tells of the future.
+// TestWalkIsGone follows links after an operator has restored an earlier state of the log, and a
+// link that names a later version than the log has.
 func TestWalkIsGone(t *testing.T) {
 	store := filled(t, 30)
 	conf := testConfig(store)

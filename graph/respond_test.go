@@ -114,8 +114,8 @@ func TestGzip(t *testing.T) {
 	}
 }
 
-// What a server's fault is stands in the log and not in the answer, and what a
-// client writes stands in neither.
+// The log has the cause of a server's fault and the answer does not, and neither repeats what a
+// client wrote.
 func TestStoreErrors(t *testing.T) {
 	for _, c := range []struct {
 		err    error
@@ -160,7 +160,7 @@ func TestStoreErrors(t *testing.T) {
 	}
 }
 
-// A store that takes too long is not waited for.
+// The handler does not wait for a store that takes too long.
 func TestPageTimeout(t *testing.T) {
 	config := testConfig(fakeStore{rows: func(ctx context.Context, _ call.Query) iter.Seq2[*call.Row, error] {
 		return func(yield func(*call.Row, error) bool) {
@@ -179,7 +179,7 @@ func TestPageTimeout(t *testing.T) {
 	}
 }
 
-// The log has one line a request, and nothing of what the client wrote.
+// The log has one line for each request, without anything that the client wrote.
 func TestLog(t *testing.T) {
 	var log bytes.Buffer
 	config := testConfig(filled(t, 3))
@@ -217,7 +217,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// Fail is there for others, too.
+// Fail serves the parts of the server outside of the handler.
 func TestFail(t *testing.T) {
 	h := New(testConfig(storetest.NewModel()))
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
@@ -242,7 +242,7 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// A page that was unusually large does not stay in memory.
+// The buffer of an unusually large page does not stay in memory.
 func TestLargeBuffersAreLeft(t *testing.T) {
 	h := New(testConfig(storetest.NewModel()))
 	large := make([]byte, 0, maxKept+1)

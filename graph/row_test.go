@@ -16,7 +16,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// sampleRow is the row that Microsoft's reference page shows.
+// sampleRow returns the row of Microsoft's reference page.
 func sampleRow(tb testing.TB) call.Row {
 	tb.Helper()
 	return call.Row{
@@ -133,7 +133,7 @@ func TestAppendRow(t *testing.T) {
 	}
 }
 
-// written returns what set has written.
+// written returns the bytes that set writes.
 func written(set func(b []byte, n int) int) []byte {
 	b := make([]byte, rowRoom)
 	return b[:set(b, 0)]
@@ -174,7 +174,7 @@ func TestAppendTime(t *testing.T) {
 	}
 }
 
-// Every day from year 1 to year 9999 is the day that package time says.
+// For every day from year 1 to year 9999 the encoder and package time agree.
 func TestCivil(t *testing.T) {
 	day := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	for n := uint32(0); n <= lastDay; n++ {
@@ -189,7 +189,7 @@ func TestCivil(t *testing.T) {
 	}
 }
 
-// What the encoder writes is what encoding/json writes for the same text.
+// The encoder writes the same as encoding/json for the same text.
 func TestAppendTextIsJSON(t *testing.T) {
 	alphabet := []string{
 		"a", "Z", "0", " ", "~", "\x7f", "\"", "\\", "/", "<", ">", "&", "'", "\b", "\f", "\n", "\r", "\t", "\x00", "\x1f", "\x20",
@@ -212,7 +212,7 @@ func TestAppendTextIsJSON(t *testing.T) {
 	})
 }
 
-// An odd byte is seen at every place of a text of every length.
+// The encoder sees an odd byte at every place of a text of every length.
 func TestOddBytes(t *testing.T) {
 	for n := 1; n < 40; n++ {
 		p := bytes.Repeat([]byte{'~'}, n)
@@ -229,7 +229,7 @@ func TestOddBytes(t *testing.T) {
 	}
 }
 
-// A row that is written and read by encoding/json is the row it was.
+// A row is the same after AppendRow writes it and encoding/json reads it.
 func TestAppendRowReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var r call.Row
@@ -303,8 +303,8 @@ func TestAppendRowDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// benchRows are rows as they come: ids and numbers that do not repeat, a few
-// hundred users, four trunks, an umlaut here and there.
+// benchRows are rows as in practice: ids and numbers that do not repeat, a few hundred users, four
+// trunks, and names of which some have an umlaut.
 func benchRows(tb testing.TB, n int) []call.Row {
 	tb.Helper()
 	rnd := rand.New(rand.NewPCG(1, 2))

@@ -32,9 +32,8 @@ var update = flag.Bool("update", false, "write what the scripts in testdata give
 //	> | {"requests":…   a line of its body
 //	> NEXT              follow @odata.nextLink, with the headers of before
 //
-// Each request is followed by its answer: the status, the headers that say
-// something of the answer, and the body, indented. Of the rows only the first
-// and the last are shown.
+// The answer follows each request: the status, the headers that say something of the answer, and
+// the body, indented. Of the rows it shows only the first and the last.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -62,9 +61,9 @@ func TestScripts(t *testing.T) {
 
 var skipToken = regexp.MustCompile(`(skip=[0-9]+&\$skiptoken=)[A-Za-z0-9_-]+`)
 
-// withTokensOf returns got with the tokens of links that want has in the same order.
-// The answers of the scripts hold tokens of the first release, which [TestFirstTokens]
-// follows; those of today are longer.
+// withTokensOf returns got with the tokens of the links in want, in the same order. The answers in
+// the scripts hold tokens of the first release, which [TestFirstTokens] follows. Today's are
+// longer.
 func withTokensOf(got, want string) string {
 	tokens := skipToken.FindAllString(want, -1)
 	if len(skipToken.FindAllString(got, -1)) != len(tokens) {
@@ -79,11 +78,10 @@ func withTokensOf(got, want string) string {
 	})
 }
 
-// ofStep is the request-id of a request in a batch.
+// ofStep matches the request-id of a request in a batch.
 var ofStep = regexp.MustCompile(`((?i:"request-id"): ")[0-9a-f-]{36}`)
 
-// TestFirstTokens follows the links that the first release has made, which are those
-// in the scripts: each leads to a page.
+// TestFirstTokens follows the links of the first release in the scripts: each leads to a page.
 func TestFirstTokens(t *testing.T) {
 	n := 0
 	for _, file := range []string{"reference", "accept", "options", "paths"} {
@@ -111,7 +109,7 @@ func TestFirstTokens(t *testing.T) {
 	}
 }
 
-// A script is one that runs.
+// A script holds the state of one that runs.
 type script struct {
 	h      *Handler
 	config Config
@@ -153,7 +151,7 @@ func runScript(t *testing.T, text string) string {
 	return s.out.String()
 }
 
-// isHeader tells "> Name: value" and "> | body" from "> GET /path".
+// isHeader tells "> Name: value" and "> | body" apart from "> GET /path".
 func isHeader(line string) bool {
 	words := strings.Fields(line)
 	return len(words) > 1 && words[0] == ">" && (strings.HasSuffix(words[1], ":") || words[1] == "|")
@@ -228,8 +226,8 @@ func (s *script) show(t *testing.T, w *httptest.ResponseRecorder) {
 	s.out.WriteString("\n")
 }
 
-// shorten leaves out the rows between the first and the last one, and with
-// brief what is in them besides id and start.
+// shorten leaves out the rows between the first and the last one and, with brief, their properties
+// besides id and start.
 func (s *script) shorten(body string) string {
 	if strings.HasPrefix(body, "{\n  \"responses\"") {
 		return body

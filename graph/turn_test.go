@@ -21,13 +21,13 @@ var (
 	quiet = Caller{Tenant: call.GUID{2}, Client: "quiet"}
 )
 
-// testTurns are those of two processors.
+// testTurns returns the turns of two processors.
 func testTurns() *turns {
 	return &turns{pages: share.NewTurns[call.GUID](2), scans: share.New[call.GUID](1, 1), clients: share.New[Caller](0, 1)}
 }
 
-// TestPageTurns: however many pages the clients of one tenant ask for, those of
-// another have room; whoever gives up waits no longer; nothing is remembered.
+// TestPageTurns: however many pages the clients of one tenant ask for, those of another get their
+// turn. A client that gives up waits no longer, and nothing of it stays in memory.
 func TestPageTurns(t *testing.T) {
 	x := testTurns()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -68,8 +68,8 @@ func TestPageTurns(t *testing.T) {
 	}
 }
 
-// TestScanTurns: scans of a tenant go on one at a time, and do not keep its pages
-// or the scans of others from going on.
+// TestScanTurns: a tenant runs one scan at a time, which holds up neither its pages nor the scans
+// of other tenants.
 func TestScanTurns(t *testing.T) {
 	x := testTurns()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -117,7 +117,7 @@ func TestScanTurns(t *testing.T) {
 	}
 }
 
-// An endless is a store in which nothing is ever found.
+// An endless is a store whose searches find no row and never end.
 type endless struct{ call.Reader }
 
 func (endless) Latest(context.Context, call.GUID) (call.Version, error) {
@@ -135,8 +135,8 @@ func (endless) Rows(ctx context.Context, q call.Query) iter.Seq2[*call.Row, erro
 	}
 }
 
-// TestScanAndPage goes through the handler: a page of a tenant whose clients scan
-// is answered, and the scans end when their clients are gone.
+// TestScanAndPage: through the handler, a tenant whose clients scan still gets a page, and the
+// scans end when their clients are gone.
 func TestScanAndPage(t *testing.T) {
 	h := New(Config{
 		Store: endless{}, Key: make([]byte, keySize), PageTimeout: time.Minute,

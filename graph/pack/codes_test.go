@@ -16,8 +16,7 @@ import (
 	"github.com/trunklog/trunklog/graph/pack"
 )
 
-// generated returns the text of a page of 1,000 generated calls, and what becomes
-// of it.
+// generated returns the text of a page of 1,000 generated calls, and the packed page.
 func generated(tb testing.TB) (text, packed []byte) {
 	tb.Helper()
 	from := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -42,8 +41,8 @@ func generated(tb testing.TB) (text, packed []byte) {
 	return append(text[:len(text)-1], "]}"...), z.Finish(head, append(b, "]}"...))
 }
 
-// places returns where the properties of a row begin that stands at the given place,
-// and where the last one ends.
+// places returns where the properties of the row at the given place begin, and where the last one
+// ends.
 func places(row []byte, at int) []int {
 	list := []int{at}
 	for i := range row[1:] {
@@ -54,7 +53,7 @@ func places(row []byte, at int) []int {
 	return append(list, at+len(row)-1)
 }
 
-// kind tells apart the rows that have different properties in common.
+// kind returns the kind of a row: rows of one kind have the same properties in common.
 func kind(row []byte) (k int) {
 	for i, s := range []string{`"successfulCall":true`, `"userPrincipalName":null`, `"callType":"ByotIn`} {
 		if bytes.Contains(row, []byte(s)) {
@@ -64,8 +63,8 @@ func kind(row []byte) (k int) {
 	return k
 }
 
-// A code is a Huffman code, by the lengths of what it has for each symbol (RFC 1951,
-// section 3.2.2).
+// A code is a Huffman code. The lengths of the codes of its symbols determine it (RFC 1951, section
+// 3.2.2).
 type code struct {
 	lengths string // one hexadecimal digit for each symbol
 	count   [16]int
@@ -89,7 +88,7 @@ const digits = "0123456789abcdef"
 
 func digit(c byte) int { return bytes.IndexByte([]byte(digits), c) }
 
-// size returns how many bits symbols take that come so often.
+// size returns how many bits the symbols take at the given frequencies.
 func (c *code) size(counts []int) (bits int) {
 	for s, n := range counts {
 		bits += n * digit(c.lengths[s])
@@ -97,7 +96,7 @@ func (c *code) size(counts []int) (bits int) {
 	return bits
 }
 
-// complete reports whether there are no bits that mean nothing.
+// complete reports whether every sequence of bits means a symbol.
 func (c *code) complete() bool {
 	used := 0
 	for n := 1; n < 16; n++ {
@@ -135,8 +134,8 @@ func (r *reader) symbol(c *code) int {
 	return 0
 }
 
-// codes reads the header of a block with codes of its own (RFC 1951, section 3.2.7),
-// where the lengths are written one by one.
+// codes reads the header of a block with codes of its own (RFC 1951, section 3.2.7), which lists
+// the lengths one by one.
 func (r *reader) codes() (literals, distances *code) {
 	if last, kind := r.take(1), r.take(2); last != 1 || kind != 2 {
 		r.tb.Fatalf("the second block is of kind %d, and the last one: %d", kind, last)
@@ -158,10 +157,10 @@ func (r *reader) codes() (literals, distances *code) {
 	return newCode(string(list[:nl])), newCode(string(list[nl:]))
 }
 
-// symbols returns the codes of a page, and how often each of their symbols comes.
+// symbols returns the codes of a page, and the frequency of each symbol.
 func symbols(tb testing.TB, page []byte) (literal, distance *code, literals, distances []int) {
 	tb.Helper()
-	const stored = 10 + 5 // the header of gzip, and that of the block that is stored
+	const stored = 10 + 5 // the header of gzip, and that of a stored block
 	r := &reader{tb: tb, p: page[stored+int(binary.LittleEndian.Uint16(page[11:])):]}
 	literal, distance = r.codes()
 	literals, distances = make([]int, len(literal.lengths)), make([]int, len(distance.lengths))
@@ -184,10 +183,9 @@ func symbols(tb testing.TB, page []byte) (literal, distance *code, literals, dis
 	}
 }
 
-// bestCode returns the code that writes symbols which come so often in the fewest
-// bits, none longer than most: coins of every power of two are paired and carried on
-// (Larmore, Hirschberg, "A fast algorithm for optimal length-limited Huffman codes",
-// 1990).
+// bestCode returns the code that writes symbols of the given frequencies in the fewest bits, with
+// none longer than most: it pairs coins of every power of two and carries them on (Larmore,
+// Hirschberg, "A fast algorithm for optimal length-limited Huffman codes", 1990).
 func bestCode(counts []int, most int) *code {
 	type coin struct {
 		value int
@@ -217,8 +215,7 @@ func bestCode(counts []int, most int) *code {
 	return newCode(string(lengths))
 }
 
-// TestCodeLengths: the codes are the best ones for pages of generated calls, or
-// nearly so.
+// TestCodeLengths: the codes are the best ones for pages of generated calls, or nearly so.
 func TestCodeLengths(t *testing.T) {
 	_, page := generated(t)
 	literal, distance, literals, distances := symbols(t, page)
@@ -235,7 +232,7 @@ func TestCodeLengths(t *testing.T) {
 	}
 }
 
-// TestPackedSize: a page takes less than a general and quick compressor makes of it.
+// TestPackedSize: a page is no larger than compress/gzip at its fastest level makes it.
 func TestPackedSize(t *testing.T) {
 	text, page := generated(t)
 	z, err := gzip.NewReader(bytes.NewReader(page))

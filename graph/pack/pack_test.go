@@ -23,23 +23,22 @@ func seed(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(n, 0))
 }
 
-// A record is the texts of its properties.
+// A record is the texts of its properties, and its kind.
 type record struct {
 	kind  int
 	parts []string
 }
 
-// A page is what is to be packed.
+// A page is the text of a page to pack.
 type page struct {
 	head, tail string
-	room       int // that the head does not take
+	room       int // bytes announced for the head that it does not take
 	records    []record
 }
 
 const testKinds, testMarks = 3, 4
 
-// pack returns the page as it comes out of p, and as it goes in. With wild, marks
-// are anything.
+// pack returns the packed page and the text that went in. With wild, the marks are random.
 func (g page) pack(p *Packer, wild *rand.Rand) (packed, text string) {
 	z := p.Page(len(g.head) + g.room)
 	defer z.Close()
@@ -65,7 +64,7 @@ func (g page) pack(p *Packer, wild *rand.Rand) (packed, text string) {
 	return string(z.Finish([]byte(g.head), append(b, g.tail...))), text + g.tail
 }
 
-// check packs a page and sees that what comes out is what went in.
+// check packs a page, unpacks it, and compares that with what went in.
 func (g page) check(t *testing.T, p *Packer, wild *rand.Rand) (packed string) {
 	t.Helper()
 	packed, text := g.pack(p, wild)
@@ -88,8 +87,8 @@ func unpack(tb testing.TB, packed []byte) string {
 	return string(text)
 }
 
-// TestPack: what is packed comes out as it went in, whatever the records and the marks
-// are. By a packer that is used again a page is the same, byte for byte.
+// TestPack: a client unpacks what went in, whatever the records and the marks are. A packer that
+// has packed before makes the same page, byte for byte.
 func TestPack(t *testing.T) {
 	rnd, p := seed(t), New(testKinds, testMarks)
 	texts := []string{"", "x", `{"id":null`, `,"duration":5`, `,"duration":512`, "}", "\x00\xff", strings.Repeat("7", 300), strings.Repeat("Zoë ", 900), strings.Repeat("\\u0001", 4000)}
@@ -114,8 +113,8 @@ func TestPack(t *testing.T) {
 	page{head: strings.Repeat("h", MaxHead)}.check(t, p, nil)
 }
 
-// TestLongRecords: records that are alike for any number of bytes, and records so
-// long that the one before is out of reach.
+// TestLongRecords: records may be alike for any number of bytes, and so long that the one before is
+// out of reach.
 func TestLongRecords(t *testing.T) {
 	p := New(testKinds, testMarks)
 	for n := range 600 {
@@ -129,9 +128,9 @@ func TestLongRecords(t *testing.T) {
 	}
 }
 
-// TestMatches: what a record has in common with the last one of its kind takes next
-// to nothing, also if records of other kinds come in between, and the first of a kind
-// is compared with the one before.
+// TestMatches: the bytes that a record shares with the last one of its kind take next to no space,
+// also if records of other kinds come in between. The packer compares the first record of a kind
+// with the one before.
 func TestMatches(t *testing.T) {
 	a, b := record{0, []string{strings.Repeat("Zoë", 1000)}}, record{1, []string{strings.Repeat("1 ä", 1000)}}
 	size := func(records ...record) int {
@@ -152,7 +151,7 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// TestAddKeeps: Add returns all of the text while that is short, and its end then.
+// TestAddKeeps: Add returns all of a short text, and the end of a long one.
 func TestAddKeeps(t *testing.T) {
 	z := New(1, 1).Page(0)
 	defer z.Close()
@@ -172,7 +171,7 @@ func TestAddKeeps(t *testing.T) {
 	}
 }
 
-// TestLargePagesAreLeft: a page that was unusually large does not stay in memory.
+// TestLargePagesAreLeft: the buffer of an unusually large page does not stay in memory.
 func TestLargePagesAreLeft(t *testing.T) {
 	p, text := New(1, 1), bytes.Repeat([]byte{1}, 2*maxKept)
 	z := p.Page(0)
@@ -183,7 +182,7 @@ func TestLargePagesAreLeft(t *testing.T) {
 	}
 }
 
-// FuzzPack packs texts that are no records, with marks that mean nothing.
+// FuzzPack packs texts that are no records, with arbitrary marks.
 func FuzzPack(f *testing.F) {
 	const kinds, marks = 8, 22
 	f.Add([]byte("{a,b,c}"), []byte{0, 1, 3}, 3)
