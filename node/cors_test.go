@@ -13,8 +13,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestCrossOrigin: a web page may ask the API, and read its refusals, whoever makes
-// them; what delivers calls is none of its business, with a prefix or without.
+// TestCrossOrigin: a web page may call the API and read its refusals, whichever part refuses. It
+// may not deliver calls, with a prefix or without.
 func TestCrossOrigin(t *testing.T) {
 	api := graph.New(graph.Config{
 		Store: storetest.NewModel(), Key: make([]byte, 32),

@@ -26,7 +26,7 @@ import (
 	"github.com/trunklog/trunklog/source/push"
 )
 
-// counted are the types that hold counts, and what monitoring is shown of one.
+// counted are the types that hold counts, and the metrics that monitoring reads of each.
 var counted = map[string]struct {
 	zero any
 	show func(v any) metrics.Config
@@ -60,7 +60,7 @@ func countedBy(c call.Counter) metrics.Config {
 	return metrics.Config{Sources: func() []metrics.Source { return []metrics.Source{{Name: "x", Counter: c}} }}
 }
 
-// uncounted are not shown to monitoring, and why.
+// uncounted are the counts that monitoring does not read, and why.
 var uncounted = map[string]string{
 	"call.Stats":              "what is in the store, for db stats",
 	"call.TenantStats":        "the same",
@@ -68,8 +68,8 @@ var uncounted = map[string]string{
 	"hep.Stats.ReceiveBuffer": "a size, which the log tells at the start",
 }
 
-// TestEveryCounterHasAMetric sets one count after the other, of every type of the
-// house that is called Stats or Totals, and wants the metrics to change.
+// TestEveryCounterHasAMetric sets one count after the other, in every type of the house whose name
+// ends in Stats or Totals, and checks that the metrics change.
 func TestEveryCounterHasAMetric(t *testing.T) {
 	for name, c := range counted {
 		v := reflect.New(reflect.TypeOf(c.zero)).Elem()
@@ -92,8 +92,7 @@ func TestEveryCounterHasAMetric(t *testing.T) {
 	}
 }
 
-// eachCount sets each number in v to a few seconds or units, calls f, and sets it
-// back.
+// eachCount sets each number in v to a few seconds or units, calls f, and resets it.
 func eachCount(v reflect.Value, name string, f func(name string)) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Time]():
@@ -123,7 +122,7 @@ func eachCount(v reflect.Value, name string, f func(name string)) {
 				continue // requests and records have causes of their own
 			}
 			if name == "hep.Stats.Unread" && !hep.Cause(i).Partial() {
-				continue // of such a message nothing else can be read either
+				continue // if this fails, nothing of the message is readable
 			}
 			eachCount(v.Index(i), name+"."+strconv.Itoa(i), f)
 		}
@@ -146,8 +145,7 @@ func shownMetrics(t *testing.T, c metrics.Config) string {
 	return own.String()
 }
 
-// countTypes returns the types of the house whose names say that they hold
-// counts, as package.Type.
+// countTypes returns the types of the house that hold counts by their names, as package.Type.
 func countTypes(t *testing.T) (names []string) {
 	t.Helper()
 	eachNode(t, func(dir string, n ast.Node) {
@@ -162,7 +160,7 @@ func countTypes(t *testing.T) (names []string) {
 	return names
 }
 
-// eachNode calls f with all that the program is written of.
+// eachNode calls f with each node of the program's source.
 func eachNode(t *testing.T, f func(dir string, n ast.Node)) {
 	t.Helper()
 	err := filepath.WalkDir(repository, func(at string, d fs.DirEntry, err error) error {
@@ -188,7 +186,7 @@ func eachNode(t *testing.T, f func(dir string, n ast.Node)) {
 	}
 }
 
-// noCounts are atomic numbers that are no counts for monitoring, and why.
+// noCounts are atomic numbers that are not counts for monitoring, and why.
 var noCounts = map[string]string{
 	"cli.written":          "the progress of an import, which its user sees",
 	"cli.wrong":            "the same",
@@ -199,8 +197,7 @@ var noCounts = map[string]string{
 	"tenant.told":          "compared, to see whether something has changed",
 }
 
-// TestEveryAtomicIsShown: what is counted as it happens is in what Stats returns,
-// or is no count.
+// TestEveryAtomicIsShown: the result of Stats has every atomic number that is a count.
 func TestEveryAtomicIsShown(t *testing.T) {
 	fields, shown := map[string]bool{}, map[string]bool{}
 	eachNode(t, func(dir string, n ast.Node) {
@@ -236,8 +233,8 @@ func TestEveryAtomicIsShown(t *testing.T) {
 	}
 }
 
-// TestMetricsOfSources: names, labels, kinds and help of what the sources of the table
-// count are those of the metrics' golden file, which dashboards rely on.
+// TestMetricsOfSources: the names, labels, kinds and help of the counts of the sources in the table
+// are those in the metrics' golden file, on which dashboards rely.
 func TestMetricsOfSources(t *testing.T) {
 	golden := read(t, repository+"/metrics/testdata/metrics.txt")
 	var measures []call.Measure

@@ -8,8 +8,8 @@ import (
 	"github.com/trunklog/trunklog/store"
 )
 
-// TestDemoGoesOn: a demo that is started again has calls up to the present, and
-// those that it had.
+// TestDemoGoesOn: a demo that starts again has calls up to the present, and keeps those that it
+// had.
 func TestDemoGoesOn(t *testing.T) {
 	now := time.Date(2026, 11, 1, 9, 30, 0, 0, time.UTC)
 	st, err := store.Open(t.Context(), "pebble:"+t.TempDir(), store.Options{})

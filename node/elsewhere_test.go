@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// TestElsewhere: whoever is led to another host than the one it has asked is told
-// so, and the log once for each host.
+// TestElsewhere: a client whose links lead to another host than the one it has asked gets a
+// warning, and the log has one for each host.
 func TestElsewhere(t *testing.T) {
 	const links, token = "/v1.0/communications/callRecords", "/contoso/oauth2/v2.0/token"
 	for _, c := range []struct {
 		public, path, host string
 		header             []string
-		want               string // the root; empty if there is nothing to warn of
+		want               string // the root in the warning; empty if there is none
 	}{
 		{"", links, "localhost:8443", nil, ""},
 		{"", links, "127.0.0.1:9000", nil, ""}, // a forwarded port

@@ -13,8 +13,8 @@ import (
 	"github.com/trunklog/trunklog/door"
 )
 
-// TestBusyStreams: a connection of HTTP/2 is kept from the first request on it
-// that is of use until the last one has ended, of use or not.
+// TestBusyStreams: the door keeps an HTTP/2 connection from its first request of use until the last
+// request on it has ended, of use or not.
 func TestBusyStreams(t *testing.T) {
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/trunklog/trunklog/source/push"
 )
 
-// TestSlowAnswer: an answer that takes as long as it may is counted, unless it is
-// to who delivers calls, of which the source has its own counts.
+// TestSlowAnswer: the server counts an answer that takes responseTime or longer, except one to a
+// delivery of calls, which its source counts itself.
 func TestSlowAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l headLimit
@@ -30,8 +30,7 @@ func TestSlowAnswer(t *testing.T) {
 	})
 }
 
-// TestLimitsAreCounted: docs/limits.md says of each limit what counts it, and
-// there is such a count.
+// TestLimitsAreCounted: docs/limits.md names a count for each limit, and that count exists.
 func TestLimitsAreCounted(t *testing.T) {
 	known := map[string]bool{}
 	for name := range (limiting{}).counts() {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// patience is how long what was begun may take.
+// patience is how long a test waits for anything.
 const patience = time.Minute
 
-// repository is the root of the source.
+// repository is the path to the root of the source.
 const repository = ".."
 
 func read(t *testing.T, name string) string {

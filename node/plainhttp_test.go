@@ -16,8 +16,8 @@ import (
 	"github.com/trunklog/trunklog/door"
 )
 
-// TestPlainHTTP: who speaks plain HTTP to the port for HTTPS is told the URL to
-// use, however the request comes, and who speaks neither is closed.
+// TestPlainHTTP: a client that speaks plain HTTP to the HTTPS port learns the URL to use, however
+// its request arrives. The server closes the connection of a client that speaks neither.
 func TestPlainHTTP(t *testing.T) {
 	roots, err := newRoots("", ":8443", nil)
 	if err != nil {
@@ -39,7 +39,7 @@ func TestPlainHTTP(t *testing.T) {
 	go func() { done <- srv.ServeTLS(d.Clients(tlsPort{l, roots}), "", "") }()
 	defer func() { _ = srv.Close(); <-done }()
 
-	// say sends parts, each by itself, and returns all that comes back.
+	// say sends each part by itself, and returns all that comes back.
 	say := func(parts ...string) string {
 		t.Helper()
 		c, err := net.Dial("tcp", l.Addr().String())
@@ -96,8 +96,8 @@ func TestPlainHTTP(t *testing.T) {
 	}
 }
 
-// TestPlainHTTPIsReadOut: a body that is on its way when the answer is sent is
-// taken, since the answer could be lost otherwise.
+// TestPlainHTTPIsReadOut: the server reads a body that still arrives after the answer, because the
+// client could lose the answer otherwise.
 func TestPlainHTTPIsReadOut(t *testing.T) {
 	roots, err := newRoots("", ":8443", nil)
 	if err != nil {
@@ -139,8 +139,8 @@ func TestPlainHTTPIsReadOut(t *testing.T) {
 	}
 }
 
-// TestTLSIsLeftAlone: after a first byte of TLS, bytes that look like HTTP are
-// what is encrypted.
+// TestTLSIsLeftAlone: after a first byte of TLS, the server takes bytes that look like HTTP for
+// encrypted ones.
 func TestTLSIsLeftAlone(t *testing.T) {
 	client, raw := net.Pipe()
 	defer client.Close()

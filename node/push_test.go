@@ -11,8 +11,8 @@ import (
 	"github.com/trunklog/trunklog/refuse"
 )
 
-// TestPushRefusal: who may not deliver is told how to, and all other refusals stay as
-// they are.
+// TestPushRefusal: a client that may not deliver learns how to get the role, and any other refusal
+// stays as it is.
 func TestPushRefusal(t *testing.T) {
 	const tenant, client = "c0471050-0000-4000-8000-000000000001", "c0471050-0000-4000-8000-000000000002"
 	for _, roles := range [][]string{ingestRoles(call.CDR), ingestRoles(call.Graph)} {

@@ -14,7 +14,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A troubled store does with a write what it is told.
+// A troubled store does with a write what the test sets.
 type troubled struct {
 	call.Store
 	writes atomic.Int64
@@ -36,8 +36,8 @@ func (s *troubled) Write(context.Context, call.Batch) (call.Result, error) {
 	return call.Result{}, do()
 }
 
-// TestReadiness: ready is who can write, has opened its ports and is not
-// stopping; whoever asks gets an answer in time even if the store is stuck.
+// TestReadiness: a server is ready if it can write, has opened its ports and is not stopping. A
+// caller has its answer in time even if the store is stuck.
 func TestReadiness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		serving, stop := context.WithCancel(t.Context())
@@ -85,8 +85,7 @@ func TestReadiness(t *testing.T) {
 	})
 }
 
-// TestAdminListen: what is wrong with the address is said, and leaves no socket
-// behind.
+// TestAdminListen: a wrong address is an error that says why, and leaves no socket behind.
 func TestAdminListen(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := openAdmin(dir, "nonsense"); err == nil || !strings.Contains(err.Error(), "--admin-listen") {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestRefusalsAreToldSeldom: the log names a sender and a trunk once an hour, however many
-// messages were refused, and a sender cannot fill it.
+// TestRefusalsAreToldSeldom: the log names a sender and a trunk once an hour, however many messages
+// the server refuses, and a sender cannot fill it.
 func TestRefusalsAreToldSeldom(t *testing.T) {
 	var log bytes.Buffer
 	now := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)

@@ -14,8 +14,8 @@ import (
 	"github.com/trunklog/trunklog/tenant"
 )
 
-// Messages go when the day on which they were seen has been over for as long
-// as they are kept, and a failure is told and made up for.
+// TestTrimMessages: a message goes when the day of its sighting has been over for the period. The
+// log has a failure, and a later look makes up for it.
 func TestTrimMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := storetest.NewModel()

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestRoots: with a public URL, links have that whatever a proxy says; without
-// one, what the client has used, if it is this machine.
+// TestRoots: with a public URL, links have that whatever a proxy says. Without one, they have the
+// address that the client has used, if it is this machine's.
 func TestRoots(t *testing.T) {
 	for _, c := range []struct {
 		public, host string
@@ -43,9 +43,9 @@ func TestRoots(t *testing.T) {
 	}
 }
 
-// TestRootsOfMicrosoft: a program that knows Microsoft's hosts alone is answered by
-// them, where --tls-host names them, beside a public URL too. No proxy calls us by such
-// a name. Any other further name may be the one by which a proxy calls us.
+// TestRootsOfMicrosoft: for a program that knows only Microsoft's hosts, links have such a host if
+// --tls-host names it, beside a public URL too, because no proxy calls the server by it. Any other
+// further name may be the one by which a proxy calls the server.
 func TestRootsOfMicrosoft(t *testing.T) {
 	named := []string{"Login.MicrosoftOnline.com", "graph.microsoft.com.", "proxied.contoso.com"}
 	for _, c := range []struct{ public, listen, host, want string }{
@@ -76,8 +76,8 @@ func TestRootsOfMicrosoft(t *testing.T) {
 	}
 }
 
-// TestRootOfListener: without a public URL, the root that is shown leads to
-// where the server listens.
+// TestRootOfListener: without a public URL, the root of the server leads to the port where it
+// listens.
 func TestRootOfListener(t *testing.T) {
 	for _, c := range []struct {
 		public, listen string
