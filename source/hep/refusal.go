@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A Refusal is the reason why a connection ended before the source read any packet from it. The set
-// is closed, so that each has a counter in [Stats].
+// A Refusal is the reason why a connection ended before the source understood any packet from it.
+// The set is closed, so that each has a counter in [Stats].
 type Refusal uint8
 
 // The reasons of a refusal.

@@ -83,8 +83,8 @@ type Source struct {
 //	             for Microsoft's SIP proxies
 //	auth         the key that packets must carry, or
 //	auth-file    the file that holds it
-//	idle         how long a sender over TCP or TLS may pause within a packet,
-//	             such as 30s, which it is by default
+//	idle         how long, in all, the source waits for the rest of a packet over
+//	             TCP or TLS, and for a TLS handshake; 30s by default
 //	connections  how many senders there may be at once, over TCP or TLS; 10000
 //	             by default
 //	cert, key    files with the server's certificate and its key, for TLS
