@@ -7,22 +7,24 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Apart is by how much the legs of one call may differ in when they began, if
-// nothing but their numbers tells that they belong together.
+// Apart is the most by which the starts of two legs of one call may differ, if nothing but their
+// numbers ties them.
 const Apart = 5 * time.Second
 
-// fewDigits is how many of the last digits of two numbers must be the same:
-// each side of an SBC writes the same number in its own way.
+// fewDigits is how many last digits of two numbers must be the same: each side of an SBC writes the
+// same number in its own way.
 const fewDigits = 6
 
-// The kinds of keys by which legs are found.
+// The kinds of keys by which the caller finds legs.
 const (
 	KeySession     = "s"
 	KeyCorrelation = "c"
 	KeyNumber      = "n"
 )
 
-// Keys calls f with each key of l: two legs that [BondOf] ties share one.
+// Keys calls f with each key of l: its session id, its correlation and its Call-ID if it has a
+// correlation, and the last digits of each callee. Legs that [BondOf] ties share one, except a leg
+// without a correlation and the leg whose correlation is its Call-ID.
 func (l *Leg) Keys(f func(kind, value string)) {
 	if l.session.s != "" {
 		f(KeySession, l.session.s)
@@ -38,18 +40,18 @@ func (l *Leg) Keys(f func(kind, value string)) {
 	}
 }
 
-// A Bond is how sure it is that two legs belong to one call.
+// A Bond is how surely two legs belong to one call.
 type Bond uint8
 
-// What ties two legs, in rising order.
+// The bonds, in rising order.
 const (
 	NoBond     Bond = iota
-	DigitsBond      // they ask for and from the same numbers at about the same time, as far as the last digits tell
-	NumberBond      // and the numbers are the same
-	NamedBond       // they name each other, or share what the SBC passes on
+	DigitsBond      // the last digits of their callers and callees agree, and they began at about the same time
+	NumberBond      // and the whole numbers agree
+	NamedBond       // one names the other, or they share an id that the SBC passes on
 )
 
-// BondOf tells what ties two legs to each other. Nothing ties those of two sources.
+// BondOf returns the firmest bond of two legs. Legs of two sources have none.
 func BondOf(a, b *Leg) Bond {
 	switch {
 	case a.Source != b.Source:
@@ -73,8 +75,8 @@ func BondOf(a, b *Leg) Bond {
 	return best
 }
 
-// callerBond tells what ties two INVITEs that ask for the same number. Callers
-// who hide their numbers all have the same name.
+// callerBond returns the bond of two INVITEs whose callees have the same last digits. Callers who
+// hide their numbers all have the same name, so that it ties nothing.
 func callerBond(v, w *invite) Bond {
 	switch {
 	case !sameDigits(v.caller, w.caller) || hidden(v.caller):
@@ -94,8 +96,8 @@ func hidden(caller string) bool {
 	return false
 }
 
-// lastDigits returns the last digits of a number, or all that there is of a
-// name.
+// lastDigits returns the last fewDigits digits of a number, or all of a text that has fewer, in
+// lower case.
 func lastDigits(number string) string {
 	var digits [fewDigits]byte
 	n := len(digits)
@@ -113,7 +115,9 @@ func lastDigits(number string) string {
 
 func sameDigits(a, b string) bool { return lastDigits(a) == lastDigits(b) }
 
-// Fill gives a row what l, another leg of its call, knows and its own does not.
+// Fill sets the caller and the callee that a row lacks from the first INVITE of l, another leg of
+// its call, and notes w as their witness. plan writes a number as the trunk's numbering plan has
+// it.
 func (l *Leg) Fill(r *call.Row, w call.Witness, plan func(number string) string) {
 	var v *invite
 	for i := range l.hops {

@@ -10,23 +10,24 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// How a leg lies in the store's state while its call is in progress, and for as
-// long afterwards as late messages are expected:
+// How the store keeps a leg while its call is in progress, and afterwards for as long as late
+// messages may come:
 //
-//	version   1 byte, version
+//	version   1 byte
 //	witness   1 byte
-//	...       every field, in the order of encode
+//	...       every field, in the order of [Leg.Encode]
 //
-// Numbers are uvarints, texts have their length in front, times are
-// nanoseconds from the first message on, plus one; 0 is no time.
+// A number is a uvarint, and a text has its length in front. The first time is in nanoseconds since
+// 1970. The others are nanoseconds from the first on in zigzag form, plus one; 0 is no time.
 //
-// Version 1 had no parties, no rank of the region, and of a refusal only when it
-// was given first. Version 2 had the greatest session timer that was named, of
-// each hop the first 2xx and the refusals without who gave them, and neither the
-// hosts of the last INVITE, nor when it rang, nor INVITEs within the dialog.
+// Version 1 had no parties, no rank of the region, and of a refusal only its first time. Version 2
+// had the greatest session timer that a message named; it had of each hop only the time of the
+// first 2xx, and the refusals; it had neither the hosts of the last INVITE, nor when it rang, nor
+// INVITEs within the dialog, nor whether a request went to Microsoft, nor whether the leg is
+// settled.
 const version = 3
 
-// encode appends the form in which l is kept to b.
+// Encode appends the form in which the store keeps l to b.
 func (l *Leg) Encode(b []byte) []byte {
 	w := writer{b: append(b, version, byte(l.Told)), base: l.first.Time()}
 	w.number(uint64(l.first))
@@ -85,7 +86,7 @@ func (w *writer) time(t time.Time) {
 		return
 	}
 	d := t.UnixNano() - w.base.UnixNano()
-	w.number(uint64(d<<1^d>>63) + 1) // small in both directions
+	w.number(uint64(d<<1^d>>63) + 1) // zigzag: small in both directions
 }
 
 func (w *writer) bools(all ...bool) {
@@ -98,7 +99,7 @@ func (w *writer) bools(all ...bool) {
 
 func (w *writer) addr(a netip.AddrPort) {
 	at := len(w.b)
-	w.b, _ = a.AppendBinary(append(w.b, 0)) // has no error
+	w.b, _ = a.AppendBinary(append(w.b, 0)) // it never returns an error
 	w.b[at] = byte(len(w.b) - at - 1)
 }
 
@@ -141,7 +142,7 @@ func (w *writer) hop(h *hop) {
 	w.time(h.asked.Time())
 	asked := inviteHosts{h.invite.uriHost, h.invite.contactHost}
 	w.bools(h.hosts != asked)
-	if h.hosts != asked { // mostly there was one INVITE
+	if h.hosts != asked { // seldom: most calls have one INVITE
 		w.text(h.hosts.uri)
 		w.text(h.hosts.contact)
 	}
@@ -161,8 +162,9 @@ func (w *writer) hop(h *hop) {
 	w.moment(h.cancel)
 }
 
-// Decode reads what encode has written. The leg shares no memory with b. Its
-// ID is that of [IDOf]: under which name it is kept only the store knows.
+// Decode reads what [Leg.Encode] has written. The leg shares no memory with b. Its ID is that of
+// [IDOf]; a caller that keeps the leg under another id must set that. An error is a
+// [call.CorruptError], or wraps [call.ErrNewer].
 func Decode(b []byte) (*Leg, error) {
 	if len(b) < 2 {
 		return nil, errLeg
@@ -206,8 +208,7 @@ func Decode(b []byte) (*Leg, error) {
 
 var errLeg = &call.CorruptError{Offset: -1, Err: errors.New("a call in progress cannot be read")}
 
-// A reader reads a leg. After anything that cannot be read it is bad, and
-// gives zeros.
+// A reader reads a leg. After bytes that it cannot read it is bad, and returns zeros.
 type reader struct {
 	s       string
 	version byte
@@ -228,7 +229,7 @@ func (r *reader) number() uint64 {
 	return 0
 }
 
-// count reads how many of something there are.
+// count reads a number that must not be greater than most.
 func (r *reader) count(most uint64) int {
 	n := r.number()
 	if n > most {
@@ -353,7 +354,7 @@ func (r *reader) hop() (h hop) {
 	return h
 }
 
-// reply reads a reply. Version 1 has not kept when it was given last.
+// reply reads a reply. Version 1 has only its first time.
 func (r *reader) reply() (f reply) {
 	f.cseq, f.code, f.phrase = uint32(r.number()), int16(r.count(999)), r.text()
 	m := r.moment()
@@ -364,8 +365,8 @@ func (r *reader) reply() (f reply) {
 	return f
 }
 
-// oldReplies reads what versions 1 and 2 have kept of the answers to INVITEs. A 2xx
-// was that of whoever was called, to the INVITE that was sent last.
+// oldReplies reads the answers to INVITEs that versions 1 and 2 kept. It takes the 2xx for the
+// callee's answer to the INVITE that was sent last.
 func (r *reader) oldReplies(h *hop) {
 	h.hosts = inviteHosts{h.invite.uriHost, h.invite.contactHost}
 	if at := r.Instant(); !at.IsZero() {

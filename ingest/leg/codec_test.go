@@ -14,7 +14,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A call in progress that an older version has kept goes on.
+// TestLegOfVersion1: a leg that an older version has kept can be read, and has its facts.
 func TestLegOfVersion1(t *testing.T) {
 	const kept = "" +
 		"01848094a7e9839ef7f118036c61622062356464303365366164386135393862613566353862616431613133636239340001bfdbd8133c785a6ba9ca90314e48cd9500001073" +
@@ -37,9 +37,9 @@ func TestLegOfVersion1(t *testing.T) {
 	}
 }
 
-// TestLegsOfVersion3: testdata/version3.txt has legs as a release has kept them, a name
-// and hexadecimal digits each. They are read, say what their messages do, and are
-// written as they are.
+// TestLegsOfVersion3: testdata/version3.txt has legs as a release has kept them, each as a name and
+// hexadecimal digits. They can be read, have the facts of their messages, and are written
+// unchanged.
 func TestLegsOfVersion3(t *testing.T) {
 	all, err := os.ReadFile("testdata/version3.txt")
 	if err != nil {
@@ -70,7 +70,7 @@ func TestLegsOfVersion3(t *testing.T) {
 	}
 }
 
-// What is kept of a leg is all of it, and no part of that is a leg.
+// TestLegCodec: a leg is read as it was written, and a part of its bytes is an error.
 func TestLegCodec(t *testing.T) {
 	for name, one := range wild(t) {
 		l := &Leg{ID: IDOf("lab", one[0].CallID), Source: "lab", CallID: one[0].CallID, Trunk: "t", Tenant: call.NameGUID("tenant"), Told: call.SIP.Hearsay()}

@@ -4,18 +4,18 @@ import (
 	"net/netip"
 )
 
-// A Facing is how sure it is that a leg faces Microsoft.
+// A Facing is how surely a leg faces Microsoft.
 type Facing uint8
 
-// How sure it can be, in rising order.
+// The facings, in rising order.
 const (
 	NotFacing Facing = iota
 	MaybeFacing
 	SurelyFacing
 )
 
-// isMicrosoft reports whether an address is one of Microsoft's, or one of those
-// that the operator has named.
+// isMicrosoft reports whether an address is in Microsoft's networks, or in those that the operator
+// has named.
 func isMicrosoft(a netip.AddrPort, peers []netip.Prefix) bool {
 	for _, n := range microsoftNetworks {
 		if n.Contains(a.Addr().Unmap()) {
@@ -30,7 +30,7 @@ func isMicrosoft(a netip.AddrPort, peers []netip.Prefix) bool {
 	return false
 }
 
-// facesByAddress reports whether a hop has one of Microsoft's addresses at one end.
+// facesByAddress reports whether a hop has one of Microsoft's addresses at just one end.
 func (l *Leg) facesByAddress() bool {
 	for i := range l.hops {
 		if _, one := l.oneMicrosoft(&l.hops[i]); one {
@@ -40,15 +40,15 @@ func (l *Leg) facesByAddress() bool {
 	return false
 }
 
-// Facing returns what [Leg.View] says of that, and costs less.
+// Facing returns [View.Facing] at a lower cost than [Leg.View].
 func (l *Leg) Facing(owner Owner) Facing {
 	f, _ := l.direction(owner)
 	return f
 }
 
-// direction returns whether the leg faces Microsoft and who called. The hops
-// stand in the order in which they were seen, which must not matter: of their
-// signs the strongest counts.
+// direction returns how surely the leg faces Microsoft, and whether Microsoft called. The hops
+// stand in the order of their first messages, which must not matter, so the strongest of their
+// signs counts.
 func (l *Leg) direction(owner Owner) (f Facing, outbound bool) {
 	best, asked, address := noSign, false, false
 	for i := range l.hops {
@@ -69,8 +69,8 @@ func (l *Leg) direction(owner Owner) (f Facing, outbound bool) {
 	case best >= signAddress:
 		return SurelyFacing, outbound
 	case s.id.rank > 0:
-		// Microsoft's Contact, in an answer to the INVITE, or in what came behind: the
-		// INVITE that was seen may be the SBC's, which it has passed on.
+		// Microsoft's Contact was in an answer to the INVITE, or in a later message. The INVITE
+		// that was seen may be the one that the SBC has passed on.
 		return SurelyFacing, l.madeByMicrosoft()
 	case s.correlation.rank > 0:
 		return SurelyFacing, !asked && l.madeByMicrosoft()
@@ -84,11 +84,10 @@ func (l *Leg) direction(owner Owner) (f Facing, outbound bool) {
 	return NotFacing, false
 }
 
-// madeByMicrosoft reports whether the dialog of an INVITE that was not seen is
-// Microsoft's. Its Call-ID is then the id that it gives the call, which x-c in its
-// Contact tells. SBCs make Call-IDs that are GUIDs as well (Asterisk, FreeSWITCH,
-// drachtio), with hyphens and of version 4; Microsoft's are 32 digits and of
-// version 5.
+// madeByMicrosoft reports whether Microsoft began a dialog whose INVITE was not seen. The Call-ID
+// is then the id that Microsoft gives the call, which is also x-c in its Contact. SBCs make
+// Call-IDs that are GUIDs as well (Asterisk, FreeSWITCH, drachtio), with hyphens and of version 4;
+// Microsoft's are 32 digits and of version 5.
 func (l *Leg) madeByMicrosoft() bool {
 	id := guidOf(l.CallID)
 	switch s := &l.says; {
@@ -100,16 +99,16 @@ func (l *Leg) madeByMicrosoft() bool {
 	return len(l.CallID) == 32 && id[6]>>4 == 5
 }
 
-// A sign is what in an INVITE tells of Microsoft, the stronger the greater.
+// A sign is what in an INVITE points to Microsoft, in rising strength.
 type sign uint8
 
 const (
 	noSign      sign = iota
-	signTrunk        // the trunk's name
-	signTo           // Microsoft's name in To, which an SBC may pass on
-	signFrom         // the same in From, or the product's
-	signAddress      // Microsoft is called
-	signContact      // Microsoft calls
+	signTrunk        // the trunk's name, in the Request-URI, Contact or From
+	signTo           // Microsoft's name in To, which an SBC may pass on to its other side
+	signFrom         // Microsoft's name in From, or its product's in User-Agent
+	signAddress      // the Request-URI or the receiver's address is Microsoft's
+	signContact      // Contact or the sender's address is Microsoft's
 )
 
 func (l *Leg) signOf(h *hop, owner Owner) (s sign, outbound bool) {
@@ -128,10 +127,9 @@ func (l *Leg) signOf(h *hop, owner Owner) (s sign, outbound bool) {
 	}
 }
 
-// alongTrunk concludes from the trunk's name who called, if nothing else tells:
-// Microsoft calls the trunk by it, and the SBC names itself so to Microsoft. A
-// carrier may do the same, so that this counts only if the operator has said
-// that the source is that of a trunk.
+// alongTrunk infers from the trunk's name which side called, if nothing else tells: Microsoft calls
+// the trunk by it, and the SBC names itself so to Microsoft. A carrier may use the same name, so
+// this counts only if the operator has bound the source to a trunk.
 func (l *Leg) alongTrunk(v *invite, owner Owner) (s sign, outbound bool) {
 	if l.Trunk == "" {
 		return noSign, false
@@ -153,7 +151,7 @@ func (l *Leg) Asked() bool {
 	return false
 }
 
-// ends returns who sent the INVITE and who received it.
+// ends returns the sender of the INVITE and its receiver.
 func (h *hop) ends() (from, to netip.AddrPort) {
 	if h.invite.fromA {
 		return h.a, h.b
@@ -161,13 +159,13 @@ func (h *hop) ends() (from, to netip.AddrPort) {
 	return h.b, h.a
 }
 
-// facingHops returns the hops between Microsoft and the first proxy. There can
-// be several: an SBC tries another of Microsoft's proxies when one fails.
+// facingHops returns the hops between Microsoft and the first proxy. There can be several: an SBC
+// tries another of Microsoft's proxies when one fails.
 //
-// Of the hops that an INVITE took, Microsoft is at the end from which it comes
-// or to which it goes. That end has one of Microsoft's addresses; or nobody
-// else sends to it, or from it; or the Request-URI is still, or only there, the
-// one that Microsoft uses.
+// Of the hops that an INVITE took, Microsoft is at the end from which it comes or to which it goes.
+// That end has one of Microsoft's addresses; or no other hop leads to it, or from it; or the
+// Request-URI is the one that Microsoft uses, which a proxy has not changed yet, or has only set
+// there.
 func (l *Leg) facingHops(outbound bool) []*hop {
 	best := 0
 	var hops []*hop
@@ -183,7 +181,7 @@ func (l *Leg) facingHops(outbound bool) []*hop {
 		}
 		rank := 1 + 4*btoi(isMicrosoft(end, l.Microsoft)) + 2*btoi(l.isEnd(i, end, outbound)) + btoi(uri)
 		if ms, one := l.oneMicrosoft(h); one && ms == end {
-			rank = 8 // nothing else is needed
+			rank = 8 // the addresses alone decide
 		}
 		if rank > best {
 			best, hops = rank, hops[:0]
@@ -195,8 +193,8 @@ func (l *Leg) facingHops(outbound bool) []*hop {
 	return hops
 }
 
-// isEnd reports whether an INVITE went no further than to the given address of
-// hop i, or came from no further.
+// isEnd reports whether the INVITE came from no further than the given end of hop i, if outbound,
+// or went no further, if not: no other hop has an INVITE to it, or from it.
 func (l *Leg) isEnd(i int, end netip.AddrPort, outbound bool) bool {
 	for j := range l.hops {
 		if j == i || l.hops[j].invite.at.IsZero() {

@@ -10,7 +10,7 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// The methods of which legs are made.
+// The methods that say something of a leg.
 const (
 	methodInvite = "INVITE"
 	methodBye    = "BYE"
@@ -18,28 +18,28 @@ const (
 	methodUpdate = "UPDATE"
 )
 
-// A hop is what was seen of a leg between two addresses, which stand in order.
+// A hop holds the facts of a leg's messages between two addresses, which stand in order.
 type hop struct {
 	a, b netip.AddrPort
 
 	invite invite
-	// lastCSeq is the greatest of an INVITE that began a dialog, and asked when
-	// such a one was sent last, and to and by which hosts.
+	// lastCSeq is the greatest CSeq of an INVITE that began a dialog. asked is when such an INVITE
+	// was last sent, and hosts are those that it named.
 	lastCSeq uint32
 	asked    Instant
 	hosts    inviteHosts
 
-	rang    Instant // the first 18x
-	replies []reply // the other answers to INVITEs that may tell how the call went
-	// again is the lowest CSeq of an INVITE within the dialog, by who sent it: b,
-	// or a. Answers to such a one say nothing of how the call began.
+	rang    Instant // the first provisional answer after 100
+	replies []reply // the final answers to INVITEs, as far as they may tell how the call went
+	// again is the lowest CSeq of an INVITE within the dialog: first from b, then from a. Answers
+	// to such an INVITE say nothing of how the call began.
 	again [2]uint32
 
 	bye    moment
 	cancel moment
 }
 
-// A moment is when something was seen first, and whether a sent it.
+// A moment is when something was first seen, and whether a, the hop's first address, sent it.
 type moment struct {
 	at    Instant
 	fromA bool
@@ -53,8 +53,8 @@ func (m *moment) add(at Instant, fromA bool) bool {
 	return true
 }
 
-// An invite is what the INVITE says that began the dialog: of several, the one
-// with the lowest CSeq, and of those the first.
+// An invite holds what the INVITE says that began the dialog: of several INVITEs, the one with the
+// lowest CSeq, and of those the first.
 type invite struct {
 	at    Instant
 	cseq  uint32
@@ -69,15 +69,15 @@ type invite struct {
 	named                          bool   // its Contact is Microsoft's
 	forwarded                      bool   // History-Info
 	emergency                      bool   // Priority (RFC 3261, section 20.26)
-	recorder                       bool   // it asks a recorder, not a callee (RFC 7866)
+	recorder                       bool   // it calls a recorder, not a callee (RFC 7866)
 	referredBy                     string
 }
 
 // inviteHosts are the hosts by which an INVITE names the trunk.
 type inviteHosts struct{ uri, contact string }
 
-// A reply is a final answer to an INVITE, when it was first given and when last:
-// it is sent again until it is acknowledged. Of those of 2xx the code is 200.
+// A reply is a final answer to an INVITE. The server sends it again until it is acknowledged, so a
+// reply has the time of its first sending and of its last. The code of every 2xx is 200.
 type reply struct {
 	cseq   uint32
 	code   int16
@@ -88,17 +88,17 @@ type reply struct {
 }
 
 const (
-	// maxFinals is how many different answers to one INVITE are told apart.
+	// maxFinals is how many different refusals of one INVITE a hop keeps, for each of its ends.
 	maxFinals = 8
-	// maxAnswers is to how many INVITEs answers of 2xx are told apart, those with
-	// the lowest CSeqs. The INVITE that begins a call is asked again a few times
-	// at most, and those that refresh its session come behind it.
+	// maxAnswers is to how many INVITEs a hop keeps a 2xx, for each of its ends: those with the
+	// lowest CSeqs. A caller repeats the INVITE that begins a call a few times at most, and those
+	// that refresh its session come later.
 	maxAnswers = 4
 )
 
 func (r *reply) ok() bool { return r.code == 200 }
 
-// compareKeys orders what tells replies apart.
+// compareKeys compares what makes replies different, which is all but their times.
 func (r *reply) compareKeys(o *reply) int {
 	return cmp.Or(
 		cmp.Compare(btoi(r.fromA), btoi(o.fromA)),
@@ -109,7 +109,7 @@ func (r *reply) compareKeys(o *reply) int {
 	)
 }
 
-// add adds what a message says to the hop and reports whether that was new.
+// add adds what a message says to the hop and reports whether any of it was new.
 func (h *hop) add(s *call.Signal) (changed bool) {
 	fromA, at := s.Src == h.a, instantOf(s.At)
 	switch {
@@ -130,17 +130,17 @@ func (h *hop) add(s *call.Signal) (changed bool) {
 		return false
 	case s.Code < 200:
 		h.rang = FirstOf(h.rang, at)
-		return false // no news in itself: it is kept with what is
+		return false // it alone is no reason to save the leg
 	case s.Code < 300:
 		return h.addReply(reply{cseq: s.CSeq, code: 200, fromA: fromA, at: at, last: at})
 	}
 	return h.addReply(reply{cseq: s.CSeq, code: int16(s.Code), fromA: fromA, at: at, last: at, phrase: clip(s.Phrase)})
 }
 
-// addReply adds a reply. Of 2xx those to the INVITEs with the lowest CSeqs are
-// kept, of others those to the INVITE with the greatest.
+// addReply adds a reply. It keeps each 2xx to the INVITEs with the lowest CSeqs, and each refusal
+// of the INVITE with the greatest.
 func (h *hop) addReply(r reply) (changed bool) {
-	n, last := 0, -1 // of its kind, and the place of the one behind all others
+	n, last := 0, -1 // n counts its kind; last is the greatest of these
 	for i := 0; i < len(h.replies); i++ {
 		o := &h.replies[i]
 		switch {
@@ -149,7 +149,7 @@ func (h *hop) addReply(r reply) (changed bool) {
 		case o.compareKeys(&r) == 0:
 			at, last := FirstOf(o.at, r.at), LastOf(o.last, r.last)
 			if r.ok() {
-				last = at // an answer that is given again says nothing
+				last = at // a repeated 2xx says nothing
 			}
 			changed = at != o.at || last != o.last
 			o.at, o.last = at, last
@@ -181,7 +181,7 @@ func (h *hop) addReply(r reply) (changed bool) {
 	return true
 }
 
-// compare orders refusals by when they were given.
+// compare orders refusals by INVITE and time; the rest only makes the order total.
 func (r *reply) compare(o *reply) int {
 	return cmp.Or(
 		cmp.Compare(r.cseq, o.cseq),
@@ -231,8 +231,8 @@ func inviteOf(s *call.Signal, fromA bool) invite {
 	}
 }
 
-// compare orders INVITEs of one hop. What comes behind number and time differs
-// only if somebody forged one, and then it must not matter which came first.
+// compare orders INVITEs of one hop. INVITEs with the same CSeq and time differ in the rest only if
+// a sender forged one, and then the order of their arrival must not matter.
 func (v *invite) compare(w *invite) int {
 	if c := cmp.Or(cmp.Compare(v.cseq, w.cseq), v.at.Compare(w.at)); c != 0 {
 		return c
@@ -264,8 +264,7 @@ func (v *invite) texts(f func(*string)) {
 	}
 }
 
-// keep gives the texts of v memory of their own, and of what is longer than a
-// row can hold the beginning.
+// keep copies the texts of v into memory of their own, and cuts them to what a row can hold.
 func (v *invite) keep() {
 	v.texts(func(p *string) { *p = strings.Clone(clip(*p)) })
 	if v.to == v.callee {
@@ -276,11 +275,11 @@ func (v *invite) keep() {
 	}
 }
 
-// shared returns a text that all legs have one copy of, such as a host: these are
-// few, and the same in many calls.
+// shared returns the one copy of a text, such as a host, that all legs use: hosts are few, and the
+// same in many calls.
 func shared(s string) string { return unique.Make(clip(s)).Value() }
 
-// clip returns what of s a field of a row can hold.
+// clip returns s in valid UTF-8, cut to what a field of a row can hold.
 func clip(s string) string {
 	if len(s) > call.MaxText {
 		s = s[:call.MaxText]

@@ -9,65 +9,60 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A Leg is everything that is known of one dialog: of all messages with one
-// Call-ID that one source has seen. A proxy passes a dialog on, so that its
-// messages are seen on several hops; a back-to-back user agent makes a new leg
-// of it with a Call-ID of its own.
+// A Leg holds all facts of one dialog: of all messages with one Call-ID that one source has seen. A
+// proxy passes a dialog on, so that a source sees its messages on several hops. A back-to-back user
+// agent makes a new leg of it, with another Call-ID.
 //
-// A leg only ever gains facts, each by a rule that is commutative, associative
-// and idempotent: the earliest answer, the greatest final code by time. So the
-// order in which messages arrive, repeats and replays do not matter. What is to
-// be concluded from the facts is concluded from all of them, anew each time
-// (see row.go).
+// A leg only ever gains facts, each by a rule that is commutative, associative and idempotent, such
+// as the earliest answer, or the last refusal of the INVITE with the greatest CSeq. So the order in
+// which messages arrive, repeats and replays do not matter. Each conclusion is drawn anew from all
+// facts, see [Leg.View].
 //
-// The rules follow RFC 3261: section 12 (a dialog), 13.2.2.4 (any 2xx
-// establishes the call), 9.1 (a CANCEL that comes too late has no effect), 22.2
-// (a challenged request is sent again with a higher CSeq).
+// The rules follow RFC 3261: section 12 (a dialog), 13.2.2.4 (any 2xx establishes the call), 9.1 (a
+// CANCEL that comes too late has no effect), 22.2 (the client repeats a challenged request with a
+// higher CSeq).
 type Leg struct {
-	ID call.GUID // [call.Message.Leg], see [IDOf] and [IDWithin]; it stays
-	// Source is the name of the source that has heard it, and CallID what the source
-	// calls it.
+	ID call.GUID // [call.Message.Leg], see [IDOf] and [IDWithin]; it never changes
+	// Source is the name of the source that has heard the dialog, and CallID the dialog's Call-ID.
 	Source, CallID string
-	Tenant         call.GUID // whose it is, once that is known: it stays
+	Tenant         call.GUID // owner, zero until it is known; then it never changes
 	Told           call.Witness
-	Trunk          string // that the source is bound to, if it is
-	// Microsoft are further addresses of Microsoft's. They are not kept with the leg.
+	Trunk          string // the trunk that the source is bound to, or empty
+	// Microsoft are further addresses of Microsoft's. The store does not keep them.
 	Microsoft []netip.Prefix
-	// Life is what has become of it.
+	// Life is the state of the leg's processing.
 	Life Life
 
 	hops []hop
 	says microsoftSays
 
-	// session and correlation tell which other legs belong to the same call.
+	// session and correlation tie the leg to the other legs of its call.
 	session     least
 	correlation least
-	// contact is a host name in a Contact of the SBC's or the carrier's; from and
-	// to are whom the answers to an INVITE name. They stand in for an INVITE that
-	// was not seen.
+	// contact is a host name in a Contact of the SBC's or the carrier's. from and to are the users
+	// that the answers to an INVITE name. They stand in for an INVITE that was not seen.
 	contact, from, to least
-	// parties are whom the other messages name. They stand in for all of these,
-	// and are nil when an INVITE was seen: calls in progress are many.
+	// parties are the users that the other messages name. They stand in for all of the above. The
+	// pointer is nil once an INVITE was seen, which saves memory: there are many calls in progress.
 	parties *parties
 
 	timer  timer
 	toward bool    // a request went to a host of Microsoft's
-	first  Instant // of all messages, by the agent's clock
+	first  Instant // the time of the first message, by the agent's clock
 	last   Instant
 }
 
-// IDOf returns the name of a leg among all messages that are kept: of all that a source
-// calls so.
+// IDOf returns the id of the leg of a source with the given Call-ID, under which the store also
+// keeps its messages.
 func IDOf(source, callID string) call.GUID { return call.NameGUID(source, "leg", callID) }
 
-// IDWithin returns the name of a leg of a source that hears the calls of several
-// tenants: of all that it calls so and that is the tenant's.
+// IDWithin returns the same for a leg of one tenant, where the source hears the calls of several.
 func IDWithin(tenant call.GUID, source, callID string) call.GUID {
 	return call.NameGUID(source, "leg", callID, tenant.String())
 }
 
-// Opens reports whether a message tells enough of a call that a leg is made of
-// it. What else belongs to a call comes before or after one that does.
+// Opens reports whether a message tells enough of a call to begin a leg. The other messages of a
+// call come before or after one that does.
 func Opens(s *call.Signal) bool {
 	switch s.Method {
 	case methodInvite, methodBye, methodCancel:
@@ -78,17 +73,17 @@ func Opens(s *call.Signal) bool {
 	return false
 }
 
-// Span returns when the first of the leg's messages was seen, and the last, by the
-// clock of the agent that saw them.
+// Span returns the times of the leg's first message and of its last, by the clock of the agent that
+// saw them.
 func (l *Leg) Span() Span { return Span{l.first, l.last} }
 
-// Refresh returns how often the call refreshes its session, in seconds; 0 if it does
+// Refresh returns the interval at which the call refreshes its session, in seconds; 0 if it does
 // not (RFC 4028).
 func (l *Leg) Refresh() int { return l.timer.seconds }
 
-// A timer is that of the session (RFC 4028): what the last 2xx to an INVITE or an
-// UPDATE says, because whoever answers decides (section 9). What the request
-// offers is no timer, and an answer that names none ends one (section 7.2).
+// A timer is the session timer (RFC 4028) that the last 2xx to an INVITE or an UPDATE sets, because
+// the answering side decides (section 9). A request's offer sets no timer, and an answer without
+// one ends it (section 7.2).
 type timer struct {
 	at      Instant
 	seconds int
@@ -106,22 +101,22 @@ func (t *timer) add(s *call.Signal) bool {
 	return true
 }
 
-// A Life is what has become of a leg: no facts, but what was done about them. Whoever
-// holds the leg says it; it is kept with the leg.
+// A Life is the state of a leg's processing: no facts, but what the caller has done about them. The
+// caller sets it; the store keeps it with the leg.
 type Life struct {
 	Opened    time.Time // when the first message arrived, by our clock
 	Heard     time.Time // when the last one did
-	Closed    time.Time // when the row was written, or the leg was given up
+	Closed    time.Time // when the row was written, or the leg given up
 	Row       call.Cursor
 	RowTenant call.GUID
-	PartOf    call.GUID // the leg whose call this is another leg of
+	PartOf    call.GUID // the leg that makes the row of the call, if this one does not
 
-	Inferred bool // it was closed by a limit
-	Settled  bool // a message has told how the call of its row went
-	Changed  bool // it has facts that the row does not have
-	Linked   bool // the store knows whose messages the leg's are
-	Cut      bool // the SBC has restarted, and knows nothing of the call
-	Recorded bool // the messages were saved before, and are not heard now
+	Inferred bool // the row was made although not all of the call was seen
+	Settled  bool // a message has told how the call went
+	Changed  bool // it has facts that the row lacks
+	Linked   bool // the store knows to which row the leg's messages belong
+	Cut      bool // the SBC has restarted, and has lost the call
+	Recorded bool // the messages come from a recording, not live
 }
 
 // microsoftSays are the facts that only Microsoft's messages have.
@@ -130,10 +125,10 @@ type microsoftSays struct {
 	correlation ranked // x-i
 	reason      ranked // the GUID in a Reason header's text
 	region      rankedText
-	mediaPath   bool // X-MS-MediaPath was there
+	mediaPath   bool // a message had X-MS-MediaPath
 }
 
-// A least keeps the smallest of the texts that it was given.
+// A least keeps the smallest of the texts added to it.
 type least struct{ s string }
 
 func (l *least) add(s string) bool {
@@ -144,7 +139,7 @@ func (l *least) add(s string) bool {
 	return true
 }
 
-// A ranked keeps the GUID with the highest rank, and the smallest of those.
+// A ranked keeps, of the GUIDs with the highest rank, the smallest.
 type ranked struct {
 	rank uint8
 	id   call.GUID
@@ -158,7 +153,7 @@ func (r *ranked) add(rank uint8, id call.GUID) bool {
 	return true
 }
 
-// A rankedText keeps the text with the highest rank, and the smallest of those.
+// A rankedText keeps, of the texts with the highest rank, the smallest.
 type rankedText struct {
 	rank uint8
 	s    string
@@ -172,19 +167,18 @@ func (r *rankedText) add(rank uint8, s string) bool {
 	return true
 }
 
-// The ranks of a message that names a call: what Microsoft asks for itself,
-// what it agreed to, and all else.
+// The ranks of Microsoft's messages, as sources of ids and of the region: its own INVITE, then its
+// 2xx to an INVITE, then all others.
 const (
 	rankOther uint8 = iota + 1
 	rankAnswer
 	rankInvite
 )
 
-// maxHops is on how many hops a leg is followed. What is seen beyond is added
-// to the last one.
+// maxHops is how many hops a leg keeps apart. It adds messages on further hops to the last one.
 const maxHops = 16
 
-// Add adds what a message says to the leg and reports whether that was new.
+// Add adds what a message says to the leg and reports whether any of it was new.
 func (l *Leg) Add(s *call.Signal) (changed bool) {
 	at := instantOf(s.At)
 	if l.first.IsZero() || at.Before(l.first) {
@@ -193,7 +187,7 @@ func (l *Leg) Add(s *call.Signal) (changed bool) {
 	if at.After(l.last) {
 		l.last = at // the leg need not be saved for this alone
 	}
-	if strings.Trim(s.SessionID, "0") != "" && l.session.add(s.SessionID) { // nothing but zeros is none (RFC 7989, section 5)
+	if strings.Trim(s.SessionID, "0") != "" && l.session.add(s.SessionID) { // all zeros is no id (RFC 7989, section 5)
 		changed = true
 	}
 	if l.correlation.add(s.Correlation) {
@@ -220,15 +214,14 @@ func (l *Leg) Add(s *call.Signal) (changed bool) {
 	return l.addParties(s) || changed
 }
 
-// Parties are who speaks with whom: somebody at a host of Microsoft's, and
-// somebody at another one.
+// A parties holds the user at Microsoft's end, and the user and host at the other one.
 type parties struct {
 	here, there, host least
 }
 
 func (p *parties) leasts() [3]*least { return [...]*least{&p.here, &p.there, &p.host} }
 
-// addParties adds who speaks with whom, as long as no INVITE tells it better.
+// addParties adds the users at both ends, as long as no INVITE was seen, which tells them better.
 func (l *Leg) addParties(s *call.Signal) (changed bool) {
 	if l.Asked() {
 		l.parties = nil
@@ -259,9 +252,9 @@ func (l *Leg) addParties(s *call.Signal) (changed bool) {
 	return changed
 }
 
-// fromMicrosoft reports whether From names somebody at Microsoft's end, and To
-// somebody else, and whether that is known: by who sent the message, or else by
-// their hosts, which an SBC may hide.
+// fromMicrosoft reports whether From names the user at Microsoft's end, and To the other one, and
+// whether that is known. The sender of the message tells it, or else the hosts in From and To,
+// which an SBC may hide.
 func (l *Leg) fromMicrosoft(s *call.Signal) (yes, known bool) {
 	request := s.Method != ""
 	switch src, dst := isMicrosoft(s.Src, l.Microsoft), isMicrosoft(s.Dst, l.Microsoft); {
@@ -274,8 +267,8 @@ func (l *Leg) fromMicrosoft(s *call.Signal) (yes, known bool) {
 	return from, from != to
 }
 
-// share lets the INVITE of a hop use the texts of the others: a proxy passes most
-// of them on as they are, and calls in progress are many.
+// share lets the INVITE of a hop share the texts of the other hops' INVITEs, which saves memory: a
+// proxy passes most of them on unchanged.
 func (l *Leg) share(h *hop) {
 	for i := range l.hops {
 		o := &l.hops[i]
@@ -303,7 +296,7 @@ func (l *Leg) share(h *hop) {
 	}
 }
 
-// addAnswer adds what stands in for the INVITE that a message belongs to.
+// addAnswer adds what stands in for the INVITE to which a message belongs.
 func (l *Leg) addAnswer(s *call.Signal) (changed bool) {
 	if !microsoftSent(s) && isName(s.Contact.Host) {
 		changed = l.contact.add(clip(s.Contact.Host))
@@ -315,9 +308,8 @@ func (l *Leg) addAnswer(s *call.Signal) (changed bool) {
 	return changed || from || to
 }
 
-// isName reports whether a host is neither an address nor Microsoft's. The last
-// part of a name is never a number (RFC 3696, section 2), and of an address it is,
-// unless that is one of IPv6.
+// isName reports whether a host is a name that is not Microsoft's. The last label of a name is
+// never a number (RFC 3696, section 2); the last part of an address is one, except in IPv6.
 func isName(host string) bool {
 	if host == "" || microsoftHost(host) {
 		return false
@@ -329,7 +321,7 @@ func isName(host string) bool {
 	return err != nil
 }
 
-// hopOf returns the hop that a message was seen on.
+// hopOf returns the hop on which a message was seen.
 func (l *Leg) hopOf(s *call.Signal) *hop {
 	a, b := s.Src, s.Dst
 	if a.Compare(b) > 0 {
@@ -347,8 +339,8 @@ func (l *Leg) hopOf(s *call.Signal) *hop {
 	return &l.hops[len(l.hops)-1]
 }
 
-// add adds what Microsoft says of itself in a message, if the message is one of
-// Microsoft's. A proxy passes it on as it is.
+// add adds what Microsoft says about the call in a message that it has made. A proxy passes that on
+// unchanged.
 func (m *microsoftSays) add(s *call.Signal) (changed bool) {
 	if !microsoftSent(s) {
 		return false

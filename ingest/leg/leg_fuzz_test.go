@@ -20,8 +20,7 @@ const (
 	user  = "db03c14b-06eb-4189-939b-7cbf3a20ba27"
 )
 
-// signalOf makes a message of a few bytes, out of few enough values that
-// messages meet.
+// signalOf makes a message of 8 bytes, from so few values that messages share some.
 func signalOf(b []byte) call.Signal {
 	pick := func(i int, from ...string) string { return from[int(b[i])%len(from)] }
 	addr := func(i int) netip.AddrPort {
@@ -48,7 +47,7 @@ func signalOf(b []byte) call.Signal {
 	return s
 }
 
-// heardIn returns a leg that is told of the messages in the given order.
+// heardIn returns a leg that has the messages, added in the given order.
 func heardIn(signals []call.Signal) *Leg {
 	l := &Leg{Source: "lab", CallID: "c", Told: call.SIP.Witness()}
 	for i := range signals {
@@ -57,7 +56,7 @@ func heardIn(signals []call.Signal) *Leg {
 	return l
 }
 
-// rowOfLeg returns the row that a leg comes to.
+// rowOfLeg returns the row of a leg.
 func rowOfLeg(l *Leg) call.Row {
 	v := l.View(nil)
 	r := l.Row(&v, "", func(s string) string { return s })
@@ -65,8 +64,8 @@ func rowOfLeg(l *Leg) call.Row {
 	return r
 }
 
-// folded returns what a leg comes to that is told of the messages in the given
-// order, in an order of its own.
+// folded returns a leg with the messages, added in the given order. Its hops and replies are
+// sorted, so that legs can be compared.
 func folded(signals []call.Signal) *Leg {
 	l := heardIn(signals)
 	slices.SortFunc(l.hops, func(a, b hop) int { return cmp.Or(a.a.Compare(b.a), a.b.Compare(b.b)) })
@@ -76,9 +75,8 @@ func folded(signals []call.Signal) *Leg {
 	return l
 }
 
-// FuzzFold: what a leg comes to does not depend on the order of its messages,
-// nor on how often they come, and what is kept of it is all of it. Its row can
-// be kept.
+// FuzzFold: a leg and its row depend neither on the order of its messages nor on repeats, its row
+// is valid, and the leg is read as it was written.
 func FuzzFold(f *testing.F) {
 	for i, word := range strings.Fields("answered busy cancelled challenged forwarded refused transferred again") {
 		f.Add([]byte(strings.Repeat(fmt.Sprintf("%-8.8s", word), 1+i)))
@@ -121,8 +119,7 @@ func FuzzFold(f *testing.F) {
 	})
 }
 
-// FuzzLeg: bytes that were not written by encode are an error, or a leg that is
-// written as they are.
+// FuzzLeg: any bytes are an error, or a leg that is the same when it is written and read again.
 func FuzzLeg(f *testing.F) {
 	for _, one := range wild(f) {
 		f.Add(folded(one).Encode(nil))

@@ -14,11 +14,11 @@ import (
 	"github.com/trunklog/trunklog/sip/siptest"
 )
 
-// began is when the calls of wild began.
+// began is when the calls of wild begin.
 var began = time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 
-// wild returns the messages of ingest's testdata/wild/*.sip, leg by leg: calls as
-// SBCs, Microsoft and capture agents signal and report them.
+// wild returns the messages of ingest's testdata/wild/*.sip, leg by leg: calls as SBCs, Microsoft
+// and capture agents send and report them.
 func wild(t testing.TB) map[string][]call.Signal {
 	t.Helper()
 	files, err := filepath.Glob("../testdata/wild/*.sip")
@@ -43,8 +43,8 @@ func wild(t testing.TB) map[string][]call.Signal {
 	return all
 }
 
-// TestAnyOrder: what a leg comes to does not depend on the order in which its messages
-// come, on how often they do, or on where it is put away in between.
+// TestAnyOrder: the row of a leg depends neither on the order of its messages, nor on repeats, nor
+// on when the leg was written and read again in between.
 func TestAnyOrder(t *testing.T) {
 	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any will do
 	rnd := rand.New(rand.NewPCG(seed, 29))
@@ -68,8 +68,8 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// TestTrunkOf: of the names that a leg's trunk may have the one that a tenant owns is
-// its name, and a source that is bound to a tenant hears no other's.
+// TestTrunkOf: a leg's trunk has the first name that a tenant owns, and the leg of a source that is
+// bound to a tenant is always that tenant's.
 func TestTrunkOf(t *testing.T) {
 	contoso, fabrikam := call.NameGUID("contoso"), call.NameGUID("fabrikam")
 	owner := func(host string) (call.GUID, bool) {

@@ -8,34 +8,33 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// What Microsoft's messages look like. Documented are the host names, the
-// networks, Referred-By and History-Info (learn.microsoft.com, "Direct Routing:
-// SIP protocol" and "Plan Direct Routing"); the parameters of Contact and the
-// product's name are what is seen on the wire.
+// The marks of Microsoft's messages. Microsoft documents the host names, the networks, Referred-By
+// and History-Info (learn.microsoft.com, "Direct Routing: SIP protocol" and "Plan Direct Routing").
+// The parameters of Contact and the product's name are known from captures.
 
-// microsoftNetworks are where Microsoft's SIP proxies are.
+// microsoftNetworks hold Microsoft's SIP proxies.
 var microsoftNetworks = [...]netip.Prefix{
 	netip.MustParsePrefix("52.112.0.0/14"),
 	netip.MustParsePrefix("52.120.0.0/14"),
 }
 
-// microsoftHost reports whether a host name is one of Microsoft's SIP proxies,
-// in whichever cloud: sip.pstnhub.microsoft.com, sip.pstnhub.gov.teams.microsoft.us.
+// microsoftHost reports whether a host name is that of one of Microsoft's SIP proxies, in any
+// cloud, such as sip.pstnhub.microsoft.com and sip.pstnhub.gov.teams.microsoft.us.
 func microsoftHost(host string) bool {
 	return containsFold(host, "pstnhub.") && (hasSuffixFold(host, ".microsoft.com") || hasSuffixFold(host, ".microsoft.us"))
 }
 
-// microsoftAgent reports whether a User-Agent or Server is Microsoft's proxy.
+// microsoftAgent reports whether a User-Agent or Server names Microsoft's proxy.
 func microsoftAgent(agent string) bool { return containsFold(agent, "Microsoft.PSTNHub") }
 
-// microsoftSent reports whether a message was made by Microsoft. Whoever passes
-// it on leaves these headers as they are.
+// microsoftSent reports whether Microsoft made a message. A proxy that passes it on leaves these
+// headers unchanged.
 func microsoftSent(s *call.Signal) bool {
 	return microsoftAgent(s.UserAgent) || microsoftHost(s.Contact.Host) || param(s.Contact.Params, "x-c") != ""
 }
 
-// region returns the part of a User-Agent or Server that names Microsoft's
-// region: EUNO of "Microsoft.PSTNHub.SIPProxy v.2020.5.13.3 i.EUNO.7".
+// region returns the part of a User-Agent or Server that names Microsoft's region, of 16 bytes at
+// most: EUNO of "Microsoft.PSTNHub.SIPProxy v.2020.5.13.3 i.EUNO.7". It is empty if there is none.
 func region(agent string) string {
 	for word := range strings.FieldsSeq(agent) {
 		rest, ok := strings.CutPrefix(word, "i.")
@@ -49,8 +48,8 @@ func region(agent string) string {
 	return ""
 }
 
-// reasonGUID returns the GUID at the beginning of a Reason's text, which is the
-// call's correlation id: `Q.850;cause=16;text="GUID;phrase"`.
+// reasonGUID returns the GUID at the beginning of a Reason's text, which is the call's correlation
+// id: `Q.850;cause=16;text="GUID;phrase"`. It is zero if there is none.
 func reasonGUID(reason string) call.GUID {
 	for {
 		_, text, ok := cutFold(reason, "text=")
@@ -60,11 +59,11 @@ func reasonGUID(reason string) call.GUID {
 		if g := guidOf(firstPart(strings.TrimLeft(text, `" `))); !g.IsZero() {
 			return g
 		}
-		reason = text // there may be another protocol's behind it
+		reason = text // another protocol's reason may follow
 	}
 }
 
-// firstPart returns what stands in front of the first '/' or ';'.
+// firstPart returns the part of s in front of the first '/' or ';'.
 func firstPart(s string) string {
 	if i := strings.IndexAny(s, "/;"); i >= 0 {
 		return s[:i]
@@ -72,8 +71,7 @@ func firstPart(s string) string {
 	return s
 }
 
-// guidOf returns a GUID that is written with or without its hyphens; the zero
-// one of anything else.
+// guidOf returns the GUID that s is, with or without hyphens, and the zero one for any other text.
 func guidOf(s string) call.GUID {
 	switch len(s) {
 	case 36:
@@ -99,7 +97,8 @@ func guidOf(s string) call.GUID {
 	return g
 }
 
-// param returns the value of a parameter of a URI.
+// param returns the value of a parameter of a URI, whose name may be in any case; empty if it is
+// not there.
 func param(params, name string) string {
 	for params != "" {
 		var p string
@@ -111,8 +110,8 @@ func param(params, name string) string {
 	return ""
 }
 
-// referrer returns the user who transferred a call, and the correlation id of
-// the call to that user, from a Referred-By.
+// referrer returns the user who transferred a call, and the correlation id of the call to that
+// user, from a Referred-By. Each is zero if it is not there.
 func referrer(referredBy string) (user, correlation call.GUID) {
 	uri := strings.Trim(referredBy, "<> ")
 	uri, _, _ = strings.Cut(uri, ">")

@@ -2,7 +2,7 @@ package leg
 
 import "testing"
 
-// TestSubscriber: the number of a URI is its number.
+// TestSubscriber: subscriber returns the number of a URI's user without parameters and separators.
 func TestSubscriber(t *testing.T) {
 	for user, want := range map[string]string{
 		"+15550100":                        "+15550100",

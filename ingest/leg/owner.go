@@ -7,14 +7,14 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// An Owner tells whose trunk the one with the given host name is; ok says that it is
-// somebody's.
+// An Owner returns the tenant that owns the trunk with the given host name; ok is false if no
+// tenant does.
 type Owner func(host string) (tenant call.GUID, ok bool)
 
-// AskedBy returns the tenant whose trunk an INVITE names that begins a call: whom it
-// calls by the Request-URI, or else who says in Contact, From or To that it is theirs.
-// What stands behind the first of them a proxy passes on from another's trunk. It is
-// zero if none of them is anybody's.
+// AskedBy returns the tenant whose trunk an INVITE names that begins a call: in the Request-URI,
+// which the call goes to, or else in Contact, From or To. The first name counts, since a proxy may
+// pass the others on from another tenant's trunk. The result is zero if no tenant owns any of the
+// names.
 func AskedBy(s *call.Signal, owner Owner) (tenant call.GUID) {
 	for _, host := range [...]string{s.URI.Host, s.Contact.Host, s.From.Host, s.To.Host} {
 		if tenant = ownerOf(host, owner); !tenant.IsZero() {
@@ -24,9 +24,9 @@ func AskedBy(s *call.Signal, owner Owner) (tenant call.GUID) {
 	return tenant
 }
 
-// NamedBy returns the tenant whose trunk any message names, and zero if it names none;
-// several says that it names those of more than one. Near is what names only who is at
-// either end of the way that it took: From and To a proxy passes on.
+// NamedBy returns the tenant whose trunk a message names, and zero if it names none or those of
+// several tenants; several tells the two apart. If near is set, it reads only the names of the two
+// ends of the message's way, since a proxy passes From and To on.
 func NamedBy(s *call.Signal, owner Owner, near bool) (tenant call.GUID, several bool) {
 	hosts := [...]string{s.URI.Host, s.Contact.Host, s.From.Host, s.To.Host}
 	if near {
@@ -47,7 +47,7 @@ func NamedBy(s *call.Signal, owner Owner, near bool) (tenant call.GUID, several 
 // Begins reports whether a message is an INVITE that begins a call.
 func Begins(s *call.Signal) bool { return s.Method == methodInvite && s.ToTag == "" }
 
-// ownerOf returns whose trunk a host name is; zero if nobody's.
+// ownerOf returns the tenant that owns the trunk with a host name; zero if none does.
 func ownerOf(host string, owner Owner) call.GUID {
 	if owner == nil || !isName(host) {
 		return call.GUID{}
@@ -59,17 +59,18 @@ func ownerOf(host string, owner Owner) call.GUID {
 	return tenant
 }
 
-// trunkName returns a host name as trunks are named.
+// trunkName returns a host name in the form of a trunk's name: in lower case, without a dot at the
+// end.
 func trunkName(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
 
-// Way returns how well the leg knows the way that a message took, 0 if not at all. It
-// has seen others between the same addresses; better, between the same ports, too;
-// better still, an INVITE went there, and best, between these ports. An answer to an
-// INVITE comes back from where that went, and a CANCEL follows it: an INVITE of the
-// other direction shows that the way is another's.
+// Way returns how well the leg knows the way that a message took, from 0 to 4. It is 0 if the leg
+// has no messages between the same two addresses, and 1 if it has; the same ports add 1, and an
+// INVITE between the addresses adds 2. An answer to an INVITE comes back from where that went, and
+// a CANCEL follows it, so if the leg has INVITEs of the other direction alone, the way is another
+// leg's: 0.
 func (l *Leg) Way(s *call.Signal) (way int) {
 	directed := s.CSeqMethod == methodInvite && s.Code != 0 || s.Method == methodCancel
-	asked := netip.Addr{} // who has asked, if the direction is known
+	asked := netip.Addr{} // the sender of the INVITE, if the message tells it
 	if directed {
 		if asked = s.Src.Addr(); s.Code != 0 {
 			asked = s.Dst.Addr()
@@ -101,7 +102,8 @@ func (l *Leg) Way(s *call.Signal) (way int) {
 // sameEnds reports whether a and b are x and y, or y and x.
 func sameEnds[T comparable](a, b, x, y T) bool { return a == x && b == y || a == y && b == x }
 
-// owned reports whether a host is a trunk of the tenant's.
+// owned reports whether a host is a trunk of the leg's tenant, or of any tenant as long as the leg
+// has none.
 func (l *Leg) owned(host string, owner Owner) bool {
 	if host == "" || owner == nil {
 		return false
@@ -110,9 +112,10 @@ func (l *Leg) owned(host string, owner Owner) bool {
 	return ok && (l.Tenant.IsZero() || tenant == l.Tenant)
 }
 
-// TrunkOf returns the host name of the leg's trunk and the tenant that owns it: of
-// the names that it may have, the first that a tenant owns. If there is none the
-// tenant is [call.Unassigned].
+// TrunkOf returns the host name of the leg's trunk and the tenant that owns it: the first of
+// v.Trunks that a tenant owns, or that the leg's own tenant owns if it has one. If there is none,
+// the trunk is the one that the source is bound to, or the first name, and its tenant the leg's,
+// the trunk's owner or [call.Unassigned].
 func (l *Leg) TrunkOf(v *View, owner Owner) (trunk string, tenant call.GUID) {
 	tenant = l.Tenant
 	for _, host := range v.Trunks {
@@ -140,7 +143,8 @@ func (l *Leg) TrunkOf(v *View, owner Owner) (trunk string, tenant call.GUID) {
 	return trunk, tenant
 }
 
-// Owner returns the tenant whose trunk the leg names; zero if nobody's.
+// Owner returns the leg's tenant, or else the one whose trunk the leg names; [call.Unassigned],
+// which is zero, if there is none.
 func (l *Leg) Owner(owner Owner) call.GUID {
 	if !l.Tenant.IsZero() || owner == nil {
 		return l.Tenant

@@ -5,13 +5,12 @@ import (
 	"slices"
 )
 
-// A path is the way between Microsoft and the SBC on which a call was asked for:
-// the hops that lie between the same two ends. Over TCP and TLS a hop has many
-// pairs of ports. Microsoft asks from a port that its system has chosen, and what
-// answers it goes to the port in its Via (RFC 3261, section 18.2.2), or is
-// reported as if it did. So Microsoft's end is told by its address alone.
+// A path is a way between Microsoft and the SBC on which an INVITE was seen: the hops between the
+// same two ends. Over TCP and TLS it has many pairs of ports. Microsoft sends requests from a port
+// that its system has chosen, and an answer goes to the port in its Via (RFC 3261, section 18.2.2),
+// or an agent reports it as if it did. So the address alone tells Microsoft's end.
 type path struct {
-	invited []*hop // on which an INVITE was seen
+	invited []*hop // hops on which an INVITE was seen
 	other   []side
 
 	cseq   uint32
@@ -21,15 +20,14 @@ type path struct {
 	final  *reply // the last refusal of the INVITE with the greatest CSeq
 }
 
-// A side is a hop, and who of its two ends is the caller's: byA says that a is,
-// and sure that this is known.
+// A side is a hop and its caller's end: byA says that it is a, and sure that this is known.
 type side struct {
 	*hop
 	byA, sure bool
 }
 
-// paths returns the ways on which the given hops lie, on each of which an INVITE
-// was seen, with the other hops of the leg that belong to them.
+// paths returns the ways on which the given hops lie, each with the other hops of the leg that
+// belong to it. Each given hop has an INVITE.
 func (l *Leg) paths(facing []*hop, outbound bool) []path {
 	var all []path
 	for _, h := range facing {
@@ -57,8 +55,7 @@ func (l *Leg) paths(facing []*hop, outbound bool) []path {
 	return all
 }
 
-// betweenSame reports whether two hops on which INVITEs were seen lie between the
-// same ends.
+// betweenSame reports whether two hops with INVITEs lie between the same ends.
 func (l *Leg) betweenSame(g, h *hop, outbound bool) bool {
 	a, b := l.ourEnd(g, outbound), l.ourEnd(h, outbound)
 	if !a.IsValid() || !b.IsValid() {
@@ -67,8 +64,8 @@ func (l *Leg) betweenSame(g, h *hop, outbound bool) bool {
 	return a.Addr() == b.Addr() && g.microsoftEnd(a).Addr() == h.microsoftEnd(b).Addr()
 }
 
-// ourEnd returns the SBC's end of a hop if its address tells which one that is:
-// just the other end is Microsoft's.
+// ourEnd returns the SBC's end of a hop with an INVITE, if only the other end is Microsoft's by its
+// address; otherwise it returns an invalid one.
 func (l *Leg) ourEnd(h *hop, outbound bool) (end netip.AddrPort) {
 	from, to := h.ends()
 	if !outbound {
@@ -87,11 +84,10 @@ func (h *hop) microsoftEnd(ours netip.AddrPort) netip.AddrPort {
 	return h.a
 }
 
-// belongs reports whether a hop on which no INVITE was seen is part of a path.
-// What one of Microsoft's proxies sends or gets belongs to the paths to it, and
-// if there are none to just that one, to all. Where addresses do not tell
-// Microsoft's, as behind a proxy, a hop belongs to the hop with an INVITE that it
-// has most in common with.
+// belongs reports whether a hop without an INVITE is part of a path, and returns it as a side of
+// that. A message from or to one of Microsoft's proxies belongs to the paths to this proxy, or to
+// all if there are none to it. Where addresses do not tell Microsoft's end, as behind a proxy, a
+// hop belongs to the hop with an INVITE that it has most in common with.
 func (l *Leg) belongs(h *hop, p *path, facing []*hop) (side, bool) {
 	asked := p.invited[0]
 	if from, told := l.oneMicrosoft(asked); told {
@@ -124,8 +120,8 @@ func (l *Leg) belongs(h *hop, p *path, facing []*hop) (side, bool) {
 	return at, at.hop != nil && best >= likeOne
 }
 
-// oneMicrosoft returns the end of a hop that has one of Microsoft's addresses, if
-// the other has none.
+// oneMicrosoft returns the end of a hop that has one of Microsoft's addresses; ok says that the
+// other has none.
 func (l *Leg) oneMicrosoft(h *hop) (end netip.AddrPort, ok bool) {
 	a, b := isMicrosoft(h.a, l.Microsoft), isMicrosoft(h.b, l.Microsoft)
 	if a {
@@ -134,10 +130,10 @@ func (l *Leg) oneMicrosoft(h *hop) (end netip.AddrPort, ok bool) {
 	return h.b, b
 }
 
-// How much two ends have in common.
+// How much two ends have in common, as like returns it.
 const (
-	likeAddress = 1 // they have the same address
-	likeOne     = 2 // and the same port
+	likeAddress = 1 // the same address
+	likeOne     = 2 // the same address and port
 )
 
 func like(a, b netip.AddrPort) int {
@@ -150,15 +146,15 @@ func like(a, b netip.AddrPort) int {
 	return 0
 }
 
-// along returns how much a hop has in common with one on which an INVITE was
-// seen, and who is the caller then.
+// along returns how much a hop has in common with one that has an INVITE, and the hop as a side by
+// that.
 func (h *hop) along(o *hop) (side, int) {
 	from, to := o.ends()
 	byA, byB := like(h.a, from)+like(h.b, to), like(h.b, from)+like(h.a, to)
 	return side{h, byA >= byB, byA != byB}, max(byA, byB)
 }
 
-// sides returns all hops of the path.
+// sides calls f with each hop of the path.
 func (p *path) sides(f func(side)) {
 	for _, h := range p.invited {
 		f(side{h, h.invite.fromA, true})
@@ -168,7 +164,7 @@ func (p *path) sides(f func(side)) {
 	}
 }
 
-// read concludes from the facts of the path's hops how the call went on it.
+// read sets the path's results from the facts of its hops.
 func (p *path) read() {
 	for _, h := range p.invited {
 		p.cseq = max(p.cseq, h.lastCSeq)
@@ -182,7 +178,7 @@ func (p *path) read() {
 		for i := range s.replies {
 			r := &s.replies[i]
 			if s.sure && (r.fromA == s.byA || again != 0 && r.cseq >= again && r.cseq > p.cseq) {
-				continue // the caller's own, or to an INVITE within the dialog
+				continue // the caller's own answer, or one within the dialog
 			}
 			p.reply(r)
 		}
@@ -192,8 +188,8 @@ func (p *path) read() {
 	}
 }
 
-// againBy returns the lowest CSeq of an INVITE within the dialog that the caller,
-// or the callee, has sent; 0 if there was none.
+// againBy returns the lowest CSeq of an INVITE within the dialog that the caller has sent, or the
+// callee; 0 if there was none or the sides are not known.
 func (s side) againBy(caller bool) uint32 {
 	if !s.sure {
 		return 0
@@ -201,7 +197,7 @@ func (s side) againBy(caller bool) uint32 {
 	return s.again[btoi(s.byA == caller)]
 }
 
-// leastCSeq returns the lower of two of which 0 is none.
+// leastCSeq returns the lower of two CSeqs; 0 is none.
 func leastCSeq(a, b uint32) uint32 {
 	if a == 0 || b != 0 && b < a {
 		return b
@@ -209,8 +205,8 @@ func leastCSeq(a, b uint32) uint32 {
 	return a
 }
 
-// reply takes an answer to the INVITE. Of 2xx the one to the INVITE that was sent
-// last counts, or else the first one.
+// reply adds an answer to the INVITE. Of several 2xx, the one to the INVITE that was sent last
+// counts, or else the first.
 func (p *path) reply(r *reply) {
 	switch {
 	case !r.ok():
@@ -222,8 +218,7 @@ func (p *path) reply(r *reply) {
 	}
 }
 
-// better reports whether r rather than o is the answer to the INVITE with the
-// given CSeq.
+// better reports whether r, rather than o, answers the INVITE with the given CSeq.
 func (r *reply) better(o *reply, cseq uint32) bool {
 	if behind, oBehind := r.cseq < cseq, o.cseq < cseq; behind != oBehind {
 		return oBehind
@@ -231,11 +226,10 @@ func (r *reply) better(o *reply, cseq uint32) bool {
 	return r.cseq < o.cseq || r.cseq == o.cseq && r.at.Before(o.at)
 }
 
-// late reports whether the 2xx came after the same INVITE was refused: the
-// caller was told so, has acknowledged it, and nobody talks. A proxy gives no
-// other refusal once it has passed a 2xx on (RFC 3261, section 16.7), so that the
-// order of the two is known, whatever their times say; unless the INVITE was sent
-// again in between, to another trunk or proxy.
+// late reports whether the 2xx came after a refusal of the same INVITE: the caller has then
+// acknowledged the refusal, and no call stands. A proxy passes no refusal on once it has passed on
+// a 2xx (RFC 3261, section 16.7), so the refusal came first whatever the times say; unless the
+// INVITE was sent again in between, to another trunk or proxy.
 func (p *path) late() bool {
 	a, f := p.answer, p.final
 	if a == nil || f == nil || a.cseq != f.cseq {
@@ -253,9 +247,8 @@ func (p *path) repeated() bool {
 	return p.asked.After(first)
 }
 
-// askedAfter reports whether an INVITE was sent behind an answer to one with the
-// same number, so that another answer will come. If there was but one INVITE,
-// the clock was set back.
+// askedAfter reports whether an INVITE with the same CSeq was sent after a refusal, so that another
+// answer will come. If there was only one INVITE, a clock was set back.
 func (p *path) askedAfter(f *reply) bool {
 	return p.repeated() && f.last.Before(p.asked.Add(-inverted))
 }

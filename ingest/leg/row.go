@@ -9,36 +9,35 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// The subcodes of calls whose end the SBC brought about, to which the SIP code
-// is added (learn.microsoft.com, "PSTN call end codes"): 540486, 560404.
+// The subcodes of calls that the SBC has ended; the SIP code is added to them (learn.microsoft.com,
+// "PSTN call end codes"): 540486, 560404.
 const (
 	subcodeInbound  = 540000
 	subcodeOutbound = 560000
 )
 
-// Row returns the row of a leg that faces Microsoft, with the name of its trunk, see
-// [Leg.TrunkOf], and with numbers as plan writes them. What no message has said,
-// and was concluded because nothing came any more, has [call.Inferred] as its
-// witness.
+// Row returns the row of a leg that faces Microsoft. trunk is the name of its trunk, see
+// [Leg.TrunkOf], and plan writes a number as the trunk's numbering plan has it. The witness of a
+// field that no message has told, and that Row infers from what is missing, is that of [Inference].
 func (l *Leg) Row(v *View, trunk string, plan func(number string) string) call.Row {
 	r := l.begin(v, plan)
 	inferred := l.endRow(&r, v)
 	r.Settle(l.Told, v.invite != nil)
 	r.Source, r.Faces = l.Source, v.Facing == SurelyFacing
 	for _, f := range outcomes {
-		r.By[f] = l.Told // how a call went is told as a whole, what it did not come to as well
+		r.By[f] = l.Told // the outcome is told as a whole, with the fields that it leaves empty
 	}
 	for _, f := range inferred {
 		r.By[f] = Inference(l.Told)
 	}
 	if r.CallEndSubReason == 0 {
-		r.By[call.FieldCallEndSubReason] = 0 // that is Microsoft's to say
+		r.By[call.FieldCallEndSubReason] = 0 // only Microsoft can tell it
 	}
 	if !r.MediaBypass {
 		r.By[call.FieldMediaBypass] = 0
 	}
 	if v.invite == nil {
-		// Who called is told by the INVITE, and else concluded from who asked for what.
+		// The INVITE tells the direction. Without it the direction is inferred from other messages.
 		r.By[call.FieldCallType] = Inference(l.Told)
 		if r.CallEndSubReason != 0 {
 			r.By[call.FieldCallEndSubReason] = Inference(l.Told)
@@ -50,7 +49,7 @@ func (l *Leg) Row(v *View, trunk string, plan func(number string) string) call.R
 	return r
 }
 
-// OpenRow returns what is known of a call that has not ended.
+// OpenRow returns the row, so far, of a call that has not ended.
 func (l *Leg) OpenRow(v *View, plan func(number string) string) call.Row {
 	r := l.begin(v, plan)
 	r.Start = v.answer.Time()
@@ -58,7 +57,7 @@ func (l *Leg) OpenRow(v *View, plan func(number string) string) call.Row {
 	return r
 }
 
-// begin returns a row with what does not depend on how the call went.
+// begin returns a row with the fields that do not depend on how the call went.
 func (l *Leg) begin(v *View, plan func(number string) string) call.Row {
 	r := call.Row{
 		CorrelationID:  l.says.correlation.id,
@@ -81,7 +80,7 @@ func (l *Leg) begin(v *View, plan func(number string) string) call.Row {
 	return r
 }
 
-// numbers returns who called whom where no INVITE tells it.
+// numbers returns the caller and the callee of a leg without an INVITE.
 func (l *Leg) numbers(outbound bool) (caller, callee string) {
 	var p parties
 	if l.parties != nil {
@@ -94,11 +93,11 @@ func (l *Leg) numbers(outbound bool) (caller, callee string) {
 	if caller != "" && callee != "" {
 		return caller, callee
 	}
-	// Whoever asked for an answer may have done so within the dialog.
+	// An answer may be to an INVITE within the dialog, from either side, so it counts last.
 	return first(l.from.s, caller), first(l.to.s, callee)
 }
 
-// Inference returns the witness for what is concluded of what w has said.
+// Inference returns the witness for what is inferred from w's messages.
 func Inference(w call.Witness) call.Witness {
 	if w.Authenticated() {
 		return call.Inferred.Witness()
@@ -106,8 +105,7 @@ func Inference(w call.Witness) call.Witness {
 	return call.Inferred.Hearsay()
 }
 
-// endRow says how the call went, and returns the fields that no message has
-// told.
+// endRow sets how the call went, and returns the fields that no message has told.
 func (l *Leg) endRow(r *call.Row, v *View) (inferred []call.Field) {
 	switch {
 	case !v.refused():
@@ -123,7 +121,7 @@ func (l *Leg) endRow(r *call.Row, v *View) (inferred []call.Field) {
 		failRow(r, l.last.Time(), 408, "Request Timeout")
 		inferred = failed
 	}
-	// The code came from the SBC if the SBC was called, or gave the call up.
+	// The SBC sent the code if it was called, or caused it if it cancelled the call.
 	switch {
 	case v.Outbound:
 		r.CallEndSubReason = subcodeOutbound + r.FinalSIPCode
@@ -142,13 +140,13 @@ var (
 )
 
 func failRow(r *call.Row, at time.Time, code int, phrase string) {
-	r.Failure, r.FinalSIPCode, r.FinalSIPPhrase = LastOf(at, r.Invite), int32(code), phrase // a clock may have been set back
-	r.Start = r.Invite                                                                      // without one it is assumed
+	r.Failure, r.FinalSIPCode, r.FinalSIPPhrase = LastOf(at, r.Invite), int32(code), phrase // not before the INVITE: a clock may have been set back
+	r.Start = r.Invite                                                                      // without an INVITE, it is assumed
 }
 
-// endCall says how a call went that was established. A BYE without an answer
-// means that there was one. A clock that was set back in between, or that an agent
-// reads only when a message has left, puts nothing in front of what it follows.
+// endCall sets how an established call went, and returns the fields that no message has told. A BYE
+// without an answer means that there was an answer. An end is never before its start, though a
+// clock may have been set back, or an agent may read its clock only after it has sent a message.
 func (l *Leg) endCall(r *call.Row, v *View) (inferred []call.Field) {
 	r.Successful = true
 	if r.Start = LastOf(v.answer.Time(), r.Invite); v.answer.IsZero() {
@@ -174,10 +172,10 @@ func (l *Leg) endCall(r *call.Row, v *View) (inferred []call.Field) {
 	return inferred
 }
 
-// seconds returns a duration as a row has it.
+// seconds returns a duration in whole seconds, as a row has it.
 func seconds(d time.Duration) int32 { return int32(min(d/time.Second, math.MaxInt32)) }
 
-// askRow takes from the INVITE who called whom.
+// askRow sets the fields of a row that the INVITE tells.
 func askRow(r *call.Row, v *invite, outbound bool) {
 	r.Invite = v.at.Time()
 	r.Caller, r.Callee = first(v.caller, v.asserted, v.callerName), first(v.callee, v.to)

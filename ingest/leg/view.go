@@ -7,34 +7,34 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A View is what a leg's facts come to. It points into the leg, and holds until that
-// learns something.
+// A View holds the conclusions from a leg's facts. It points into the leg, and is valid until a
+// message adds to the leg.
 type View struct {
-	// Facing is how sure it is that the leg faces Microsoft: not at all, by what
-	// an SBC may pass on to its other side, such as From, To and the product's
-	// name, or by addresses, the Request-URI and Contact.
+	// Facing is how surely the leg faces Microsoft. Marks that an SBC may pass on to its other
+	// side, such as From, To and the product's name, make it MaybeFacing. Addresses, the
+	// Request-URI and Contact make it SurelyFacing.
 	Facing   Facing
 	Outbound bool // Microsoft called
-	// Lacking says that other hops stand in for messages that were not seen on the
-	// way to Microsoft, and may yet come.
+	// Lacking says that messages on the way to Microsoft were not seen, and may yet come. Other
+	// hops stand in for them.
 	Lacking bool
 	// Trunks are host names that may be the trunk's, the best first.
 	Trunks []string
 
-	invite  *invite // the first one on the way to Microsoft; nil: not seen
+	invite  *invite // the first one on the way to Microsoft; nil if not seen
 	asked   bool    // an INVITE waits for an answer
-	rang    Instant // the first 18x
+	rang    Instant // the first provisional answer after 100
 	answer  Instant // the first 2xx, of a call that was not refused before
 	talking bool    // there was an answer within the dialog
 	final   *reply  // the last refusal, of a call that was not answered
 	bye     moment  // zero: not seen
 	cancel  moment  // zero: not seen
-	cseq    uint32  // of the INVITE that was sent last to begin the call
-	stale   *reply  // a refusal that an INVITE may have followed, if asked
+	cseq    uint32  // the greatest of an INVITE that began the call
+	stale   *reply  // the last refusal on a way on which a later INVITE waits for an answer
 }
 
-// View concludes what the facts of the leg come to. Whose trunks are whose counts only
-// where nothing but the trunk's name tells who called; owner may be nil.
+// View returns the conclusions from the leg's facts. owner may be nil; its answer counts only where
+// nothing but the trunk's name tells which side called.
 func (l *Leg) View(owner Owner) View {
 	var v View
 	v.Facing, v.Outbound = l.direction(owner)
@@ -46,15 +46,14 @@ func (l *Leg) View(owner Owner) View {
 	return v
 }
 
-// inverted is by how much an answer may seem to be older than the INVITE that it
-// answers. Kamailio takes the time of a message that it sends after it has been
-// sent, and may have read the answer to it by then.
+// inverted is the most by which an answer may seem older than the INVITE that it answers. Kamailio
+// notes the time of a message after it has sent it, and may have read the answer by then.
 const inverted = 250 * time.Millisecond
 
-// read reads the facts of the ways to Microsoft, and returns the hosts that the
-// INVITE has named on the one that decided how the call went.
+// read reads the facts of the ways to Microsoft, and returns the hosts that the INVITE named on the
+// way that decided how the call went.
 func (v *View) read(l *Leg, paths []path) (hosts inviteHosts) {
-	var asked Instant // when an INVITE was sent last, whichever way
+	var asked Instant // when the last INVITE was sent, on any way
 	for i := range paths {
 		p := &paths[i]
 		v.cseq, asked = max(v.cseq, p.cseq), LastOf(asked, p.asked)
@@ -82,9 +81,9 @@ func (v *View) read(l *Leg, paths []path) (hosts inviteHosts) {
 			}
 		case !v.answer.IsZero():
 		case p.cseq != v.cseq:
-			// it was asked again, perhaps with credentials
+			// the caller has sent a later INVITE on another way, perhaps with credentials
 		case f == nil && p.asked.Before(asked.Add(-inverted)):
-			// a proxy that did not answer, so that another was asked
+			// this proxy did not answer, so the caller went on to another
 		case f == nil || f.cseq < v.cseq:
 			v.asked = true
 			decide(p, p.asked)
@@ -109,8 +108,9 @@ func (v *View) addEnds(h *hop) {
 	}
 }
 
-// complete takes what was not seen on the ways to Microsoft from all hops of the
-// leg. An answer that Microsoft was not given since it had been refused is none.
+// complete fills in what was not seen on the ways to Microsoft from all hops of the leg. A 2xx that
+// was seen elsewhere does not count beside a refusal on these ways, or, if the INVITE was not seen
+// on them, beside a refusal with its own CSeq.
 func (v *View) complete(l *Leg) {
 	var other View
 	var answer *reply
@@ -141,7 +141,7 @@ func (v *View) complete(l *Leg) {
 	v.rang = FirstOf(v.rang, other.rang)
 	for _, m := range [...]struct{ to, from *moment }{{&v.bye, &other.bye}, {&v.cancel, &other.cancel}} {
 		if m.to.at.IsZero() && !m.from.at.IsZero() {
-			*m.to, v.Lacking = *m.from, v.Lacking || m.to == &v.bye // an SBC cancels what it has forked
+			*m.to, v.Lacking = *m.from, v.Lacking || m.to == &v.bye // a CANCEL proves no gap: an SBC cancels its other forks
 		}
 	}
 	if v.Established() {
@@ -149,8 +149,8 @@ func (v *View) complete(l *Leg) {
 	}
 }
 
-// withinDialog reports whether a reply is one to an INVITE within the dialog that
-// was seen: whoever gets the reply has sent one with no greater CSeq.
+// withinDialog reports whether a reply answers an INVITE within the dialog: the reply's receiver
+// has sent one with a CSeq that is no greater.
 func (l *Leg) withinDialog(h *hop, r *reply) bool {
 	to := h.a
 	if r.fromA {
@@ -167,17 +167,17 @@ func (l *Leg) withinDialog(h *hop, r *reply) bool {
 	return false
 }
 
-// refused reports whether the call came to nothing. A BYE without an answer
-// stands for one, unless it was an early dialog that it ended, whose INVITE is
-// refused then (RFC 3261, section 15).
+// refused reports whether the call was not established. A BYE without an answer means that there
+// was an answer, unless it ended an early dialog, whose INVITE is then refused (RFC 3261, section
+// 15).
 func (v *View) refused() bool {
 	return !v.Established() && (v.bye.at.IsZero() || v.invite != nil && v.final != nil && v.final.cseq == v.cseq)
 }
 
-// Established reports whether the call was.
+// Established reports whether the call was established.
 func (v *View) Established() bool { return !v.answer.IsZero() || v.talking && v.final == nil }
 
-// Ended reports whether all has been seen of the call that there is to see.
+// Ended reports whether the leg has all of the call, from its INVITE to its end.
 func (v *View) Ended() bool {
 	if v.invite == nil {
 		return false
@@ -185,11 +185,10 @@ func (v *View) Ended() bool {
 	return v.Established() && !v.bye.at.IsZero() || v.final != nil && !v.asked
 }
 
-// Again returns for how long the caller may yet call again within the same dialog:
-// for retry if it was challenged, sent elsewhere, or asked for a longer session; for
-// next if the trunk or proxy was not there, so that the next one is asked at once; or
-// else 0. After these codes Teams does so (learn.microsoft.com, "Configure Direct
-// Routing": failover), and SBCs do.
+// Again returns for how long the caller may yet call again within the same dialog: retry if it was
+// challenged, sent elsewhere or asked for a longer session; next if the trunk or proxy was not
+// available, so that the caller tries the next one at once; else 0. Teams does so after these codes
+// (learn.microsoft.com, "Configure Direct Routing": failover), and SBCs do.
 func (v *View) Again(retry, next time.Duration) time.Duration {
 	if v.Established() || v.final == nil {
 		return 0
@@ -206,20 +205,20 @@ func (v *View) Again(retry, next time.Duration) time.Duration {
 // Invited reports whether the INVITE was seen on the way to Microsoft.
 func (v *View) Invited() bool { return v.invite != nil }
 
-// Halved reports whether the end of the call was seen and not what goes before it, its
-// INVITE or its answer, which may yet come.
+// Halved reports whether the end of the call was seen, but not its INVITE or its answer, which may
+// yet come.
 func (v *View) Halved() bool {
 	return v.invite == nil && (v.final != nil || !v.bye.at.IsZero()) || !v.Established() && !v.bye.at.IsZero()
 }
 
-// Cancelled reports whether the caller has given the call up, whatever came of that.
+// Cancelled reports whether the caller has sent a CANCEL, with or without effect.
 func (v *View) Cancelled() bool { return !v.cancel.at.IsZero() }
 
-// Rang reports whether the call rang, or what rings was heard of.
+// Rang reports whether a provisional answer after 100 was seen, such as 180.
 func (v *View) Rang() bool { return !v.rang.IsZero() }
 
-// trunks returns the host names that may be the trunk's: Microsoft calls it by
-// its name, and requires that name in the Contact of what it is sent.
+// trunks returns the host names that may be the trunk's. Microsoft calls the trunk by its name, and
+// requires that name in the Contact of a request to it.
 func (l *Leg) trunks(v *View, hosts inviteHosts) []string {
 	var all []string
 	add := func(hosts ...string) {
@@ -248,8 +247,9 @@ func (l *Leg) trunks(v *View, hosts inviteHosts) []string {
 	return all
 }
 
-// RowID returns the id of the leg's row: Microsoft's own if a message has told
-// it, which is in its Contact, and is the Call-ID of the calls that it makes.
+// RowID returns the id of the leg's row: the one in Microsoft's Contact if a message has told it,
+// which is also the Call-ID of the calls that Microsoft makes; or else one that it derives from the
+// Call-ID.
 func (l *Leg) RowID(outbound bool) call.GUID {
 	if !l.says.id.id.IsZero() {
 		return l.says.id.id
@@ -260,8 +260,8 @@ func (l *Leg) RowID(outbound bool) call.GUID {
 	return call.NameGUID("sip", l.CallID)
 }
 
-// Nameless reports whether [Leg.RowID] has to make an id up, which is another one than
-// the messages that are missing may tell.
+// Nameless reports whether [Leg.RowID] derives the id, so that a missing message may yet tell
+// another.
 func (l *Leg) Nameless(v *View) bool {
 	return l.says.id.id.IsZero() && (!v.Outbound || guidOf(l.CallID).IsZero())
 }
