@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// A clock measures by how much the clock of a source's agents is ahead of ours. A
-// message may come late, and none comes before it was sent: so in each minute the
-// one that came soonest tells, and if two minutes in a row agree the offset is
-// steady. It is shown, and used to find the same call in what others tell of it;
-// times are kept as they were told.
+// A clock measures by how much the clock of a source's agents is ahead of the server's. A message
+// may come late, but never before it was sent, so the message of a minute with the shortest way
+// tells the offset. It is steady when two minutes agree that follow each other, minutes with few
+// messages left out. The offset is shown, and it helps to find the same call in other sources'
+// records. The log keeps times as the source told them.
 type clock struct {
-	began  time.Time     // of this minute
-	n      int           // messages in it
-	least  time.Duration // from when a message was seen to when it came, in this minute
-	before time.Duration // the same in the minute before, if that is known
+	began  time.Time     // start of the current minute
+	n      int           // messages in the current minute
+	least  time.Duration // least time from the agent's to the server's sight of a message, in the current minute
+	before time.Duration // the same of the last minute with enough messages, if known is set
 	known  bool
 
 	offset time.Duration
-	steady bool // it is known
+	steady bool // there is an offset
 }
 
 const (
 	clockPeriod = time.Minute
 	clockSteady = 250 * time.Millisecond
-	clockEnough = 3 // messages
+	clockEnough = 3 // messages in a minute
 )
 
-// saw takes note of a message, and reports whether the offset is news.
+// saw adds a message, and reports whether that made a new offset.
 func (c *clock) saw(at, now time.Time) (news bool) {
 	if now.Sub(c.began) >= clockPeriod {
 		news = c.turn()
@@ -41,7 +41,7 @@ func (c *clock) saw(at, now time.Time) (news bool) {
 	return news
 }
 
-// turn ends a minute.
+// turn ends a minute, and reports whether that made a new offset.
 func (c *clock) turn() (news bool) {
 	if c.n < clockEnough {
 		return false
@@ -55,7 +55,7 @@ func (c *clock) turn() (news bool) {
 	return news
 }
 
-// tick takes note of when a message of a source was seen, and when it came.
+// tick adds a message of a source: at is the agent's time, now the server's time of its arrival.
 func (h *hearing) tick(source string, at, now time.Time) {
 	c := h.clocks[source]
 	if c == nil {
@@ -67,8 +67,8 @@ func (h *hearing) tick(source string, at, now time.Time) {
 	}
 }
 
-// noteOffsets publishes the offsets that are news, and returns them. It is called
-// with h.mu held.
+// noteOffsets publishes the new offsets in the counts, and returns them by source. The caller holds
+// h.mu.
 func (h *hearing) noteOffsets() map[string]time.Duration {
 	if len(h.offsets) == 0 {
 		return nil
@@ -86,8 +86,8 @@ func (h *hearing) noteOffsets() map[string]time.Duration {
 	return news
 }
 
-// offsets returns by how much the clocks of the sources are ahead of ours, of those
-// that differ by more than what is borne anyway.
+// offsets returns by how much the clocks of the sources are ahead of the server's, in rising order,
+// of those that differ by more than half of what links allow anyway.
 func (in *Ingest) offsets() (all []time.Duration) {
 	for _, d := range in.HearStats().Offsets {
 		if d.Abs() > clockSlack/2 {

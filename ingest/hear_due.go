@@ -8,7 +8,7 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// wait has a leg looked at when nothing has been heard of it for a moment.
+// wait queues a leg, so that a round considers it when its messages have settled.
 func (h *hearing) wait(l *held) {
 	if !l.waiting {
 		l.waiting, l.queued = true, time.Time{}
@@ -19,9 +19,9 @@ func (h *hearing) wait(l *held) {
 	}
 }
 
-// concludeDue concludes the legs whose time has come, and reports whether there
-// are more of them than one round can take. The sources take turns, so that the
-// calls of one that end all at once do not hold up those of others.
+// concludeDue considers the legs whose time has come, and reports whether there are more than one
+// round can take. The sources take turns, so that many calls of one that end at once do not delay
+// those of others.
 func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, err error) {
 	settled := now.Add(-h.times.Settle)
 	for n := 0; ; n++ {
@@ -62,8 +62,9 @@ func (h *hearing) concludeDue(ctx context.Context, now time.Time) (more bool, er
 	return true, nil
 }
 
-// crowding returns a leg of the source that has most, so that calls without end hold
-// up nobody else's: of some of its legs the one that is due first.
+// crowding returns a leg of the source that has the most, so that its calls without end push out no
+// other source's. Of 16 of its legs at most it returns the one that is due first, and nil if all of
+// them are queued already.
 func (h *hearing) crowding() (first *held) {
 	var most *dialogs
 	for _, d := range h.legs {
@@ -74,7 +75,7 @@ func (h *hearing) crowding() (first *held) {
 	n := 0
 	for l := range most.all {
 		if l.place == 0 {
-			continue // it is looked at in this round anyway
+			continue // it is queued for concludeDue already
 		}
 		if first == nil || l.due.Before(first.due) {
 			first = l
@@ -86,7 +87,7 @@ func (h *hearing) crowding() (first *held) {
 	return first
 }
 
-// flush has all recorded legs of a source looked at.
+// flush queues all recorded legs of a source.
 func (h *hearing) flush(source string) {
 	for l := range h.legs[source].all {
 		if l.Life.Recorded {
@@ -96,15 +97,14 @@ func (h *hearing) flush(source string) {
 	}
 }
 
-// A recording of millions of calls does not fit into memory. When many legs are
-// held, those of them are concluded that were over a while before the last
-// message, by the recording's own clock.
+// A recording of millions of calls does not fit into memory. When there are many legs, sweep
+// considers the recorded ones by the recording's own clock, sweepEvery behind the last message.
 const (
 	manyLegs   = 50_000
 	sweepEvery = time.Minute
 )
 
-// sweep does that; last is the time of the last message.
+// sweep does that once in sweepEvery; last is the time of the last message.
 func (h *hearing) sweep(ctx context.Context, last time.Time) error {
 	if h.stats.Held < manyLegs || last.Sub(h.swept) < sweepEvery {
 		return nil
@@ -123,11 +123,11 @@ func (h *hearing) sweep(ctx context.Context, last time.Time) error {
 	return nil
 }
 
-// consider concludes a leg if its time has come, and else says when it will. It
-// is forced to conclude and forget a leg if there are too many.
+// consider concludes a leg if its time has come, and otherwise notes when it will. With force it
+// concludes the leg at once and forgets it, since there are too many.
 func (h *hearing) consider(ctx context.Context, l *held, now time.Time, force bool) error {
 	if l.Life.Recorded {
-		now = now.Add(h.behind) // nobody listens to it
+		now = now.Add(h.behind) // a recording does not wait for our disk
 	}
 	v := h.view(l)
 	h.follow(l)
@@ -166,18 +166,17 @@ func (h *hearing) consider(ctx context.Context, l *held, now time.Time, force bo
 	return nil
 }
 
-// wake has a leg considered at the given time.
+// wake notes that a leg is to be considered at the given time.
 func (h *hearing) wake(l *held, due time.Time) {
 	l.due = due
 	h.later.set(l)
 }
 
-// due returns when something is to be done about a leg if nothing more is heard
-// of it.
+// due returns when a leg is to be concluded or forgotten if no further message comes.
 func (h *hearing) due(l *held, v *leg.View) time.Time {
 	t, life := &h.times, &l.Life
-	// A message that is repeated puts nothing off, or a sender that repeats what
-	// it does not find in the log would never find it.
+	// A repeated message delays nothing. Otherwise a sender that repeats what it does not find in
+	// the log would never find it.
 	learned, heard := h.listened(l, l.learned), h.listened(l, life.Heard)
 	settled := learned.Add(t.Settle)
 	switch {
@@ -206,9 +205,9 @@ func (h *hearing) due(l *held, v *leg.View) time.Time {
 	return heard.Add(t.Ring)
 }
 
-// endedDue returns when a row is made of a call that is over, if nothing more is
-// heard of it: once its messages have settled, nobody will ask again, and it is
-// known whether it is a call of Microsoft's at all and when it ended.
+// endedDue returns when the row of a call that is over is to be made if no further message comes:
+// when its messages have settled, the caller can no longer ask again, and it is clear whether it is
+// a call of Microsoft's and when it ended.
 func (h *hearing) endedDue(l *held, v *leg.View, learned time.Time) time.Time {
 	due := learned.Add(h.times.Settle)
 	if wait := v.Again(h.times.Retry, h.times.Next); wait > 0 {
@@ -226,9 +225,8 @@ func (h *hearing) endedDue(l *held, v *leg.View, learned time.Time) time.Time {
 	return due
 }
 
-// doubtful returns until when it is not known whether a leg that may face
-// Microsoft is set aside: what surely does may come a while after it. It is zero if
-// there is no doubt.
+// doubtful returns until when another leg may yet show that a leg that may face Microsoft does not:
+// the one that surely does may come a while later. It is zero if there is no doubt.
 func (h *hearing) doubtful(l *held, v *leg.View) time.Time {
 	if v.Facing != leg.MaybeFacing || !l.Life.Row.IsZero() || h.setAside(l) {
 		return time.Time{}
@@ -236,9 +234,9 @@ func (h *hearing) doubtful(l *held, v *leg.View) time.Time {
 	return h.listened(l, l.learned).Add(h.times.Doubt)
 }
 
-// listened returns the time from which silence counts for a leg: when it was
-// last heard of, or when somebody began to listen after that. A sender may have
-// spoken while nobody did, or repeat what got lost.
+// listened returns the time from which silence counts for a leg: that of its last message, or of
+// the start of the server if that is later. A sender may have sent messages while the server was
+// down, or repeat those that got lost.
 func (h *hearing) listened(l *held, heard time.Time) time.Time {
 	if l.Life.Recorded {
 		return heard
@@ -246,7 +244,7 @@ func (h *hearing) listened(l *held, heard time.Time) time.Time {
 	return leg.LastOf(heard, h.since)
 }
 
-// openUntil returns when a call that has not ended is given up.
+// openUntil returns when the server gives up a call that has not ended.
 func (h *hearing) openUntil(l *held) time.Time {
 	limit := l.Life.Opened.Add(h.times.Open)
 	if n := l.Refresh(); n > 0 {
@@ -255,24 +253,23 @@ func (h *hearing) openUntil(l *held) time.Time {
 	return limit
 }
 
-// While a round waits for its disk nobody listens, and what is told of a call lies in a
-// socket. That is no silence: the clock by which calls are over stands still in such
-// rounds. It gains a tenth until it is right again, and a disk that is always slow makes
-// rows that are late by maxBehind and no more.
+// While a round waits for its disk no message is read, and those that come lie in a socket. That is
+// no silence of the sender, so the clock by which calls end stands still in a round that takes
+// longer than stall. Afterwards it runs a tenth faster until it is right again. With a disk that is
+// always slow, rows are late by maxBehind at most.
 const (
 	stall     = 100 * time.Millisecond
 	maxBehind = 10 * time.Second
 	gain      = 10
 )
 
-// listens returns the time by the clock that stands still while nobody listens, at the
-// begin of a round.
+// listens returns the time by that clock at the begin of a round.
 func (h *hearing) listens(now time.Time) time.Time {
 	h.behind = max(0, h.behind-max(0, now.Sub(h.ended))/gain)
 	return now.Add(-h.behind)
 }
 
-// stalled takes note of the end of a round, and of how long it took.
+// stalled notes the end of a round, and puts the clock back by the round's time if it was long.
 func (h *hearing) stalled(began time.Time) {
 	h.ended = h.in.now()
 	if took := h.ended.Sub(began); took > stall {

@@ -10,21 +10,21 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// A recent finds the legs in memory that may belong to one call.
+// A recent finds the legs in memory that may belong to one call, by the hashes of their keys.
 type recent struct {
 	seed maphash.Seed
 	legs map[uint64]*near
 }
 
-// A near holds the legs that share a key, in the order in which they came. Those
-// that were taken out leave holes, never at the end and no more than there are
-// legs: many calls of one number cost no more each than others do.
+// A near holds the legs that share a key, in the order of their arrival. A leg that is removed
+// leaves a hole, never at the end; close removes the holes when they outnumber the legs by more
+// than eight. So a call of a busy number costs no more than another.
 type near struct {
 	legs []*held
 	live int
 }
 
-// A legKey is one of the keys of a leg, and its place among those that share it.
+// A legKey is one of the keys of a leg, and the leg's place among those that share it.
 type legKey struct {
 	key uint64
 	at  int
@@ -38,14 +38,14 @@ func (r *recent) init() {
 func (r *recent) key(source, kind, value string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(r.seed)
-	_, _ = h.WriteString(source) // never fails
+	_, _ = h.WriteString(source) // it never returns an error
 	_ = h.WriteByte(0)
 	_, _ = h.WriteString(kind)
 	_, _ = h.WriteString(value)
 	return h.Sum64()
 }
 
-// add makes l be found by what it says now.
+// add enters l under the keys that it has now.
 func (r *recent) add(l *held) {
 	l.Keys(func(kind, value string) {
 		k := r.key(l.Source, kind, value)
@@ -81,7 +81,7 @@ func (r *recent) remove(l *held) {
 	l.keys = nil
 }
 
-// close takes the holes out.
+// close removes the holes.
 func (n *near) close(key uint64) {
 	all := n.legs
 	n.legs = n.legs[:0]
@@ -99,7 +99,7 @@ func (n *near) close(key uint64) {
 	clear(all[len(n.legs):])
 }
 
-// latest calls f with the legs that came last, up to a number.
+// latest calls f with the legs that came last, the last first, and stops after most of them.
 func (n *near) latest(most int, f func(*held)) {
 	for i := len(n.legs) - 1; i >= 0 && most > 0; i-- {
 		if l := n.legs[i]; l != nil {
@@ -109,10 +109,11 @@ func (n *near) latest(most int, f func(*held)) {
 	}
 }
 
-// maxPartners bounds how many legs are looked at that share a number.
+// maxPartners is how many of the legs that share a key bonded compares a leg with.
 const maxPartners = 64
 
-// bonded calls f with each leg that may belong to the same call as l, once.
+// bonded calls f once with each leg that may belong to the same call as l, and that the same kind
+// of witness has told.
 func (r *recent) bonded(l *held, f func(o *held, b leg.Bond)) {
 	var seen []*held
 	for _, k := range l.keys {
@@ -128,10 +129,9 @@ func (r *recent) bonded(l *held, f func(o *held, b leg.Bond)) {
 	}
 }
 
-// partners returns the other legs that belong to the same call as l, those with
-// the firmest bond first, and of those the one that began at the nearest time.
-// No bond ties what different tenants own, nor a leg that is nobody's to those of two
-// tenants equally.
+// partners returns the other legs of l's call, those with the firmest bond first, and of those the
+// one with the nearest start. No bond ties legs of different tenants, nor a leg of no tenant whose
+// firmest bonds are with legs of several.
 func (h *hearing) partners(l *held) []*held {
 	type partner struct {
 		*held
@@ -160,8 +160,7 @@ func (h *hearing) partners(l *held) []*held {
 	return legs
 }
 
-// torn reports whether a leg is nobody's, and others that it may belong with are of
-// several tenants.
+// torn reports whether a leg has no tenant, and the legs that it may belong with have several.
 func (h *hearing) torn(l *held, others []*held) bool {
 	if len(others) < 2 || !l.Owner(h.in.tenant).IsZero() {
 		return false
@@ -185,8 +184,8 @@ func (h *hearing) walled(a, b *held) bool {
 	return s != t && !s.IsZero() && !t.IsZero()
 }
 
-// mainOf returns the leg that makes the row of the call that l belongs to; nil
-// if that is l itself.
+// mainOf returns the leg that makes the row of l's call: of the others, one that faces Microsoft
+// more surely than l. It returns nil if that is l itself.
 func (h *hearing) mainOf(l *held, v *leg.View, others []*held) *held {
 	if v.Facing == leg.SurelyFacing {
 		return nil

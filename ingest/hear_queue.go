@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// A turns holds the legs that were heard of just now, of each source in the order
-// in which they were.
+// A turns is a queue of the legs that have just had a message, in which the sources take turns. The
+// legs of a source stand in order.
 type turns struct {
 	sources map[string]*fifo
-	order   []*fifo // of those that have legs
-	at      int     // whose turn it is
+	order   []*fifo // those that have legs
+	at      int     // index in order of the source whose turn it is
 }
 
-// A fifo holds legs of one source.
+// A fifo is a queue of the legs of one source.
 type fifo struct {
 	legs []*held
 	head int
@@ -35,8 +35,8 @@ func (q *turns) push(l *held) {
 	f.legs = append(f.legs, l)
 }
 
-// next takes out the next leg that was heard of last at the given time or before,
-// and returns nil if no source has one.
+// next removes the next leg that was queued at the given time or before, and returns it; nil if no
+// source has one.
 func (q *turns) next(until time.Time) *held {
 	for range len(q.order) {
 		if q.at >= len(q.order) {
@@ -58,7 +58,7 @@ func (q *turns) next(until time.Time) *held {
 	return nil
 }
 
-// putBack makes a leg that was taken out the next one of its source.
+// putBack makes a leg that next has returned the first one of its source again.
 func (q *turns) putBack(l *held) {
 	f := q.sources[l.Source]
 	if f.empty() {
@@ -78,8 +78,8 @@ func (q *fifo) pop() {
 	}
 }
 
-// A legHeap holds legs, the least one first. Each knows its place in it, from 1 on;
-// 0 is none.
+// A legHeap is a heap of legs, the least first. Each leg knows its place in it, from 1; 0 means
+// that it is not there.
 type legHeap struct {
 	legs  []*held
 	less  func(a, b *held) bool
@@ -117,7 +117,7 @@ func (q *legHeap) first() *held {
 	return q.legs[0]
 }
 
-// set puts a leg in, or where it belongs now.
+// set puts a leg in, or moves it to where it belongs now.
 func (q *legHeap) set(l *held) {
 	if at := *q.place(l); at > 0 {
 		heap.Fix(q, at-1)

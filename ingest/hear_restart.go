@@ -7,18 +7,18 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// When an SBC has restarted it knows nothing of its calls any more. They are found
-// by the names of trunks in their messages, so that what tells of a restart costs
-// as much as it ends, however often it is told and whoever is asked to listen.
+// An SBC that has restarted has lost its calls. The server finds them by the names of trunks in
+// their messages, so that a notice of a restart costs as much as the calls that it ends, however
+// often it comes.
 
-// A restart is that of a trunk, or of all trunks of the source if it is empty.
+// A restart is one of a trunk, or of all trunks of the source if trunk is empty.
 type restart struct {
 	source string
 	tenant call.GUID
 	trunk  string
 }
 
-// restarts returns the restarts that are told of, each once.
+// restarts returns the restarts in the events, each once.
 func restarts(all []*heard) (out []restart) {
 	seen := make(map[restart]bool)
 	for _, p := range all {
@@ -35,9 +35,8 @@ func restarts(all []*heard) (out []restart) {
 	return out
 }
 
-// restart ends the calls of an SBC that has restarted. If the trunk is named,
-// those are its calls that any source of the tenant's has heard; if not, all that
-// the source itself has.
+// restart ends the calls of an SBC that has restarted. With a trunk, those are its calls that any
+// source of the tenant has heard; without one, all that the source itself has heard.
 func (h *hearing) restart(r restart) {
 	cut := func(l *held) {
 		if l.Life.Closed.IsZero() {
@@ -53,7 +52,7 @@ func (h *hearing) restart(r restart) {
 		return
 	}
 	if owner, ok := h.in.tenant(r.trunk); ok && owner != r.tenant && !r.tenant.IsZero() {
-		return // it is another tenant's
+		return // another tenant owns the trunk
 	}
 	for l := range h.trunks[r.trunk] {
 		if l.Source == r.source || h.ownerOf(l) == r.tenant {
@@ -71,7 +70,7 @@ func (h *hearing) ownerOf(l *held) call.GUID {
 	return tenant
 }
 
-// joinTrunks has a leg that has not ended be found by the trunks that it names.
+// joinTrunks enters a leg that has not ended under the trunks that it names.
 func (h *hearing) joinTrunks(l *held) {
 	if !l.Life.Closed.IsZero() {
 		return

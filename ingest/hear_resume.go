@@ -10,9 +10,9 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// Resume takes up the calls in progress that the store has, of the sources that
-// are wanted, and returns how many legs those are. It is called before anything
-// is put.
+// Resume reads the store's legs of those sources that are wanted, and returns how many they are.
+// The caller calls it before the first Put. The first release named legs open/LEG; Resume renames
+// them.
 func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (int, error) {
 	h := &in.hearing
 	h.since = in.now()
@@ -47,7 +47,7 @@ func (in *Ingest) Resume(ctx context.Context, wanted func(source string) bool) (
 	return n, nil
 }
 
-// readLeg reads a leg that the store has. The last part of its name is its id.
+// readLeg decodes a leg of the store. The last part of its name is its id.
 func readLeg(v call.Named) (*leg.Leg, error) {
 	l, err := leg.Decode(v.Value)
 	if err != nil {
@@ -59,7 +59,7 @@ func readLeg(v call.Named) (*leg.Leg, error) {
 	return l, nil
 }
 
-// A renaming gives values of the state other names, many in one batch.
+// A renaming gives values of the store's state other names, many in one batch.
 type renaming struct {
 	in    *Ingest
 	batch call.Batch
@@ -86,7 +86,7 @@ func (r *renaming) write(ctx context.Context) error {
 		return nil
 	}
 	_, err := r.in.store.Write(ctx, r.batch)
-	if err != nil && !errors.Is(err, call.ErrConflict) { // else another process does it, too
+	if err != nil && !errors.Is(err, call.ErrConflict) { // on a conflict, another process has renamed them
 		return fmt.Errorf("rename the calls in progress: %w", err)
 	}
 	r.batch = call.Batch{}

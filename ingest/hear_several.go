@@ -7,19 +7,18 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// Several sources may hear one dialog: the SBC and a tap in front of it, or two
-// nodes of a cluster. Each tells the row what it has heard, under one id, and
-// [call.Row.Fold] decides whose times are shown, because their clocks differ.
+// Several sources may hear one dialog: the SBC and a tap in front of it, or two nodes of a cluster.
+// Each tells the row what it has heard, under one id, and [call.Row.Fold] decides whose times the
+// row shows, since their clocks differ.
 
-// siblings returns the legs of the same dialog that other sources have heard, and
-// that no other tenant owns, of those whose word counts for l: not of hearsay, if l is
-// none.
+// siblings returns the legs of the same dialog that other sources have heard, without those of
+// other tenants, and without hearsay if l is authenticated.
 func (h *hearing) siblings(l *held) []*held {
 	return slices.DeleteFunc(h.everywhere(l), func(o *held) bool { return o.Told < l.Told })
 }
 
-// everywhere returns the legs of the same dialog that other sources have heard, and
-// that no other tenant owns. A leg that is nobody's has none if two tenants may own it.
+// everywhere returns the legs of the same dialog that other sources have heard, without those of
+// other tenants. It returns none for a leg without a tenant if these legs have several.
 func (h *hearing) everywhere(l *held) (all []*held) {
 	if len(h.legs) < 2 {
 		return nil
@@ -41,8 +40,7 @@ func (h *hearing) everywhere(l *held) (all []*held) {
 	return all
 }
 
-// awaited reports whether another source may yet tell how the call of a leg ended
-// that is over for this one.
+// awaited reports whether another source may yet tell how the call ended of a leg that is over.
 func (h *hearing) awaited(l *held) bool {
 	for _, o := range h.siblings(l) {
 		if v := h.view(o); v.Facing > leg.NotFacing && o.Life.Closed.IsZero() && !v.Ended() {
@@ -52,8 +50,8 @@ func (h *hearing) awaited(l *held) bool {
 	return false
 }
 
-// follow gives a leg that has no row that of the same dialog, if another source's leg
-// has made it: it may be open long after that one was forgotten.
+// follow gives a leg without a row the row that another source's leg of the same dialog has made.
+// The leg may be open long after the other was forgotten.
 func (h *hearing) follow(l *held) {
 	if len(h.legs) < 2 || !l.Life.Row.IsZero() || !l.Life.PartOf.IsZero() {
 		return
@@ -67,8 +65,8 @@ func (h *hearing) follow(l *held) {
 	}
 }
 
-// lead gives the row that a leg has made to those of other sources that have none, and
-// for which its word counts.
+// lead gives the row that a leg has made to the legs of other sources without one, unless they are
+// authenticated and it is hearsay.
 func (h *hearing) lead(l *held) {
 	for _, o := range h.everywhere(l) {
 		if l.Told >= o.Told && o.Life.PartOf.IsZero() && o.Life.Row.IsZero() {
