@@ -12,7 +12,7 @@ import (
 // A Progress is how far a call has come.
 type Progress uint8
 
-// What becomes of a call.
+// The progress of a call, in order.
 const (
 	Ringing Progress = iota + 1
 	Answered
@@ -23,18 +23,17 @@ func (p Progress) String() string {
 	return [...]string{"", "ringing", "answered", "ended"}[p]
 }
 
-// An Update is news of one call. Of a call that has not ended the row is what
-// is known so far; its place in the log is not settled.
+// An Update is news of one call. The row of a call that has not ended is what is known so far, and
+// its place in the log may still change.
 type Update struct {
 	Row      call.Row
 	Progress Progress
-	Missed   int64 // updates that were left out before this one, because the watcher was slow
+	Missed   int64 // updates that the watcher missed before this one, because it was slow
 }
 
-// Watch calls f with each row that is written from now on, and, if open is set,
-// with each call that begins to ring or is answered, until ctx is done, when it
-// returns nil, or f returns an error, which it returns. Whoever is slower than
-// the calls are misses some, and holds up nobody.
+// Watch calls f with each row that is written from now on, and, if open is set, with each call that
+// begins to ring or is answered. It returns nil when ctx is done, or the first error of f. A
+// watcher that is slower than the calls misses some, and delays no one else.
 func (in *Ingest) Watch(ctx context.Context, open bool, f func(Update) error) error {
 	const behind = 4096
 	w := &watcher{open: open, updates: make(chan Update, behind)}
@@ -52,9 +51,8 @@ func (in *Ingest) Watch(ctx context.Context, open bool, f func(Update) error) er
 	}
 }
 
-// Announce tells the watchers of what was written, by this Ingest or by others: of
-// each of the rows that is new or has changed, under the id that it has in the log
-// and as it is there now.
+// Announce tells the watchers what this Ingest or another process has written: each row that is new
+// or has changed, under its id in the log and as it is there now.
 func (in *Ingest) Announce(ctx context.Context, rows []call.Row, written call.Result) {
 	if !in.feed.watched(false) {
 		return
@@ -70,7 +68,7 @@ func (in *Ingest) Announce(ctx context.Context, rows []call.Row, written call.Re
 		switch r, err := in.store.Row(ctx, rows[i].Tenant, w.Place.ID); {
 		case err == nil:
 			in.feed.tell(Update{Row: r, Progress: Ended})
-		case !errors.Is(err, call.ErrNotFound): // else it has gone since
+		case !errors.Is(err, call.ErrNotFound): // if not found, it was deleted since
 			in.feed.miss()
 		}
 	}
@@ -102,7 +100,7 @@ func (f *feed) remove(w *watcher) {
 	delete(f.watchers, w)
 }
 
-// watched reports whether anybody watches, or watches calls that have not ended.
+// watched reports whether there is a watcher; with open, one of calls that have not ended.
 func (f *feed) watched(open bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,7 +112,7 @@ func (f *feed) watched(open bool) bool {
 	return false
 }
 
-// miss counts an update that nobody is told of.
+// miss counts an update that no watcher gets.
 func (f *feed) miss() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -140,7 +138,7 @@ func (f *feed) tell(u Update) {
 	}
 }
 
-// announce tells of the calls that a round has changed, once it is written.
+// announce tells the watchers of the calls that a round has changed, after it was written.
 func (h *hearing) announce(ctx context.Context, written call.Result) {
 	h.in.Announce(ctx, h.batch.Rows, written)
 	if !h.in.feed.watched(true) {

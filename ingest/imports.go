@@ -11,9 +11,9 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Imports are kept in the state, so that they can be listed and undone:
+// The state has what lists imports and undoes them:
 //
-//	imports/ID               what it was: an [Import] in JSON
+//	imports/ID               an [Import] in JSON
 //	imported/ID/TENANT/N     what one batch has told of a tenant's rows, see [call.Batch.Keep]
 const (
 	importsPrefix  = "imports/"
@@ -22,25 +22,25 @@ const (
 
 // An Import is one run of an import.
 type Import struct {
-	ID       string    `json:"id"` // sorts by time
+	ID       string    `json:"id"` // ids sort by time
 	Format   string    `json:"format"`
 	Files    []string  `json:"files"`
-	Tenant   call.GUID `json:"tenant,omitzero"` // zero: that of each call's trunk
+	Tenant   call.GUID `json:"tenant,omitzero"` // zero: the owner of each call's trunk
 	Began    time.Time `json:"began"`
-	Ended    time.Time `json:"ended,omitzero"` // zero: it is under way, or was broken off
+	Ended    time.Time `json:"ended,omitzero"` // zero: it is under way, or was interrupted
 	New      int64     `json:"new"`
 	Changed  int64     `json:"changed"`
 	Same     int64     `json:"same"`
 	Rejected int64     `json:"rejected"`
 	Broken   bool      `json:"broken,omitempty"` // it ended with an error
-	// Undone is when it was undone, and Left of how many rows it was not.
+	// Undone is when the last [Undo] ended, and Left is how many rows it left.
 	Undone time.Time `json:"undone,omitzero"`
 	Left   int64     `json:"left,omitempty"`
-	// Forgotten says that what it told is kept no longer.
+	// Forgotten says that the state no longer has what the import told.
 	Forgotten bool `json:"forgotten,omitempty"`
 }
 
-// Save writes what is known of an import.
+// Save writes the import to the state.
 func (i *Import) Save(ctx context.Context, store call.StateStore) error {
 	value, err := json.Marshal(i)
 	if err != nil {
@@ -52,7 +52,7 @@ func (i *Import) Save(ctx context.Context, store call.StateStore) error {
 	return nil
 }
 
-// change changes what is known of an import, as it is now.
+// change reads an import from the state, lets f change it, and writes it back.
 func change(ctx context.Context, store call.StateStore, id string, f func(*Import)) error {
 	const tries = 10
 	name := importsPrefix + id
@@ -81,7 +81,7 @@ func change(ctx context.Context, store call.StateStore, id string, f func(*Impor
 	return nil
 }
 
-// End notes how an import went that was saved when it began.
+// End notes how an import went that Save has written at its begin. It keeps what an Undo has noted.
 func (i *Import) End(ctx context.Context, store call.StateStore) error {
 	return change(ctx, store, i.ID, func(is *Import) {
 		undone, left := is.Undone, is.Left
@@ -90,7 +90,7 @@ func (i *Import) End(ctx context.Context, store call.StateStore) error {
 	})
 }
 
-// Imports returns all imports, the first one first.
+// Imports returns all imports, the oldest first.
 func Imports(ctx context.Context, store call.StateReader) (all []Import, err error) {
 	for v, err := range store.State(ctx, importsPrefix) {
 		if err != nil {
@@ -105,7 +105,7 @@ func Imports(ctx context.Context, store call.StateReader) (all []Import, err err
 	return all, nil
 }
 
-// keep has b keep what it tells, if the rows are those of an import.
+// keep makes the store keep what b tells, if the rows are those of an import.
 func (in *Ingest) keep(b *call.Batch) {
 	if in.imported == "" || len(b.Rows) == 0 {
 		return
@@ -120,8 +120,7 @@ func (in *Ingest) keep(b *call.Batch) {
 	}
 }
 
-// ForgetImports forgets what imports told that began before t: they cannot be undone
-// any more.
+// ForgetImports deletes what imports told that began before t. They can no longer be undone.
 func ForgetImports(ctx context.Context, store call.StateStore, t time.Time) error {
 	all, err := Imports(ctx, store)
 	if err != nil {
@@ -152,7 +151,7 @@ func ForgetImports(ctx context.Context, store call.StateStore, t time.Time) erro
 	return nil
 }
 
-// pieces returns the names of what an import has told.
+// pieces returns the names in the state of what an import has told, in order.
 func pieces(ctx context.Context, store call.StateReader, id string) (names []string, err error) {
 	for v, err := range store.State(ctx, importedPrefix+id+"/") {
 		if err != nil {
@@ -163,7 +162,7 @@ func pieces(ctx context.Context, store call.StateReader, id string) (names []str
 	return names, nil
 }
 
-// told yields what a piece of an import says, whose name is given.
+// told decodes a piece of an import. name is the piece's name in the state.
 func told(name string, value []byte) (tenant call.GUID, all []call.Told, err error) {
 	const number = 1 + 10
 	if len(name) < number+len(tenant.String()) {
@@ -182,5 +181,5 @@ func told(name string, value []byte) (tenant call.GUID, all []call.Told, err err
 	return tenant, all, nil
 }
 
-// errForgotten says why an import cannot be undone.
+// errForgotten is why an import cannot be undone.
 var errForgotten = errors.New("what it told is kept no longer")

@@ -1,11 +1,11 @@
 // Package ingest makes rows of events and writes them to a store.
 //
-// It gives each row its tenant and its id, finds the row that another source
-// has already made of the same call, and writes rows, resume marks and links in
-// one batch, so that what it has acknowledged is whole.
+// It gives each row its tenant and its id, finds the row that another source has already made of
+// the same call, and writes rows, resume marks and links in one batch, so that what it has
+// acknowledged is whole.
 //
-// It does not know which sources there are, how they read their inputs, or
-// which engine keeps the rows.
+// It does not know which sources there are, how they read their inputs, or which engine keeps the
+// rows.
 package ingest
 
 import (
@@ -24,36 +24,34 @@ import (
 // A Config says what an [Ingest] works on.
 type Config struct {
 	Store call.Log
-	// Tenant returns the tenant that owns the trunk with the given host name.
-	// It is asked for sinks that are not bound to a tenant. If it is nil no
-	// tenant is found.
+	// Tenant returns the tenant that owns the trunk with the given host name, for sinks that are
+	// not bound to a tenant. If it is nil, no trunk has an owner.
 	Tenant func(trunk string) (call.GUID, bool)
-	// Authority returns for whose calls a sender speaks that has proved to bear some
-	// names, see [Sink.From]; nil if it speaks for all that it hears, because there is one
-	// tenant alone. If the function is nil every sender does.
+	// Authority returns for which calls a sender speaks whose certificate bears the given names,
+	// see [Sink.From]; nil if it speaks for all that it hears, because there is only one tenant. If
+	// the function is nil, every sender speaks for all.
 	Authority func(names []string) Authority
-	// Refused is told of a sender that speaks of a trunk's calls for which it does not
-	// speak; nil tells nobody. It is called for each such message and must not wait.
+	// Refused is called for each message about a trunk for which its sender does not speak. It must
+	// not block, and may be nil.
 	Refused func(source string, names []string, trunk string)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Number writes a number as the dial plan of a trunk says, E.164 as a rule;
-	// nil leaves it as it was dialled or shown.
+	// Number writes a number as the dial plan of a trunk says, E.164 as a rule; nil leaves it as
+	// the caller dialled or showed it.
 	Number func(trunk, number string) string
-	// Clock is told when it is known by how much the clock of a source's agents is
-	// ahead of ours, and when that changes; nil tells nobody.
+	// Clock is called when a source's clock offset becomes known or changes: ahead is how far the
+	// clock of its agents is ahead of the server's. It may be nil.
 	Clock func(source string, ahead time.Duration)
 	// KeepSIP keeps the SIP messages of calls, see [call.Message].
 	KeepSIP bool
-	// Import is the id of the import that all rows belong to, if they are those of
-	// one: what is told of them is kept then, see [Undo].
+	// Import is the id of the import to which all rows belong, if they belong to one. The store
+	// then keeps what is told of them, see [Undo].
 	Import string
-	// Times are those for which ingest waits for more of a call; of each that
-	// is zero the default is used.
+	// Times say for how long ingest waits for more of a call. Each that is zero has its default.
 	Times Times
 }
 
-// An Authority tells for whose calls a sender speaks.
+// An Authority tells for which calls a sender speaks.
 type Authority interface {
 	// Trunk reports whether it speaks for the calls of the trunk with the given host name.
 	Trunk(host string) bool
@@ -61,8 +59,8 @@ type Authority interface {
 	Tenant(id call.GUID) bool
 }
 
-// An Ingest makes rows of events. All that writes rows to a store in one
-// process must share one Ingest, or sinks may make two rows of one call.
+// An Ingest makes rows of events. All parts of a process that write rows to a store must share one
+// Ingest, or two sinks may make two rows of one call.
 type Ingest struct {
 	store  call.Log
 	tenant func(trunk string) (call.GUID, bool)
@@ -78,17 +76,16 @@ type Ingest struct {
 	mu      sync.Mutex
 	peers   map[string][]netip.Prefix // by source
 
-	imported string       // the id of the import that all rows belong to
-	pieces   atomic.Int64 // how many batches it had
+	imported string       // the id of the import to which all rows belong
+	pieces   atomic.Int64 // how many of its batches kept rows
 
 	hearing hearing
 	feed    feed
 	turns   *share.Turns[string]
 }
 
-// How many events of one tenant are put at once: what is much for the store, and
-// where there are other tenants one batch of a source that has many. They wait for
-// the same round, and for the same disk.
+// How many events of one tenant may be in Puts at once: a full load for the store, and, while other
+// tenants wait, one batch of a busy source. All of them wait for the same round and the same disk.
 const (
 	mostAtOnce = 20_000
 	fewAtOnce  = 512
@@ -124,8 +121,8 @@ func New(c Config) *Ingest {
 	return in
 }
 
-// Mark returns the resume mark of a source: the last one that was accepted
-// with its events, or "" if there is none.
+// Mark returns the resume mark of a source: the last one that was written with its events, or "" if
+// there is none.
 func (in *Ingest) Mark(ctx context.Context, source string) (string, error) {
 	mark, err := call.Value(ctx, in.store, markName(source))
 	if err != nil {
@@ -136,30 +133,29 @@ func (in *Ingest) Mark(ctx context.Context, source string) (string, error) {
 
 func markName(source string) string { return "mark/" + source }
 
-// Sink returns a sink for the events of the source with the given name. The
-// name is part of the ids of rows whose source has none of its own, so it must
-// stay the same for as long as the rows are kept. The events belong to the
-// given tenant; if that is zero, to the tenant of each row's trunk; and if
-// there is none, to [call.Unassigned].
+// Sink returns a sink for the events of the source with the given name. The name is part of the ids
+// of rows whose source has none of its own, so it must stay the same for as long as the log has the
+// rows. The events belong to the given tenant; if that is zero, to the owner of each row's trunk;
+// and if that has none, to [call.Unassigned].
 func (in *Ingest) Sink(source string, tenant call.GUID) *Sink {
 	return in.SinkOf(Input{Source: source, Tenant: tenant})
 }
 
-// An Input is what a [Sink] needs to know of where its events come from.
+// An Input describes the source of a [Sink]'s events.
 type Input struct {
 	Source string    // its name
 	Tenant call.GUID // the owner of its calls; zero: that of each call's trunk
-	// Trunk is the host name of the trunk whose calls the source sees, for
-	// messages that do not tell it.
+	// Trunk is the host name of the trunk whose calls the source sees, for messages that do not
+	// name it.
 	Trunk string
-	// Microsoft are addresses of Microsoft's SIP proxies besides those that are
-	// known, such as those of a proxy in front of the SBC.
+	// Microsoft are further addresses of Microsoft's SIP proxies, such as those of a proxy in front
+	// of the SBC.
 	Microsoft []netip.Prefix
-	// Hearsay says that anybody could have sent the messages, so that what they
-	// tell may add to what others say of a call and never change it.
+	// Hearsay says that the source does not authenticate its senders: what their messages tell may
+	// add to a row, and never changes what other sources have told.
 	Hearsay bool
-	// Recorded says that the messages were saved earlier, so that their own
-	// times are when they were heard, and [Sink.Flush] is called at the end.
+	// Recorded says that the messages come from a recording: their own times count as the times of
+	// their arrival, and the caller calls [Sink.Flush] at the end.
 	Recorded bool
 }
 
@@ -171,17 +167,18 @@ func (in *Ingest) SinkOf(i Input) *Sink {
 	return &Sink{in: in, source: i.Source, tenant: i.Tenant, trunk: strings.ToLower(i.Trunk), hearsay: i.Hearsay, recorded: i.Recorded, tally: &tally{}}
 }
 
-// Of returns a sink for the records of one of the source's senders, whose tenant is
-// known. The sender is part of the source's name, so that two of them may call
-// different calls the same; the totals are those of s.
+// Of returns a sink for the records of one of the source's senders, whose tenant is known. The
+// sender becomes part of the source's name, so that two senders may give different calls the same
+// name. The totals are those of s.
 func (s *Sink) Of(sender string, tenant call.GUID) *Sink {
 	return &Sink{in: s.in, source: s.source + "/" + sender, tenant: tenant, trunk: s.trunk, hearsay: s.hearsay, recorded: s.recorded, tally: s.tally}
 }
 
-// From returns a sink for the messages of one of the source's senders, whose certificate
-// bears the given names, or none. Where several tenants are and the source is bound to none
-// of them nor to a trunk, the sender speaks for some trunks alone, see [Config.Authority]:
-// what it says of others' calls is refused. The source's name and totals are those of s.
+// From returns a sink for the messages of one of the source's senders, whose certificate bears the
+// given names, or none. If the source is bound neither to a tenant nor to a trunk,
+// [Config.Authority] says for which trunks the sender speaks, and messages about others are
+// refused. Otherwise, and for hearsay, From returns s. The source's name and the totals are those
+// of s.
 func (s *Sink) From(names []string) *Sink {
 	if s.hearsay || !s.tenant.IsZero() || s.trunk != "" {
 		return s
@@ -191,7 +188,7 @@ func (s *Sink) From(names []string) *Sink {
 	return &of
 }
 
-// A sender is whoever has proved to bear some names.
+// A sender is the holder of a certificate with some names.
 type sender struct{ names []string }
 
 func (in *Ingest) peersOf(source string) []netip.Prefix {
@@ -200,7 +197,7 @@ func (in *Ingest) peersOf(source string) []netip.Prefix {
 	return in.peers[source]
 }
 
-// told returns the witness of what SIP messages say.
+// told returns the witness of the sink's SIP messages.
 func (s *Sink) told() call.Witness {
 	if s.hearsay {
 		return call.SIP.Hearsay()
@@ -208,21 +205,20 @@ func (s *Sink) told() call.Witness {
 	return call.SIP.Witness()
 }
 
-// A Sink implements [call.Sink]. All methods may be called from many
-// goroutines at once.
+// A Sink implements [call.Sink]. All its methods may be called from many goroutines at once.
 type Sink struct {
 	in     *Ingest
 	source string
 	tenant call.GUID
 	trunk  string
-	from   *sender // see [Sink.From]; nil if it speaks for all that it hears
+	from   *sender // see [Sink.From]; nil if the source speaks for all that it hears
 
 	hearsay, recorded bool
 
 	tally *tally
 }
 
-// A tally holds the totals of a sink, and of those that were made of it.
+// A tally holds the totals of a sink and of those that [Sink.Of] and [Sink.From] made of it.
 type tally struct {
 	mu     sync.Mutex
 	totals Totals
@@ -230,20 +226,20 @@ type tally struct {
 
 var _ call.Sink = (*Sink)(nil)
 
-// Totals count what became of the events of a sink. New, Changed and Same add
-// up to the events that were kept.
+// Totals count the outcomes of a sink's events. New, Changed and Same count those that made or
+// found a row.
 type Totals struct {
 	New     int64 // rows that were not there
 	Changed int64 // rows that were there and learned something
 	Same    int64 // rows that were there and learned nothing
 
-	Linked     int64     // of the Changed and Same: found to be a row of another source
-	Unassigned int64     // of all that were kept: belong to no tenant's trunk
+	Linked     int64     // of Changed and Same: rows of another source, under another id
+	Unassigned int64     // rows whose trunk no tenant owns
 	Rejected   int64     // events that Put could not keep
-	Last       time.Time // when Put made or found a row last
+	Last       time.Time // when Put last made or found a row
 }
 
-// Add counts what became of the events of a Put that ended at the given time.
+// Add adds the outcome of a Put that ended at the given time.
 func (t *Totals) Add(out *call.Outcome, now time.Time) {
 	n := out.Counts()
 	t.New += int64(n.New)
@@ -257,7 +253,7 @@ func (t *Totals) Add(out *call.Outcome, now time.Time) {
 	}
 }
 
-// Totals returns what became of the events so far, those of its senders included.
+// Totals returns the counts so far, with those of the sinks that were made of s.
 func (s *Sink) Totals() Totals {
 	s.tally.mu.Lock()
 	defer s.tally.mu.Unlock()

@@ -7,27 +7,25 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A spelling is one way to read a number: digits, of which so many at the end are
-// masked.
+// A spelling is one way to read a number: its digits, and how many more at the end are masked.
 type spelling struct {
 	digits string
 	masked int
-	// abroad says that the country code is among the digits.
+	// abroad says that the digits begin with the country code.
 	abroad bool
-	// trunk says that the digits followed a 0, so that only a country code can be
-	// missing.
+	// trunk says that the digits followed a 0, so that only the country code can be missing.
 	trunk bool
 }
 
 const (
 	longestCountryCode = 3 // ITU-T E.164, section 6.2.1
-	longestExtension   = 5 // a 0 in front of so few digits is one of them
+	longestExtension   = 5 // with so few digits, a leading 0 is part of the number
 )
 
-// sharedDigits returns how many digits show that two numbers are one, as an SBC and
-// Microsoft may write it: with a country code or without, behind a 0, a 00 or the digit
-// for a line, masked at the end, or as an extension. It is 0 for two numbers of which
-// one is another one; known is false if one of them is no number at all.
+// sharedDigits returns how many digits two numbers share if they may be one, as an SBC and
+// Microsoft write it: with a country code or without, behind a 0, a 00 or the digit for a line,
+// masked at the end, or as an extension. It returns 0 for two different numbers; known is false if
+// one of the texts is no number.
 func sharedDigits(a, b string) (digits int, known bool) {
 	x, y := spellings(a), spellings(b)
 	if len(x) == 0 || len(y) == 0 {
@@ -41,7 +39,7 @@ func sharedDigits(a, b string) (digits int, known bool) {
 	return digits, true
 }
 
-// spellings returns the ways to read a number; none for what is not one.
+// spellings returns the ways to read a number; none if it is not one.
 func spellings(number string) (all []spelling) {
 	plain, ok := plainNumber(number)
 	if !ok {
@@ -59,37 +57,37 @@ func spellings(number string) (all []spelling) {
 			rest, zeros = digits, 0
 		}
 		all = append(all, spelling{digits: rest, masked: masked, abroad: zeros > 1, trunk: zeros == 1})
-		if zeros == 2 { // or the first is for a line
+		if zeros == 2 { // or the first 0 is for a line
 			all = append(all, spelling{digits: rest, masked: masked, trunk: true})
 		}
 	}
 	read(digits)
-	const line = 8 // a number that follows the digit for a line has more
+	const line = 8 // a number behind the digit for a line has more digits
 	if len(digits)+masked > line && digits[0] != '0' {
 		read(digits[1:])
 	}
-	if rest, ok := strings.CutPrefix(digits, "011"); ok { // how America dials abroad
+	if rest, ok := strings.CutPrefix(digits, "011"); ok { // how North America dials abroad
 		all = append(all, spelling{digits: rest, masked: masked, abroad: true})
 	}
 	return all
 }
 
-// isKnown reports whether something is a number that calls can be told apart by.
+// isKnown reports whether a text is a number that tells calls apart.
 func isKnown(number string) bool {
 	_, ok := plainNumber(number)
 	return ok
 }
 
-// plainNumber returns the digits in a number, perhaps masked or behind a plus, and
-// reports whether there are any that tell something.
+// plainNumber returns a number as digits, with its plus and its masks if it has them, and reports
+// whether it shows a digit other than 0.
 func plainNumber(number string) (string, bool) {
 	plain, ok := call.Dialled(call.NumberIn(number), "")
 	shown, _, _ := strings.Cut(plain, "*")
 	return plain, ok && strings.ContainsAny(shown, "123456789")
 }
 
-// numberKeys yields numbers of two digits each, of which two rows have one in common
-// whose numbers agree: the digits before those that Microsoft masks, the last three.
+// numberKeys yields a number of two digits for the caller and one for the callee. Two rows whose
+// numbers agree share one: the digits before the last three, which Microsoft masks.
 func numberKeys(r *call.Row) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for _, number := range [...]string{r.Caller, r.Callee} {
@@ -109,8 +107,8 @@ func numberKeys(r *call.Row) iter.Seq[int] {
 	}
 }
 
-// same returns how many digits two spellings share, compared from the end, if the
-// shorter one is the end of the longer one; else 0.
+// same returns how many digits two spellings share, compared from the end, if the shorter one is
+// the end of the longer one; else 0.
 func (x spelling) same(y spelling) (n int) {
 	long, short := x, y
 	if len(long.digits)+long.masked < len(short.digits)+short.masked {
@@ -124,7 +122,7 @@ func (x spelling) same(y spelling) (n int) {
 	case missing > 0 && (short.abroad || short.trunk && missing > longestCountryCode):
 		return 0
 	}
-	for i := hidden; i < len(short.digits)+short.masked; i++ { // from the end
+	for i := hidden; i < len(short.digits)+short.masked; i++ { // counted from the end
 		if long.digits[len(long.digits)+long.masked-1-i] != short.digits[len(short.digits)+short.masked-1-i] {
 			return 0
 		}
@@ -133,8 +131,8 @@ func (x spelling) same(y spelling) (n int) {
 	return n
 }
 
-// begins returns how many digits a masked number shows, if another one, which is not as
-// long, begins with them; else 0. Masks need not be as long as what they hide.
+// begins returns how many digits a masked number shows, if the other one, which is of another
+// length, begins with them; else 0. A mask need not be as long as the digits that it hides.
 func (x spelling) begins(y spelling) int {
 	if x.masked == 0 && y.masked == 0 || x.masked > 0 && y.masked > 0 {
 		return 0

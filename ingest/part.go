@@ -9,26 +9,25 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Parts are events that each tell a part of a call ([call.PartEvent]). What
-// they have told is folded into a [part], by a rule that is commutative,
-// associative and idempotent, so that neither their order nor repeats nor how
-// they are split over Puts matter. What is to be concluded of them is concluded
-// from all of them, anew each time.
+// Parts are events that each tell a part of a call ([call.PartEvent]). A [part] folds them, by a
+// rule that is commutative, associative and idempotent, so that neither their order, nor repeats,
+// nor how the sender splits them over Puts matter. Each conclusion is drawn anew from all of them.
 //
-// The row is made when the last one has come and any has told a time; or,
-// without a last one, after a day. Parts that come later amend it, for as long as
-// the fold is kept: until for a day none has told anything new.
+// The row is made when the last part has come and any part has told a time; or, without a last one,
+// after a day. Later parts amend it for as long as the state has the fold, which is until no part
+// has told anything new for a day.
 //
 //	part.go        the fold, and the row that it makes
-//	part_codec.go  how the fold is kept
+//	part_codec.go  its form in the state
 //	part_put.go    the parts of one Put
-//	part_end.go    calls whose last part never comes, and what is forgotten
+//	part_end.go    calls whose last part never comes, and the deletion of old folds
+//	part_index.go  the open calls, in memory
 
-// A part is what has been told of a call.
+// A part is what the parts of a call have told.
 type part struct {
-	since time.Time   // when the first part came; once there is a row, when the last news did
-	row   call.Row    // Start is zero as long as no part tells it
-	last  fieldSet    // the fields that stand as a last part tells them
+	since time.Time   // when the first part came; once there is a row, when a part last told anything new
+	row   call.Row    // Start is zero until a part tells it
+	last  fieldSet    // the fields whose value a last part has told
 	done  bool        // a last part has come
 	at    call.Cursor // where its row stood when it was made, in the log of row.Tenant; zero: not yet
 }
@@ -38,9 +37,9 @@ type fieldSet uint64
 
 func (s fieldSet) has(f call.Field) bool { return s>>f&1 != 0 }
 
-// add folds in what a part tells, and reports whether that was new. Of what two
-// parts tell of one field, that of the greater witness stands; of equal ones,
-// that of a last part; and then the one that compareValues finds greater.
+// add folds in what a part tells, and reports whether any of it was new. Of two values of one
+// field, that of the greater witness stands; of equal witnesses, that of a last part; and then the
+// one that compareValues finds greater.
 func (p *part) add(r *call.Row, done bool) (changed bool) {
 	for f := range call.NumFields {
 		if r.By[f] == 0 || f == call.FieldStart && r.Start.IsZero() {
@@ -64,10 +63,9 @@ func (p *part) add(r *call.Row, done bool) (changed bool) {
 	return changed
 }
 
-// compareValues returns which of two values of a field stands if nothing else
-// tells them apart: a call has begun and ended at the first time of which
-// anybody tells, and failed at the last; of all else the greater value stands,
-// and any before none.
+// compareValues returns which of two values of a field stands if nothing else tells them apart, as
+// [cmp.Compare] does. A call was invited, began and ended at the earliest time told, and failed at
+// the latest. Of all other fields the greater value stands, and any value before none.
 func compareValues(f call.Field, a, b *call.Row) int {
 	switch f.Type() {
 	case call.ID:
@@ -109,13 +107,12 @@ func setValue(f call.Field, r, w *call.Row) {
 	}
 }
 
-// complete reports whether the parts make a row.
+// complete reports whether the last part has come and any has told a time, so that they make a row.
 func (p *part) complete() bool {
 	return p.done && !firstKnown(p.row.Start, p.row.Invite, p.row.Failure, p.row.End).IsZero()
 }
 
-// finish makes a row of all parts: what none of them has told and the others
-// imply is inferred.
+// finish returns the row of all parts. What they do not tell but imply is inferred.
 func (p *part) finish() call.Row {
 	r := p.row
 	r.Infer()
@@ -131,9 +128,9 @@ func firstKnown(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// amend returns what is to be told of a row that is in the log: what is not as it
-// was before the last parts came. So a part that is told again does not stand against
-// what others have said meanwhile.
+// amend returns what the last parts change of a row in the log, which was made of was: the fields
+// that differ from it. So a repeated part does not stand against what other sources have said
+// meanwhile.
 func (p *part) amend(was *call.Row) call.Row {
 	r := p.row
 	for f := range call.NumFields {

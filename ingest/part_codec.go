@@ -10,23 +10,23 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// What parts have told lies in the state:
+// The state has what parts have told:
 //
 //	part/SOURCE/CALL  of a call that has no row yet
 //	told/SOURCE/CALL  of a call that has one
-//	told/CALL         the same, of the first release
+//	told/CALL         the same, from the first release
 //
-// CALL is a GUID made of the source, the tenant and the name of the call. Of the
-// two there is one at most: the batch that writes the row moves it. The value:
+// CALL is a GUID made of the source, the tenant and the name of the call. There is one of these
+// names at most: the batch that writes the row moves the value. The value:
 //
 //	version    1 byte, partVersion
 //	since      varint, ns since 1970
 //	tenant     16 bytes
-//	id         16 bytes: the row's; before there is one, that which it will have
+//	id         16 bytes: the row's, or the one that it will have
 //	start      uvarint, [call.Ticks]; 0 if no part tells it
 //	published  uvarint, ticks: the start of the row when it was made; 0 if there is none
 //	done       1 byte, 0 or 1
-//	last       uvarint, one bit a field: as a last part tells it
+//	last       uvarint, one bit a field: a last part has told it
 //	body       [call.Row.AppendBody]
 const (
 	partPrefix  = "part/"
@@ -34,15 +34,14 @@ const (
 	partVersion = 2
 )
 
-// partNames returns under which names parts of a call are kept: before there is
-// a row, and then. The first release named the latter without their source.
+// partNames returns the names in the state of a call's parts: before there is a row, and then. The
+// first release named the latter without their source.
 func (s *Sink) partNames(name string) (open, told, first string) {
 	id := call.NameGUID(s.source, "part", s.tenant.String(), name).String()
 	return partPrefix + s.source + "/" + id, toldPrefix + s.source + "/" + id, toldPrefix + id
 }
 
-// isFirst reports whether the name of what was told of a row is one of the first
-// release.
+// isFirst reports whether a name under toldPrefix is of the first release.
 func isFirst(name string) bool { return strings.LastIndexByte(name, '/') < len(toldPrefix) }
 
 var errPart = &call.CorruptError{Offset: -1, Err: errors.New("a part of a call cannot be read")}
@@ -85,8 +84,8 @@ func decodePart(b []byte) (p part, err error) {
 	return p, p.row.ParseBody(tenant, start, id, string(b))
 }
 
-// decodeFold decodes what stands between the id and the body. In version 1 that
-// is the start alone, in ns since 1970.
+// decodeFold decodes the bytes between the id and the body. Version 1 has only the start there, in
+// ns since 1970.
 func (p *part) decodeFold(b []byte, id call.GUID, version byte) (start time.Time, rest []byte, ok bool) {
 	if version == 1 {
 		ns, n := binary.Varint(b)

@@ -11,11 +11,11 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// partsEvery is how often calls are looked for whose last part never came.
+// partsEvery is how often the server looks for calls whose last part never came.
 const partsEvery = 10 * time.Minute
 
-// finishParts makes rows of calls whose last part has not come for too long, and
-// forgets what was told of rows long ago.
+// finishParts makes rows of calls whose last part has not come within Times.Open of the first, and
+// deletes old folds.
 func (in *Ingest) finishParts(ctx context.Context) error {
 	if err := in.parts.load(ctx, in.store); err != nil {
 		return err
@@ -27,8 +27,8 @@ func (in *Ingest) finishParts(ctx context.Context) error {
 	return in.forgetParts(ctx)
 }
 
-// restartParts makes rows of the source's calls on the trunks whose SBCs have
-// restarted, or on all trunks.
+// restartParts makes rows of the source's calls on the trunks whose SBCs have restarted, or on all
+// trunks.
 func (s *Sink) restartParts(ctx context.Context, events []call.Event) error {
 	trunks := make(map[string]bool)
 	for i := range events {
@@ -52,8 +52,8 @@ func (s *Sink) restartParts(ctx context.Context, events []call.Event) error {
 	return s.in.finishThose(ctx, own, func(p *part) bool { return p.row.Tenant == s.tenant })
 }
 
-// finishAtOnce is how many calls whose last part never came are finished in one
-// batch: they share a sync, and hold up others no longer than so many take.
+// finishAtOnce is how many calls without a last part one batch finishes: they share a sync, and
+// delay other writers no longer than that.
 const finishAtOnce = 200
 
 // finishThose makes rows of those of the named calls that are over.
@@ -61,7 +61,7 @@ func (in *Ingest) finishThose(ctx context.Context, names []string, over func(*pa
 	for some := range slices.Chunk(names, finishAtOnce) {
 		err := in.finishSome(ctx, some, over)
 		for i := 0; errors.Is(err, call.ErrConflict) && i < len(some); i++ {
-			// Another part of one of them has come just now: one by one.
+			// Another part of one of them has just come, so each gets a batch of its own.
 			if one := in.finishSome(ctx, some[i:i+1], over); !errors.Is(one, call.ErrConflict) {
 				err = errors.Join(err, one)
 			}
@@ -73,8 +73,8 @@ func (in *Ingest) finishThose(ctx context.Context, names []string, over func(*pa
 	return nil
 }
 
-// finishSome does so in one batch, which fails with [call.ErrConflict] if another
-// part of one of the calls comes meanwhile.
+// finishSome does so in one batch. The batch fails with [call.ErrConflict] if another part of one
+// of the calls comes meanwhile.
 func (in *Ingest) finishSome(ctx context.Context, names []string, over func(*part) bool) error {
 	b := call.Batch{State: make(map[string][]byte), If: make(map[string][]byte)}
 	finished := 0
@@ -108,8 +108,7 @@ func (in *Ingest) finishSome(ctx context.Context, names []string, over func(*par
 	return nil
 }
 
-// giveUp adds to b the row of a call whose last part is not waited for any more,
-// if its parts make one.
+// giveUp adds to b the row of a call whose last part will not come, if its parts make one.
 func (in *Ingest) giveUp(p *part, name string, b *call.Batch) {
 	nameSource(&p.row, name[len(partPrefix):strings.LastIndexByte(name, '/')])
 	r := p.finish()
@@ -124,9 +123,8 @@ func (in *Ingest) giveUp(p *part, name string, b *call.Batch) {
 	b.State[toldPrefix+name[len(partPrefix):]] = p.encode()
 }
 
-// forgetParts forgets what was told of rows for which nothing new has come for a
-// day. They are many, so that they are looked at once in sixteen times, and a
-// limited number is deleted at once.
+// forgetParts deletes the folds of rows to which no part has added anything for Times.Late. There
+// are many, so it reads them in one of sixteen runs, and deletes a limited number in one batch.
 func (in *Ingest) forgetParts(ctx context.Context) error {
 	const turns, atOnce = 16, 1000
 	now := in.now()
@@ -155,8 +153,8 @@ func (in *Ingest) forgetParts(ctx context.Context) error {
 	return in.forget(ctx, old)
 }
 
-// forget deletes what has these values still. If one has another by now, all
-// wait for the next time.
+// forget deletes the folds that still have these values. If one has changed, all of them stay until
+// the next run.
 func (in *Ingest) forget(ctx context.Context, old map[string][]byte) error {
 	if len(old) == 0 {
 		return nil

@@ -14,9 +14,9 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// partLimits are how many calls that are told of in parts may have no row yet: of
-// one source, which is a client's, of one tenant, and in all; a tenant that has few
-// may have them whatever others have. Parts of more are rejected.
+// partLimits are how many calls in parts may be without a row: of one source, which is one
+// client's, of one tenant, and in all. A tenant with few may always have those. Parts of further
+// calls are rejected.
 type partLimits struct{ source, tenant, all, few int }
 
 var defaultPartLimits = partLimits{source: 50_000, tenant: 200_000, all: 500_000, few: 1_000}
@@ -28,17 +28,17 @@ func (l partLimits) err() error {
 	return fmt.Errorf("%w: of those that are told of in parts and have no row yet, %d of a client and %d of a tenant are kept; send the last part of some, or whole records", errManyParts, l.source, l.tenant)
 }
 
-// openParts knows the names in the state of all calls in parts that have no row,
-// when the first part of each came and which trunk it is on, so that nothing has to
-// read them all to find those that are due or over. It is read from the store once.
+// openParts holds the names in the state of all calls in parts without a row, with the time of the
+// first part and the trunk, so that finding those that are due or over does not read them all. It
+// reads the store once.
 type openParts struct {
 	most   partLimits
 	mu     sync.Mutex
 	known  bool
-	first  bool // names of the first release stand for what was told of rows
+	first  bool // the state has folds of rows under names of the first release
 	calls  map[string]openPart
-	of     map[string]int         // how many, by tenant
-	source map[string]sourceParts // by what stands in front of their names
+	of     map[string]int         // number of calls, by tenant
+	source map[string]sourceParts // by the part of their names in front of the call's own
 }
 
 type openPart struct {
@@ -46,13 +46,13 @@ type openPart struct {
 	tenant, trunk string // the trunk in lower case
 }
 
-// sourceParts are the names of the calls of one source.
+// sourceParts are the names of the calls of one source: all, and by trunk.
 type sourceParts struct {
 	all   map[string]struct{}
 	trunk map[string]map[string]struct{}
 }
 
-// load reads what the store has, the first time.
+// load reads the store, unless it has done so.
 func (o *openParts) load(ctx context.Context, store call.StateReader) error {
 	o.mu.Lock()
 	known := o.known
@@ -88,7 +88,7 @@ func (o *openParts) load(ctx context.Context, store call.StateReader) error {
 	return nil
 }
 
-// add notes a call, or what is known of it by now.
+// add notes a call, or what its new value says.
 func (o *openParts) add(name string, value []byte) error {
 	p, err := decodePart(value)
 	if err != nil {
@@ -131,10 +131,10 @@ func (o *openParts) remove(name string, c openPart) {
 	}
 }
 
-// sourceOfPart returns what stands in front of a call's own name.
+// sourceOfPart returns the part of a call's name that names the source.
 func sourceOfPart(name string) string { return name[:strings.LastIndexByte(name, '/')+1] }
 
-// wrote takes note of what a batch has changed.
+// wrote notes what a batch has changed in the state.
 func (o *openParts) wrote(state map[string][]byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -143,7 +143,7 @@ func (o *openParts) wrote(state map[string][]byte) {
 			continue
 		}
 		if value != nil {
-			_ = o.add(name, value) // it was encoded just now
+			_ = o.add(name, value) // no error: it was just encoded
 			continue
 		}
 		if c, ok := o.calls[name]; ok {
@@ -160,7 +160,7 @@ func (o *openParts) has(name string) bool {
 	return ok
 }
 
-// room reports whether there may be so many calls more of a source and tenant.
+// room reports whether so many more calls of a source and a tenant may be open.
 func (o *openParts) room(source, tenant string, more int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -169,7 +169,7 @@ func (o *openParts) room(source, tenant string, more int) bool {
 		(len(o.calls)+more <= o.most.all || of <= o.most.few)
 }
 
-// due returns the names of the calls whose first part came so long ago.
+// due returns the names of the calls whose first part came at the given time or before.
 func (o *openParts) due(until time.Time) (names []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -181,8 +181,7 @@ func (o *openParts) due(until time.Time) (names []string) {
 	return names
 }
 
-// on returns the names of a source's calls that are on a trunk, or of all if it is
-// empty.
+// on returns the names of a source's calls on a trunk, or of all its calls if trunk is empty.
 func (o *openParts) on(source, trunk string) []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -9,16 +9,16 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// An assembly is what one Put writes, and what becomes of its events.
+// An assembly is what one Put writes, with the outcomes of its events.
 type assembly struct {
-	whole    []call.Event // with rows
-	places   []int        // theirs among all events; nil: they are all
-	fates    []call.Fate  // of all events; settled here of those without a row
-	state    call.Batch   // what is kept of the parts
+	whole    []call.Event // events with rows
+	places   []int        // their places among all events; nil: they are all
+	fates    []call.Fate  // of all events; assemble sets those of the events without a row
+	state    call.Batch   // the new folds of parts
 	rejected []call.Rejection
 }
 
-// place returns where among all events one of the whole ones stands.
+// place returns the place of the i-th whole event among all events.
 func (a *assembly) place(i int) int {
 	if a.places == nil {
 		return i
@@ -32,13 +32,11 @@ func (a *assembly) reject(place int, err error) {
 	a.rejected = append(a.rejected, call.Rejection{Event: place, Err: err})
 }
 
-// assemble puts together the parts among events. First all of them are folded,
-// so that the place of a row that they make is right; then they are gone through
-// in their order, because what each is counted as must not depend on how a
-// sender has split them over Puts: a part that comes before the row is open, the
-// one that completes it makes it, and one that comes later amends it or does not.
-// If afresh is set the store is asked even for what it cannot have as far as is
-// known here.
+// assemble puts together the parts among events. First it folds all of them, so that the place of a
+// row that they make is right. Then it steps through them in order, because the outcome of each
+// must not depend on how a sender splits them over Puts: a part before the row is open, the one
+// that completes the row makes it, and each later one amends it or does not. With afresh it reads
+// from the store even the folds that the store should not have.
 func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (a assembly, err error) {
 	a.fates = slices.Repeat([]call.Fate{call.Open}, len(events))
 	a.state.State, a.state.If = make(map[string][]byte), make(map[string][]byte)
@@ -50,7 +48,7 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (
 	for i := range events {
 		e := &events[i]
 		if r := standIn(e.Row); !isPart(e) || r.Seen == 0 || r.Check() != nil {
-			continue // batch rejects those that cannot be kept
+			continue // batch rejects those that are not valid
 		}
 		t := calls[e.Call]
 		if t == nil {
@@ -65,7 +63,7 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (
 	s.settle(tellings, &a.state)
 	for i, e := range events {
 		if len(a.rejected) > 0 {
-			e.Mark = "" // a mark never passes what was rejected
+			e.Mark = "" // a mark never passes a rejected event
 		}
 		if t := tellings[i]; t != nil {
 			if t.beyond {
@@ -78,15 +76,15 @@ func (s *Sink) assemble(ctx context.Context, events []call.Event, afresh bool) (
 			}
 			e.Row, e.Kind = row, call.LastPartEvent
 		} else if isPart(&e) {
-			e.Row, e.Kind = standIn(e.Row), call.LastPartEvent // that is not why it cannot be kept
+			e.Row, e.Kind = standIn(e.Row), call.LastPartEvent // a missing id or start is not why it is rejected
 		}
 		a.whole, a.places = append(a.whole, e), append(a.places, i)
 	}
 	return a, nil
 }
 
-// settle gives the rows their places, and notes all that was told, in the order in
-// which it was; but of new calls that stay open only as long as there is room.
+// settle gives the rows their places and adds the new folds to b, in the order of the events. A new
+// call that stays open is added only as long as there is room.
 func (s *Sink) settle(tellings []*telling, b *call.Batch) {
 	more := 0
 	for _, t := range tellings {
@@ -107,8 +105,7 @@ func (s *Sink) settle(tellings []*telling, b *call.Batch) {
 	}
 }
 
-// standIn returns what a part tells with an id and a start, which it alone need
-// not have to be kept.
+// standIn returns r with an id and a start, which a part need not have.
 func standIn(r call.Row) call.Row {
 	if r.ID.IsZero() {
 		r.ID = call.GUID{1}
@@ -123,19 +120,19 @@ func standIn(r call.Row) call.Row {
 type telling struct {
 	open, told string // names in the state
 
-	now  part // with the parts up to the one that is looked at
-	all  part // with all of the Put
-	news bool // some of which are new
+	now  part // the fold up to the part that step has taken
+	all  part // the fold of all the Put's parts
+	news bool // the Put's parts tell something new
 
 	settled bool
-	beyond  bool // there is no room for it
-	known   bool // the row is older than the Put
+	beyond  bool // there is no room for the call
+	known   bool // an earlier Put has made the row
 	made    bool // a part of the Put has made the row
 }
 
-// recall returns a telling with what was told of a call before, which has to be
-// the same still when the batch is written: so if another process has told a part
-// of it, of which nothing is known here, it is not.
+// recall returns a telling with the call's fold so far. It adds to b the condition that the fold is
+// still the same when the batch is written, which fails if another process has added a part
+// meanwhile.
 func (s *Sink) recall(ctx context.Context, name string, b *call.Batch, afresh bool) (*telling, error) {
 	t := &telling{}
 	var first string
@@ -160,20 +157,19 @@ func (s *Sink) recall(ctx context.Context, name string, b *call.Batch, afresh bo
 			return nil, fmt.Errorf("read %s: %w", key, err)
 		}
 		if t.known = key != t.open; t.known {
-			t.told = key // what has a name keeps it
+			t.told = key // a fold keeps its name
 		}
-		nameSource(&t.all.row, s.source) // the first release did not
+		nameSource(&t.all.row, s.source) // the first release did not note it
 		t.now = t.all
 		return t, nil
 	}
-	// The id that the row gets if no part tells another.
+	// The row gets this id if no part tells another.
 	t.all = part{since: s.in.now(), row: call.Row{Tenant: s.tenant, ID: call.NameGUID(s.source, name), Source: s.source}}
 	t.now = t.all
 	return t, nil
 }
 
-// settle gives the row its place, if the parts make one, and notes all that was
-// told.
+// settle gives the row its place, if the parts make one, and adds the fold to b.
 func (t *telling) settle(s *Sink, b *call.Batch) {
 	if !t.known && t.all.complete() {
 		r := t.all.finish()
@@ -193,8 +189,8 @@ func (t *telling) settle(s *Sink, b *call.Batch) {
 	b.State[t.told] = t.all.encode()
 }
 
-// step takes the next part of the Put, and returns the row that it makes or
-// amends, or else notes what became of the part.
+// step takes the next part of the Put. It returns the row that the part makes or amends, or sets
+// the part's outcome.
 func (t *telling) step(e *call.Event, fate *call.Fate) (row call.Row, ok bool) {
 	was := t.now.row
 	changed := t.now.add(&e.Row, e.Kind == call.LastPartEvent)

@@ -12,18 +12,18 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Prepare gives the row of e its id, if it is not a part of a call, and checks whether
-// it can be kept. Whoever must tell good events from bad ones one by one, such as an
-// import that writes a file of rejects, calls it before Put.
+// Prepare gives the row of e its id, unless e is a part of a call, and checks whether it can be
+// kept. A caller that must tell good events from bad ones one by one, such as an import that writes
+// a file of rejects, calls it before Put.
 //
-// The error is a [*call.SyntaxError] without a line, because e is one record
-// that is no good while those around it may be.
+// The error is a [*call.SyntaxError] without a line: e alone is wrong, and the events around it may
+// be right.
 func (s *Sink) Prepare(e *call.Event) error {
 	if isHeard(e) {
-		return nil // its row comes later
+		return nil // its row comes when the call has ended
 	}
 	if isPart(e) {
-		// Put gives the call its id and its place, when it is whole.
+		// Put gives the call its id and its place when it is complete.
 		row, part := standIn(e.Row), *e
 		part.Kind = call.LastPartEvent
 		if err := s.prepare(&row, &part); err != nil {
@@ -37,7 +37,7 @@ func (s *Sink) Prepare(e *call.Event) error {
 	return nil
 }
 
-// prepare gives r, the row of e or a copy of it, its id and checks it.
+// prepare gives r, the row of e or a copy of it, its id, and checks it.
 func (s *Sink) prepare(r *call.Row, e *call.Event) error {
 	if err := checkKind(e); err != nil {
 		return err
@@ -57,8 +57,8 @@ func (s *Sink) prepare(r *call.Row, e *call.Event) error {
 	return r.Check()
 }
 
-// checkKind checks that the kind of e is one of those there are, that e has a Signal
-// if it is a message and only then, and that a part says of which call it is.
+// checkKind checks that the kind of e exists, that e has a Signal if and only if it is a message,
+// and that a part names its call.
 func checkKind(e *call.Event) error {
 	switch {
 	case e.Kind < call.RecordEvent || e.Kind > call.RestartEvent:
@@ -73,9 +73,9 @@ func checkKind(e *call.Event) error {
 	return nil
 }
 
-// space returns what the names of calls without a GUID are unique in. That is
-// the source. Only the admin centre's export names its records by what
-// Microsoft says of the call, which is the same by whichever way it came.
+// space returns the name space in which the calls of a row without a GUID have unique names. That
+// is the source; but the admin centre's export names its records by what Microsoft says of the
+// call, which is the same from every source.
 func (s *Sink) space(r *call.Row) string {
 	if r.Seen == call.AdminExport.Set() {
 		return call.AdminExport.String()
@@ -83,16 +83,14 @@ func (s *Sink) space(r *call.Row) string {
 	return s.source
 }
 
-// Put implements [call.Sink]: it writes the events in one batch and returns what
-// became of them once they are durable. With them it writes the last mark among
-// them.
+// Put implements [call.Sink]: it writes the events in one batch, with the last mark among them, and
+// returns their outcomes once they are durable.
 //
-// Events that cannot be kept do not hold up the others: those are written. Of
-// each that is rejected the error wraps those of [Sink.Prepare]. The mark never
-// passes it.
+// Events that are not valid do not hold up the others, which are written. The error of each
+// rejected event wraps those of [Sink.Prepare]. The mark never passes a rejected event.
 //
-// SIP messages become durable in the same way. The calls that they belong to
-// become rows when they have ended, see [Ingest.Run].
+// SIP messages become durable in the same way. Their calls become rows when they have ended, see
+// [Ingest.Run].
 func (s *Sink) Put(ctx context.Context, events ...call.Event) (call.Outcome, error) {
 	turn, _, err := s.in.turns.TakeN(ctx, s.payer(), int64(len(events)))
 	if err != nil {
@@ -110,13 +108,13 @@ func (s *Sink) Put(ctx context.Context, events ...call.Event) (call.Outcome, err
 	return out, nil
 }
 
-// restFor is how many times as long as it took to keep them, divided by the number of
-// processors, a tenant rests that has many messages while there are other tenants. It
-// is left some ten thousand messages a second on two of them, and the others what
-// their pages and their own calls need.
+// restFor sets the pause after a Put of a tenant with many messages, while there are other tenants:
+// this many times the time of the Put, divided by the number of processors. With two of these it
+// leaves the tenant some ten thousand messages a second, and the others what their pages and their
+// own calls need.
 const restFor = 6
 
-// rest waits, but not for long.
+// rest waits for d, for a second at most, or until ctx is done.
 func rest(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(min(d, time.Second))
 	defer t.Stop()
@@ -126,8 +124,8 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// payer returns what the events of a sink are counted for where turns are shared
-// out: its tenant, or the source itself if that hears the calls of several.
+// payer returns the key under which turns count the events of a sink: its tenant, or the source if
+// that hears the calls of several tenants.
 func (s *Sink) payer() string {
 	if s.tenant.IsZero() {
 		return s.source
@@ -156,8 +154,8 @@ func (s *Sink) put(ctx context.Context, events []call.Event) (out call.Outcome, 
 	return out, nil
 }
 
-// scattered returns the outcome of a Put of n events, those of which that are not
-// about calls in progress stood at places and have an outcome of their own.
+// scattered returns the outcome of a Put of n events from that of its records, which stand at
+// places. The other events are about calls in progress.
 func scattered(records call.Outcome, places []int, n int) call.Outcome {
 	out := records
 	out.Fates = slices.Repeat([]call.Fate{call.Taken}, n)
@@ -170,8 +168,8 @@ func scattered(records call.Outcome, places []int, n int) call.Outcome {
 	return out
 }
 
-// split returns the events that are about calls in progress, and all others with
-// their places among events; without places they are all.
+// split returns the events that are about calls in progress, and all others with their places among
+// events. The places are nil if one of the two is empty.
 func split(events []call.Event) (inProgress, records []call.Event, places []int) {
 	switch count(events, isHeard) {
 	case 0:
@@ -189,13 +187,13 @@ func split(events []call.Event) (inProgress, records []call.Event, places []int)
 	return inProgress, records, places
 }
 
-// isHeard reports whether an event is about calls in progress. One that is not
-// valid is not: it is rejected with the records.
+// isHeard reports whether an event is valid and about calls in progress. An invalid one goes to the
+// records, and is rejected there.
 func isHeard(e *call.Event) bool {
 	return (e.Kind == call.MessageEvent || e.Kind == call.RestartEvent) && checkKind(e) == nil
 }
 
-// isPart reports whether an event tells a part of a call, and is valid.
+// isPart reports whether an event is a valid part of a call.
 func isPart(e *call.Event) bool {
 	return (e.Kind == call.PartEvent || e.Kind == call.LastPartEvent) && checkKind(e) == nil
 }
@@ -218,7 +216,7 @@ func (s *Sink) putRecords(ctx context.Context, events []call.Event) (out call.Ou
 		if a, err = s.assemble(ctx, events, try > 0); err != nil {
 			return out, fmt.Errorf("put together the calls of source %s: %w", s.source, err)
 		}
-		// Another Put may have told a part of the same call meanwhile.
+		// On a conflict, another Put may have told a part of the same call.
 		if out, err = s.putWhole(ctx, a); !errors.Is(err, call.ErrConflict) {
 			break
 		}
@@ -226,7 +224,7 @@ func (s *Sink) putRecords(ctx context.Context, events []call.Event) (out call.Ou
 	return out, err
 }
 
-// putWhole puts whole records, with the state of those that are not.
+// putWhole puts the rows of an assembly, with its folds of parts.
 func (s *Sink) putWhole(ctx context.Context, a assembly) (call.Outcome, error) {
 	b, kept := s.batch(&a)
 	if parts := a.state; parts.State != nil {
@@ -255,9 +253,8 @@ func (s *Sink) putWhole(ctx context.Context, a assembly) (call.Outcome, error) {
 	return out, nil
 }
 
-// batch returns the rows and the mark of an assembly's events, and for each row the
-// place of its event. Those that cannot be kept it rejects. The events stay as they
-// are.
+// batch returns the rows and the mark of an assembly's events, and for each row the place of its
+// event. It rejects those that are not valid. It does not change the events.
 func (s *Sink) batch(a *assembly) (b call.Batch, kept []int) {
 	b.Rows, kept = make([]call.Row, 0, len(a.whole)), make([]int, 0, len(a.whole))
 	mark, marked := "", true
@@ -274,7 +271,7 @@ func (s *Sink) batch(a *assembly) (b call.Batch, kept []int) {
 		}
 		kept = append(kept, a.place(i))
 		nameSource(r, s.source)
-		if !isPart(e) { // a row made of parts has its own, which stays
+		if !isPart(e) { // the parts have set it, and it stays
 			r.Tenant = s.tenantOf(r, tenants)
 		}
 		if marked && e.Mark != "" {
@@ -287,16 +284,15 @@ func (s *Sink) batch(a *assembly) (b call.Batch, kept []int) {
 	return b, kept
 }
 
-// nameSource notes by which source a row has come. What Microsoft's own records say
-// is the same by whichever it was.
+// nameSource notes the source of a row. Microsoft's own records say the same from every source, so
+// their rows have none.
 func nameSource(r *call.Row, source string) {
 	if own := call.Graph.Set() | call.AdminExport.Set(); r.Source == "" && r.Seen&^own != 0 {
 		r.Source = source
 	}
 }
 
-// tenantOf returns the tenant that r belongs to. The answers for its trunks
-// are kept in known.
+// tenantOf returns the tenant that r belongs to. It keeps the owners of trunks in known.
 func (s *Sink) tenantOf(r *call.Row, known map[string]call.GUID) call.GUID {
 	if !s.tenant.IsZero() {
 		return s.tenant
@@ -311,24 +307,24 @@ func (s *Sink) tenantOf(r *call.Row, known map[string]call.GUID) call.GUID {
 	return t
 }
 
-// count adds what became of a Put to the totals.
+// count adds the outcome of a Put to the totals.
 func (s *Sink) count(out *call.Outcome) {
 	s.tally.mu.Lock()
 	defer s.tally.mu.Unlock()
 	s.tally.totals.Add(out, s.in.now())
 }
 
-// Write writes what another process asks for, such as an import beside the server:
-// what that has looked up before may have changed since, so that its rows are linked
-// once more, in turn with those of this one.
+// Write writes a batch of another process, such as an import beside the server. What that process
+// has looked up may have changed since, so Write links the rows again, in turn with those of this
+// process.
 func (in *Ingest) Write(ctx context.Context, b call.Batch) (call.Result, error) {
-	b.Still = nil // it is looked up here
+	b.Still = nil // write looks it up itself
 	res, _, err := in.write(ctx, b)
 	return res, err
 }
 
-// write writes b, in which rows of calls that the store knows under another id
-// get that id. It returns how many those were, and what was written of each.
+// write writes b, in which a row that the store has under another id gets that id. It returns how
+// many those are, and what was written of each row.
 func (in *Ingest) write(ctx context.Context, b call.Batch) (res call.Result, linked int, err error) {
 	const tries = 10
 	in.keep(&b)
@@ -336,7 +332,7 @@ func (in *Ingest) write(ctx context.Context, b call.Batch) (res call.Result, lin
 		if res, linked, err = in.writeOnce(ctx, b); !errors.Is(err, call.ErrConflict) {
 			break
 		}
-		// Another process has linked a row meanwhile.
+		// On a conflict, another process has linked a row meanwhile.
 		in.links.reread()
 	}
 	return res, linked, err
