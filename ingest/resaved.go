@@ -9,25 +9,22 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// The records of the admin centre's export have no ids. Each is named by what it
-// says, so that it is the same record when it comes again: see format/teams. Two
-// things break that.
+// The records of the admin centre's export have no ids. Each gets a name made of what it says, so
+// that it is the same record when it comes again: see format/teams. Two things break that.
 //
-// A file that was resaved by a spreadsheet, or exported again by somebody who may
-// see whole numbers, says the same in another way: without fractions of seconds,
-// without a plus, without a mask. Such a record gets another name, and is found by
-// what it says (sameRecord). Records of one batch are of one file, and never the
-// same.
+// A file that a spreadsheet has resaved, or that another admin has exported who may see whole
+// numbers, says the same in another way: without fractions of seconds, without a plus, without a
+// mask. Such a record gets another name, and sameRecord finds the earlier one by what it says.
+// Records of one batch are of one file, and never the same.
 //
-// Records of one file that differ in the user or the outcome alone have one name,
-// which was not made of these. The first keeps it; each other gets a name of its
-// own (ownName).
+// Records of one file that differ in the user or the outcome alone have one name, since the name
+// leaves these out. The first keeps it; ownName gives each other one a name of its own.
 
 // ofExport reports whether r is a record of the export, and nothing else.
 func ofExport(r *call.Row) bool { return r.Seen == call.AdminExport.Set() }
 
-// asExported returns what the export itself has said of the call of r: of fields of
-// which it has said nothing, no witness is told.
+// asExported returns what the export itself has said of the call of r. A field of which it has said
+// nothing has no witness.
 func asExported(r *call.Row) call.Row {
 	w := call.AdminExport.Witness()
 	told := *r
@@ -44,14 +41,14 @@ func asExported(r *call.Row) call.Row {
 	return told
 }
 
-// tellApart are the fields that tell records apart which have one name.
+// tellApart are the fields by which records with one name differ.
 var tellApart = [...]call.Field{
 	call.FieldUserID, call.FieldUserPrincipalName,
 	call.FieldSuccessful, call.FieldFinalSIPCode, call.FieldCallEndSubReason,
 }
 
-// otherOutcome reports whether a record says something else of the user or the
-// outcome than the export has told. A user who is not named may be any.
+// otherOutcome reports whether a record says something else of the user or the outcome than the
+// export has told. A user without a name may be any.
 func otherOutcome(told, r *call.Row) bool {
 	for _, f := range tellApart {
 		if told.By[f] == 0 || r.By[f] == 0 {
@@ -75,7 +72,7 @@ func otherOutcome(told, r *call.Row) bool {
 	return false
 }
 
-// ownName returns the id of a record whose name is that of another one.
+// ownName returns an id for a record whose name is that of another record.
 func ownName(r *call.Row) call.GUID {
 	return call.NameGUID(r.ID.String(), "record", r.UserID.String(), strings.ToLower(r.UserPrincipalName),
 		fmt.Sprint(r.Successful, r.FinalSIPCode, r.CallEndSubReason))
@@ -94,9 +91,9 @@ func coarse(r *call.Row) bool {
 	return true
 }
 
-// sameRecord reports whether r, a record of the export, is one that the export has
-// told already, and by how far their times are apart. They may differ in a fraction
-// of a second if one of them has none in any time, and in what is masked.
+// sameRecord reports whether the export has already told r, one of its records, and by how much
+// their times are apart. The two may differ in what is masked, and in a fraction of a second if
+// only one of them has fractions.
 func sameRecord(told, r *call.Row) (apart time.Duration, ok bool) {
 	most := time.Millisecond
 	if coarse(told) != coarse(r) {
@@ -114,8 +111,8 @@ func sameRecord(told, r *call.Row) (apart time.Duration, ok bool) {
 		sameParty(told.Caller, r.Caller) && sameParty(told.Callee, r.Callee) && !otherOutcome(told, r)
 }
 
-// sameParty reports whether two numbers are one, written with and without a mask, or
-// a plus. Of a masked one enough must be shown.
+// sameParty reports whether two numbers are one, with or without a mask or a plus. A masked number
+// must show enough digits.
 func sameParty(a, b string) bool {
 	const enough = 3 // digits
 	if a == b {
@@ -129,8 +126,8 @@ func sameParty(a, b string) bool {
 	return len(x) > 0 && len(y) > 0 && !otherNumber(a, b)
 }
 
-// findRecord is find, for rows of all kinds. A record of the export whose name is
-// that of another one gets its own, and one that was told before says it as exactly.
+// findRecord is find for rows of all kinds. It gives a record of the export whose name another one
+// has its own name, and lets a record that came before say the same as exactly as then.
 func (p *pass) findRecord(ctx context.Context, r *call.Row, near []*candidate) (*candidate, error) {
 	c, err := p.find(ctx, r, near)
 	if c == nil || !ofExport(r) || !c.row.Seen.Has(call.AdminExport) {
@@ -148,8 +145,8 @@ func (p *pass) findRecord(ctx context.Context, r *call.Row, near []*candidate) (
 	return c, err
 }
 
-// record returns the row that the export has told of as r does, in another way; nil
-// if there is none. A row of which another record of the batch tells is not r.
+// record returns the row that the export has told as r, in another way; nil if there is none. A row
+// that another record of the batch tells is not r.
 func (p *pass) record(r *call.Row, near []*candidate) (best *candidate) {
 	if !ofExport(r) {
 		return nil
@@ -167,8 +164,7 @@ func (p *pass) record(r *call.Row, near []*candidate) (best *candidate) {
 	return best
 }
 
-// inBatch reports whether a record of the batch has the name of c, or one that
-// became part of it.
+// inBatch reports whether a record of the batch has the id of c, or an id that became part of it.
 func (p *pass) inBatch(c *candidate) bool {
 	if p.ids == nil {
 		p.ids = make(map[rowKey]bool, len(p.b.Rows))
@@ -187,8 +183,8 @@ func (p *pass) inBatch(c *candidate) bool {
 	return false
 }
 
-// tellAsBefore lets r, a record of the export, say what the export has told before
-// where it says the same less exactly.
+// tellAsBefore lets r, a record of the export, say what the export has said before where r says the
+// same less exactly.
 func tellAsBefore(r, told *call.Row) {
 	if coarse(r) && !coarse(told) {
 		for _, f := range recordTimes {

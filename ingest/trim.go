@@ -9,10 +9,10 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Trim deletes the tenant's rows that started before t, and what was noted of
-// links between them, from the store whose log in works on: who has the log alone
-// cannot. It reports how many rows there were. The links of the day of t stay until a
-// later Trim; one that is made meanwhile may stay for good, and does no harm.
+// Trim deletes the tenant's rows that started before t, with the links between them, and returns
+// how many rows those were. store is the one whose log the Ingest works on; a log alone cannot
+// delete rows. The links of the day of t stay until a later Trim. A link that is made meanwhile may
+// stay for good, and does no harm.
 func (in *Ingest) Trim(ctx context.Context, store call.Store, tenant call.GUID, t time.Time) (int64, error) {
 	n, err := store.Trim(ctx, tenant, t)
 	if err != nil {
@@ -50,7 +50,7 @@ func (in *Ingest) trimLinks(ctx context.Context, tenant call.GUID, t time.Time) 
 		links[name] = next
 		_, err = in.store.Write(ctx, call.Batch{State: links, If: map[string][]byte{name: begun}})
 		if errors.Is(err, call.ErrConflict) {
-			return nil // another process is at it; the next Trim goes on
+			return nil // another process trims the links; the next Trim goes on
 		}
 		if err != nil {
 			return err

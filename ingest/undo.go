@@ -11,17 +11,17 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// An Undone says what became of the rows that an import has told.
+// An Undone counts what became of the rows that an import has told.
 type Undone struct {
-	Removed int64 // nobody else has told anything of them
+	Removed int64 // no other source has told anything of them
 	Changed int64 // what the import told of them was taken back
-	Left    int64 // a later import of the same format has told of them, too: it is to be undone first
-	Kept    int64 // nothing of what the import told stands any more
-	Gone    int64 // they are not in the log any more
+	Left    int64 // a later import of the same format has told of them, too, and must be undone first
+	Kept    int64 // nothing that the import told of them stands any more
+	Gone    int64 // the log has them no longer
 }
 
-// became is what becomes of a row; what stands later here is said of it, if one batch
-// of the import has it so and another so.
+// became is what becomes of a row. If two batches of the import differ in it, the greater one
+// counts.
 type became uint8
 
 const (
@@ -32,15 +32,15 @@ const (
 	removed
 )
 
-// UndoOptions say how an import is undone.
+// UndoOptions say how to undo an import.
 type UndoOptions struct {
 	Dry bool // count, and write nothing
 	Now time.Time
-	// Tenants are those to whom rows without a tenant may have been assigned.
+	// Tenants are those to which rows without a tenant may have been assigned.
 	Tenants []call.GUID
-	Left    func(call.RowID) // is told the rows that are left; may be nil
+	Left    func(call.RowID) // called for each row that is left; may be nil
 
-	atOnce int // rows; 0 is laterAtOnce
+	atOnce int // rows that findLater compares at once; 0 is laterAtOnce
 }
 
 // An undoing takes an import back.
@@ -48,13 +48,12 @@ type undoing struct {
 	UndoOptions
 	store call.Log
 	it    Import
-	since []*Import             // the other imports that may have told of the same rows since
-	later map[call.RowID]voices // who has told there of the rows that are taken back just now
-	// rows are those of which an earlier piece may tell, too; of the others it is
-	// counted what became of them.
+	since []*Import             // the other imports that may have told of the same rows later
+	later map[call.RowID]voices // the voices in since, by row, for the pieces that are taken back now
+	// rows are those of which an earlier piece may tell, too. The other rows are counted in n.
 	rows map[call.RowID]became
 	n    Undone
-	// With Dry, how rows would be by now that several batches have told.
+	// With Dry: the rows of which several batches tell, and how they would be by now.
 	twice map[call.RowID]bool
 	would map[call.RowID]call.Replacement
 }
@@ -86,7 +85,7 @@ func (u *undoing) settle(id call.RowID) {
 	}
 }
 
-// counts returns how many rows became what, when all pieces were taken back.
+// counts returns how many rows became what. All pieces have been taken back.
 func (u *undoing) counts() Undone {
 	for id := range u.rows {
 		u.settle(id)
@@ -94,11 +93,10 @@ func (u *undoing) counts() Undone {
 	return u.n
 }
 
-// Undo takes back what an import has told, batch by batch, the last one first: rows
-// that it alone told are removed, of others its claims are taken back. Rows of which a
-// later import has told with the same voice are left. What was left may be taken back
-// by another Undo, once the later import is undone. It may be broken off and done
-// again.
+// Undo takes back what an import has told, batch by batch, the last one first: it removes a row
+// that the import alone has told, and takes the import's claims back from all others. It leaves a
+// row of which a later import has told with the same voice; once that import is undone, another
+// Undo can take the row back. The caller may interrupt Undo and call it again.
 func Undo(ctx context.Context, store call.Log, id string, o UndoOptions) (n Undone, err error) {
 	all, err := Imports(ctx, store)
 	if err != nil {
@@ -131,7 +129,7 @@ func Undo(ctx context.Context, store call.Log, id string, o UndoOptions) (n Undo
 	return n, change(ctx, store, id, func(i *Import) { i.Undone, i.Left = o.Now, n.Left })
 }
 
-// pieces takes all pieces back, and then forgets what recordings are remembered by.
+// pieces takes all pieces back, and then forgets the legs of recordings without a row.
 func (u *undoing) pieces(ctx context.Context) error {
 	names, err := pieces(ctx, u.store, u.it.ID)
 	if err != nil {
@@ -157,7 +155,7 @@ func (u *undoing) pieces(ctx context.Context) error {
 
 // lookAhead notes the rows of which the import has told more than once.
 func (u *undoing) lookAhead(ctx context.Context) error {
-	again := make(map[call.RowID]struct{}) // told when it was there
+	again := make(map[call.RowID]struct{}) // rows that were there when the import told of them
 	u.twice, u.would = make(map[call.RowID]bool), make(map[call.RowID]call.Replacement)
 	for _, fresh := range [...]bool{false, true} {
 		err := u.each(ctx, u.it.ID, func(id call.RowID, t *call.Told) {
@@ -205,15 +203,15 @@ func (u *undoing) piece(ctx context.Context, name string) (err error) {
 			p.done(tenant)
 			return nil
 		}
-		if !errors.Is(err, call.ErrConflict) { // else one of the rows has changed meanwhile
+		if !errors.Is(err, call.ErrConflict) { // on a conflict, one of the rows has changed meanwhile
 			return err
 		}
 	}
 	return err
 }
 
-// forgetLegs forgets the calls of recordings of which no row tells any more: they are
-// remembered for a while, and the same recording would make no rows of them.
+// forgetLegs deletes the legs of recordings that have no row any more. Otherwise the same recording
+// would make no rows as long as the state has its legs.
 func (u *undoing) forgetLegs(ctx context.Context) error {
 	const atOnce = 500
 	b := call.Batch{State: make(map[string][]byte)}
@@ -247,8 +245,8 @@ func (u *undoing) forgetLegs(ctx context.Context) error {
 	return err
 }
 
-// rowless reports whether a leg of a recording has made a row of which its source
-// tells nothing any more.
+// rowless reports whether a leg of a recording has made a row of which its source tells nothing any
+// more.
 func (u *undoing) rowless(ctx context.Context, l *leg.Leg) (bool, error) {
 	if !l.Life.Recorded || l.Life.Row.IsZero() {
 		return false, nil
@@ -260,15 +258,15 @@ func (u *undoing) rowless(ctx context.Context, l *leg.Leg) (bool, error) {
 	return err == nil && !r.HasSource(u.it.Format), err
 }
 
-// A reversal is what takes back one batch.
+// A reversal takes back one batch.
 type reversal struct {
 	*undoing
 	b     call.Batch
-	at    map[call.RowID]int // which of b.Replace is about a row
-	stay  []call.Told        // what is left, the last first
+	at    map[call.RowID]int // index in b.Replace, by row
+	stay  []call.Told        // what is left of the piece, the last first
 	gone  []call.RowID
-	stand []call.RowID        // rows of which nothing stands any more that was told
-	first map[call.RowID]bool // rows that are the import's own, by the id that they have: no earlier piece tells of them
+	stand []call.RowID        // rows in which nothing that was told stands any more
+	first map[call.RowID]bool // rows that the import made, by the id that they have now: no earlier piece tells of them
 }
 
 // take takes back what was told of one row.
@@ -276,7 +274,7 @@ func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error 
 	if t.Fate == call.Same {
 		return nil
 	}
-	// What was heard may have become part of another row since.
+	// What was heard in a recording may have become part of another row since.
 	first := t.Fate == call.New && !t.Row.Seen.Has(call.SIP)
 	p.first[id] = p.first[id] || first
 	told := voicesOf(t, p.it.Format)
@@ -299,7 +297,7 @@ func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error 
 		if err != nil {
 			return err
 		}
-		if later&told != 0 { // id is an alias, or has another tenant by now
+		if later&told != 0 { // id is an alias, or the row has another tenant by now
 			p.stay = append(p.stay, *t)
 			return nil
 		}
@@ -319,7 +317,7 @@ func (p *reversal) take(ctx context.Context, id call.RowID, t *call.Told) error 
 	return nil
 }
 
-// now returns a row as it is now, or would be.
+// now returns a row as it is now, or would be with Dry.
 func (p *reversal) now(ctx context.Context, id call.RowID) (call.Replacement, error) {
 	if r, ok := p.would[id]; ok {
 		return r, nil
@@ -337,7 +335,7 @@ func (p *reversal) now(ctx context.Context, id call.RowID) (call.Replacement, er
 	return call.Replacement{}, fmt.Errorf("row %v: %w", id.ID, call.ErrNotFound)
 }
 
-// prune leaves out of the batch the rows that stay as they are.
+// prune removes the rows that stay as they are from the batch.
 func (p *reversal) prune() {
 	p.b.Replace = slices.DeleteFunc(p.b.Replace, func(r call.Replacement) bool {
 		if id := (call.RowID{Tenant: r.Was.Tenant, ID: r.Was.ID}); p.twice[id] {

@@ -8,8 +8,8 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// voices are who may have told of a row: Microsoft's own records, whichever source
-// brought them, and the source of the import that is undone.
+// voices are the voices that may have told of a row: Microsoft's own records, from any source, and
+// the source of the import that is undone.
 type voices uint8
 
 const (
@@ -30,8 +30,7 @@ func voiceOf(w call.Witness, source, format string) voices {
 	return 0
 }
 
-// voicesOf returns who has told t, in any import, that may be a voice of an import of
-// the given format.
+// voicesOf returns the voices of t, of those that an import of the given format may have.
 func voicesOf(t *call.Told, format string) (all voices) {
 	for w, source := range t.Voices() {
 		all |= voiceOf(w, source, format)
@@ -39,18 +38,18 @@ func voicesOf(t *call.Told, format string) (all voices) {
 	return all
 }
 
-// laterAtOnce is how many rows are compared at once with those of other imports,
-// each of which is read once for that. A row takes some 100 bytes.
+// laterAtOnce is how many rows findLater compares at once with those of other imports. It reads
+// each of these once for that. A row takes some 100 bytes.
 const laterAtOnce = 200_000
 
-// findLater notes who has told since of the rows of some of the pieces: of those from
-// the returned place on.
+// findLater notes which voices have later told of the rows of some of the pieces, those from the
+// returned index on.
 func (u *undoing) findLater(ctx context.Context, names []string) (from int, err error) {
 	u.later = make(map[call.RowID]voices)
 	if len(u.since) == 0 {
 		return 0, nil
 	}
-	ours := make(map[call.GUID]struct{}) // whichever tenant has them by now
+	ours := make(map[call.GUID]struct{}) // with any tenant, since that may have changed
 	for from = len(names); from > 0 && len(ours) < cmp.Or(u.atOnce, laterAtOnce); from-- {
 		value, err := call.Value(ctx, u.store, names[from-1])
 		if err != nil {
@@ -70,8 +69,8 @@ func (u *undoing) findLater(ctx context.Context, names []string) (from int, err 
 	})
 }
 
-// after notes who has told of the rows that are wanted in the other imports since:
-// in one that began later, or was still under way, of rows that it did not bring.
+// after notes which voices have told of the wanted rows in the other imports: in those that began
+// later, and, of rows that they did not make, in those that were still under way.
 func (u *undoing) after(ctx context.Context, wanted func(call.RowID) bool) error {
 	for _, i := range u.since {
 		later := i.ID > u.it.ID
@@ -87,8 +86,8 @@ func (u *undoing) after(ctx context.Context, wanted func(call.RowID) bool) error
 	return nil
 }
 
-// laterOf returns who has told of a row since, by the id that it has by now. If that
-// is another than was told, it was not looked for yet.
+// laterOf returns the voices that have later told of a row, by the id that it has now. If that is
+// not the id that was told, findLater has not looked for it, so laterOf does.
 func (u *undoing) laterOf(ctx context.Context, is, told call.RowID) (voices, error) {
 	if _, ok := u.later[is]; is.ID == told.ID || ok {
 		return u.later[is], nil
@@ -98,8 +97,7 @@ func (u *undoing) laterOf(ctx context.Context, is, told call.RowID) (voices, err
 	return u.later[is], err
 }
 
-// each calls f with the rows of which an import has told. One that was undone has told
-// of none any more.
+// each calls f with the rows of which an import has told. An import that was undone tells of none.
 func (u *undoing) each(ctx context.Context, id string, f func(call.RowID, *call.Told)) error {
 	for v, err := range u.store.State(ctx, importedPrefix+id+"/") {
 		if err != nil {

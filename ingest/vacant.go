@@ -8,19 +8,18 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Of most calls that are imported nothing is there yet, and neither is anything else
-// of their time: then no row has to be looked up for them one by one. How many rows
-// stand in a span of time the store knows from its counts, so one question is enough
-// for thousands of rows.
+// The store has nothing of most calls that are imported, and nothing else of their time. Then no
+// row needs to be looked up for them one by one. The store knows from its counts how many rows
+// stand in a span of time, so one question is enough for thousands of rows.
 
-// A sought is a row of the batch, by its place, and the time in which the rows stand
-// that may be the same call.
+// A sought is a row of the batch, by its place, and the span of time of the rows that may be the
+// same call.
 type sought struct {
 	row      int
 	from, to time.Time
 }
 
-// findVacant notes those rows of the batch around whose time the store has none.
+// findVacant notes the rows of the batch for whose span the store has no row.
 func (p *pass) findVacant(ctx context.Context) error {
 	all := make(map[call.GUID][]sought)
 	for i := range p.b.Rows {
@@ -44,11 +43,11 @@ func (p *pass) findVacant(ctx context.Context) error {
 	return nil
 }
 
-// fewSought is how many rows are looked up one by one rather than counted around.
+// fewSought is the number of rows from which on counting costs less than to look each up.
 const fewSought = 64
 
-// splitVacant asks about the whole time of some rows, and about each half of them if
-// it is neither empty nor full.
+// splitVacant counts the store's rows in the whole time of some rows, and then in that of each
+// half, as long as the time is neither empty nor full.
 func (p *pass) splitVacant(ctx context.Context, tenant call.GUID, some []sought) error {
 	if len(some) < fewSought {
 		return nil
