@@ -8,17 +8,17 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Assign gives rows to another tenant, with all that belongs to them: messages, legs,
-// further ids, and what they were linked with. Rows of which the tenant's log knows
-// the call already become part of those. A row that has changed since it was read is
-// read again; one that is gone by then is left out. No row may be there twice.
+// Assign gives rows to another tenant, with all that belongs to them: messages, legs, further ids,
+// and the rows that became part of them. A row whose call the tenant's log has already becomes part
+// of the row there. Assign reads a row again if it has changed, and leaves out one that is gone. No
+// row may be in rows twice.
 func (in *Ingest) Assign(ctx context.Context, rows []call.Row, owner call.GUID) (n call.Counts, err error) {
 	n, err = in.assign(ctx, rows, owner)
 	if !errors.Is(err, call.ErrConflict) || len(rows) == 0 {
 		return n, err
 	}
 	const tries = 10
-	for i := range rows { // one of them has changed meanwhile
+	for i := range rows { // one of them has changed since it was read
 		for range tries {
 			var r call.Row
 			if r, err = in.store.Row(ctx, rows[i].Tenant, rows[i].ID); err != nil {
@@ -37,7 +37,7 @@ func (in *Ingest) Assign(ctx context.Context, rows []call.Row, owner call.GUID) 
 	return n, nil
 }
 
-// assign does so in one batch, and in another one what rows were linked with.
+// assign does so in one batch, and writes the links of each row in a second one.
 func (in *Ingest) assign(ctx context.Context, rows []call.Row, owner call.GUID) (n call.Counts, err error) {
 	b := call.Batch{State: make(map[string][]byte), If: make(map[string][]byte)}
 	links := make([][]byte, len(rows))
@@ -84,7 +84,7 @@ func (in *Ingest) assignRow(ctx context.Context, r *call.Row, owner call.GUID, b
 	return nil
 }
 
-// assignLinks lets a row have what became part of it when it was another tenant's.
+// assignLinks gives a row the links of the row that it was at another tenant.
 func (in *Ingest) assignLinks(ctx context.Context, row call.Row, links []byte) error {
 	if links == nil {
 		return nil

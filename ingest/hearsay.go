@@ -6,15 +6,14 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Whoever has not proved who it is may have made up what it tells: hearsay. It adds to
-// a row what nobody else tells, marked as its own, and has no lasting say. So where rows
-// are linked, a row of which somebody has proved who it is takes others as such tell
-// them: hearsay lends them no correlation id, number or time by which they would be its
-// call, and holds no place of theirs. What hearsay alone tells of is taken last, and is
-// nobody's rival. Its ids are no aliases, or a call that comes under one of them would
-// become part of another.
+// A sender that was not authenticated may have made up what it tells: hearsay. Hearsay adds to a
+// row what no other source tells, marked as its own, and only until another does. So where the pass
+// links rows, an authenticated row takes other authenticated rows without the hearsay in them,
+// which lends them no correlation id, number or time by which they would be its call. Hearsay fills
+// no crowd of authenticated rows. A row of hearsay alone comes last, and is no rival of others. Its
+// ids are no aliases; otherwise a call that comes under one of them would become part of another.
 
-// as returns c as r is to take it.
+// as returns the row of c as r is to see it: without hearsay, if both are authenticated.
 func (c *candidate) as(r *call.Row) *call.Row {
 	if !r.Proven() || !c.row.Proven() {
 		return &c.row
@@ -22,16 +21,16 @@ func (c *candidate) as(r *call.Row) *call.Row {
 	return c.row.Sober()
 }
 
-// sameAs reports whether c can be the same call as r, with which it shares a
-// correlation id. If hearsay alone says so, that counts for nothing: by what the calls
-// were, findLoose finds the row if it would without hearsay.
+// sameAs reports whether c can be the same call as r, with which it shares a correlation id. It
+// does not count if hearsay alone says so: findLoose then finds the row by what the call was, if it
+// would without hearsay.
 func (c *candidate) sameAs(r *call.Row, p *pass) bool {
 	as := c.as(r)
 	return !as.CorrelationID.IsZero() && sameCall(as, r, p.offsets)
 }
 
-// believed returns those of near that r is to be taken for first, and whether those are
-// not all.
+// believed returns the rows of near that the pass compares with r first, and whether there are
+// more.
 func believed(r *call.Row, near []*candidate) (some []*candidate, more bool) {
 	if !r.Proven() || !slices.ContainsFunc(near, func(c *candidate) bool { return !c.row.Proven() }) {
 		return near, false

@@ -6,27 +6,27 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// A held leg is one in memory, and what is done about it there. The store has the leg
-// and its life, and none of the rest.
+// A held is a leg in memory, with the state of its processing there. The store has the leg and its
+// Life, and none of the rest.
 type held struct {
 	leg.Leg
 
-	next *held // another tenant's of the same Call-ID
+	next *held // the source's next leg of the same Call-ID, of another tenant or of none
 
-	learned  time.Time // when the last message arrived that brought a new fact
-	saved    time.Time // what of its being heard is in the store
+	learned  time.Time // arrival of the last message with a new fact
+	saved    time.Time // Life.Heard as the store has it
 	sure     bool      // it surely faces Microsoft
-	dirty    bool      // the store does not have it as it is
-	waiting  bool      // it is in the queue of what was heard just now
-	progress Progress  // what those who watch were told
+	dirty    bool      // the store has an older state
+	waiting  bool      // it is in hearing.settles
+	progress Progress  // what the watchers were told
 	queued   time.Time
 	due      time.Time
-	place    int      // among those that are due later, from 1; 0: not there
-	among    *aside   // where it is noted that it faces Microsoft, or may
-	sureAt   int      // among those that surely face Microsoft and are not over, from 1
-	trunks   []string // by which a restart finds it, while it is open
-	keys     []legKey // by which other legs find it
+	place    int      // place in hearing.later, from 1; 0: not there
+	among    *aside   // the aside that notes it
+	sureAt   int      // place in aside.open, from 1; 0: not there
+	trunks   []string // the trunks under which a restart finds it, while it is open
+	keys     []legKey // the keys under which other legs find it
 }
 
-// view returns what a leg comes to, where each tenant has the trunks that it has now.
+// view returns the conclusions from a leg, with the tenants' trunks as they are now.
 func (h *hearing) view(l *held) leg.View { return l.View(h.in.tenant) }

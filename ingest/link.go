@@ -14,38 +14,36 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Linking makes one row of what several sources say of one call. Graph, and
-// SIP on the leg that faces Microsoft, know the id that Microsoft has given to
-// the call; other sources do not, and their rows get ids of their own. So when
-// a row arrives, those that share its correlation id are looked up, and if one
-// of them is the same call (see [sameCall]) the row takes its id. Which row was
-// there first decides on the id, which never changes; but hearsay decides on none, see
-// rename.go.
+// Linking makes one row of what several sources say of one call. Graph, and SIP on the leg that
+// faces Microsoft, know the id that Microsoft has given to the call. Other sources do not, and
+// their rows get ids of their own. So when a row arrives, the pass looks up the rows that share its
+// correlation id, and if one of them is the same call (see [sameCall]), the row takes that one's
+// id. The first row of a call decides on the id, which never changes; but hearsay decides on none,
+// see rename.go.
 //
-// Most tenants have no rows with ids of their own, and then there is nothing to
-// look up. What must be remembered lies in the store:
+// Most tenants have no rows with ids of their own, and then there is nothing to look up. The store
+// has what must be remembered:
 //
 //	link/TENANT             the tenant has, or had, rows to be linked. The value is the
 //	                        day of the first link, or "none"
 //	linked/TENANT/DAY/ROW   which rows became part of ROW, which started on DAY when the
 //	                        first did: 17 bytes each, the kind of source, byHearsay, and the id
 //
-// The id under which a row came is an alias of the row that it became part of, so
-// that whoever asks for it finds that one; not that of hearsay, see hearsay.go.
+// The id under which a row came is an alias of the row that it became part of, so that a reader who
+// asks for it finds that row; an id of hearsay is none, see hearsay.go.
 //
-// Without the second, a leg of a call that has not been seen yet could not be
-// told from one that has: both share everything with the row but their id.
+// Without linked/, a leg of a call that the log does not have yet would look like one that it has:
+// both share everything with the row but their id.
 //
-// Records of an SBC that tell no correlation id are looked for by what the call was,
-// see loose.go. That a tenant has, or had, some is noted as well:
+// The pass looks for records of an SBC without a correlation id by what the call was, see loose.go.
+// The store also notes that a tenant has, or had, such records:
 //
 //	loose/TENANT            the tenant has such records, "beside" others that they could be
 //	                        one with, or else of this kind alone
 //
-// Within a process two Puts of the same call wait for each other. Between several,
-// the store refuses a batch whose look-ups do not hold any more, see [call.Condition],
-// and it is linked once more. What a command writes beside a server is linked by the
-// server, see [Ingest.Write].
+// Within a process two Puts of the same call wait for each other. Between several, the store
+// refuses a batch whose look-ups are out of date, see [call.Condition], and write links it once
+// more. The server links what a command writes beside it, see [Ingest.Write].
 const (
 	linkPrefix   = "link/"
 	linkedPrefix = "linked/"
@@ -66,17 +64,15 @@ func linkedName(r *call.Row) string { return dayName(r.Tenant, dayOf(r.Start)) +
 
 func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// A linker holds what all sinks must agree on while they link.
+// A linker holds the state that all sinks share while they link.
 type linker struct {
-	// gate is held for reading while rows are looked up and written, and for
-	// writing when a tenant gets its first row to be linked: a Put that began
-	// before would not look for it.
+	// gate is held for reading while rows are looked up and written, and for writing when a tenant
+	// gets its first row to be linked: a Put that began before would not look for it.
 	gate sync.RWMutex
-	// crowded counts rows that were not linked since too many share their
-	// correlation id.
+	// crowded counts rows that were not linked because too many share their correlation id, or
+	// their time.
 	crowded atomic.Int64
-	// ambiguous counts rows that were not linked since of two others each may be
-	// the same call.
+	// ambiguous counts rows that were not linked because each of two others may be the same call.
 	ambiguous atomic.Int64
 
 	mu      sync.Mutex
@@ -84,23 +80,23 @@ type linker struct {
 	calls   map[call.GUID]*stripes
 }
 
-// Stripes keep two Puts of one call apart, and let Puts of one tenant's calls wait
-// for nobody else's.
+// Stripes keep two Puts of one call apart. Each tenant has its own, so that no Put waits for
+// another tenant's.
 type stripes [2 * stripeCount]sync.Mutex
 
-// Half of the stripes are of correlation ids, half of numbers.
+// Half of the stripes are for correlation ids, half for numbers.
 const stripeCount = 64
 
 // A tenantLinks value holds what link/TENANT and loose/TENANT say.
 type tenantLinks struct {
-	value []byte    // of link/TENANT; nil: there is no such name
+	value []byte    // of link/TENANT; nil: the store has no such name
 	loose string    // of loose/TENANT
-	read  time.Time // when
-	stale bool      // they say something else by now
+	read  time.Time // when they were read
+	stale bool      // they must be read again
 }
 
-// recheck is how long a process may overlook that another one has written a
-// tenant's first row to be linked.
+// recheck is how long a process may overlook that another one has written a tenant's first row to
+// be linked.
 const recheck = 10 * time.Second
 
 // get returns what is known of a tenant, if anything is.
@@ -130,7 +126,7 @@ func (l *linker) set(tenant call.GUID, t tenantLinks) {
 	l.tenants[tenant] = &t
 }
 
-// reread makes everything be read again.
+// reread makes tenantLinks read everything again.
 func (l *linker) reread() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,7 +140,7 @@ func hasOwnID(r *call.Row) bool {
 	return !r.Seen.Has(call.Graph) && !r.Seen.Has(call.SIP)
 }
 
-// linkable reports whether r can be found by what it shares with other rows.
+// linkable reports whether r has a correlation id, by which other rows of its call can be found.
 func linkable(r *call.Row) bool { return !r.CorrelationID.IsZero() }
 
 // writeOnce links and writes b.
@@ -176,7 +172,7 @@ func (in *Ingest) writeOnce(ctx context.Context, b call.Batch) (res call.Result,
 	return res, p.linked, nil
 }
 
-// linkAll links b, once more after each time that rows had to be renamed for it.
+// linkAll links b, and again after each time that rows had to be renamed for it.
 func (in *Ingest) linkAll(ctx context.Context, b call.Batch) (*pass, error) {
 	const tries = 10
 	for range tries {
@@ -195,8 +191,8 @@ func (in *Ingest) linkAll(ctx context.Context, b call.Batch) (*pass, error) {
 	return nil, fmt.Errorf("link %d rows: rows of hearsay were renamed %d times: %w", len(b.Rows), tries, call.ErrConflict)
 }
 
-// begin makes sure that of each tenant is known whether it has rows to be
-// linked, and notes in the store those that get their first one with rows.
+// begin finds out of each tenant whether it has rows to be linked, and notes in the store those
+// that get their first one with rows.
 func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
 	type group struct {
 		tenant              call.GUID
@@ -211,7 +207,7 @@ func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
 			asked[g] = r
 		}
 	}
-	// What may be an SBC's goes first: whether it is alone is seen in the end.
+	// Loose rows go before firm ones, which then turn the note of the loose rows into beside.
 	for _, g := range slices.SortedFunc(maps.Keys(asked), func(a, b group) int { return btoi(a.firm) - btoi(b.firm) }) {
 		r := asked[g]
 		t, err := in.tenantLinks(ctx, g.tenant)
@@ -227,7 +223,7 @@ func (in *Ingest) begin(ctx context.Context, rows []call.Row) error {
 	return nil
 }
 
-// tenantLinks returns what is noted of a tenant, from memory if that is enough.
+// tenantLinks returns what the store notes of a tenant, from memory if that is recent enough.
 func (in *Ingest) tenantLinks(ctx context.Context, tenant call.GUID) (tenantLinks, error) {
 	t, ok := in.links.get(tenant)
 	if ok && !t.stale && (t.value != nil && t.loose == beside || in.now().Sub(t.read) < recheck) {
@@ -246,7 +242,7 @@ func (in *Ingest) tenantLinks(ctx context.Context, tenant call.GUID) (tenantLink
 	return t, nil
 }
 
-// beginLinking notes that a tenant gets its first row like r. It may have had others.
+// beginLinking notes that a tenant gets a row like r, which may be its first.
 func (in *Ingest) beginLinking(ctx context.Context, r *call.Row) error {
 	in.links.gate.Lock()
 	defer in.links.gate.Unlock()
@@ -286,7 +282,7 @@ func (in *Ingest) beginLinking(ctx context.Context, r *call.Row) error {
 	return nil
 }
 
-// wants reports whether other rows are looked up for r by its correlation id.
+// wants reports whether the pass looks up other rows for r by its correlation id.
 func (l *linker) wants(r *call.Row) bool {
 	if !linkable(r) {
 		return false
@@ -295,7 +291,7 @@ func (l *linker) wants(r *call.Row) bool {
 	return t.value != nil
 }
 
-// wantsLoose reports whether other rows are looked up for r by what the call was.
+// wantsLoose reports whether the pass looks up other rows for r by what the call was.
 func (l *linker) wantsLoose(r *call.Row) bool {
 	if !loose(r) && !firm(r) {
 		return false
@@ -304,8 +300,8 @@ func (l *linker) wantsLoose(r *call.Row) bool {
 	return t.loose == beside
 }
 
-// unlinked returns b with the condition that the tenants that are taken to have no
-// rows to be linked still have none: for them nothing is looked up.
+// unlinked returns b with the condition that the tenants that seem to have no rows to be linked
+// still have none, because the pass looks up nothing for them.
 func (l *linker) unlinked(b call.Batch) call.Batch {
 	var still map[string][]byte
 	relyOn := func(name string, value []byte) {
@@ -345,7 +341,7 @@ func (l *linker) unlinked(b call.Batch) call.Batch {
 	return b
 }
 
-// lock locks the calls of the given rows, and returns what unlocks them.
+// lock locks the stripes of the given rows' calls, and returns the function that unlocks them.
 func (l *linker) lock(rows []call.Row) (unlock func()) {
 	wanted := make(map[call.GUID]*[2]uint64)
 	want := func(tenant call.GUID, half, stripe int) {
@@ -362,7 +358,7 @@ func (l *linker) lock(rows []call.Row) (unlock func()) {
 		if l.wantsLoose(r) {
 			keys := slices.Collect(numberKeys(r))
 			for key := range stripeCount {
-				if len(keys) == 0 { // short numbers: any
+				if len(keys) == 0 { // a short number may be the end of any other
 					want(r.Tenant, 1, key)
 				}
 			}

@@ -16,30 +16,30 @@ type pass struct {
 	in     *Ingest
 	b      call.Batch
 	linked int
-	// renamed are rows of hearsay alone that are to get the ids of those that join them.
+	// renamed are rows of hearsay alone that are to get the ids of the rows that join them.
 	renamed []outranked
-	// ambiguous is how many rows were not linked since of two others each may be the
-	// same call.
+	// ambiguous is how many rows were not linked because each of two others may be the same call.
 	ambiguous int64
 	since     map[call.GUID][]byte       // new values of link/TENANT
-	began     map[call.GUID]call.Version // of the tenants, before any row was looked up
-	// offsets are those of the clocks that are off.
+	began     map[call.GUID]call.Version // by tenant, before any row was looked up
+	// offsets are those of the sources' clocks that are off, see [Ingest.offsets].
 	offsets []time.Duration
 	// near holds the rows that have been looked up, and those of the batch.
 	near map[nearKey]nearby
-	// known holds all candidates under the ids of their rows: one that has been found
-	// in two ways is one.
+	// known holds all candidates by the ids of their rows, so that a row that is found in two ways
+	// has only one.
 	known map[rowKey]*candidate
-	// slots holds what starts in a slot of time, and what of the batch may, of tenants
-	// whose calls are told apart by what they are; nil: the batch was not looked at.
+	// slots holds the rows of the store and of the batch by the slot of time in which they start,
+	// for tenants whose rows are linked by what the calls were. It is nil until the batch was
+	// entered.
 	slots map[slotKey][]*candidate
-	read  map[slotKey]bool // these slots have been
-	ahead []*candidate     // by the place of the row in the batch
-	// ids are those of the rows of the batch; nil: nobody has asked.
+	read  map[slotKey]bool // the slots that were read from the store
+	ahead []*candidate     // the later rows of the batch, by their place in it
+	// ids are those of the rows of the batch; nil until inBatch needs them.
 	ids map[rowKey]bool
-	// places are those of the rows that others became part of.
+	// places are those of the rows that others became part of, by the ids of these.
 	places map[rowKey]call.Cursor
-	// vacant are those of the rows around whose time the store has none.
+	// vacant says, by place, for which rows of the batch the store has no row of their time.
 	vacant []bool
 }
 
@@ -51,10 +51,10 @@ type nearKey struct{ tenant, correlation call.GUID }
 // A candidate is a row that may be the same call as another.
 type candidate struct {
 	row    call.Row
-	ahead  bool   // it comes later in the batch, and may be another row by then
-	loaded bool   // links are
-	name   string // linked/TENANT/DAY/ROW, with the day on which it started at its first link
-	links  []byte // what that says; nil: there is no such name
+	ahead  bool   // it comes later in the batch, and may still become part of another row
+	loaded bool   // links were read
+	name   string // linked/TENANT/DAY/ROW, with the day on which the row started at its first link
+	links  []byte // its value; nil: the store has no such name
 }
 
 // newPass returns a pass over a copy of b.
@@ -103,8 +103,7 @@ func (p *pass) link(ctx context.Context) error {
 	return nil
 }
 
-// linkRow gives row i of the batch the id of the row that it is the same call as, if
-// there is one.
+// linkRow gives row i of the batch the id of the row that is the same call, if there is one.
 func (p *pass) linkRow(ctx context.Context, i int) (err error) {
 	r := &p.b.Rows[i]
 	var c *candidate
@@ -151,12 +150,12 @@ func (p *pass) comes(r *call.Row) {
 		near.add(c)
 		p.near[key] = near
 	}
-	if p.slots != nil && p.in.links.wantsLoose(r) { // nil: another process has just made it be wanted
+	if p.slots != nil && p.in.links.wantsLoose(r) { // nil: another process has just written the tenant's first such row
 		p.slots[slotOf(r)] = append(p.slots[slotOf(r)], c)
 	}
 }
 
-// candidate returns the candidate for a row of the store, as the batch has it by now.
+// candidate returns the candidate for a row of the store, with what the batch has added to it.
 func (p *pass) candidate(r *call.Row) *candidate {
 	key := rowKey{r.Tenant, r.ID}
 	if p.known[key] == nil {
@@ -165,7 +164,7 @@ func (p *pass) candidate(r *call.Row) *candidate {
 	return p.known[key]
 }
 
-// find returns which of the rows near r is the same call; nil if none is.
+// find returns the row of near that is the same call as r; nil if there is none.
 func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candidate, error) {
 	for _, c := range near {
 		if c.row.ID == r.ID {
@@ -188,8 +187,8 @@ func (p *pass) find(ctx context.Context, r *call.Row, near []*candidate) (*candi
 	if c == nil {
 		return nil, nil
 	}
-	// The row may be there after all, if its start was corrected by more than
-	// what lookUp looks at.
+	// The store may have r after all, if its start was corrected by more than the time that lookUp
+	// covers.
 	if there, err := p.there(ctx, r); there || err != nil {
 		return nil, err
 	}
@@ -212,7 +211,7 @@ func (p *pass) there(ctx context.Context, r *call.Row) (bool, error) {
 // join notes that r becomes part of c.
 func (p *pass) join(ctx context.Context, c *candidate, r *call.Row) error {
 	if c.name == "" {
-		// A row of that id that is gone may have left its links.
+		// A row of that id that was deleted may have left its links.
 		name := linkedName(&c.row)
 		links, err := call.Value(ctx, p.in.store, name)
 		if err != nil {
@@ -227,8 +226,7 @@ func (p *pass) join(ctx context.Context, c *candidate, r *call.Row) error {
 	return nil
 }
 
-// linked reports whether r has become part of c. That hearsay has told of it under an
-// id counts for hearsay alone.
+// linked reports whether r has become part of c. A link of hearsay counts for hearsay alone.
 func (c *candidate) linked(r *call.Row) bool {
 	for entry := range slices.Chunk(c.links, linkSize) {
 		if len(entry) == linkSize && call.GUID(entry[1:]) == r.ID && (entry[0]&byHearsay == 0 || !r.Proven()) {
@@ -249,11 +247,11 @@ func (c *candidate) linkedIDs(yield func(call.GUID) bool) {
 
 const linkSize = 1 + len(call.GUID{})
 
-// byHearsay stands in the first byte of an entry that is that of hearsay.
+// byHearsay is set in the first byte of a link of hearsay.
 const byHearsay = 0x80
 
-// load reads the links of c. A row that one kind of source has seen has none, unless
-// that is the export, see resaved.go.
+// load reads the links of c. A row that only one kind of source has told has none, unless that is
+// the export, see resaved.go.
 func (p *pass) load(ctx context.Context, c *candidate) error {
 	if c.loaded {
 		return nil
@@ -281,11 +279,11 @@ func (p *pass) load(ctx context.Context, c *candidate) error {
 	return nil
 }
 
-// mostMoved is by how much a row may have moved since it was linked first, for its
-// links to be found on another day.
+// mostMoved is the most by which a row may have moved since its first link, if that may have been
+// on another day, for load to find its links.
 const mostMoved = time.Hour
 
-// note notes in the batch that r becomes part of c.
+// note adds to the batch that r becomes part of c.
 func (p *pass) note(c *candidate, r *call.Row) {
 	name := c.name
 	if _, ok := p.b.If[name]; !ok {
@@ -305,7 +303,7 @@ func (p *pass) note(c *candidate, r *call.Row) {
 	if v, ok := p.since[r.Tenant]; ok {
 		value = v
 	}
-	if day := dayOf(c.row.Start); day < string(value) { // noDay is greater than any
+	if day := dayOf(c.row.Start); day < string(value) { // noDay is greater than any day
 		name := linkName(r.Tenant)
 		if _, ok := p.b.If[name]; !ok {
 			p.b.If[name] = value

@@ -9,18 +9,17 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// An SBC's own record often tells no correlation id. It is the record of a call that
-// Microsoft tells of, or that was heard, or that a RADIUS server was told of, if numbers, times and trunk agree (sameLoose)
-// and no other record on either side may be it: of two calls that look alike, none is
-// taken for the other. Records of the same batch that come later are rivals as well, so
+// An SBC's own record often tells no correlation id. It is the record of a call of which Microsoft
+// tells, or which a source has heard, or of which a RADIUS client tells, if numbers, times and
+// trunk agree (sameLoose), and if no other record on either side may be it: of two calls that look
+// alike, neither is taken for the other. Later records of the same batch are rivals as well, so
 // that their order does not matter.
 //
-// Such rows are looked for among all rows of their time. Tenants that have none of them
-// are spared that, see loose/TENANT in link.go. Within a process two Puts of calls of
-// one number wait for each other. Between several nothing keeps two that write at the
-// same moment from overlooking each other: what is told of a call is then two rows.
+// The pass looks for such rows among all rows of their time, but not for tenants without any, see
+// loose/TENANT in link.go. Within a process two Puts of calls of one number wait for each other.
+// Two processes that write at the same moment may overlook each other: one call then has two rows.
 
-// loose reports whether r is an SBC's record that tells numbers, and no correlation id.
+// loose reports whether r is an SBC's record that tells a number, and no correlation id.
 func loose(r *call.Row) bool {
 	return r.CorrelationID.IsZero() && !firm(r) && (r.Seen.Has(call.CDR) || r.Seen.Has(call.RADIUS)) &&
 		(isKnown(r.Caller) || isKnown(r.Callee))
@@ -34,23 +33,23 @@ func looseKind(r *call.Row) string {
 	return topKind(r.Seen).String()
 }
 
-// firm reports whether a record of an SBC may be of the call of r: Microsoft has told of
-// it, or it was heard.
+// firm reports whether an SBC's record may be of the call of r: Microsoft has told of it, or a
+// source has heard it.
 func firm(r *call.Row) bool { return microsofts(r) || r.Seen.Has(call.SIP) }
 
 const (
-	// slotLength is the length of the pieces of time in which rows are looked for.
+	// slotLength is the length of the pieces of time in which the pass reads rows.
 	slotLength = 10 * time.Second
-	// longestLoose is how much of the log is looked at for one row at most. Of a call
-	// that rings longer only its start counts.
+	// longestLoose is the most of the log that the pass reads for one row. Of a call that rings
+	// longer only its start counts.
 	longestLoose = 10 * time.Minute
-	// looseCrowd is how many rows are compared with one.
+	// looseCrowd is how many rows the pass compares with one.
 	looseCrowd = 20_000
 	// longestRing is how long a call may have rung whose INVITE is not told.
 	longestRing = 2 * time.Minute
 )
 
-// A slotKey names what starts in one piece of time.
+// A slotKey names a piece of time of a tenant's log.
 type slotKey struct {
 	tenant call.GUID
 	slot   int64
@@ -64,15 +63,15 @@ func (k slotKey) start() time.Time {
 	return time.Unix(k.slot*int64(slotLength/time.Second), 0).UTC()
 }
 
-// findLoose returns the row that is the call of row i of the batch, which is c if that
-// is not nil; nil if there is none, or more than one may be it.
+// findLoose returns the row that is the call of row i of the batch: c, if that is not nil; nil if
+// there is none, or if more than one may be it.
 func (p *pass) findLoose(ctx context.Context, i int, c *candidate) (*candidate, error) {
 	p.arrives(i)
 	if c != nil {
 		return c, nil
 	}
 	r := &p.b.Rows[i]
-	if place, ok := p.places[rowKey{r.Tenant, r.ID}]; ok { // a copy of it came earlier in the batch
+	if place, ok := p.places[rowKey{r.Tenant, r.ID}]; ok { // an earlier row of the batch has the same id
 		return p.known[rowKey{r.Tenant, place.ID}], nil
 	}
 	near, err := p.sameTime(ctx, r)
@@ -111,7 +110,7 @@ func (p *pass) findLoose(ctx context.Context, i int, c *candidate) (*candidate, 
 	return c, nil
 }
 
-// arrives takes row i of the batch out of those that are to come.
+// arrives removes row i of the batch from those that are to come.
 func (p *pass) arrives(i int) {
 	if p.slots == nil {
 		p.slots = make(map[slotKey][]*candidate)
@@ -128,14 +127,13 @@ func (p *pass) arrives(i int) {
 	p.slots[key] = slices.DeleteFunc(p.slots[key], func(c *candidate) bool { return c == p.ahead[i] })
 }
 
-// sameTime returns the rows that start when the call of r, or one that may be taken for
-// it, does.
+// sameTime returns the rows that start when the call of r does, or one that may be taken for it.
 func (p *pass) sameTime(ctx context.Context, r *call.Row) (near []*candidate, err error) {
 	from, to := spanOf(r, longestLoose)
 	if r.Invite.IsZero() {
 		to = to.Add(longestRing)
 	}
-	const far = 2 * (clockSlack + time.Second) // the other row's rivals are as far from it
+	const far = 2 * (clockSlack + time.Second) // the other row's rivals may be as far from it again
 	for slot := slotAt(from.Add(-far)); slot <= slotAt(to.Add(far)); slot++ {
 		key := slotKey{r.Tenant, slot}
 		if err := p.readSlot(ctx, key); err != nil {
@@ -146,7 +144,7 @@ func (p *pass) sameTime(ctx context.Context, r *call.Row) (near []*candidate, er
 	return near, nil
 }
 
-// readSlot reads what starts in a slot of time, unless it has been.
+// readSlot reads the rows that start in a slot of time, unless it has done so.
 func (p *pass) readSlot(ctx context.Context, key slotKey) error {
 	if p.read[key] {
 		return nil
@@ -169,8 +167,8 @@ func (p *pass) readSlot(ctx context.Context, key slotKey) error {
 	return nil
 }
 
-// only returns the one row near r that may be its call. If rivals is set, there are
-// several, or the one may be the call of another row as well.
+// only returns the one row near r that may be its call. rivals says that there are several, or that
+// the one may be the call of another row as well.
 func (p *pass) only(ctx context.Context, r *call.Row, near []*candidate) (c *candidate, rivals bool, err error) {
 	for _, x := range near {
 		if x.row.ID == r.ID {
@@ -189,11 +187,11 @@ func (p *pass) only(ctx context.Context, r *call.Row, near []*candidate) (c *can
 			return nil, true, nil
 		}
 	}
-	if c == nil || c.ahead { // that one will find r
+	if c == nil || c.ahead { // a later row of the batch will find r
 		return nil, false, nil
 	}
 	for _, x := range near {
-		if x == c || x.row.ID == r.ID || sameLoose(x.as(r), r) { // x is of the same call as both
+		if x == c || x.row.ID == r.ID || sameLoose(x.as(r), r) { // x is of the call of both
 			continue
 		}
 		if may, err := p.mayBe(ctx, x, c.as(r)); may || err != nil {
@@ -203,11 +201,11 @@ func (p *pass) only(ctx context.Context, r *call.Row, near []*candidate) (c *can
 	return c, false, nil
 }
 
-// mayBe reports whether c may be the call of r. What comes later in the batch and is in
-// the log already is not asked: it is there under the id that it has now.
+// mayBe reports whether c may be the call of r. A later row of the batch does not count if the
+// store has it already, since the pass then finds it there, under the id that it has now.
 func (p *pass) mayBe(ctx context.Context, c *candidate, r *call.Row) (bool, error) {
 	as := c.as(r)
-	if !loose(as) && !firm(as) || !sameLoose(as, r) { // hearsay makes no record be looked for
+	if !loose(as) && !firm(as) || !sameLoose(as, r) { // hearsay alone does not make c a row to be compared
 		return false, nil
 	}
 	if c.ahead {
@@ -217,7 +215,7 @@ func (p *pass) mayBe(ctx context.Context, c *candidate, r *call.Row) (bool, erro
 	return true, nil
 }
 
-// oneCall reports whether two rows will be one, too.
+// oneCall reports whether the rows of two candidates will become one, too.
 func (p *pass) oneCall(a, b *candidate) bool {
 	x, y := a.as(&b.row), b.as(&a.row)
 	if sameLoose(x, y) {
@@ -226,9 +224,9 @@ func (p *pass) oneCall(a, b *candidate) bool {
 	return linkable(x) && x.CorrelationID == y.CorrelationID && sameCall(x, y, p.offsets)
 }
 
-// sameLoose reports whether a record of an SBC without a correlation id and another row,
-// of another kind, can be the same call: nobody has told both of different calls, and their directions,
-// trunks, numbers and times agree.
+// sameLoose reports whether two rows of different kinds of sources, of which at least one is loose,
+// can be the same call: no kind of source has told both, and their directions, trunks, numbers and
+// times agree.
 func sameLoose(a, b *call.Row) bool {
 	switch {
 	case a.Seen&b.Seen != 0, !loose(a) && !loose(b):
@@ -249,15 +247,15 @@ func sameLoose(a, b *call.Row) bool {
 		const least, all = 3, 8 // an extension may be short if the other number is long
 		return min(caller, callee) >= least && caller+callee >= all
 	case knowCaller || knowCallee:
-		// Nobody knows who the other one is. A call that was talked for a while is told
-		// from others by how long.
+		// One of the two numbers is not known on both sides. The length of a call that was talked
+		// for a while tells it from others.
 		const enough, while = 7, 10 * time.Second
 		return caller+callee >= enough && talked(a) >= while && talked(b) >= while && apart <= time.Second
 	}
 	return false
 }
 
-// talked returns how long a call lasted once it was answered.
+// talked returns how long a call lasted after its answer.
 func talked(r *call.Row) time.Duration {
 	if r.End.IsZero() || r.Start.IsZero() {
 		return 0
@@ -265,10 +263,9 @@ func talked(r *call.Row) time.Duration {
 	return r.End.Sub(r.Start)
 }
 
-// sameTimes reports whether the times of two rows agree: none is further from its
-// counterpart than clocks may differ, all by about the same. How much they differ from
-// each other is returned. Where an SBC tells one time of the beginning, it may be that
-// of the INVITE or of the answer.
+// sameTimes reports whether the times of two rows agree: none is further from its counterpart than
+// clocks may differ, and all by about the same. It returns by how much the differences differ. If
+// an SBC tells only one time of the beginning, it may be that of the INVITE or of the answer.
 func sameTimes(a, b *call.Row) (apart time.Duration, ok bool) {
 	answered := func(r *call.Row) bool { return r.By[call.FieldStart] != 0 && !r.End.IsZero() }
 	starts := [2]time.Time{a.Start, b.Start}
@@ -297,8 +294,8 @@ func sameTimes(a, b *call.Row) (apart time.Duration, ok bool) {
 	return apart, ok
 }
 
-// spread returns by how much the differences between the times of each pair differ, and
-// whether none of them is greater than most, and all about the same.
+// spread returns by how much the differences between the times of the pairs differ, and whether no
+// difference is greater than most and all are about the same.
 func spread(pairs [][2]time.Time, most time.Duration) (d time.Duration, ok bool) {
 	var all []time.Duration
 	for _, t := range pairs {
@@ -306,14 +303,14 @@ func spread(pairs [][2]time.Time, most time.Duration) (d time.Duration, ok bool)
 			all = append(all, t[0].Sub(t[1]))
 		}
 	}
-	least, greatest := slices.Min(all), slices.Max(all) // starts are always known
-	const rounding = 2 * time.Second                    // of both ends
+	least, greatest := slices.Min(all), slices.Max(all) // not empty: a row always has a start
+	const rounding = 2 * time.Second                    // both sides may have rounded
 	d = greatest - least
 	return d, max(-least, greatest) <= most && d <= rounding
 }
 
-// slack is by how much the clocks of the witnesses of two rows may differ, and a second
-// for what one of them has cut.
+// slack returns by how much the times of two rows may differ because of clocks, with a second more
+// if one has only whole seconds.
 func slack(a, b *call.Row) time.Duration {
 	if coarse(a) || coarse(b) {
 		return clockSlack + time.Second

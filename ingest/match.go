@@ -12,16 +12,15 @@ import (
 )
 
 const (
-	// margin is how far from the times of a row those of the same call are
-	// looked for.
+	// margin is how far from the times of a row the pass looks for those of the same call.
 	margin = time.Minute
-	// longest is how much of the log is looked at for one row at most. A call
-	// that rings longer is rubbish.
+	// longest is the most of the log that the pass reads for one row. A record of a call that rings
+	// longer is wrong.
 	longest = 24 * time.Hour
 )
 
-// lookUp returns the rows with the correlation id of r that start at about the
-// same time, those of the batch included.
+// lookUp returns the rows with the correlation id of r that start at about the same time, with
+// those of the batch.
 func (p *pass) lookUp(ctx context.Context, r *call.Row, vacant bool) ([]*candidate, error) {
 	key := nearKey{r.Tenant, r.CorrelationID}
 	near := p.near[key]
@@ -35,7 +34,7 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row, vacant bool) ([]*candida
 	if vacant {
 		return p.crowded(r, near), nil
 	}
-	runtime.Gosched() // others, who have little to do, come in between
+	runtime.Gosched() // let goroutines with little work run in between
 	from, to := p.around(r)
 	q := call.Query{
 		Tenant: r.Tenant,
@@ -56,9 +55,10 @@ func (p *pass) lookUp(ctx context.Context, r *call.Row, vacant bool) ([]*candida
 	return p.crowded(r, near), nil
 }
 
-// crowded returns the rows of near for r; none, and it counts r, if they are too many. What
-// is hearsay counts among hearsay alone, where one more than crowd tells no correlation id:
-// so however many a stranger makes up, those with the id of a record can be looked through.
+// crowded returns the rows of near for r. If they are too many it returns none, and counts r.
+// Hearsay is counted apart: when there is a crowd of it, a further row of hearsay loses its
+// correlation id. So however many rows an unauthenticated sender makes up, the pass can look
+// through those with the id of a record.
 func (p *pass) crowded(r *call.Row, near nearby) []*candidate {
 	switch {
 	case len(near.proven) > crowd:
@@ -72,10 +72,10 @@ func (p *pass) crowded(r *call.Row, near nearby) []*candidate {
 	return nil
 }
 
-// Nearby are the rows of one correlation id.
+// A nearby holds the rows of one correlation id.
 type nearby struct{ proven, hearsay []*candidate }
 
-// add adds a row, unless it is there, or one more of hearsay than are looked at.
+// add adds a row, unless it is there, or is hearsay beyond a crowd.
 func (n *nearby) add(c *candidate) {
 	switch {
 	case n.has(c.row.ID):
@@ -91,14 +91,14 @@ func (n *nearby) has(id call.GUID) bool {
 	return slices.ContainsFunc(n.proven, is) || slices.ContainsFunc(n.hearsay, is)
 }
 
-// around returns the time in which the rows stand that may be the same call as r.
+// around returns the span of time in which the rows start that may be the same call as r.
 func (p *pass) around(r *call.Row) (from, to time.Time) {
 	from, to = spanOf(r, longest)
 	return from.Add(-p.margin()), to.Add(p.margin())
 }
 
-// spanOf returns the first and the last of the times of r that tell when the call began,
-// or its start twice if they are too far apart.
+// spanOf returns the first and the last of the times of r that may be those of the call's start, or
+// r.Start twice if they are further apart than most.
 func spanOf(r *call.Row, most time.Duration) (from, to time.Time) {
 	from, to = r.Start, r.Start
 	for _, t := range [...]time.Time{r.Invite, r.Failure} {
@@ -115,8 +115,8 @@ func spanOf(r *call.Row, most time.Duration) (from, to time.Time) {
 	return from, to
 }
 
-// rely notes in the batch that what is looked up for it must still be so when it is
-// written.
+// rely adds to the batch the condition that what the pass looks up for it is still so when the
+// store writes it.
 func (p *pass) rely(ctx context.Context, key nearKey) error {
 	if _, ok := p.near[key]; ok {
 		return nil
@@ -128,7 +128,7 @@ func (p *pass) rely(ctx context.Context, key nearKey) error {
 	return err
 }
 
-// before returns the version of a tenant's rows before any of them was looked at.
+// before returns the version of a tenant's rows before the pass has looked up any of them.
 func (p *pass) before(ctx context.Context, tenant call.GUID) (call.Version, error) {
 	began, ok := p.began[tenant]
 	if ok {
@@ -141,18 +141,17 @@ func (p *pass) before(ctx context.Context, tenant call.GUID) (call.Version, erro
 	return began, err
 }
 
-// crowd is how many rows that start at about the same time may share a
-// correlation id. The legs of one call are a few; an id that more rows share tells
-// nothing of which belong together, and looking at all of them would take ever
-// longer.
+// crowd is how many rows that start at about the same time may share a correlation id. The legs of
+// one call are a few; an id that more rows share does not tell which belong together, and to look
+// at all of them would take ever longer.
 const crowd = 64
 
-// mostRead is how many rows of one correlation id are read for one row: of hearsay there may
-// be a crowd in each minute.
+// mostRead is how many rows of one correlation id the pass reads for one row, since each minute may
+// have a crowd of hearsay.
 const mostRead = 64 * crowd
 
-// margin is how far from the times of a row others are looked for: further than
-// usual if a clock is off by more.
+// margin returns how far from the times of a row the pass looks for others: further than the
+// constant if a source's clock is off by more.
 func (p *pass) margin() time.Duration {
 	far := margin
 	for _, ahead := range p.offsets {
@@ -161,8 +160,7 @@ func (p *pass) margin() time.Duration {
 	return far
 }
 
-// best returns the row that r is most likely the same call as, of those that
-// it can be; nil if there is none.
+// best returns the row of near that r is most likely the same call as; nil if there is none.
 func (p *pass) best(r *call.Row, near []*candidate) *candidate {
 	some, more := believed(r, near)
 	if c := p.likeliest(r, some); c != nil || !more {
@@ -186,15 +184,14 @@ func (p *pass) likeliest(r *call.Row, near []*candidate) *candidate {
 	return best
 }
 
-// sameCall reports whether two rows with different ids can be the same call.
-// They share the correlation id already, but so do the legs of one call.
+// sameCall reports whether two rows with different ids can be the same call. They share the
+// correlation id already, but so do the legs of one call.
 //
-// They cannot be if the same kind of source has seen both, because it has
-// given them different ids; nor if both have the id that Microsoft has given.
-// They must agree in the call type, or if one of them was heard in who called, in
-// the trunk, in any case, and in the time of the INVITE, or of the start if one does not tell
-// that. Two records of Microsoft's must agree in the numbers too, because legs
-// may begin within one second; an SBC may write numbers in its own way.
+// They cannot be one if the same kind of source has told both, because it has given them different
+// ids; nor if both have the id that Microsoft has given. They must agree in the call type, or, if
+// one of them was heard, in the direction; in the trunk in any case; and in the time of the INVITE,
+// or of the start if one does not tell the INVITE. Two records of Microsoft's must agree in the
+// numbers too, because legs may begin within one second; an SBC may write numbers in its own way.
 func sameCall(a, b *call.Row, offsets []time.Duration) bool {
 	switch {
 	case a.Seen&b.Seen != 0, !hasOwnID(a) && !hasOwnID(b):
@@ -214,26 +211,26 @@ func sameCall(a, b *call.Row, offsets []time.Duration) bool {
 	if apart.Abs() < most {
 		return true
 	}
-	// A source may have heard one of them whose clock is known to be off.
+	// One of them may come from a source whose clock is known to be off.
 	heard := a.Seen.Has(call.SIP) != b.Seen.Has(call.SIP)
 	return heard && slices.ContainsFunc(offsets, func(ahead time.Duration) bool {
 		return (apart.Abs() - ahead.Abs()).Abs() < most
 	})
 }
 
-// sameType reports whether two rows have the same call type, by whichever name.
-// SIP tells who called, and not all that Microsoft's types tell.
+// sameType reports whether two rows have the same call type, under any of its names. SIP tells the
+// direction, and not all that Microsoft's types tell.
 func sameType(a, b *call.Row) bool {
 	return strings.EqualFold(string(call.CallType(a.CallType).Graph()), string(call.CallType(b.CallType).Graph()))
 }
 
-// microsofts reports whether a row is one of Microsoft's own records.
+// microsofts reports whether a row has one of Microsoft's own records.
 func microsofts(r *call.Row) bool {
 	return r.Seen.Has(call.Graph) || r.Seen.Has(call.AdminExport)
 }
 
-// otherNumber reports whether two numbers are known and cannot be the same. Of
-// a masked one, only what stands before the mask counts.
+// otherNumber reports whether two numbers are known and cannot be the same. Of a masked one, only
+// the digits before the mask count.
 func otherNumber(a, b string) bool {
 	if a == "" || b == "" || a == b {
 		return false
@@ -250,15 +247,15 @@ func otherNumber(a, b string) bool {
 // clockSlack is how far the clocks of Microsoft and of an SBC may differ.
 const clockSlack = 3 * time.Second
 
-// tolerance returns by how much a time of two rows may differ: clockSlack if
-// not both are Microsoft's, a second if one of them is given in whole seconds,
-// which may have been rounded or cut, and else a millisecond.
+// tolerance returns by how much a time of two rows may differ: by clockSlack unless both are
+// Microsoft's; by a second if one of them has only whole seconds, which may have been rounded or
+// cut; else by a millisecond.
 func tolerance(a, b *call.Row, f call.Field, at func(*call.Row) time.Time) time.Duration {
 	by := func(r *call.Row) call.Kind {
 		if w := r.By[f]; w != 0 || f != call.FieldStart {
 			return w.Kind()
 		}
-		return topKind(r.Seen) // it is only assumed
+		return topKind(r.Seen) // the start is only assumed
 	}
 	switch {
 	case by(a) < call.AdminExport, by(b) < call.AdminExport:
@@ -271,7 +268,7 @@ func tolerance(a, b *call.Row, f call.Field, at func(*call.Row) time.Time) time.
 
 func start(r *call.Row) time.Time { return r.Start }
 
-// alike returns how much of what tells the legs of a call apart is the same.
+// alike returns in how many of the fields that tell the legs of a call apart two rows agree.
 func alike(a, b *call.Row) (n int) {
 	for _, same := range [...]bool{
 		a.Invite.Equal(b.Invite),

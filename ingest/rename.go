@@ -9,23 +9,23 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// A row of hearsay alone gives up its id when an authenticated row joins it: the row that
-// came by hearsay later would have had that of the authenticated one. Its id becomes no
-// alias, but a link of hearsay, by which what the same sender hears later still finds the
-// row. The row is renamed in a batch of its own, before the one that joins it: what an
-// import has told, and its undoing takes back, is then what the import said alone.
+// A row of hearsay alone gives up its id when an authenticated row joins it: had it come later, it
+// would have got the id of the authenticated row. Its own id becomes no alias, but a link of
+// hearsay, by which later messages of the same sender still find the row. The row is renamed in a
+// batch of its own, before the one that joins it, so that what an import has told, and an undo
+// takes back, is what the import alone has said.
 
 // An outranked row is to get the id of the authenticated row that joins it.
 type outranked struct {
-	row call.Row // as it is known; it may have learned something in the batch
+	row call.Row // as the pass has it, with what the batch has added
 	to  call.GUID
 }
 
-// errRenamed says that rows were renamed, so that the batch is to be linked once more.
+// errRenamed says that rows are to be renamed, so that the batch must be linked once more.
 var errRenamed = errors.New("rows of hearsay were renamed")
 
-// outranks reports whether r, which joins c, gives the row its id. A row that authenticated
-// rows have joined before keeps the one that these know.
+// outranks reports whether r, which joins c, gives the row its id. A row that authenticated rows
+// have joined before keeps the id that these know.
 func (p *pass) outranks(ctx context.Context, r *call.Row, c *candidate) (bool, error) {
 	if r.ID == c.row.ID || !r.Proven() || c.row.Proven() || c.ahead {
 		return false, nil
@@ -35,7 +35,7 @@ func (p *pass) outranks(ctx context.Context, r *call.Row, c *candidate) (bool, e
 			return false, nil
 		}
 	}
-	there, err := p.there(ctx, r) // by an alias
+	there, err := p.there(ctx, r) // the store may have r by an alias
 	return !there, err
 }
 
@@ -46,7 +46,8 @@ func (p *pass) rename(c *candidate, r *call.Row) {
 	p.known[rowKey{r.Tenant, r.ID}] = c
 }
 
-// renameAll renames rows of the log in one batch, and those of b. Nothing of b is written.
+// renameAll renames the rows of the log in one batch, and changes the ids in b, which it does not
+// write.
 func (p *pass) renameAll(ctx context.Context, b *call.Batch) error {
 	q := newPass(p.in, call.Batch{})
 	ids := make(map[rowKey]call.GUID)
@@ -55,7 +56,7 @@ func (p *pass) renameAll(ctx context.Context, b *call.Batch) error {
 		ids[rowKey{n.row.Tenant, n.row.ID}] = n.to
 		was, err := p.in.store.Row(ctx, n.row.Tenant, n.row.ID)
 		if errors.Is(err, call.ErrNotFound) {
-			continue // it is of b
+			continue // it is a row of b
 		}
 		if err == nil {
 			err = q.renameRow(ctx, was.Clone(), n.to)
@@ -89,8 +90,8 @@ func (p *pass) renameAll(ctx context.Context, b *call.Batch) error {
 	return nil
 }
 
-// renameRow adds to the batch that a row of the log gets another id, with its legs, their
-// messages and its links.
+// renameRow adds to the batch that a row of the log gets another id, with its legs, their messages
+// and its links.
 func (p *pass) renameRow(ctx context.Context, was call.Row, to call.GUID) error {
 	now := was.Clone()
 	now.ID = to
