@@ -11,90 +11,88 @@ import (
 	"github.com/trunklog/trunklog/call"
 )
 
-// Hearing makes rows of SIP messages. It holds the legs of all calls in
-// progress, and of those that ended just now, in memory, and every change of
-// them in the store's state before a message is acknowledged:
+// A hearing makes rows of SIP messages. It holds in memory the legs of all calls in progress, and
+// of those that ended just now. It writes every change of them to the store's state before it
+// acknowledges a message:
 //
 //	open/SOURCE/LEG   a leg, see [leg.Leg.Encode]
 //
 // The first release named it open/LEG, see [Ingest.Resume].
 //
-// A caller that puts messages while a round is being written waits for the next round,
-// which takes all that wait (group commit): thousands of messages share one sync.
+// A caller that puts messages while a round is being written waits for the next round, which takes
+// all that wait (group commit): thousands of messages share one sync.
 //
-// A row is written a moment after the call has ended (see [Times]), so that
-// messages that overtake each other do not make a row that has to be amended.
+// A round makes a row a moment after the call has ended (see [Times]), so that a row rarely has to
+// be amended because messages overtook each other.
 type hearing struct {
 	in    *Ingest
 	times Times
-	most  int64 // legs in memory
+	most  int64 // the most legs in memory
 
 	mu      sync.Mutex
 	queue   []*heard // waiting for the next round
-	leading bool     // somebody does the rounds
+	leading bool     // a goroutine does the rounds
 	stats   HearStats
 
-	// What follows belongs to whoever does the round.
+	// The fields below belong to the goroutine that does the round.
 	legs    map[string]*dialogs // by source
 	settles turns
 	later   legHeap
 	dirty   []*held
 	recent  recent
-	since   time.Time     // when it took up the legs of the process before
-	ended   time.Time     // of the last round
+	since   time.Time     // when Resume read the legs of the process before
+	ended   time.Time     // end of the last round
 	behind  time.Duration // see listens
-	closed  int64         // legs that are held, but have ended
+	closed  int64         // legs in memory that have ended
 	swept   time.Time     // see sweep
-	more    bool          // the last round has left something that is due
+	more    bool          // the last round has left legs that are due
 	batch   call.Batch
 	news    []news
-	trunks  map[string]map[*held]struct{}   // those that are open, by the names of trunks
+	trunks  map[string]map[*held]struct{}   // open legs, by the names of trunks
 	asides  map[string]map[call.GUID]*aside // by source and tenant
 	clocks  map[string]*clock               // by source
-	offsets []string                        // the sources whose clocks are news
+	offsets []string                        // sources with a new clock offset
 	echoes  uint64                          // see HearStats.Echoes
 	another uint64                          // see HearStats.Another
 }
 
-// openPrefix is what the names of legs in the state begin with.
+// openPrefix begins the names of legs in the state.
 const openPrefix = "open/"
 
 func openName(l *held) string { return openPrefix + l.Source + "/" + l.ID.String() }
 
 // Times say for how long ingest waits for further messages of a call.
 type Times struct {
-	// Settle is from the last message of a call that has ended to its row.
+	// Settle is the time from the last message of a call that has ended to its row.
 	Settle time.Duration
-	// Retry is the same for a call that was refused in a way after which the
-	// caller may ask again in the same dialog, such as 401.
+	// Retry is the same for a call that was refused in a way after which the caller may ask again
+	// in the same dialog, such as 401.
 	Retry time.Duration
-	// Next is the same for a call that was refused in a way after which the next
-	// trunk or proxy is asked at once, such as 503.
+	// Next is the same for a call that was refused in a way after which the caller asks the next
+	// trunk or proxy at once, such as 503.
 	Next time.Duration
-	// Doubt is the same for what may turn out otherwise: a leg that only may face
-	// Microsoft, or a call that has not ended for another source.
+	// Doubt is the same where later messages may change the result: for a leg that only may face
+	// Microsoft, and for a call that has not ended for another source.
 	Doubt time.Duration
-	// Orphan is the same for a call whose INVITE was not seen, and Nameless if
-	// nothing else told the call's id: a row's id cannot be amended.
+	// Orphan is the same for a call whose INVITE was not seen, and Nameless if nothing else told
+	// the call's id either: the id of a row cannot be amended.
 	Orphan, Nameless time.Duration
-	// Cancel is from a CANCEL to the end of a call that is never answered.
+	// Cancel is the time from a CANCEL to the end of a call that is never answered.
 	Cancel time.Duration
-	// Ring is from the last message of a call that is never answered to its
-	// end, and Early the same for one of which it was heard that it rings: who
-	// waits in a queue hears music, and no message comes.
+	// Ring is the time from the last message of a call that is never answered to its end, and Early
+	// the same for a call that has rung: a caller who waits in a queue hears music, and no message
+	// comes.
 	Ring, Early time.Duration
-	// Open is how long a call may last that does not refresh its session; one
-	// that does (RFC 4028) ends after two missed refreshes.
+	// Open is how long a call may last that does not refresh its session. One that does (RFC 4028)
+	// ends after two missed refreshes.
 	Open time.Duration
-	// Linger is how long after its row was written a call is remembered in
-	// full, for what arrives late; and Late the same for a call whose end was
-	// not heard.
+	// Linger is how long after its row was written a leg stays in memory for late messages, and
+	// Late the same for a call whose end was not heard.
 	Linger, Late time.Duration
 }
 
-// defaultTimes are the times that are used where a [Config] has zeros.
-// The 32 seconds are those in which SIP repeats a message (RFC 3261, section
-// 17.1.1.2).
+// defaultTimes replace the zeros of a [Config]. In 32 seconds SIP repeats a message for the last
+// time (RFC 3261, section 17.1.1.2).
 var defaultTimes = Times{
 	Settle:   300 * time.Millisecond,
 	Retry:    5 * time.Second,
@@ -136,14 +134,14 @@ func (t Times) orDefault() Times {
 	return t
 }
 
-// HearStats are counts of what became of SIP messages since the start. Each
-// message is counted in Messages, in Other, in Shared or in Refused.
+// HearStats count what became of SIP messages since the start. Each message is counted in Messages,
+// in Other, in Shared or in Refused.
 type HearStats struct {
-	Messages uint64 // that belong to a call
-	Other    uint64 // that do not, such as OPTIONS, or are late for their call
-	Shared   uint64 // that may be either's of two tenants who share a Call-ID, and are nobody's
-	Refused  uint64 // of senders that do not speak for the trunk
-	Crowded  uint64 // calls that were closed because there were too many at once
+	Messages uint64 // messages of a call
+	Other    uint64 // messages of none, such as OPTIONS, or too late for their call
+	Shared   uint64 // messages that may belong to either of two tenants with the same Call-ID, and are kept for neither
+	Refused  uint64 // messages of senders that do not speak for the trunk
+	Crowded  uint64 // calls that were closed because there were too many legs
 
 	Open      int64  // legs in progress
 	Held      int64  // all legs in memory
@@ -157,14 +155,14 @@ type HearStats struct {
 	Echoes    uint64 // rows of legs that would have been set aside, had that been known in time
 	Another   uint64 // calls that another source told with other times when their row was there
 
-	Unlinked  uint64 // rows that were not linked since too many share their correlation id, or their time
-	Ambiguous uint64 // an SBC's records that were not linked since there are two calls that each may be
+	Unlinked  uint64 // rows that were not linked because too many share their correlation id, or their time
+	Ambiguous uint64 // an SBC's records that were not linked because each of two calls may be theirs
 
-	// Offsets say by how much the clocks of sources are ahead of ours, of those
-	// whose offset is steady. The map is not changed any more.
+	// Offsets say by how much the clocks of sources are ahead of the server's, for those with a
+	// steady offset. The map is never changed.
 	Offsets map[string]time.Duration
 
-	Lag time.Duration // from the time of the last message to its being durable
+	Lag time.Duration // from the time of the last message until it was durable
 }
 
 // HearStats returns the counts as they are now.
@@ -177,13 +175,13 @@ func (in *Ingest) HearStats() HearStats {
 	return s
 }
 
-// heard are the messages and restarts of one Put, waiting to be written.
+// A heard holds the messages and restarts of one Put that wait to be written.
 type heard struct {
 	sink   *Sink
 	events []call.Event
 	flush  bool // a recording ends
 	done   chan error
-	lead   chan struct{} // closed when its turn has come to do the rounds
+	lead   chan struct{} // closed when its caller must do the next round
 }
 
 func (h *hearing) init(in *Ingest, t Times) {
@@ -198,9 +196,8 @@ func (h *hearing) init(in *Ingest, t Times) {
 	h.recent.init()
 }
 
-// put folds the messages of p into legs and returns when that is
-// durable. It does not give up when ctx is done: the messages' texts lie in the
-// caller's memory.
+// put folds the messages of p into legs and returns when that is durable. It goes on when ctx is
+// done, since the texts of the messages lie in the caller's memory.
 func (h *hearing) put(ctx context.Context, p *heard) error {
 	p.done, p.lead = make(chan error, 1), make(chan struct{})
 	h.mu.Lock()
@@ -230,8 +227,8 @@ func (h *hearing) put(ctx context.Context, p *heard) error {
 	return <-p.done
 }
 
-// take takes out of the queue what the next round is about: all that wait, but of
-// one source no more than what it may have in a round. The first is always taken.
+// take removes from the queue what the next round does: all that wait, but of one source at most
+// maxPerSource events. It always takes the first.
 func (h *hearing) take() (all []*heard) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -251,20 +248,20 @@ func (h *hearing) take() (all []*heard) {
 	return all
 }
 
-// Tick writes the rows of calls that have ended, or have lasted too long, by
-// the clock. [Ingest.Run] does that all the time.
+// Tick writes the rows of the calls that are due by the clock, because they have ended or have
+// lasted too long. [Ingest.Run] calls it all the time.
 func (in *Ingest) Tick(ctx context.Context) error {
 	return in.hearing.put(ctx, &heard{})
 }
 
-// tickEvery is how often Run looks for calls whose time has come.
+// tickEvery is how often Run looks for calls that are due.
 const tickEvery = 50 * time.Millisecond
 
-// Run writes the rows of calls heard by SIP when their time has come, until ctx
-// is done, and then returns nil. A store that is full is asked again.
+// Run writes the rows of calls heard by SIP when they are due, and those of calls in parts without
+// a last one. It returns nil when ctx is done. When the store is full, it tries again.
 func (in *Ingest) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	// One does not wait for the other: parts that are due may be many.
+	// Neither waits for the other: many parts may be due.
 	g.Go(func() error { return every(ctx, tickEvery, in.tickAll) })
 	g.Go(func() error { return every(ctx, partsEvery, in.finishParts) })
 	return g.Wait()
@@ -285,7 +282,7 @@ func every(ctx context.Context, pause time.Duration, do func(context.Context) er
 	}
 }
 
-// tickAll does rounds until nothing is due any more.
+// tickAll does rounds until nothing is due.
 func (in *Ingest) tickAll(ctx context.Context) error {
 	for {
 		if err := in.Tick(ctx); err != nil || ctx.Err() != nil || !in.hearing.hasMore() {
@@ -300,9 +297,8 @@ func (h *hearing) hasMore() bool {
 	return h.more
 }
 
-// Flush ends a recording: it writes the rows of all its calls whose time has
-// come by the clock. Those that may still go on stay in the store's state, and
-// are taken up by the next recording of the same source, or by a server.
+// Flush ends a recording: it writes the rows of all its calls that are due by the clock. The others
+// stay in the store's state, and the next recording of the same source, or a server, takes them up.
 func (s *Sink) Flush(ctx context.Context) error {
 	h := &s.in.hearing
 	for p := (&heard{sink: s, flush: true}); ; p = new(heard) {

@@ -7,34 +7,32 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// An SBC may pass Microsoft's names on to its carriers: From, To and User-Agent of
-// a leg there look as if it faced Microsoft. Such a leg makes no row while another
-// one of the same source surely faces Microsoft: whoever sees Microsoft surely
-// sees it so in all its calls. It is set aside, and counted, so that it is seen
-// when this rule is wrong. A source that never saw Microsoft surely makes rows of
-// all legs that may face it.
+// An SBC may pass Microsoft's names on to its carriers: From, To and User-Agent of a leg there look
+// as if it faced Microsoft. Such a leg makes no row while another leg of the same source surely
+// faces Microsoft, since a source that sees Microsoft surely does so in all its calls. The leg is
+// set aside and counted, so that the operator sees it if this rule is wrong. A source that never
+// saw Microsoft surely makes rows of all legs that may face it.
 //
-// A leg that names a tenant's trunk is set aside for other legs of that tenant alone: what
-// one is heard to do, or is said to, takes no rows from another. A leg that names nobody's
-// is for any tenant's.
+// A leg that names a tenant's trunk is set aside only for other legs of that tenant, so that the
+// calls of one tenant, true or made up, cost another no rows. A leg that names no tenant's trunk is
+// set aside for any tenant's.
 
-// An aside tells of one source, and one tenant's calls, when it saw legs that surely face Microsoft, and
-// which rows it made of legs that only may.
+// An aside notes, for the calls of one tenant at one source, when there were legs that surely face
+// Microsoft, and which legs that only may have made a row.
 type aside struct {
-	spans   []leg.Span         // of those that are over, in order, none of which overlap
-	open    legHeap            // those that are not over, by when they began
-	doubted map[*held]struct{} // those that only may face Microsoft, and have a row
+	spans   []leg.Span         // spans of the sure legs that are over, in order, without overlaps
+	open    legHeap            // sure legs that are not over, by when they began
+	doubted map[*held]struct{} // legs that only may face Microsoft, and have a row
 }
 
-// maxSpans is how many are remembered of a tenant's calls at a source. While it is busy there is one.
+// maxSpans is how many spans an aside remembers. While the source is busy there is one.
 const maxSpans = 1024
 
-// around is by how much two legs of one call may miss each other: an SBC that is
-// asked to transfer a call asks for the next one when the first one has ended.
+// around is by how much two legs of one call may miss each other: an SBC that is asked to transfer
+// a call sends the INVITE for the next one when the first has ended.
 const around = leg.Apart
 
-// aside returns what is known of the source of a leg, and the tenant of its call. The leg
-// may have been another tenant's, or nobody's, until now.
+// aside returns the aside of a leg's source and of the tenant of its call, which may have changed.
 func (h *hearing) aside(l *held) *aside {
 	of := h.asides[l.Source]
 	if of == nil {
@@ -57,9 +55,8 @@ func (h *hearing) aside(l *held) *aside {
 	return a
 }
 
-// notice takes note of what a leg has learned: whether it surely faces Microsoft,
-// which it always will once it does, and whether its call is over, which can be so
-// if over is set.
+// notice notes whether a leg surely faces Microsoft, which never changes once it does, and, if over
+// is set, whether its call is over.
 func (h *hearing) notice(l *held, over bool) {
 	if !l.sure {
 		if l.Facing(h.in.tenant) != leg.SurelyFacing {
@@ -71,7 +68,7 @@ func (h *hearing) notice(l *held, over bool) {
 	a := h.aside(l)
 	if l.Life.Closed.IsZero() {
 		if !over {
-			a.open.set(l) // it may have begun earlier than was known
+			a.open.set(l) // it may have begun earlier than known
 			return
 		}
 		if v := h.view(l); !v.Ended() {
@@ -82,8 +79,7 @@ func (h *hearing) notice(l *held, over bool) {
 	h.over(l)
 }
 
-// tooLate counts the rows that would not be there if it had been known that
-// another leg surely faces Microsoft.
+// tooLate counts the rows that would not exist had it been known that l surely faces Microsoft.
 func (h *hearing) tooLate(l *held) {
 	a := h.aside(l)
 	for _, doubted := range [...]*aside{a, h.asides[l.Source][call.Unassigned]} {
@@ -109,7 +105,7 @@ func (h *hearing) over(l *held) {
 	a.note(l.Span())
 }
 
-// forgetAside is called when a leg is not held any more.
+// forgetAside removes a leg from its aside.
 func (h *hearing) forgetAside(l *held) {
 	if a := l.among; a != nil {
 		a.open.remove(l)
@@ -118,8 +114,8 @@ func (h *hearing) forgetAside(l *held) {
 	}
 }
 
-// setAside reports whether a leg that may face Microsoft does not, because another
-// one does at the same time.
+// setAside reports whether a leg that may face Microsoft makes no row, because another one surely
+// does at the same time.
 func (h *hearing) setAside(l *held) bool {
 	at := l.Span().Wide(around)
 	of := h.asides[l.Source]
@@ -135,7 +131,7 @@ func (h *hearing) setAside(l *held) bool {
 	return false
 }
 
-// meets reports whether a leg that surely faces Microsoft is there in a span.
+// meets reports whether a leg in the aside surely faces Microsoft during a span.
 func (a *aside) meets(at leg.Span) bool {
 	if o := a.open.first(); o != nil && !o.Span().From.After(at.To) {
 		return true
@@ -144,7 +140,7 @@ func (a *aside) meets(at leg.Span) bool {
 	return i < len(a.spans) && a.spans[i].Meets(at)
 }
 
-// note adds a span, and those that it meets to it.
+// note adds a span, and joins it with those that it meets.
 func (a *aside) note(s leg.Span) {
 	i, _ := slices.BinarySearchFunc(a.spans, s.From, func(o leg.Span, t leg.Instant) int { return o.To.Compare(t) })
 	k := i

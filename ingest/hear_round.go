@@ -10,19 +10,18 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// maxLegs is how many legs are held in memory. Beyond that calls of the source that
-// has most are closed.
+// maxLegs is how many legs may be in memory. Beyond that a round closes calls of the source that
+// has the most.
 const maxLegs = 1_000_000
 
-// maxPerRound is how many legs are concluded in one round, so that nobody waits
-// long for it.
+// maxPerRound is how many legs a round concludes, so that no caller waits long for it.
 const maxPerRound = 500
 
-// maxPerSource is how many events of one source one round takes.
+// maxPerSource is how many events of one source a round takes.
 const maxPerSource = 10_000
 
-// breath is after how many messages, or a quarter as many legs, a round lets others
-// come in between, who have little to do.
+// breath is after how many messages, or a quarter as many legs, a round lets other goroutines run,
+// which have little to do.
 const breath = 64
 
 // A news value records what a round has done about one leg, and what the leg was
@@ -30,11 +29,10 @@ const breath = 64
 type news struct {
 	l      *held
 	was    leg.Life
-	forget bool // the leg
+	forget bool // the leg is to be forgotten
 	what   outcome
-	row    int // which of the batch's is its row, from 1 on
-	// crowded says that the call was still open, and was closed because there
-	// were too many.
+	row    int // place of its row in the batch, from 1; 0: none
+	// crowded says that the call was still open, and was closed because there were too many.
 	crowded bool
 }
 
@@ -50,10 +48,9 @@ const (
 	rejected
 )
 
-// round folds the messages of all who wait, concludes what is due, and writes
-// all that in one batch. If that fails nothing is forgotten: the facts are in
-// the legs, which are written by the next round, and who is told of the error
-// may put the same messages again.
+// round folds the messages of all callers that wait, concludes what is due, and writes all of that
+// in one batch. If that fails, no fact is lost: the legs have the facts, the next round writes
+// them, and a caller that gets the error may put the same messages again.
 func (h *hearing) round(ctx context.Context, all []*heard) error {
 	began := h.in.now()
 	now := h.listens(began)
@@ -98,9 +95,8 @@ func (h *hearing) round(ctx context.Context, all []*heard) error {
 	return nil
 }
 
-// adopt takes over where the rows of legs stand: others may have told another start,
-// and linking may have made one part of another call's row, which what is heard later
-// is about then.
+// adopt notes where the store has the rows of legs: another source may have told another start, or
+// linking may have made a row part of another call's, which later messages then amend.
 func (h *hearing) adopt(written call.Result) {
 	for _, n := range h.news {
 		if n.row == 0 || n.forget {
@@ -153,7 +149,7 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 			Leg: l.ID, At: s.At, Src: s.Src, Dst: s.Dst, Transport: s.Transport, Raw: s.Raw,
 		})
 		if !l.Life.Closed.IsZero() && !l.Life.Linked {
-			changed, l.Life.Changed = true, true // it was heard when messages were not kept
+			changed, l.Life.Changed = true, true // it was first heard when messages were not kept
 			h.soil(l)
 		}
 	}
@@ -162,7 +158,7 @@ func (h *hearing) hear(sink *Sink, s *call.Signal, now time.Time, c *heardCount)
 	}
 }
 
-// saveEvery is by how much the store may be behind about when a leg was heard.
+// saveEvery is by how much the store may be behind in when a leg was last heard.
 const saveEvery = time.Minute
 
 // hold takes a leg into memory.
@@ -178,7 +174,7 @@ func (h *hearing) hold(l *held) {
 	h.joinTrunks(l)
 }
 
-// soil notes that the store must be told of a leg.
+// soil marks a leg as dirty: the round must write it.
 func (h *hearing) soil(l *held) {
 	if !l.dirty {
 		l.dirty = true
@@ -218,7 +214,7 @@ func (h *hearing) write(ctx context.Context) (call.Result, error) {
 	return written, err
 }
 
-// undo takes back what the round has concluded; the next one does it again.
+// undo takes back what the round has concluded. The next one does it again.
 func (h *hearing) undo() {
 	for _, n := range h.news {
 		l := n.l
@@ -232,8 +228,7 @@ func (h *hearing) undo() {
 	}
 }
 
-// finish forgets what needs not be known any more once the batch is written,
-// and counts.
+// finish marks the legs as clean once the batch is written, and counts.
 func (h *hearing) finish(c heardCount, more bool) {
 	for _, l := range h.dirty {
 		l.dirty = false
@@ -246,7 +241,8 @@ func (h *hearing) finish(c heardCount, more bool) {
 	}
 }
 
-// publish counts what a round has done, and returns which clocks are news.
+// publish counts what a round has done, drops the legs that it has forgotten, and returns the new
+// clock offsets.
 func (h *hearing) publish(c heardCount, more bool) map[string]time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -296,8 +292,7 @@ func (s *HearStats) count(n *news) {
 	}
 }
 
-// partsFinished counts calls whose last part never came, and those of them that are
-// a row.
+// partsFinished counts n calls whose last part never came, of which rows have become rows.
 func (h *hearing) partsFinished(n, rows int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -306,7 +301,7 @@ func (h *hearing) partsFinished(n, rows int) {
 	h.stats.Rejected += uint64(n - rows) //nolint:gosec // not negative
 }
 
-// recount counts the legs that are held.
+// recount counts the legs in memory.
 func (h *hearing) recount() {
 	h.stats.Held = 0
 	for _, d := range h.legs {
@@ -315,7 +310,7 @@ func (h *hearing) recount() {
 	h.stats.Open = h.stats.Held - h.closed
 }
 
-// drop takes a leg out of memory.
+// drop removes a leg from memory.
 func (h *hearing) drop(l *held) {
 	if d := h.legs[l.Source]; d.remove(l) {
 		delete(h.legs, l.Source)

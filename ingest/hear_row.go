@@ -11,7 +11,7 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// conclude makes a row of a leg, or amends the one that it has become.
+// conclude makes a row of a leg, or amends its row.
 func (h *hearing) conclude(ctx context.Context, l *held, v *leg.View, now time.Time, n *news) error {
 	others, siblings := h.partners(l), h.siblings(l)
 	main := h.mainOf(l, v, others)
@@ -32,7 +32,7 @@ func (h *hearing) conclude(ctx context.Context, l *held, v *leg.View, now time.T
 		h.link(main, l)
 		return nil
 	case !l.Life.PartOf.IsZero() && l.Life.Row.IsZero():
-		return nil // of a call that is over
+		return nil // a part of a call that is over
 	case v.Facing == leg.NotFacing, v.Facing == leg.MaybeFacing && l.Life.Row.IsZero() && h.setAside(l):
 		if n.was.Closed.IsZero() {
 			n.what = elsewhere
@@ -52,7 +52,7 @@ func (h *hearing) conclude(ctx context.Context, l *held, v *leg.View, now time.T
 	}
 	told := r.By[call.FieldEnd] == l.Told
 	if settled := settledBy(l, siblings); settled && !told {
-		return nil // what is only concluded does not stand against what was told
+		return nil // an inference does not replace what a message told
 	} else if l.Life.Settled {
 		leg.Raise(&r, l.Told)
 	}
@@ -75,12 +75,12 @@ func (h *hearing) conclude(ctx context.Context, l *held, v *leg.View, now time.T
 	return nil
 }
 
-// valid reports whether a row can be kept. Texts were cut to size before, so that
-// only times can be beyond what is possible.
+// valid reports whether a row can be kept. Its texts have been cut to size, so only times can be
+// out of range.
 func valid(r *call.Row) bool { return r.Check() == nil }
 
-// link says in the batch that the messages of a leg belong to the row of the
-// main leg, which may be the same one, if there is a row.
+// link adds to the batch that the messages of a leg belong to the row of the main leg, which may be
+// the same leg, if there is a row.
 func (h *hearing) link(main, l *held) {
 	if !h.in.keepSIP || main.Life.Row.IsZero() {
 		return
@@ -91,8 +91,8 @@ func (h *hearing) link(main, l *held) {
 	})
 }
 
-// renamed reports whether the row of a leg of hearsay has another id by now, see rename.go.
-// If it has, the leg is concluded again, which finds the row and gives it its other legs.
+// renamed reports whether the row of a leg of hearsay has got another id, see rename.go. It then
+// has the leg concluded again, which finds the row and links the other legs to it.
 func (h *hearing) renamed(ctx context.Context, main *held) (bool, error) {
 	if !h.in.keepSIP || main.Told.Authenticated() || main.Life.Row.IsZero() || main.dirty {
 		return false, nil
@@ -107,8 +107,8 @@ func (h *hearing) renamed(ctx context.Context, main *held) (bool, error) {
 	return true, nil
 }
 
-// rowOf returns the row of a leg, under the id that it has already. What other
-// sources have heard of the call is theirs to say: see [call.Row.Fold].
+// rowOf returns the row of a leg, under the id that it has if there is one. What other sources have
+// heard of the call stays theirs, see [call.Row.Fold].
 func (h *hearing) rowOf(ctx context.Context, l *held, v *leg.View, others, siblings []*held) (r call.Row, err error) {
 	trunk, tenant := l.TrunkOf(v, h.in.tenant)
 	plan := func(number string) string { return h.in.number(trunk, number) }
@@ -119,7 +119,7 @@ func (h *hearing) rowOf(ctx context.Context, l *held, v *leg.View, others, sibli
 	r.Tenant, r.ID = tenant, h.nameOf(l, v, siblings)
 	if !l.Life.Row.IsZero() {
 		r.Tenant, r.ID = l.Life.RowTenant, l.Life.Row.ID
-		r.By[call.FieldCallEndSubReason] = r.By[call.FieldDuration] // the one before may have had a subcode
+		r.By[call.FieldCallEndSubReason] = r.By[call.FieldDuration] // an earlier outcome may have had a subcode
 		if r.By[call.FieldEnd] == l.Told {
 			return r, nil
 		}
@@ -137,14 +137,14 @@ func (h *hearing) rowOf(ctx context.Context, l *held, v *leg.View, others, sibli
 	return r, nil
 }
 
-// settledBy reports whether a message has told how the call went whose row a leg,
-// or another source's, has made.
+// settledBy reports whether a message has told how the call of a leg went, to the leg or to another
+// source's.
 func settledBy(l *held, siblings []*held) bool {
 	return l.Life.Settled || slices.ContainsFunc(siblings, func(o *held) bool { return o.Life.Settled })
 }
 
-// nameOf returns the id of the row of a leg: that under which another source's leg
-// is in the log, or the one that Microsoft gave, whoever has heard it.
+// nameOf returns the id of the row of a leg: that of the row that another source's leg has made, or
+// the one that Microsoft gave and any of them has heard, or the leg's own.
 func (h *hearing) nameOf(l *held, v *leg.View, siblings []*held) call.GUID {
 	for _, o := range siblings {
 		if !o.Life.Row.IsZero() {
