@@ -7,28 +7,27 @@ import (
 	"github.com/trunklog/trunklog/ingest/leg"
 )
 
-// A leg is what one source has heard under one Call-ID of one tenant's calls. A source
-// that is bound to a tenant hears nobody else's. Others may hear one Call-ID twice: a
-// proxy passes it on from a trunk of one tenant to that of another, and with it most of
-// what names the first. So whose a message is follows from the way that it took, and
-// not from all that it names:
+// A leg holds what one source has heard under one Call-ID of one tenant's calls. A source that is
+// bound to a tenant hears no other tenant's calls. Another source may hear one Call-ID twice: a
+// proxy passes a call on from a trunk of one tenant to one of another, with most of what names the
+// first. So the way that a message took decides whose it is, and not all that it names:
 //
-//   - The INVITE that begins a call is its trunk's, see [leg.AskedBy], and so are other
-//     messages between the same two addresses and ports.
-//   - What was seen elsewhere is that tenant's whose trunk alone it names, or goes to
-//     the only leg that there is, if it names none. From and To do not count once two
-//     tenants have calls of that Call-ID: a proxy has passed them on.
-//   - What then may be either's is nobody's, and is counted.
+//   - The INVITE that begins a call belongs to the owner of its trunk, see [leg.AskedBy], and so do
+//     other messages between the same two addresses and ports.
+//   - A message seen elsewhere belongs to the tenant whose trunk alone it names, or, if it names
+//     none, to the only leg that there is. From and To do not count once two tenants have calls of
+//     that Call-ID: a proxy has passed them on.
+//   - A message that may then belong to either tenant is kept for neither, and is counted.
 //
-// A leg is whose its first INVITE says, and stays so. Until there was one, it is whose
-// its messages name, as long as that is known.
+// The first INVITE of a leg decides on its tenant, for good. Until one was seen, the leg belongs to
+// the tenant that its messages name, as long as that is known.
 //
-// A sender with an [Authority] adds to the legs of the tenants for which it speaks, and to
-// legs of no tenant that it has begun itself. A message that names a trunk for which it does
-// not speak, and is on the way of none of these, is refused and counted.
+// A sender with an [Authority] adds to the legs of the tenants for which it speaks, and to legs of
+// no tenant that it has begun itself. A message that names a trunk for which its sender does not
+// speak, and that is on the way of none of these legs, is refused and counted.
 
-// dialogs are the legs of one source by their Call-IDs; those of one Call-ID in the
-// order in which they came.
+// A dialogs holds the legs of one source by their Call-IDs; held.next leads from one leg of a
+// Call-ID to the next, in the order of their arrival.
 type dialogs struct {
 	byCall map[string]*held
 	n      int // legs
@@ -47,7 +46,7 @@ func (d *dialogs) add(l *held) {
 	last.next = l
 }
 
-// remove takes a leg out, and reports whether it was the last one.
+// remove removes a leg, and reports whether it was the last one.
 func (d *dialogs) remove(l *held) (empty bool) {
 	d.n--
 	switch first := d.byCall[l.CallID]; {
@@ -65,7 +64,7 @@ func (d *dialogs) remove(l *held) (empty bool) {
 	return d.n == 0
 }
 
-// all yields the legs. The one that was yielded may be removed meanwhile.
+// all yields the legs. The caller may remove the leg that it was yielded.
 func (d *dialogs) all(yield func(*held) bool) {
 	if d == nil {
 		return
@@ -81,14 +80,14 @@ func (d *dialogs) all(yield func(*held) bool) {
 	}
 }
 
-// A voice is a sink that tells of a message, and for whose calls its sender speaks.
+// A voice is the sink of a message, with the authority of its sender.
 type voice struct {
 	*Sink
-	may Authority // nil if it speaks for all
+	may Authority // nil if the sender speaks for all
 }
 
-// legOf returns the leg that a message belongs to, which may be a new one. It returns
-// nil, and counts the message, if it belongs to none.
+// legOf returns the leg to which a message belongs, which may be a new one. It returns nil, and
+// counts the message, if it belongs to none.
 func (h *hearing) legOf(sink *Sink, s *call.Signal, c *heardCount) *held {
 	v := voice{Sink: sink}
 	if sink.from != nil {
@@ -116,8 +115,9 @@ func (h *hearing) legOf(sink *Sink, s *call.Signal, c *heardCount) *held {
 	return l
 }
 
-// find returns the leg that a message belongs to, nil if there is none yet, and whose it
-// is if that is known for good. Lost is the count of messages that are kept for nobody.
+// find returns the leg to which a message belongs, nil if there is none yet, and the owner of the
+// message if that is known for good. If no leg may have the message, lost is the count to which it
+// adds.
 func (h *hearing) find(v voice, first *held, s *call.Signal, c *heardCount) (l *held, owner call.GUID, lost *uint64) {
 	if !v.tenant.IsZero() {
 		return h.boundTo(v.tenant, first), v.tenant, nil
@@ -149,15 +149,15 @@ func (h *hearing) find(v voice, first *held, s *call.Signal, c *heardCount) (l *
 	return l, owner, lost
 }
 
-// refuse tells of a message about a trunk for which its sender does not speak, and returns
-// the count of such messages.
+// refuse reports a message about a trunk for which its sender does not speak, and returns the count
+// of such messages.
 func (h *hearing) refuse(v voice, trunk string, c *heardCount) *uint64 {
 	h.in.refuse(v.source, v.from.names, trunk)
 	return &c.refused
 }
 
-// foreign returns the first trunk, of those whose owner f asks for, for which the sender does
-// not speak; empty if there is none.
+// foreign returns the first trunk for which the sender does not speak, of those whose owner f asks
+// for; empty if there is none.
 func (h *hearing) foreign(v voice, f func(leg.Owner)) (trunk string) {
 	f(func(host string) (call.GUID, bool) {
 		owner, ok := h.in.tenant(host)
@@ -169,8 +169,8 @@ func (h *hearing) foreign(v voice, f func(leg.Owner)) (trunk string) {
 	return trunk
 }
 
-// named returns the one tenant whose trunk a message names, of those at the ends of its way
-// if there are such; zero if there is none, or several. Foreign is a trunk among them for
+// named returns the one tenant whose trunk a message names: at the ends of its way, or, if these
+// name none, anywhere. It is zero if there is none, or several. Foreign is a trunk among these for
 // which the sender does not speak.
 func (h *hearing) named(v voice, s *call.Signal) (tenant call.GUID, foreign string) {
 	for _, near := range []bool{true, false} {
@@ -183,8 +183,8 @@ func (h *hearing) named(v voice, s *call.Signal) (tenant call.GUID, foreign stri
 	return tenant, foreign
 }
 
-// newLeg returns the leg of a tenant, or of nobody yet. What a sender tells that speaks for
-// some trunks alone is hearsay until it is known to be about one of these.
+// newLeg returns a leg of a tenant, or of none yet. The messages of a sender that speaks only for
+// some trunks are hearsay until the leg is known to belong to one of these.
 func newLeg(v voice, callID string, owner call.GUID) *held {
 	l := &held{Leg: leg.Leg{
 		ID: leg.IDOf(v.source, callID), Source: v.source, CallID: strings.Clone(callID),
@@ -200,20 +200,20 @@ func newLeg(v voice, callID string, owner call.GUID) *held {
 	return l
 }
 
-// begun returns the name of a leg of no tenant that a sender begins which speaks for some
-// trunks alone.
+// begun returns the id of a leg of no tenant that a sender has begun which speaks only for some
+// trunks.
 func (v voice) begun(callID string) call.GUID {
 	return leg.IDWithin(call.Unassigned, v.source+"/"+strings.Join(v.from.names, ","), callID)
 }
 
-// open returns the first leg, of those of one Call-ID from l on, to which a sender may add.
+// open returns the first leg to which a sender may add, of those of one Call-ID from l on.
 func (h *hearing) open(v voice, l *held) *held {
 	if v.may == nil {
 		return l
 	}
 	for ; l != nil; l = l.next {
 		owner := l.Owner(h.in.tenant)
-		// Legs that an earlier release has begun bear no sender's name.
+		// The ids of legs that an earlier release has begun do not have the sender's names in them.
 		if owner.IsZero() && (l.ID == v.begun(l.CallID) || l.ID == leg.IDOf(l.Source, l.CallID)) || !owner.IsZero() && v.may.Tenant(owner) {
 			break
 		}
@@ -221,7 +221,7 @@ func (h *hearing) open(v voice, l *held) *held {
 	return l
 }
 
-// trunkOwner returns whose the trunk is whose calls a source hears, if it is told.
+// trunkOwner returns the owner of the trunk to which a source is bound; zero if there is none.
 func (h *hearing) trunkOwner(sink *Sink) (tenant call.GUID) {
 	if sink.trunk != "" {
 		tenant, _ = h.in.tenant(sink.trunk)
@@ -229,8 +229,8 @@ func (h *hearing) trunkOwner(sink *Sink) (tenant call.GUID) {
 	return tenant
 }
 
-// boundTo returns the leg of a source that is bound to a tenant, of those of one
-// Call-ID: it may have begun before the source was bound.
+// boundTo returns the leg, of those of one Call-ID, for a source that is bound to a tenant. It may
+// be a leg of no tenant, which began before the source was bound.
 func (h *hearing) boundTo(tenant call.GUID, first *held) *held {
 	for l := first; l != nil; l = l.next {
 		if l.Tenant == tenant || l.Tenant.IsZero() {
@@ -240,8 +240,8 @@ func (h *hearing) boundTo(tenant call.GUID, first *held) *held {
 	return nil
 }
 
-// askedBy returns the leg that the INVITE of a tenant's call belongs to, of those of
-// one Call-ID: the tenant's, or one of which no INVITE has said whose it is.
+// askedBy returns the leg, of those of one Call-ID, to which the INVITE of a tenant's call belongs:
+// the tenant's, or one whose tenant no INVITE has told.
 func (h *hearing) askedBy(v voice, tenant call.GUID, first *held, s *call.Signal) (open *held) {
 	best := 0
 	for l := h.open(v, first); l != nil; l = h.open(v, l.next) {
@@ -257,8 +257,8 @@ func (h *hearing) askedBy(v voice, tenant call.GUID, first *held, s *call.Signal
 	return open
 }
 
-// byWay returns the leg, of those of one Call-ID, that knows best the way which a message
-// took; nil if none knows it, or if several know it as well as the best.
+// byWay returns the leg, of those of one Call-ID, that best knows the way that a message took. It
+// returns nil if none knows it, or if several know it equally well.
 func (h *hearing) byWay(v voice, first *held, s *call.Signal) (l *held, best int, several bool) {
 	for o := h.open(v, first); o != nil; o = h.open(v, o.next) {
 		switch way := o.Way(s); {
@@ -271,7 +271,7 @@ func (h *hearing) byWay(v voice, first *held, s *call.Signal) (l *held, best int
 	return l, best, several
 }
 
-// shared reports whether legs of one Call-ID are of two tenants.
+// shared reports whether the legs of one Call-ID belong to two tenants.
 func (h *hearing) shared(first *held) bool {
 	var one call.GUID
 	for l := first; l != nil; l = l.next {
@@ -286,9 +286,9 @@ func (h *hearing) shared(first *held) bool {
 	return false
 }
 
-// byName returns the leg of the tenant that a message names, of those of one Call-ID, or the
-// only one if it names none; nil if there is none. It may be shared: then it is not known
-// whose it is.
+// byName returns the leg, of those of one Call-ID, of the tenant that a message names, or the only
+// leg if it names none; nil if there is none. shared says that the message may belong to several of
+// them.
 func (h *hearing) byName(v voice, first *held, s *call.Signal, best int, several bool) (l *held, shared bool) {
 	near, more := leg.NamedBy(s, h.in.tenant, several || h.shared(first))
 	first = h.open(v, first)
@@ -298,7 +298,7 @@ func (h *hearing) byName(v voice, first *held, s *call.Signal, best int, several
 	case near.IsZero():
 		return first, first != nil && h.open(v, first.next) != nil
 	}
-	var open *held // whose is not known
+	var open *held // a leg whose tenant is not known
 	for o := first; o != nil; o = h.open(v, o.next) {
 		switch owner := o.Owner(h.in.tenant); {
 		case owner == near && o.Way(s) == best:
