@@ -13,7 +13,7 @@ import (
 	"github.com/trunklog/trunklog/format"
 )
 
-// A nullStore has no rows and keeps none: it costs nothing.
+// A nullStore has no rows and keeps none, so that it costs nothing.
 type nullStore struct {
 	call.Store
 	linking bool
@@ -62,8 +62,8 @@ func (s nullStore) Messages(context.Context, call.Leg) iter.Seq2[*call.Message, 
 	return func(func(*call.Message, error) bool) {}
 }
 
-// The whole way of an import but for the engine: from a file of a million rows
-// to batches of 5,000.
+// BenchmarkImport measures all of an import but the engine: from a file of a million rows to
+// batches of 5,000.
 func BenchmarkImport(b *testing.B) {
 	const rows, size = 1_000_000, 5000
 	piece := sampleRows(size)

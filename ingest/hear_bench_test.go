@@ -15,8 +15,8 @@ func thirteen(n int) *talk {
 	return t.through()
 }
 
-// BenchmarkHear folds the messages of calls, 13 each, a thousand calls at a
-// time, and closes them. The store costs nothing.
+// BenchmarkHear folds the messages of calls, 13 each, a thousand calls at a time, and closes the
+// calls. The store costs nothing.
 func BenchmarkHear(b *testing.B) {
 	const calls, some = 1000, 512
 	var events []call.Event
@@ -58,8 +58,8 @@ func BenchmarkHear(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkOpen measures the memory that a call in progress takes: asked, ringing
-// and answered, seen on both hops of a proxy.
+// BenchmarkOpen measures the memory of a call in progress: invited, ringing and answered, seen on
+// both hops of a proxy.
 func BenchmarkOpen(b *testing.B) {
 	const calls = 20_000
 	for b.Loop() {
@@ -78,7 +78,7 @@ func BenchmarkOpen(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// inUse returns how many bytes are in use.
+// inUse returns how many bytes of the heap are in use.
 func inUse() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -12,7 +12,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// A wire says by which ports and addresses the messages of a talk are seen.
+// A wire says on which ports and addresses an agent sees the messages of a talk.
 var wires = []struct {
 	name string
 	// on returns the ends of a message that is the n-th on its connection.
@@ -39,7 +39,7 @@ var wires = []struct {
 	}},
 }
 
-// overWire has a talk's messages seen by other ports.
+// overWire gives a talk's messages the ports of a wire.
 func (t *talk) overWire(wire int) *talk {
 	for i := range t.signals {
 		s := &t.signals[i]
@@ -48,7 +48,7 @@ func (t *talk) overWire(wire int) *talk {
 	return t
 }
 
-// TestWires: it does not matter which ports a call's messages are seen on.
+// TestWires: the ports on which a call's messages are seen do not change its row.
 func TestWires(t *testing.T) {
 	for i, c := range talks {
 		for wire := range wires {
@@ -76,8 +76,8 @@ func TestWires(t *testing.T) {
 	}
 }
 
-// TestFaults: whatever becomes of the messages of calls on their way, each has at
-// most one row, and one of hearsay, and none of them ever contradicts itself.
+// TestFaults: whatever happens to the messages of calls on their way, each call has at most one
+// row, and at most one of hearsay, and no row ever contradicts itself.
 func TestFaults(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 11))
@@ -105,8 +105,8 @@ func TestFaults(t *testing.T) {
 			s.pass(wait)
 			s.sound()
 		}
-		// What hearsay has told of before may have another id than who has proved who
-		// it is gives it, from messages of its own.
+		// A row that hearsay has made first may have another id than the one that an authenticated
+		// source makes of its own messages.
 		told := slices.DeleteFunc(s.rows(), func(r call.Row) bool { return !r.Proven() })
 		if rows := s.rows(); len(told) > 1 || len(rows)-len(told) > 1 || len(rows) > 1 && sources[0].input.Hearsay == sources[len(sources)-1].input.Hearsay {
 			t.Errorf("%d rows:\n%+v\n%+v", len(rows), rows[0], rows[1])
@@ -135,8 +135,8 @@ func (f *fault) put(s *stage, rnd *rand.Rand) (left bool) {
 	return len(f.events) > 0
 }
 
-// faulty returns what one or two sources hear of a call: not all of it, out of
-// order, twice, by clocks that are off and that jump.
+// faulty returns what one or two sources hear of a call: with gaps, out of order, repeated, by
+// clocks that are off and that jump.
 func (s *stage) faulty(rnd *rand.Rand, one *talk) (all []*fault) {
 	for i := range 1 + rnd.IntN(2) {
 		f := &fault{input: Input{Source: fmt.Sprint("tap", i), Hearsay: rnd.IntN(2) == 0}}

@@ -13,8 +13,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// carrierLeg is the other leg of a talk, as a back-to-back user agent makes it:
-// it has a Call-ID of its own and nothing of Microsoft's.
+// carrierLeg is the other leg of a talk, as a back-to-back user agent makes it: it has its own
+// Call-ID and nothing of Microsoft's.
 func carrierLeg(c *talk, with func(*call.Signal)) *talk {
 	o := newTalk(c.n, c.outbound)
 	o.callID, o.hop, o.began = c.callID+"-carrier", 1, c.began.Add(10*time.Millisecond)
@@ -47,8 +47,8 @@ func join(talks ...*talk) (events []call.Event) {
 	return withRaw(events)
 }
 
-// TestWalls: callers who hide their numbers, and session ids that are none, tie
-// nobody's call to another's; and nothing ties the calls of two tenants.
+// TestWalls: callers who hide their numbers, and session ids that are none, tie no two calls; and
+// nothing ties the calls of two tenants.
 func TestWalls(t *testing.T) {
 	other := call.NameGUID("fabrikam")
 	for name, with := range map[string]func(*call.Signal){
@@ -101,8 +101,8 @@ func TestWalls(t *testing.T) {
 	}
 }
 
-// TestTenantWall: what names another tenant's trunk is never shown with a call,
-// even if both have one session.
+// TestTenantWall: a message that names another tenant's trunk is never shown with a call, even if
+// both have one session id.
 func TestTenantWall(t *testing.T) {
 	for _, owned := range []bool{true, false} {
 		s := newStage(t, storetest.NewModel())
@@ -126,8 +126,7 @@ func TestTenantWall(t *testing.T) {
 	}
 }
 
-// TestHiddenCallers: two who hide their numbers and call the same one are not
-// the same caller.
+// TestHiddenCallers: two callers who hide their numbers and call the same number are two.
 func TestHiddenCallers(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	hide := func(m *call.Signal) {
@@ -147,8 +146,8 @@ func TestHiddenCallers(t *testing.T) {
 	}
 }
 
-// TestCarrierLegs: what an SBC exchanges with its carrier is no call of Teams',
-// however its numbers and names were changed on the way.
+// TestCarrierLegs: the leg between an SBC and its carrier is no call of Teams', however the SBC has
+// changed the numbers and names.
 func TestCarrierLegs(t *testing.T) {
 	for _, outbound := range []bool{true, false} {
 		trunk := func(m *call.Signal) {
@@ -195,8 +194,8 @@ func TestCarrierLegs(t *testing.T) {
 	}
 }
 
-// TestHowItEnded: how a call ended, where messages were lost, repeated, or have
-// the wrong times.
+// TestHowItEnded: a row tells how its call ended although messages were lost, repeated, or have
+// wrong times.
 func TestHowItEnded(t *testing.T) {
 	second := netip.MustParseAddrPort("52.114.7.24:5061")
 	for _, c := range []struct {
@@ -219,7 +218,7 @@ func TestHowItEnded(t *testing.T) {
 			"the clock was set back",
 			newTalk(1, false).at(2*time.Second).invite().at(time.Second).answer(486, "Busy Here"), time.Second,
 			func(t *talk, r *call.Row) {
-				refused(t, r, 2*time.Second, 486, "Busy Here", 0) // not in front of its INVITE
+				refused(t, r, 2*time.Second, 486, "Busy Here", 0) // not before its INVITE
 				r.Invite, r.Start = t.began.Add(2*time.Second), t.began.Add(2*time.Second)
 			},
 		},
@@ -260,8 +259,8 @@ func TestHowItEnded(t *testing.T) {
 	}
 }
 
-// TestInviteUnseen: without the INVITE, every other message still tells the
-// trunk, and who spoke with whom.
+// TestInviteUnseen: without the INVITE, every other message still tells the trunk, the caller and
+// the callee.
 func TestInviteUnseen(t *testing.T) {
 	for _, outbound := range []bool{true, false} {
 		for _, seen := range []int{1, 3} {
@@ -279,14 +278,14 @@ func TestInviteUnseen(t *testing.T) {
 	}
 }
 
-// TestRepeatedAfterRestart: what a sender repeats a while after the server was
-// killed is the same call, whatever of it was in the store.
+// TestRepeatedAfterRestart: messages that a sender repeats a while after the server was killed
+// belong to the same call, whichever of them were in the store.
 func TestRepeatedAfterRestart(t *testing.T) {
 	for _, outbound := range []bool{true, false} {
 		whole := newTalk(1, outbound).whole()
 		n := len(whole.events())
 		var want call.Row
-		for mask := 1<<n - 1; mask > 0; mask-- { // what was seen of it; at first all
+		for mask := 1<<n - 1; mask > 0; mask-- { // the messages that were seen; all of them first
 			s := newStage(t, storetest.NewModel())
 			var seen []call.Event
 			for i, e := range whole.events() {
@@ -295,7 +294,7 @@ func TestRepeatedAfterRestart(t *testing.T) {
 				}
 			}
 			s.put(seen...)
-			s.clock = s.clock.Add(time.Minute) // in which nobody listened
+			s.clock = s.clock.Add(time.Minute) // the server was down
 			s.restart()
 			s.pass(time.Second)
 			s.put(whole.events()...)
@@ -309,8 +308,8 @@ func TestRepeatedAfterRestart(t *testing.T) {
 	}
 }
 
-// TestNameless: a row whose id no message has told waits longer for one that
-// does, since its id cannot be amended.
+// TestNameless: a row whose id no message has told waits longer for one that does, since its id
+// cannot be amended.
 func TestNameless(t *testing.T) {
 	c := newTalk(1, false).whole()
 	s := newStage(t, storetest.NewModel())
@@ -325,7 +324,8 @@ func TestNameless(t *testing.T) {
 	}
 }
 
-// TestRegionOfTheInvite: Microsoft's later messages may come from elsewhere.
+// TestRegionOfTheInvite: the region is that of the INVITE, though Microsoft's later messages may
+// come from elsewhere.
 func TestRegionOfTheInvite(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true)
@@ -342,12 +342,12 @@ func TestRegionOfTheInvite(t *testing.T) {
 	}
 }
 
-// TestRepeatedAgain: a sender that goes on repeating a call that is over puts its
-// row off no further, also where a row waits for what may follow.
+// TestRepeatedAgain: a sender that repeats the messages of a call that is over does not delay its
+// row further, not even where the row waits for what may follow.
 func TestRepeatedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		talk *talk
-		from int // of the messages that are heard
+		from int // index of the first message that is heard
 		wait time.Duration
 	}{
 		"answered":        {newTalk(1, true).whole(), 0, 300 * time.Millisecond},
@@ -375,15 +375,15 @@ func TestRepeatedAgain(t *testing.T) {
 	}
 }
 
-// nameless is a call in to which no message gives Microsoft's id.
+// nameless is a call to Teams in which no message tells Microsoft's id.
 func nameless() *talk {
 	c := newTalk(1, false)
 	c.with = func(m *call.Signal) { m.Contact.Params = "" }
 	return c.whole()
 }
 
-// TestHeardTwice: a call to which Microsoft gave no id, heard and then read from
-// a recording, is one call.
+// TestHeardTwice: a call without an id from Microsoft that is heard, and then read from a
+// recording, has one row.
 func TestHeardTwice(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, false)
@@ -401,8 +401,8 @@ func TestHeardTwice(t *testing.T) {
 	s.one()
 }
 
-// TestHeardWhole: of a call of which only the carrier's side was heard, and that was
-// forgotten, the row learns the rest when all of it is heard again.
+// TestHeardWhole: when only the carrier's side of a call was heard, and was forgotten, the row
+// learns the rest when all of the call is heard again.
 func TestHeardWhole(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, false).whole().through()
@@ -424,8 +424,8 @@ func TestHeardWhole(t *testing.T) {
 	s.sound()
 }
 
-// TestOtherHopStandsIn: what was not seen on the way to Microsoft, and was on the
-// other hop of a proxy, is waited for a while before that stands in for it.
+// TestOtherHopStandsIn: for a message that was seen only on the other hop of a proxy, the round
+// waits a while before that stands in for the one to Microsoft.
 func TestOtherHopStandsIn(t *testing.T) {
 	for _, outbound := range []bool{true, false} {
 		for missing := range 4 { // INVITE, 200, ACK, BYE

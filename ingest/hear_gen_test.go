@@ -13,8 +13,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// The rows of generated calls come out again after they were turned into SIP
-// messages, sent as packets in any order, and folded.
+// TestGenerated: generated rows that are turned into SIP messages, sent as packets in any order and
+// folded, are the same rows again.
 func TestGenerated(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 5))
@@ -53,7 +53,7 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// asHeard compares a row with the one that was generated, in what SIP tells.
+// asHeard compares a row with the generated one, in the fields that SIP tells.
 func asHeard(t *testing.T, got *call.Row, want call.Row) {
 	t.Helper()
 	type told struct {

@@ -16,7 +16,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// one returns the only row that there is.
+// one returns the only row in the store.
 func (s *stage) one() call.Row {
 	s.Helper()
 	rows := s.rows()
@@ -33,8 +33,8 @@ func (s *stage) none(when string) {
 	}
 }
 
-// A dial plan writes the numbers of its trunk, and those of no other; what it
-// changes is kept as it came, while the call runs and afterwards.
+// TestDialPlan: the dial plan of a trunk rewrites the numbers of its calls, also after a restart,
+// and the row keeps the number as it came.
 func TestDialPlan(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	s.plan = func(trunk, number string) string {
@@ -63,9 +63,9 @@ func TestDialPlan(t *testing.T) {
 	}
 }
 
-// A call that is answered and then silent is over after two session refreshes
-// were missed, or after a day. What is concluded has another witness than what
-// was heard, and what is heard later takes its place.
+// TestSilence: a call that is answered and then silent is over after two missed session refreshes,
+// or after a day. An inference has another witness than what was heard, and later messages take its
+// place.
 func TestSilence(t *testing.T) {
 	for _, expires := range []int{0, 1800} {
 		s := newStage(t, storetest.NewModel())
@@ -99,7 +99,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// A session that is refreshed goes on.
+// TestRefresh: a call that refreshes its session goes on.
 func TestRefresh(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true)
@@ -118,7 +118,7 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// Calls that are never answered end too.
+// TestNeverAnswered: calls that are never answered end, too.
 func TestNeverAnswered(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -146,8 +146,8 @@ func TestNeverAnswered(t *testing.T) {
 	}
 }
 
-// Of a call whose INVITE was lost there is a row all the same, and when the
-// INVITE comes late the row learns of it.
+// TestInviteLost: a call whose INVITE was lost has a row, which learns of the INVITE when that
+// comes late.
 func TestInviteLost(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
@@ -170,7 +170,7 @@ func TestInviteLost(t *testing.T) {
 	}
 }
 
-// What comes after a call was forgotten does not spoil its row.
+// TestLongAfterwards: messages that come after a call was forgotten do not spoil its row.
 func TestLongAfterwards(t *testing.T) {
 	for _, outbound := range []bool{true, false} {
 		s := newStage(t, storetest.NewModel())
@@ -197,8 +197,8 @@ func TestLongAfterwards(t *testing.T) {
 	}
 }
 
-// Of the two legs of a back-to-back user agent the one that faces Microsoft
-// makes the row, and the other is known to belong to it.
+// TestTwoLegs: of the two legs of a back-to-back user agent, the one that faces Microsoft makes the
+// row, and the messages of the other belong to it.
 func TestTwoLegs(t *testing.T) {
 	for _, outbound := range []bool{true, false} {
 		s := newStage(t, storetest.NewModel())
@@ -234,7 +234,7 @@ func TestTwoLegs(t *testing.T) {
 	}
 }
 
-// A leg that has nothing to do with Microsoft makes no row, and is counted.
+// TestElsewhere: a leg that has nothing to do with Microsoft makes no row, and is counted.
 func TestElsewhere(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true)
@@ -251,8 +251,8 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
-// If nothing tells of Microsoft but the name of the trunk, that does, where the
-// operator has said that the source is the trunk's.
+// TestAlongTrunk: if only the name of the trunk points to Microsoft, it counts where the operator
+// has bound the source to the trunk.
 func TestAlongTrunk(t *testing.T) {
 	for _, outbound := range []bool{true, false} {
 		s := newStage(t, storetest.NewModel())
@@ -279,7 +279,7 @@ func TestAlongTrunk(t *testing.T) {
 	}
 }
 
-// Hearsay adds to a row and does not change it.
+// TestHearsay: hearsay adds to a row and does not change it.
 func TestHearsay(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
@@ -297,7 +297,7 @@ func TestHearsay(t *testing.T) {
 	same(t, "hearsay", &got, &want)
 }
 
-// A store that cannot write keeps nothing from being written later.
+// TestFullStore: what a full store has refused is written when it has room.
 func TestFullStore(t *testing.T) {
 	store := &fullStore{Model: storetest.NewModel()}
 	s := newStage(t, store)
@@ -343,8 +343,8 @@ func (s *fullStore) Write(ctx context.Context, b call.Batch) (call.Result, error
 	return s.Model.Write(ctx, b)
 }
 
-// A recording becomes rows when it ends, whenever its calls were, and what it
-// leaves open is taken up by the next one.
+// TestRecording: a recording becomes rows when it ends, however old its calls are, and the next one
+// takes up the calls that it leaves open.
 func TestRecording(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
@@ -369,7 +369,7 @@ func TestRecording(t *testing.T) {
 	same(t, "recorded again, a year later", &r, &want)
 }
 
-// Messages that are heard again, now that they are kept, belong to the row.
+// TestKeptLater: messages that are heard again, now that messages are kept, belong to the row.
 func TestKeptLater(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
@@ -391,8 +391,8 @@ func TestKeptLater(t *testing.T) {
 	}
 }
 
-// The clock of the capturing host jumps, back or on, while a call goes on: there
-// is one row, and nothing in it is negative.
+// TestClockJumps: when the clock of the capturing host jumps, back or forward, during a call, there
+// is one row, and none of its durations is negative.
 func TestClockJumps(t *testing.T) {
 	for _, jump := range []time.Duration{-2 * time.Hour, -time.Second, 26 * time.Hour} {
 		s := newStage(t, storetest.NewModel())
@@ -407,7 +407,7 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
-// Who watches is told of each call as it goes on, and is never waited for.
+// TestWatch: a watcher is told of each call as it goes on, and delays no call.
 func TestWatch(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -463,8 +463,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// A row that the admin centre's export has told of first, and messages of the
-// same call: there is one row, and it has the messages.
+// TestHeardAfterExport: messages of a call that the admin centre's export has told first belong to
+// its row, and there is only that row.
 func TestHeardAfterExport(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(4*time.Second).request("BYE", true)
@@ -499,8 +499,8 @@ func TestHeardAfterExport(t *testing.T) {
 	}
 }
 
-// When an SBC restarts, its calls are over: those that were heard, and those
-// that were told of in parts. Others are not.
+// TestRestart: when an SBC restarts, its calls are over, those heard and those told in parts; calls
+// of other SBCs are not.
 func TestRestart(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true).invite().at(time.Second).answer(200, "OK").at(60*time.Second).request("UPDATE", true)
@@ -541,8 +541,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// An SBC that hides its topology passes on who called by which name, and the
-// name of the product, to a leg of its own: that leg makes no row.
+// TestHiddenTopology: an SBC that hides its topology passes the caller's name and the product's
+// name on to a leg of its own; that leg makes no row.
 func TestHiddenTopology(t *testing.T) {
 	for _, outbound := range []bool{true, false} {
 		s := newStage(t, storetest.NewModel())

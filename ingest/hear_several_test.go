@@ -12,8 +12,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// passedOn is a leg of the SBC's with its carrier that bears Microsoft's name in
-// From, and nothing else of Microsoft's.
+// passedOn is a leg between the SBC and its carrier that has Microsoft's name in From, and nothing
+// else of Microsoft's.
 func passedOn(c *talk, after time.Duration, carrier netip.AddrPort) *talk {
 	o := newTalk(c.n, true)
 	o.callID, o.hop, o.began = fmt.Sprintf("%s-%v@10.1.2.3", c.callID, after), 1, c.began.Add(after)
@@ -29,9 +29,8 @@ func passedOn(c *talk, after time.Duration, carrier netip.AddrPort) *talk {
 	return o
 }
 
-// TestManyToOneNumber: a hundred users call one number at once, and the SBC passes
-// each on to its carrier in Microsoft's name: there are a hundred rows, in whatever
-// order all that comes.
+// TestManyToOneNumber: a hundred users call one number at once, and the SBC passes each call on to
+// its carrier in Microsoft's name: in every order of the messages there are a hundred rows.
 func TestManyToOneNumber(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 13))
@@ -70,9 +69,8 @@ func TestManyToOneNumber(t *testing.T) {
 	}
 }
 
-// TestSetAside: a leg that bears Microsoft's name alone makes a row if its source
-// never surely sees Microsoft meanwhile, and else none: also if that is known but
-// seconds later.
+// TestSetAside: a leg that only bears Microsoft's name makes a row if its source never surely sees
+// Microsoft at that time, and otherwise none, even if that becomes known seconds later.
 func TestSetAside(t *testing.T) {
 	second := netip.MustParseAddrPort("10.9.9.10:5060")
 	for _, sure := range []bool{true, false} {
@@ -103,8 +101,7 @@ func TestSetAside(t *testing.T) {
 	}
 }
 
-// TestEchoCounted: a row that was made of such a leg before its source saw
-// Microsoft is counted.
+// TestEchoCounted: a row that such a leg has made before its source saw Microsoft is counted.
 func TestEchoCounted(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true).invite().at(9*time.Second).answer(200, "OK").at(30*time.Second).request("BYE", true)
@@ -117,10 +114,9 @@ func TestEchoCounted(t *testing.T) {
 	}
 }
 
-// TestTwoSources: what two sources hear of one call at the same time, by clocks
-// that differ, is one row with the times of one of them, whoever comes first; the
-// one that is authenticated before others; and ids that only the other one has
-// heard are in it.
+// TestTwoSources: a call that two sources hear at the same time, by clocks that differ, has one row
+// with the times of one of them, in any order: those of the authenticated one if only one is. Ids
+// that only the other has heard are in it.
 func TestTwoSources(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 17))
@@ -134,14 +130,14 @@ func TestTwoSources(t *testing.T) {
 				for k := range c.signals {
 					m := &c.signals[k]
 					if m.At = m.At.Add(time.Duration(i) * ahead); i == 0 {
-						m.UserAgent = "" // who hears it first does not see the region
+						m.UserAgent = "" // the first source to hear it does not see the region
 					}
 				}
 				events[i] = c.events()
 			}
 			for len(events[0])+len(events[1]) > 0 {
 				i := rnd.IntN(2)
-				if len(events[i]) < len(events[1-i])-1 || len(events[i]) == 0 { // they overlap
+				if len(events[i]) < len(events[1-i])-1 || len(events[i]) == 0 { // the two overlap
 					i = 1 - i
 				}
 				input := Input{Source: fmt.Sprint("tap", i), Hearsay: trusted != i}
@@ -165,9 +161,9 @@ func TestTwoSources(t *testing.T) {
 	}
 }
 
-// TestTwoRecordings: what two sources have heard of one call by clocks that differ,
-// told one after the other and however long after, is one row with the times of one of
-// them, the same in each order, and told again it stays the same.
+// TestTwoRecordings: a call that two sources tell one after the other, by clocks that differ and
+// however far apart, has one row with the times of one of them: the same in each order, and again
+// when it is told again.
 func TestTwoRecordings(t *testing.T) {
 	tell := func(s *stage, source int) {
 		c := newTalk(1, true).invite().at(2*time.Second).answer(200, "OK").at(10*time.Second).request("BYE", true)
@@ -201,8 +197,8 @@ func TestTwoRecordings(t *testing.T) {
 	}
 }
 
-// TestClock: an offset that two minutes agree in is steady, late messages do not
-// matter, and it helps to find the same call.
+// TestClock: an offset in which two minutes agree is steady, late messages do not matter, and the
+// offset helps to find the same call.
 func TestClock(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	told := map[string]time.Duration{}

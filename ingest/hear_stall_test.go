@@ -9,7 +9,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// A slowStore writes as slowly as its disk, which write waits for.
+// A slowStore takes as long for each write as its disk would.
 type slowStore struct {
 	call.Store
 	write func(call.Batch)
@@ -20,8 +20,8 @@ func (s *slowStore) Write(ctx context.Context, b call.Batch) (call.Result, error
 	return s.Store.Write(ctx, b)
 }
 
-// TestStall: what is told while the disk stalls, and read after it, comes in time for
-// the row, however often the disk stalls.
+// TestStall: a message that arrives while the disk stalls, and is read afterwards, comes in time
+// for its row, however often the disk stalls.
 func TestStall(t *testing.T) {
 	script := wildScripts(t)["next-trunk"]
 	for _, took := range []time.Duration{0, 50 * time.Millisecond, time.Second, 3 * time.Second} {
@@ -41,7 +41,7 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// TestSlowDisk: a disk that is always slow makes rows late by so much and no more.
+// TestSlowDisk: a disk that is always slow delays rows by twice maxBehind at most.
 func TestSlowDisk(t *testing.T) {
 	slow := &slowStore{Store: storetest.NewModel()}
 	s := newStage(t, slow)

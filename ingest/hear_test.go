@@ -15,7 +15,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// The parties of the calls below.
+// The addresses of the calls below.
 var (
 	teams   = netip.MustParseAddrPort("52.114.75.24:5061")
 	sbc     = netip.MustParseAddrPort("10.1.2.3:5061")
@@ -33,7 +33,7 @@ type talk struct {
 	began    time.Time
 	outbound bool
 	signals  []call.Signal
-	hop      int // 0: between Microsoft and the SBC, 1: between that and the carrier
+	hop      int // 0: between Microsoft and the SBC, 1: between the SBC and the carrier
 	now      time.Duration
 	callID   string
 	xc, xi   call.GUID
@@ -62,7 +62,7 @@ func (t *talk) at(d time.Duration) *talk {
 	return t
 }
 
-// message adds a message; fromCaller says which way it goes.
+// message adds a message; fromCaller says that the caller sends it.
 func (t *talk) message(fromCaller bool, s call.Signal) *talk {
 	s.At = t.began.Add(t.now)
 	s.CallID, s.CSeq = t.callID, t.cseq
@@ -84,7 +84,7 @@ func (t *talk) message(fromCaller bool, s call.Signal) *talk {
 		s.From = call.Address{User: t.caller(), Host: "sbc1.contoso.com"}
 		s.To.Host = "sip.pstnhub.microsoft.com"
 	}
-	if fromCaller == t.outbound { // Microsoft's
+	if fromCaller == t.outbound { // Microsoft sends it
 		s.UserAgent = agent
 		s.Contact = call.Address{Host: "api-du-a-uswe2.pstnhub.microsoft.com", Params: "x-i=" + t.xi.String() + ";x-c=" + strings.ReplaceAll(t.xc.String(), "-", "") + "/d/8/f071fe23ac23488e97f7e301ef21adc4"}
 	} else {
@@ -125,8 +125,8 @@ func (t *talk) request(method string, fromCaller bool) *talk {
 	return t
 }
 
-// through repeats what there is on the other hop, a little later and with the
-// Request-URI that it has there, as a proxy does.
+// through repeats the messages on the other hop, a little later and with the Request-URI that they
+// have there, as a proxy does.
 func (t *talk) through() *talk {
 	lag := 3 * time.Millisecond
 	for _, s := range slices.Clone(t.signals) {
@@ -141,8 +141,7 @@ func (t *talk) through() *talk {
 		other := on.signals[0]
 		other.Method, other.Code, other.Phrase, other.CSeq, other.CSeqMethod = s.Method, s.Code, s.Phrase, s.CSeq, s.CSeqMethod
 		other.FromTag, other.ToTag, other.From, other.To, other.UserAgent, other.Contact = s.FromTag, s.ToTag, s.From, s.To, s.UserAgent, s.Contact
-		// What Microsoft sends is later on the other side, what it is sent was
-		// there earlier.
+		// Microsoft's messages are later on the other hop; those to Microsoft were earlier there.
 		if other.At = s.At.Add(lag); s.Dst == teams {
 			other.At = s.At.Add(-lag)
 		}
@@ -159,7 +158,7 @@ func (t *talk) events() []call.Event {
 	return events
 }
 
-// A stage is an Ingest with a store and a clock that stands still.
+// A stage is an Ingest with a store and a clock that the test moves.
 type stage struct {
 	*testing.T
 	in    *Ingest
@@ -167,7 +166,7 @@ type stage struct {
 	clock time.Time
 	plan  func(trunk, number string) string
 
-	owners map[string]call.GUID // of trunks
+	owners map[string]call.GUID // owners of trunks
 }
 
 func newStage(t *testing.T, store call.Store) *stage {
@@ -186,7 +185,7 @@ func (s *stage) begin() {
 	})
 }
 
-// restart goes on with what the store has.
+// restart begins a new Ingest on the same store.
 func (s *stage) restart() {
 	s.Helper()
 	s.begin()
@@ -195,13 +194,13 @@ func (s *stage) restart() {
 	}
 }
 
-// tryPut puts events of which none may be rejected.
+// tryPut puts events, and returns an error if one is rejected.
 func tryPut(ctx context.Context, sink *Sink, events ...call.Event) error {
 	out, err := sink.Put(ctx, events...)
 	return errors.Join(err, out.Err())
 }
 
-// places returns which events were rejected.
+// places returns the places of the rejected events.
 func places(rejected []call.Rejection) (all []int) {
 	for _, r := range rejected {
 		all = append(all, r.Event)
@@ -217,7 +216,7 @@ func (s *stage) put(events ...call.Event) {
 	}
 }
 
-// pass lets time pass.
+// pass moves the clock, and lets the rounds do what is due.
 func (s *stage) pass(d time.Duration) {
 	s.Helper()
 	s.clock = s.clock.Add(d)
@@ -237,8 +236,7 @@ func (s *stage) rows() (rows []call.Row) {
 	return rows
 }
 
-// talks are calls of all kinds, and how their rows must be. What is not named
-// is as in plainRow.
+// talks are calls of all kinds, with their rows. A field that is not named is as in plainRow.
 var talks = []struct {
 	name string
 	make func(n int) *talk
@@ -316,7 +314,7 @@ var talks = []struct {
 	}},
 }
 
-// plainRow is what all rows of a talk have.
+// plainRow returns the fields that the rows of all talks have.
 func plainRow(t *talk) call.Row {
 	r := call.Row{
 		Tenant: tenant, ID: t.xc, CorrelationID: t.xi, Invite: t.began, Start: t.began, CallType: "ByotIn",
@@ -340,7 +338,7 @@ func refused(t *talk, r *call.Row, at time.Duration, code int32, phrase string, 
 	r.Failure, r.FinalSIPCode, r.FinalSIPPhrase, r.CallEndSubReason = t.began.Add(at), code, phrase, subcode
 }
 
-// same compares what a client sees of two rows.
+// same compares two rows as clients see them.
 func same(t *testing.T, name string, got, want *call.Row) {
 	t.Helper()
 	if got.Tenant != want.Tenant {
@@ -369,9 +367,8 @@ func value(r *call.Row, f call.Field) string {
 	return ""
 }
 
-// Each kind of call becomes exactly one row, in whatever order its messages
-// come, however often, through however many restarts, and whether they are seen
-// on one hop or on both hops of a proxy.
+// TestHear: a call of each kind has exactly one row, in every order of its messages, with repeats
+// and restarts, and whether they are seen on one hop or on both hops of a proxy.
 func TestHear(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 3))

@@ -16,10 +16,9 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestShared: what a tenant is shown of calls is what it was told itself, whoever
-// shares a listener, a proxy or a Call-ID with it: three tenants and two carriers
-// call, each message bears the mark of its tenant, and no row, message or update of
-// one has another's.
+// TestShared: a tenant is shown only what was told of its own calls, whoever shares a listener, a
+// proxy or a Call-ID with it. Three tenants and two carriers call, each message bears the mark of
+// its tenant, and no row, message or update of one tenant has another's mark.
 func TestShared(t *testing.T) {
 	seed := seedOf(t)
 	for n := range scale(25) {
@@ -37,12 +36,12 @@ type sharedLine struct {
 	events []call.Event
 }
 
-// Sharers are tenants who call, and each other, through proxies that they share.
+// A sharers is three tenants who call carriers, and each other, through proxies that they share.
 type sharers struct {
 	*stage
 	rnd   *rand.Rand
 	lines []sharedLine   // what each listener hears of each call on each way
-	want  map[string]int // by the mark of the tenant: calls of which all is told
+	want  map[string]int // by the mark of the tenant: calls of which all messages are told
 	mu    sync.Mutex
 	told  []Update
 }
@@ -69,11 +68,11 @@ func newSharers(t *testing.T, rnd *rand.Rand) *sharers {
 		switch rnd.IntN(3) {
 		case 0: // alone
 			c.add(c.talk(n, rnd.IntN(2) == 0, a, "", proxy, sharedTeams[0]), true)
-		case 1: // from one to the other
+		case 1: // from one tenant to another
 			teams := sharedTeams[rnd.IntN(len(sharedTeams))]
 			c.add(c.talk(n, true, a, "", proxy, sharedTeams[0]), teams != sharedTeams[0])
 			c.add(c.talk(n, false, b, a, proxy, teams), teams != sharedTeams[0])
-		default: // two calls to which two SBCs gave one name
+		default: // two calls with one Call-ID, of two SBCs
 			c.add(c.talk(n, false, a, "", sharedProxies[0], sharedTeams[0]), true)
 			c.add(c.talk(n, false, b, "", sharedProxies[1], sharedTeams[1]), true)
 		}
@@ -81,7 +80,7 @@ func newSharers(t *testing.T, rnd *rand.Rand) *sharers {
 	return c
 }
 
-// talk returns a call of a tenant's, which may come from another's trunk.
+// talk returns a call of a tenant, which may come from another tenant's trunk.
 func (c *sharers) talk(n int, outbound bool, of, from, proxy, microsoft string) *talk {
 	t := newTalk(n, outbound)
 	t.callID = fmt.Sprintf("%d@sharers", n)
@@ -100,7 +99,7 @@ func (c *sharers) talk(n int, outbound bool, of, from, proxy, microsoft string) 
 				*host = trunk
 			}
 		}
-		if from != "" { // it was passed on
+		if from != "" { // a proxy has passed it on
 			m.From.Host, m.To.Host = "sip.pstnhub.microsoft.com", "sbc."+from+".com"
 		}
 		m.From.Name = ""
@@ -110,8 +109,8 @@ func (c *sharers) talk(n int, outbound bool, of, from, proxy, microsoft string) 
 	return t
 }
 
-// add adds what is heard of a call, by one listener or by two: the INVITE first, the
-// rest in any order and some of it twice.
+// add adds what one listener or two hear of a call: the INVITE first, the rest in any order and
+// some of it twice.
 func (c *sharers) add(t *talk, whole bool) {
 	if c.rnd.IntN(3) == 0 {
 		t.invite().at(time.Second).answer(486, "Busy").request("ACK", true)
@@ -133,8 +132,8 @@ func (c *sharers) add(t *talk, whole bool) {
 	}
 }
 
-// run tells all that there is, by one listener or two, now and then beginning anew,
-// and all of it once more when it is forgotten.
+// run puts all messages, from one listener or two, with a restart now and then, and all of them
+// again after the legs were forgotten.
 func (c *sharers) run() {
 	all := slices.Clone(c.lines)
 	for again := range 2 {
@@ -170,7 +169,7 @@ func (c *sharers) tell(stop *func()) {
 	}
 }
 
-// watch follows what is told of calls until it is stopped.
+// watch checks the updates of calls until it is stopped.
 func (c *sharers) watch() (stop func()) {
 	ctx, cancel := context.WithCancel(c.Context())
 	var wg sync.WaitGroup
@@ -185,7 +184,7 @@ func (c *sharers) watch() (stop func()) {
 	return func() { cancel(); wg.Wait() }
 }
 
-// check compares what each tenant is shown with what it was told.
+// check compares what each tenant is shown with what was told of its calls.
 func (c *sharers) check(again int) {
 	for _, name := range sharing {
 		rows := 0
@@ -216,7 +215,7 @@ func (c *sharers) check(again int) {
 	}
 }
 
-// own fails if a row shows what another tenant was told.
+// own fails if a row shows what was told of another tenant's calls.
 func (c *sharers) own(name string, r *call.Row) {
 	said := r.FinalSIPPhrase
 	for claim := range r.Claims() {
@@ -237,8 +236,8 @@ func (c *sharers) own(name string, r *call.Row) {
 	}
 }
 
-// TestOpenLegOfBefore: a leg that an earlier release has left open, under a name that
-// does not tell the tenant, goes on under that name.
+// TestOpenLegOfBefore: a leg that an earlier release has left open, under an id that does not
+// depend on the tenant, goes on under that id.
 func TestOpenLegOfBefore(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true).whole()

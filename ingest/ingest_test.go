@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scale multiplies how much is tried; see TRUNKLOG_SCALE. Under -short it is a tenth.
+// scale returns n times TRUNKLOG_SCALE, and a tenth of that with -short.
 func scale(n int) int {
 	if f, err := strconv.ParseFloat(os.Getenv("TRUNKLOG_SCALE"), 64); err == nil && f > 0 {
 		n = int(float64(n) * f)
@@ -48,8 +48,8 @@ var (
 	now    = func() time.Time { return time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC) }
 )
 
-// calls makes up calls, of one to three legs each, as Graph and as the export
-// tell of them. The nth of both is the same leg.
+// calls makes up calls, of one to three legs each, as Graph and as the export tell them. The nth of
+// both is the same leg.
 func calls(rnd *rand.Rand, n int) (graph, export []call.Event) {
 	for len(graph) < n {
 		corr := call.NameGUID("test", "correlation", fmt.Sprint(len(graph)))
@@ -76,8 +76,7 @@ func calls(rnd *rand.Rand, n int) (graph, export []call.Event) {
 	return graph, export
 }
 
-// contents returns the rows of the tenant without what depends on which source
-// was first: their ids.
+// contents returns the tenant's rows without their ids, which depend on the source that came first.
 func contents(t *testing.T, s call.Store) []call.Row {
 	t.Helper()
 	var rows []call.Row
@@ -95,8 +94,8 @@ func contents(t *testing.T, s call.Store) []call.Row {
 	return rows
 }
 
-// In whatever order, in whatever batches and however often the events of two
-// sources come, and from however many goroutines, the rows are the same.
+// TestAnyOrder: in every order, in any batches, with repeats, and from many goroutines, the events
+// of two sources make the same rows.
 func TestAnyOrder(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -131,9 +130,9 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// Two legs of one call began within one second, the first on a whole one. It
-// was taken for the other: an INVITE without a fraction is that of any leg of
-// the same second. Their callers tell them apart.
+// TestLegsOfOneSecond: of two legs of one call that began within one second, the first on a whole
+// one, neither is taken for the other. An INVITE without a fraction fits any leg of its second, but
+// the callers tell them apart.
 func TestLegsOfOneSecond(t *testing.T) {
 	leg := func(ms int, caller string) call.Row {
 		invite := time.Date(2026, 11, 1, 0, 0, 28, ms*1_000_000, time.UTC)
@@ -159,7 +158,7 @@ func TestLegsOfOneSecond(t *testing.T) {
 	}
 }
 
-// putAll puts the events, in batches of any size, perhaps several at once.
+// putAll puts the events, in batches of any size, several at once if parallel is set.
 func putAll(t *testing.T, rnd *rand.Rand, sinks map[call.Kind]*Sink, events []call.Event, parallel bool) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -184,8 +183,7 @@ func putAll(t *testing.T, rnd *rand.Rand, sinks map[call.Kind]*Sink, events []ca
 	wg.Wait()
 }
 
-// again puts the events again, to an Ingest that has just begun, and expects
-// that nothing changes.
+// again puts the events again, to a new Ingest, and fails if that changes anything.
 func again(t *testing.T, in *Ingest, events []call.Event, rows int) {
 	t.Helper()
 	fresh := New(Config{Store: in.store, Now: now}).Sink("graph", tenant)
@@ -205,8 +203,7 @@ func again(t *testing.T, in *Ingest, events []call.Event, rows int) {
 	}
 }
 
-// Two processes on one store agree, but for what they write within the same
-// moment.
+// TestTwoProcesses: two processes on one store make one row of a call, whichever writes first.
 func TestTwoProcesses(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 7))
 	graph, export := calls(rnd, 40)
@@ -222,7 +219,7 @@ func TestTwoProcesses(t *testing.T) {
 			first, second = b, a
 			slices.Reverse(events[:])
 		}
-		// Days that go back make both change link/TENANT.
+		// Days that go back make both processes change link/TENANT.
 		for j := range events {
 			r := &events[j].Row
 			for f := range call.NumFields {
@@ -244,8 +241,8 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// Of two processes that link two legs to one row in the same moment, one has to
-// look again.
+// TestConflict: of two processes that link two legs to one row at the same moment, one has to look
+// again.
 func TestConflict(t *testing.T) {
 	graph, export := calls(rand.New(rand.NewPCG(11, 11)), 4)
 	last := len(graph) - 1
@@ -258,7 +255,7 @@ func TestConflict(t *testing.T) {
 	if err := tryPut(t.Context(), g, graph[0], graph[last]); err != nil {
 		t.Fatal(err)
 	}
-	// Now link/TENANT has its day and does not change any more.
+	// Now link/TENANT has its day, and does not change any more.
 	if err := tryPut(t.Context(), a, export[last]); err != nil {
 		t.Fatal(err)
 	}
@@ -289,8 +286,8 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// Who has read that a tenant has no rows to be linked, and is told so only after
-// it got its first one, must not go by it.
+// TestLateAnswer: a sink that has read that a tenant has no rows to be linked, and gets that answer
+// only after the tenant has its first one, does not act on it.
 func TestLateAnswer(t *testing.T) {
 	graph, export := calls(rand.New(rand.NewPCG(12, 12)), 1)
 	store := &hookStore{Model: storetest.NewModel()}
@@ -309,7 +306,7 @@ func TestLateAnswer(t *testing.T) {
 	}
 }
 
-// A hookStore calls functions before a write and behind a reading of state.
+// A hookStore calls functions before a write and after a read of state.
 type hookStore struct {
 	*storetest.Model
 	before func(call.Batch)
@@ -332,7 +329,7 @@ func (s *hookStore) Write(ctx context.Context, b call.Batch) (call.Result, error
 	return s.Model.Write(ctx, b)
 }
 
-// A write that failed is as if it had not been tried.
+// TestFailedWrite: a write that failed is as if it had not been tried.
 func TestFailedWrite(t *testing.T) {
 	graph, export := calls(rand.New(rand.NewPCG(8, 8)), 10)
 	store := storetest.NewModel()
@@ -361,8 +358,8 @@ func TestFailedWrite(t *testing.T) {
 	}
 }
 
-// Whoever fails to read must not write: a row that cannot be looked up may be
-// there already.
+// TestFailedRead: a sink that fails to read does not write, since a row that it cannot look up may
+// be in the store.
 func TestFailedRead(t *testing.T) {
 	_, export := calls(rand.New(rand.NewPCG(9, 9)), 3)
 	broken := errors.New("broken")
@@ -376,7 +373,7 @@ func TestFailedRead(t *testing.T) {
 	}
 }
 
-// A brokenStore cannot be read after so many reads.
+// A brokenStore fails each read after a number of reads.
 type brokenStore struct {
 	*storetest.Model
 	err   error
@@ -397,7 +394,7 @@ func (s *brokenStore) Row(ctx context.Context, tenant, id call.GUID) (call.Row, 
 	return s.Model.Row(ctx, tenant, id)
 }
 
-// The events of a Put are its caller's and stay as they are.
+// TestPutLeavesEvents: Put does not change its caller's events.
 func TestPutLeavesEvents(t *testing.T) {
 	graph, export := calls(rand.New(rand.NewPCG(10, 10)), 5)
 	store := storetest.NewModel()
@@ -436,8 +433,8 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// TestKinds: an event is refused in words if there is no such kind, or if its kind
-// and its Signal do not go together. It does not hold up others.
+// TestKinds: an event is rejected, with an error that says why, if its kind does not exist or does
+// not go with its Signal. It does not hold up other events.
 func TestKinds(t *testing.T) {
 	signal := &call.Signal{CallID: "x", Method: "INVITE", CSeqMethod: "INVITE"}
 	for _, c := range []struct {
