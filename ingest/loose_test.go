@@ -12,27 +12,26 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// A pair is what an SBC and Microsoft say of one call.
+// A pair is what an SBC and Microsoft tell of one call.
 type pair struct {
 	kind     string
 	sbc, own call.Row
-	// apart: nobody can tell that the two are one call, or one of them is missing.
+	// apart: no rule can tell that the two are one call, or one of them is missing.
 	apart bool
-	// alike: another call has the same numbers and times. If the records come one after
-	// the other, the first of each side are taken to be one call, since the others are
-	// not known yet.
+	// alike: another call has the same numbers and times. If the records come one after the other,
+	// the first of each side are linked, since the others are not known yet.
 	alike bool
 }
 
-// world makes pairs that are hard to tell apart. Numbers, times and trunks are invented.
+// A world makes pairs that are hard to tell apart. Numbers, times and trunks are invented.
 type world struct {
 	*rand.Rand
 	at    time.Time
 	pairs []pair
-	mixed bool // the records of both sides come one after the other
+	mixed bool // the records of both sides alternate
 }
 
-// A story is a call as both tell it, when all is well.
+// A story is a call as both sides tell it when all is well.
 type story struct {
 	caller, callee     string // E.164
 	trunk              string
@@ -40,7 +39,7 @@ type story struct {
 	invite             time.Time
 	ring, talk         time.Duration
 	code               int32
-	skew               time.Duration // of the SBC's clock
+	skew               time.Duration // error of the SBC's clock
 	sbcCaller, sbcCall string        // how the SBC writes the numbers
 }
 
@@ -57,7 +56,7 @@ func (w *world) digits(n int) string {
 
 func masked(number string) string { return number[:len(number)-3] + "***" }
 
-// call returns a call some time after the last one.
+// call returns a call that begins some time after the last one.
 func (w *world) call() story {
 	w.at = w.at.Add(time.Duration(500+w.IntN(4_000)) * time.Millisecond)
 	t := story{
@@ -76,8 +75,8 @@ func (t story) spelled(caller, callee string) story {
 	return t
 }
 
-// pair returns what both say of a call: Microsoft masks the number outside, and the SBC
-// cuts its times to seconds.
+// pair returns what both sides tell: Microsoft masks the outside number, and the SBC cuts its times
+// to seconds.
 func (t story) pair(w *world, kind string) pair {
 	p := pair{kind: kind}
 	n := len(w.pairs)
@@ -104,7 +103,7 @@ func (t story) pair(w *world, kind string) pair {
 
 func (w *world) add(p pair) { w.pairs = append(w.pairs, p) }
 
-// hardPairs are ways in which the records of a call differ, or those of two are alike.
+// hardPairs are ways in which the two records of a call differ, or those of two calls are alike.
 var hardPairs = []struct {
 	name string
 	make func(*world, string)
@@ -241,7 +240,7 @@ var hardPairs = []struct {
 		t.invite, t.talk = t.invite.Add(time.Second), t.talk+20*time.Second
 		w.add(t.spelled(t.caller, t.callee).pair(w, k))
 	}},
-	// What nobody can tell.
+	// No rule can tell these.
 	{"twins", func(w *world, k string) {
 		t := w.call()
 		t.skew = 0
@@ -308,8 +307,8 @@ var hardPairs = []struct {
 
 func swapArea(number string) string { return number[:3] + "7" + number[4:] }
 
-// TestHardPairs: of a corpus of hard pairs at least 98 % of those that a stranger could
-// join are joined, in whatever order they come, and never two that are not of one call.
+// TestHardPairs: of a corpus of hard pairs at least 98 % of those that a human reader could join
+// are linked, in every order, and never two that are not of one call.
 func TestHardPairs(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(storetest.Seed(t), 0))
 	w := &world{Rand: rnd, at: time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)}
@@ -328,7 +327,7 @@ func TestHardPairs(t *testing.T) {
 		if !r.Seen.Has(call.CDR) || !r.Seen.Has(call.Graph) {
 			continue
 		}
-		// Which SBC's record it was is told by a field of no other use.
+		// A field without another use tells which SBC's record it was.
 		n := int(r.CallEndSubReason)
 		if w.pairs[n].alike && w.mixed {
 			continue
@@ -344,8 +343,8 @@ func TestHardPairs(t *testing.T) {
 	w.report(t, joined)
 }
 
-// put puts all records in a random order, in batches, and returns the number of the call
-// of each correlation id.
+// put puts all records in a random order, in batches, and returns the number of the call of each
+// correlation id.
 func (w *world) put(t *testing.T, in *Ingest) map[call.GUID]int {
 	truth := map[call.GUID]int{}
 	events := map[call.Kind][]call.Event{}
@@ -411,8 +410,8 @@ func (w *world) report(t *testing.T, joined map[int]bool) {
 	}
 }
 
-// TestThreeWitnesses: what the SBC, a RADIUS server and Microsoft tell of a call is one
-// row, in whatever order, in one batch or in three.
+// TestThreeWitnesses: what the SBC, a RADIUS client and Microsoft tell of a call is one row, in
+// every order, in one batch or in three.
 func TestThreeWitnesses(t *testing.T) {
 	w := &world{Rand: rand.New(rand.NewPCG(storetest.Seed(t), 0)), at: time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)}
 	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
@@ -441,7 +440,7 @@ func TestThreeWitnesses(t *testing.T) {
 	}
 }
 
-// TestSharedDigits: when two numbers are one.
+// TestSharedDigits: sharedDigits tells which numbers are one, and by how many digits.
 func TestSharedDigits(t *testing.T) {
 	for _, c := range []struct {
 		a, b  string
@@ -459,9 +458,9 @@ func TestSharedDigits(t *testing.T) {
 		{"2125550100", "+12125550100", 10, true},
 		{"0301234567", "+49301234***", 6, true},
 		{"0301234567", "+49302234***", 0, true},
-		{"+49301234567890", "+49301234***", 8, true}, // a mask need not be as long as what it hides
+		{"+49301234567890", "+49301234***", 8, true}, // a mask need not be as long as the digits that it hides
 		{"+4930123", "+49301234567", 0, true},
-		{"0123", "+49301234123", 0, true},     // a 0, and more is missing than a country code
+		{"0123", "+49301234123", 0, true},     // behind a 0 only a country code may be missing, and more is
 		{"02345678", "+49302345678", 0, true}, // likewise
 		{"+301234567", "+49301234567", 0, true},
 		{"123", "+49301234123", 3, true},
@@ -480,8 +479,8 @@ func TestSharedDigits(t *testing.T) {
 	}
 }
 
-// TestNumberKeys: rows whose numbers agree have a key in common, so that they are not
-// looked up at the same time.
+// TestNumberKeys: rows whose numbers agree share a key, so that two Puts do not look them up at the
+// same time.
 func TestNumberKeys(t *testing.T) {
 	w := &world{Rand: rand.New(rand.NewPCG(storetest.Seed(t), 0)), at: time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)}
 	for range 50 {

@@ -17,12 +17,12 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// busy is far more than what is measured may take on any machine; before, each took
-// tens of seconds, and ever longer.
+// busy is far more than what the tests measure may take on any machine; what they guard against
+// takes tens of seconds, and ever longer.
 const busy = 20 * time.Second
 
-// TestRestartStorm: thousands of restarts, of trunks that nobody has, of another
-// tenant's, and of one that has restarted again and again, cost what they end.
+// TestRestartStorm: thousands of restarts, of trunks that do not exist, of another tenant's, and of
+// one that has restarted again and again, cost as much as the calls that they end.
 func TestRestartStorm(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	other := call.NameGUID("fabrikam")
@@ -55,8 +55,8 @@ func TestRestartStorm(t *testing.T) {
 	}
 }
 
-// TestOneCorrelation: rows that share a correlation id go in, however many, and
-// those of other calls are linked as ever.
+// TestOneCorrelation: any number of rows that share a correlation id is written, and rows of other
+// calls are linked as ever.
 func TestOneCorrelation(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
@@ -87,8 +87,8 @@ func TestOneCorrelation(t *testing.T) {
 	}
 }
 
-// TestHearsayCrowd: however many rows a stranger makes up of one correlation id, the records of
-// authenticated sources are linked by it, and these rows stay as they came.
+// TestHearsayCrowd: however many rows of one correlation id an unauthenticated sender makes up,
+// records of authenticated sources are linked by that id, and the made-up rows stay as they came.
 func TestHearsayCrowd(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
@@ -133,7 +133,7 @@ func TestHearsayCrowd(t *testing.T) {
 	}
 }
 
-// TestNear: what shares a key is found, the latest first, whatever was taken out.
+// TestNear: the legs that share a key are found, the latest first, whichever were removed.
 func TestNear(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 19))
@@ -175,7 +175,7 @@ func TestNear(t *testing.T) {
 	}
 }
 
-// TestTurns: a source whose calls end all at once does not hold up another's.
+// TestTurns: a source whose calls all end at once does not delay another's.
 func TestTurns(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	for n := range 3 * maxPerRound {
@@ -197,9 +197,9 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// TestPartsRoom: one client's calls in parts take no more than their room; what is
-// told of those that are there still counts, another client has room, and nothing
-// reads them all again to find those that are due.
+// TestPartsRoom: one client's calls in parts take no more than their room; parts of calls that are
+// in the room still count, another client has room, and the server does not read all of them again
+// to find those that are due.
 func TestPartsRoom(t *testing.T) {
 	store := &countingStore{Model: storetest.NewModel()}
 	s := newStage(t, store)
@@ -252,7 +252,7 @@ func TestPartsRoom(t *testing.T) {
 	}
 }
 
-// A countingStore counts the values of the state that it has given out.
+// A countingStore counts the values of the state that it returns.
 type countingStore struct {
 	*storetest.Model
 	read int
@@ -269,8 +269,8 @@ func (s *countingStore) State(ctx context.Context, prefix string) iter.Seq2[call
 	}
 }
 
-// TestCrowd: a source with calls without end loses of its own, and no more than are
-// too many; another's call that rings goes on.
+// TestCrowd: a source with calls without end loses its own, and no more than are too many; another
+// source's call that rings goes on.
 func TestCrowd(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	const most, more = 500, 40
@@ -298,8 +298,8 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// TestRest: a tenant that has many messages has all there is as long as it is alone,
-// and leaves time to others when there are any; who has few never waits.
+// TestRest: a tenant with many messages never pauses while it is alone, and does while there are
+// others; a tenant with few never pauses.
 func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const plain = 10 * time.Millisecond
@@ -329,7 +329,7 @@ func TestRest(t *testing.T) {
 				t.Errorf("put %d took %v, want %v", i, got, c.want)
 			}
 		}
-		time.Sleep(2 * time.Second) // the other is gone
+		time.Sleep(2 * time.Second) // the other tenant is gone
 		if got := put(busy, 500); got != plain {
 			t.Errorf("alone again it took %v", got)
 		}

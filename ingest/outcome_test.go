@@ -11,8 +11,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestOutcome: of each event of a Put it is said what became of it, whatever stands
-// around it; and that adds up to the totals.
+// TestOutcome: Put returns the outcome of each event, whatever stands around it, and the outcomes
+// add up to the totals.
 func TestOutcome(t *testing.T) {
 	record := func(name string, set func(*call.Row)) call.Event {
 		e := call.Event{Kind: call.RecordEvent, Call: name, Row: call.Row{Start: partsAt, Trunk: "sbc1.contoso.com"}}
@@ -65,8 +65,8 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// TestOutcomeLinked: a row of another source that is known under another id is
-// counted as such, and so is one that belongs to no tenant.
+// TestOutcomeLinked: Put counts a row that another source has told under another id, and one whose
+// trunk no tenant owns.
 func TestOutcomeLinked(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	_, export, _ := exported()

@@ -12,14 +12,14 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestDueParts: however many calls in parts are due at once, and however slowly they
-// are finished, calls that are heard have their rows meanwhile.
+// TestDueParts: however many calls in parts are due at once, and however slowly they are finished,
+// calls that are heard get their rows meanwhile.
 func TestDueParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate, writes := make(chan struct{}), 0
 		store := &slowStore{storetest.NewModel(), func(b call.Batch) {
 			for name, value := range b.State {
-				if value == nil && strings.HasPrefix(name, partPrefix) { // it finishes some
+				if value == nil && strings.HasPrefix(name, partPrefix) { // the batch finishes some
 					<-gate
 					writes++
 					break
@@ -37,7 +37,7 @@ func TestDueParts(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- in.Run(ctx) }()
-		time.Sleep(2*partsEvery + time.Second) // all are due, and wait
+		time.Sleep(2*partsEvery + time.Second) // all are due
 		heard := newTalk(1, true).invite().at(time.Second).answer(486, "Busy Here")
 		if err := tryPut(t.Context(), in.Sink("lab", call.GUID{}), heard.events()...); err != nil {
 			t.Fatal(err)
@@ -58,7 +58,7 @@ func TestDueParts(t *testing.T) {
 	})
 }
 
-// TestRestartOfParts: a restart looks at the calls of its trunk alone.
+// TestRestartOfParts: a restart reads only the calls of its trunk.
 func TestRestartOfParts(t *testing.T) {
 	store := &countingStore{Model: storetest.NewModel()}
 	s := newStage(t, store)
@@ -69,7 +69,7 @@ func TestRestartOfParts(t *testing.T) {
 			t.Fatal(err)
 		}
 		e = tell(fmt.Sprint("call", n), false, func(r *call.Row) { r.Trunk = fmt.Sprintf("SBC%d.contoso.com", n%3) })
-		if err := tryPut(t.Context(), sink, e); err != nil { // the trunk is told later
+		if err := tryPut(t.Context(), sink, e); err != nil { // a later part tells the trunk
 			t.Fatal(err)
 		}
 	}

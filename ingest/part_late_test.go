@@ -13,8 +13,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// The last part comes first: the row is there at once, each of the others amends it
-// when it comes, and the one that tells the start moves it.
+// TestPartsLate: when the last part comes first, the row is made at once, each other part amends
+// it, and the one that tells the start moves it.
 func TestPartsLate(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	events := separate("one")
@@ -37,7 +37,7 @@ func TestPartsLate(t *testing.T) {
 	if r.Duration != 7 || !r.Successful || r.Caller != "+49301" || r.Callee != "+49402" || r.By[call.FieldStart].Kind() != call.CDR {
 		t.Errorf("%+v", r)
 	}
-	// In one Put they are all in the row when it is made.
+	// In one Put the row has all of them when it is made.
 	s = newStage(t, storetest.NewModel())
 	sink := s.in.Sink("lab", tenant)
 	if err := tryPut(t.Context(), sink, events...); err != nil {
@@ -51,7 +51,7 @@ func TestPartsLate(t *testing.T) {
 	}
 }
 
-// What was concluded of some parts does not stand against those that come later.
+// TestPartsTakeBack: later parts replace what was inferred from the first ones.
 func TestPartsTakeBack(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	sink := s.in.Sink("lab", tenant)
@@ -76,7 +76,8 @@ func TestPartsTakeBack(t *testing.T) {
 	}
 }
 
-// Parts that come after a row was made without the last one amend it as well.
+// TestPartsAfterTheirRow: parts that come after a row was made without the last one amend it as
+// well.
 func TestPartsAfterTheirRow(t *testing.T) {
 	for name, end := range map[string]func(*stage){
 		"given up": func(s *stage) {
@@ -109,7 +110,8 @@ func TestPartsAfterTheirRow(t *testing.T) {
 	}
 }
 
-// Parts are kept for a day after the row was written, and then forgotten.
+// TestPartsKept: the fold of a call stays for a day after its row was written or last changed, and
+// is then deleted.
 func TestPartsKept(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	var events []call.Event
@@ -131,7 +133,7 @@ func TestPartsKept(t *testing.T) {
 	if n := left(); n != 40 {
 		t.Errorf("%d of 40 calls are known within a day", n)
 	}
-	// Of one something new is told, of another nothing new.
+	// One part tells something new, the other does not.
 	late := []call.Event{tell("call 7", false, func(r *call.Row) { r.FinalSIPPhrase = "BYE" }), separate("call 8")[2]}
 	if err := tryPut(t.Context(), s.in.Sink("lab", tenant), late...); err != nil {
 		t.Fatal(err)
@@ -148,7 +150,7 @@ func TestPartsKept(t *testing.T) {
 	}
 }
 
-// rounds lets so much time pass that all parts are looked at.
+// rounds lets enough time pass for forgetParts to read all folds.
 func (s *stage) rounds() {
 	s.Helper()
 	for range 16 {
@@ -159,8 +161,8 @@ func (s *stage) rounds() {
 	}
 }
 
-// The row of a source that is bound to no tenant stays in the log of none, also if a
-// later part tells whose trunk it is.
+// TestPartsUnassigned: the row of a source that is bound to no tenant stays in the log of none,
+// even if a later part names a tenant's trunk.
 func TestPartsUnassigned(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	events := separate("one")
@@ -173,7 +175,8 @@ func TestPartsUnassigned(t *testing.T) {
 	}
 }
 
-// Which of two parts that contradict each other is believed.
+// TestPartsContradict: of two values of a field, the one that its case names stands; but a last
+// part's value stands before any other.
 func TestPartsContradict(t *testing.T) {
 	at := func(n int) time.Time { return partsAt.Add(time.Duration(n) * time.Second) }
 	for _, c := range []struct {
@@ -208,8 +211,8 @@ func TestPartsContradict(t *testing.T) {
 	}
 }
 
-// A complete record of the same call may come in between. What a part repeats
-// does not stand against it.
+// TestPartsAndRecord: a repeated part does not stand against a complete record of the call that has
+// come in between.
 func TestPartsAndRecord(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	sink := s.in.Sink("lab", tenant)
@@ -230,8 +233,8 @@ func TestPartsAndRecord(t *testing.T) {
 	}
 }
 
-// A row that was linked to Microsoft's is amended there, and cannot change what
-// that says.
+// TestPartsLinked: parts amend a row that has become part of Microsoft's there, and do not change
+// what Microsoft has said.
 func TestPartsLinked(t *testing.T) {
 	for _, split := range []int{1, 5} {
 		s := newStage(t, storetest.NewModel())
@@ -244,7 +247,7 @@ func TestPartsLinked(t *testing.T) {
 		if err := tryPut(t.Context(), s.in.Sink("graph", tenant), graph); err != nil {
 			t.Fatal(err)
 		}
-		// All but the numbers: they come in one Put, the last part first.
+		// All but the numbers come in one Put, the last part first.
 		sink := s.in.Sink("lab", tenant)
 		if err := tryPut(t.Context(), sink, events[4], events[3], events[2]); err != nil {
 			t.Fatal(err)
@@ -265,7 +268,7 @@ func TestPartsLinked(t *testing.T) {
 	}
 }
 
-// Parts of one call that come at the same moment all reach the row.
+// TestPartsTogether: parts of one call that come at the same moment all reach the row.
 func TestPartsTogether(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	var wg sync.WaitGroup
@@ -285,8 +288,8 @@ func TestPartsTogether(t *testing.T) {
 	same(t, "together", &got, &want)
 }
 
-// One application may deliver for two tenants, which may call different calls
-// the same.
+// TestPartsOfTenants: one application may deliver for two tenants that give different calls the
+// same name.
 func TestPartsOfTenants(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	other := call.NameGUID("test", "other tenant")
@@ -304,8 +307,8 @@ func TestPartsOfTenants(t *testing.T) {
 	}
 }
 
-// What is kept of parts is read as it was written, also as it was before there
-// were rows that parts amend; what is not, is refused.
+// TestPartsCodec: a fold is read as it was written, also in the form of version 1; other bytes are
+// an error.
 func TestPartsCodec(t *testing.T) {
 	p := part{since: partsAt, row: separate("one")[0].Row, done: true, at: call.Cursor{Start: partsAt.Add(time.Second), ID: call.NewGUID()}, last: 1 << call.FieldInvite}
 	p.row.Tenant, p.row.ID = tenant, p.at.ID

@@ -13,8 +13,8 @@ import (
 
 var partsAt = time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 
-// separate returns the parts of a call of which no two tell the same, in the
-// order in which they happened.
+// separate returns the parts of a call, no two of which tell the same field, in the order of the
+// call.
 func separate(name string) []call.Event {
 	return []call.Event{
 		tell(name, false, func(r *call.Row) { r.Invite, r.Caller = partsAt, "+49301" }),
@@ -25,8 +25,8 @@ func separate(name string) []call.Event {
 	}
 }
 
-// contrary returns parts of a call that may contradict each other, of which the
-// last ones are done, and at least one tells a time.
+// contrary returns parts of a call that may contradict each other. Some of the last of them are
+// last parts, and at least one tells a time.
 func contrary(rnd *rand.Rand, name string) []call.Event {
 	texts := []string{"", "+49301", "+49402", "0049301"}
 	text := func() string { return texts[rnd.IntN(len(texts))] }
@@ -57,7 +57,7 @@ func contrary(rnd *rand.Rand, name string) []call.Event {
 				e.Row.By[f] = call.CDR.Witness()
 			}
 		}
-		if microsofts { // it is told as Microsoft's
+		if microsofts { // Microsoft's witness tells the part
 			for f := range e.Row.By {
 				if e.Row.By[f] != 0 {
 					e.Row.By[f] = call.Graph.Witness()
@@ -70,13 +70,13 @@ func contrary(rnd *rand.Rand, name string) []call.Event {
 	return events
 }
 
-// fields returns what a row says but for its id.
+// fields returns a row without its id.
 func fields(r call.Row) call.Row {
 	r.ID = call.GUID{}
 	return r
 }
 
-// A partsRun puts parts, and knows what became of them over restarts.
+// A partsRun puts parts, and counts their outcomes over restarts.
 type partsRun struct {
 	*stage
 	rnd  *rand.Rand
@@ -84,8 +84,7 @@ type partsRun struct {
 	sum  Totals
 }
 
-// deliver puts the events in this order, split over Puts, with restarts in
-// between.
+// deliver puts the events in the given order, split over Puts, with restarts in between.
 func (p *partsRun) deliver(events []call.Event) {
 	p.Helper()
 	for len(events) > 0 {
@@ -110,9 +109,9 @@ func (p *partsRun) deliver(events []call.Event) {
 	}
 }
 
-// In whatever order the parts of a call come, however often, and however they
-// are split over Puts, with restarts in between, the row says the same as when
-// they come in their order. What each part is counted as depends on those before it, not on the split.
+// TestPartsAnyOrder: in every order of the parts of a call, with repeats, split over Puts, and with
+// restarts in between, the row says the same as when the parts come in order. The outcome of a part
+// depends on the parts before it, and not on the split.
 func TestPartsAnyOrder(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 10))
@@ -143,7 +142,7 @@ func TestPartsAnyOrder(t *testing.T) {
 		if exact {
 			wantTotals(t, seed, mixed, p.sum)
 		}
-		// Once more changes nothing, and leaves nothing open.
+		// Again, they change nothing, and leave nothing open.
 		before := p.sum
 		p.deliver(events)
 		if p.sum.New != 1 || p.sum.Changed != before.Changed || p.sum.Same != before.Same+int64(len(events)) {
@@ -154,9 +153,8 @@ func TestPartsAnyOrder(t *testing.T) {
 	}
 }
 
-// wantTotals checks the counts of parts that each tell something else: those up
-// to the last one are open, it makes the row, and of those behind it each
-// changes the row when it comes for the first time.
+// wantTotals checks the counts of parts that each tell something else: those before the last one
+// are open, the last one makes the row, and each later one changes the row when it first comes.
 func wantTotals(t *testing.T, seed uint64, events []call.Event, got Totals) {
 	t.Helper()
 	var want Totals

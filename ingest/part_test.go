@@ -13,7 +13,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// tell returns an event that settles what set sets, and no more.
+// tell returns an event that tells what set sets, and no more.
 func tell(name string, done bool, set func(*call.Row)) call.Event {
 	e := call.Event{Kind: call.PartEvent, Call: name}
 	if done {
@@ -28,8 +28,8 @@ func tell(name string, done bool, set func(*call.Row)) call.Event {
 	return e
 }
 
-// The parts of a call become one row when the last one has come, however they
-// are put, through restarts, and while others are put at the same moment.
+// TestParts: the parts of a call become one row when the last one has come, in any Puts, through
+// restarts, and while other parts are put at the same moment.
 func TestParts(t *testing.T) {
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	parts := func(name string) []call.Event {
@@ -84,8 +84,8 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// A part that cannot be kept is told of, and the others stay. The last one may
-// come before a time is known: the row is made when it is.
+// TestPartsRejected: a part that is not valid is rejected, and the others stay. If the last one
+// comes before a time is known, the row is made when a part tells one.
 func TestPartsRejected(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	s.put(tell("one", false, func(r *call.Row) { r.Caller = "+49301" }))
@@ -104,7 +104,7 @@ func TestPartsRejected(t *testing.T) {
 	}
 }
 
-// A call whose last part never comes becomes a row after a day.
+// TestPartsForgotten: a call whose last part never comes becomes a row after a day.
 func TestPartsForgotten(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	sink := s.in.Sink("lab", tenant)
@@ -127,7 +127,7 @@ func TestPartsForgotten(t *testing.T) {
 	}
 }
 
-// A part that is told again after the last one, because its answer was lost, does
+// TestPartAgain: a part that a sender repeats after the last one, because it got no answer, does
 // not become a row of its own.
 func TestPartAgain(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
@@ -146,7 +146,7 @@ func TestPartAgain(t *testing.T) {
 		}
 		got := s.one()
 		same(t, "told again", &got, &want)
-		s.put(begin) // when it may be forgotten
+		s.put(begin) // when the fold may be deleted
 		s.clock = s.clock.Add(75 * time.Hour)
 	}
 }

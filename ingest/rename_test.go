@@ -11,7 +11,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// What is told of one call: by authenticated sources, in an order, and by hearsay.
+// A witnessed is what authenticated sources, in order, and hearsay tell of one call.
 type witnessed struct {
 	proven  []call.Row
 	hearsay call.Row
@@ -41,7 +41,7 @@ func randomWitnessed(rnd *rand.Rand) (w witnessed) {
 	if rnd.IntN(2) == 0 {
 		lie.CallEndSubReason = 540000
 	}
-	if rnd.IntN(3) == 0 { // it is not known when it began
+	if rnd.IntN(3) == 0 { // the start is not known
 		lie.Start = lie.Start.Add(time.Second)
 	}
 	lie.Settle(call.SIP.Hearsay(), false)
@@ -49,7 +49,7 @@ func randomWitnessed(rnd *rand.Rand) (w witnessed) {
 	return w
 }
 
-// told returns the rows when hearsay was told before the proven row at the given place.
+// told returns a stage in which hearsay came before the authenticated row at the given place.
 func (w *witnessed) told(t *testing.T, at int, rnd *rand.Rand) *stage {
 	s := newStage(t, storetest.NewModel())
 	write := func(source string, r call.Row) {
@@ -72,8 +72,8 @@ func (w *witnessed) told(t *testing.T, at int, rnd *rand.Rand) *stage {
 	return s
 }
 
-// TestHearsayBefore: whenever hearsay is told, authenticated records make the same rows; and
-// where these are one, that is the same with hearsay, too.
+// TestHearsayBefore: authenticated records make the same rows whenever hearsay comes; and where
+// they make one row, it is the same with the hearsay in it.
 func TestHearsayBefore(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 23))
@@ -92,8 +92,8 @@ func TestHearsayBefore(t *testing.T) {
 	}
 }
 
-// TestHearsayUndone: an import that has renamed a row of hearsay is taken back as one that came
-// before it, and may be done again.
+// TestHearsayUndone: an import that has renamed a row of hearsay can be undone like one that came
+// before the hearsay, and can be done again.
 func TestHearsayUndone(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seedOf(t), 29))
 	w := randomWitnessed(rnd)
@@ -134,7 +134,8 @@ func TestHearsayUndone(t *testing.T) {
 	}
 }
 
-// TestRenamedIsTold: a reader of changes is told that the row of hearsay is gone, and of the other.
+// TestRenamedIsTold: a reader of changes learns that the row of hearsay is gone, and of the new
+// one.
 func TestRenamedIsTold(t *testing.T) {
 	w := randomWitnessed(rand.New(rand.NewPCG(seedOf(t), 31)))
 	s := newStage(t, storetest.NewModel())
@@ -166,7 +167,7 @@ func TestRenamedIsTold(t *testing.T) {
 	}
 }
 
-// authenticated returns the rows that authenticated witnesses tell, as these do.
+// authenticated returns the rows that authenticated witnesses have told, without hearsay.
 func authenticated(rows []call.Row) (all []call.Row) {
 	for i := range rows {
 		if r := rows[i].Sober(); r.Proven() {

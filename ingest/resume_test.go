@@ -9,7 +9,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// firstNames gives the state the names that the first release had: without sources.
+// firstNames gives the state the names that the first release used: without sources.
 func firstNames(t *testing.T, s *stage) {
 	t.Helper()
 	b := call.Batch{State: make(map[string][]byte)}
@@ -38,8 +38,8 @@ func names(t *testing.T, s *stage, prefix string) (all []string) {
 	return all
 }
 
-// TestFirstNames: calls in progress, and parts of calls that have a row, are taken up
-// under the names of the first release, and stand under those of their sources then.
+// TestFirstNames: a server reads calls in progress, and parts of calls that have a row, under the
+// names of the first release, and then has them under those of their sources.
 func TestFirstNames(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c := newTalk(1, true).whole().events()
@@ -56,7 +56,7 @@ func TestFirstNames(t *testing.T) {
 	if open := names(t, s, openPrefix); len(open) != 1 || !strings.HasPrefix(open[0], "open/lab/") {
 		t.Errorf("after a start there are %v", open)
 	}
-	s.restart() // and once more, under the new names
+	s.restart() // again, under the new names
 	s.put(c[len(c)-2:]...)
 	s.pass(time.Second)
 	s.pass(time.Minute)

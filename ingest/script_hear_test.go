@@ -103,7 +103,7 @@ func (s *script) signal(line string) *call.Signal {
 	return m
 }
 
-// ladder returns the messages that are kept of the tenants' rows.
+// ladder returns the messages that the store has of the tenants' rows.
 func (s *script) ladder(tenants []string) string {
 	var out strings.Builder
 	for _, tenant := range tenants {
@@ -120,7 +120,7 @@ func (s *script) ladder(tenants []string) string {
 	return out.String()
 }
 
-// messages returns what is kept of the messages of a row, in order.
+// messages returns the messages that the store has of a row, in order.
 func (s *script) messages(r *call.Row) (all []string) {
 	legs, err := s.store.Legs(s.t.Context(), r.Tenant, r.Cursor())
 	if err != nil {

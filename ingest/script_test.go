@@ -19,30 +19,30 @@ import (
 
 var update = flag.Bool("update", false, "write what comes out to the scripts")
 
-// TestScripts runs testdata/*.txt. A script is blocks with an empty line
-// between them: a command, lines of input, "----", and what comes out.
+// TestScripts runs testdata/*.txt. A script is blocks with an empty line between them: a command, lines
+// of input, "----", and the output.
 //
 //	put SOURCE [tenant=T]   puts the events of the input, one a line: KIND NAME=VALUE…
 //	rows [T…]               the rows of the tenants
-//	totals SOURCE           what became of the events of a source
+//	totals SOURCE           the outcomes of a source's events
 //	state PREFIX            the names and values in the store
-//	trim T TIME             deletes what started before
-//	assign T                gives the rows that are nobody's to a tenant
-//	restart                 begins again with what the store holds
-//	fail TEXT               lets writes fail, or again succeed
+//	trim T TIME             deletes the rows that started before
+//	assign T                gives the rows without a tenant to one
+//	restart                 begins a new Ingest on the same store
+//	fail TEXT               lets writes fail with TEXT, or succeed again
 //	clock SECONDS           lets time pass, and writes the rows that are due
 //	hear SOURCE [tenant=T] [trunk=HOST] [hearsay] [from=[HOST,…]]
-//	                        puts the SIP messages of the input, see signal; those of a
-//	                        sender whose certificate bears the hosts, each of which speaks
-//	                        for itself and for what 'speaks' says
+//	                        puts the SIP messages of the input, see signal; from says that
+//	                        the sender's certificate bears the hosts, each of which speaks
+//	                        for itself and for the trunks that 'speaks' gives it
 //	speaks HOST [TRUNK…]    lets a name of a certificate speak for trunks
 //	alone                   lets every sender speak for all, as if there were one tenant
-//	told [T…]               the rows of the tenants, and who has told when they began
-//	heard                   what became of them
-//	ladder [T…]             the messages that are kept of the tenants' rows
+//	told [T…]               the rows of the tenants, with the witnesses of their starts
+//	heard                   the counts of the SIP messages
+//	ladder [T…]             the messages that the store has of the tenants' rows
 //
-// Ids are words; a GUID is written as the word that it was made of. Times are
-// times of 2026-11-01, or of a day before it: "08:00:25.1", "10-30T23:59:59".
+// Ids are words; a GUID is written as the word that it was made of. A time is one of 2026-11-01, or has
+// its day in front: "08:00:25.1", "10-30T23:59:59".
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -102,7 +102,7 @@ func (s *script) restart() {
 	}
 }
 
-// owner returns whose a trunk is: NAME.example.com is NAME's, and so is what is below it.
+// owner returns the tenant that owns a trunk: NAME owns NAME.example.com and all names below it.
 func (s *script) owner(trunk string) (call.GUID, bool) {
 	name, ok := strings.CutSuffix(trunk, ".example.com")
 	if !ok || name == "nobody" {
@@ -136,7 +136,7 @@ func (a trunksOf) Tenant(id call.GUID) bool {
 	})
 }
 
-// run returns the script with what comes out in place of what is there.
+// run returns the script with its present outputs in place of those in it.
 func (s *script) run(text string) string {
 	var out strings.Builder
 	for i, block := range strings.Split(strings.TrimRight(text, "\n"), "\n\n") {

@@ -9,8 +9,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// TestSenders: two senders of one source may call different calls the same, the rows
-// have the ids of the source's name and the sender's, and one total is of both.
+// TestSenders: two senders of one source may give different calls the same name, the ids of the
+// rows depend on the source and the sender, and the totals count both.
 func TestSenders(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	sink := s.in.Sink("http", call.GUID{})
@@ -33,8 +33,8 @@ func TestSenders(t *testing.T) {
 	}
 }
 
-// TestPrepareParts: a part of a call goes the way of records. What it tells is
-// checked, and it is left to Put to give the call its id and its place.
+// TestPrepareParts: Prepare checks a part of a call like a record, and leaves it to Put to give the
+// call its id and its place.
 func TestPrepareParts(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	sink := s.in.Sink("spool", tenant)

@@ -17,7 +17,7 @@ func newUndoStage(t *testing.T) *undoStage {
 	return &undoStage{T: t, store: storetest.NewModel(), rnd: rand.New(rand.NewPCG(1, 1))}
 }
 
-// tellingOf returns an event that tells a row as a witness does.
+// tellingOf returns an event in which a witness tells a row.
 func tellingOf(r call.Row, w call.Witness) call.Event {
 	r.Settle(w, false)
 	return call.Event{Kind: call.RecordEvent, Row: r}
@@ -27,8 +27,8 @@ func oneRow(caller string) call.Row {
 	return call.Row{ID: call.NameGUID("call"), Start: now(), Caller: caller, Duration: 3}
 }
 
-// TestUndoVoices: records of Microsoft's own are one voice, by whichever format they
-// came, so that the later of two imports is undone first.
+// TestUndoVoices: Microsoft's own records are one voice in any format, so that the later of two
+// imports must be undone first.
 func TestUndoVoices(t *testing.T) {
 	for _, second := range []string{"+49301", "+49302"} {
 		s := newUndoStage(t)
@@ -44,8 +44,8 @@ func TestUndoVoices(t *testing.T) {
 	}
 }
 
-// TestUndoOverlap: of two imports that were under way at once, that which began first
-// may have told a row last.
+// TestUndoOverlap: of two imports that were under way at once, the one that began first may have
+// told a row last.
 func TestUndoOverlap(t *testing.T) {
 	s := newUndoStage(t)
 	e := tellingOf(oneRow("+49301"), call.CDR.Witness())
@@ -66,13 +66,13 @@ func TestUndoOverlap(t *testing.T) {
 	if n, _ := s.undo("2026-002"); n.Left != 1 || len(s.rows()) != 1 {
 		t.Errorf("%+v", n)
 	}
-	s.undo("2026-001") // it has told nothing new
+	s.undo("2026-001") // the import has told nothing new
 	if n, _ := s.undo("2026-002"); n.Removed != 1 || len(s.rows()) != 0 {
 		t.Errorf("%+v", n)
 	}
 }
 
-// linkedPair returns a call as a CDR tells it and as Graph does, under other ids.
+// linkedPair returns a call as a CDR and as Graph tell it, under different ids.
 func linkedPair() (cdr, graph call.Row) {
 	cdr = call.Row{
 		ID: call.NameGUID("cdr"), CorrelationID: call.NameGUID("x"), Start: now(), Caller: "+49301234567", Callee: "+49301234568",
@@ -84,8 +84,8 @@ func linkedPair() (cdr, graph call.Row) {
 	return cdr, graph
 }
 
-// TestUndoUnderAlias: a row that was removed, and that a later import has told as a
-// part of another one, keeps what that has told.
+// TestUndoUnderAlias: when a removed row comes again in a later import, as a part of another row,
+// an undo of the first import leaves what the later one has told.
 func TestUndoUnderAlias(t *testing.T) {
 	s := newUndoStage(t)
 	cdr, graph := linkedPair()
@@ -104,7 +104,7 @@ func TestUndoUnderAlias(t *testing.T) {
 	}
 }
 
-// A legStore fails to write legs alone.
+// A legStore fails to write legs, and nothing else.
 type legStore struct {
 	call.Store
 	fail bool
@@ -140,8 +140,8 @@ func (s *undoStage) record() string {
 	return i.ID
 }
 
-// TestUndoRecording: a recording that was undone makes its rows again, even if the
-// undoing was broken off and done again.
+// TestUndoRecording: a recording whose import was undone makes its rows again, even if the undo was
+// interrupted and called again.
 func TestUndoRecording(t *testing.T) {
 	for _, broken := range []bool{false, true} {
 		store := &legStore{Store: storetest.NewModel()}
@@ -169,8 +169,8 @@ func TestUndoRecording(t *testing.T) {
 	}
 }
 
-// TestAssign: a row goes to another tenant with what it was linked with, and with what
-// is told of it meanwhile; it is undone there.
+// TestAssign: a row goes to another tenant with its links, and with what is told of it meanwhile,
+// and an undo takes it back there.
 func TestAssign(t *testing.T) {
 	model := storetest.NewModel()
 	cdr, graph := linkedPair()
@@ -199,7 +199,7 @@ func TestAssign(t *testing.T) {
 	if n, err := in.Assign(t.Context(), []call.Row{read}, tenant); err != nil || n.New != 1 {
 		t.Fatalf("%+v, %v", n, err)
 	}
-	r, err := model.Row(t.Context(), tenant, cdr.ID) // by its other id
+	r, err := model.Row(t.Context(), tenant, cdr.ID) // by its alias
 	if err != nil || r.ID != graph.ID || r.MediaLocation != "told meanwhile" || r.UserDisplayName == "" {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -220,8 +220,8 @@ func TestAssign(t *testing.T) {
 	}
 }
 
-// TestUndoLater: of many rows those are left of which a later import has told, however
-// many of them are compared at once.
+// TestUndoLater: an undo leaves the rows of which a later import has told, however many it compares
+// at once.
 func TestUndoLater(t *testing.T) {
 	for atOnce := range 12 {
 		s := newUndoStage(t)

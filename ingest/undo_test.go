@@ -20,8 +20,8 @@ type undoStage struct {
 	n     int
 }
 
-// run imports what a source tells of random calls, in several Puts, and returns the id
-// of the import.
+// run imports what a source tells of random calls, in several Puts, and returns the id of the
+// import.
 func (s *undoStage) run(format string, events []call.Event) string {
 	s.Helper()
 	s.n++
@@ -62,7 +62,7 @@ func (s *undoStage) undo(id string) (n Undone, left []call.RowID) {
 	return n, left
 }
 
-// told returns of how many rows an import has told something new.
+// told returns how many rows an import has made or changed.
 func (s *undoStage) told(id string) int {
 	s.Helper()
 	rows := make(map[call.GUID]bool)
@@ -83,7 +83,7 @@ func (s *undoStage) told(id string) int {
 	return len(rows)
 }
 
-// events returns what a source may tell of some of a few calls; some of them twice.
+// events returns what a source may tell of some of a few calls, some of it twice.
 func (s *undoStage) events(format string) (all []call.Event) {
 	witness := map[string]call.Witness{"graph": call.Graph.Witness(), "teams": call.AdminExport.Witness(), "csv": call.CDR.Witness()}[format]
 	for range 1 + s.rnd.IntN(12) {
@@ -110,8 +110,8 @@ func (s *undoStage) rows() []call.Row {
 	return all
 }
 
-// same reports whether the log has the given rows, once what follows from what was
-// said is shown, in any order.
+// sameRows reports whether two logs have the same rows, in any order, with all that each row
+// implies inferred.
 func sameRows(a, b []call.Row) bool {
 	x, y := inferred(a), inferred(b)
 	return slices.EqualFunc(x, y, func(r, w call.Row) bool { return r.Equal(&w) })
@@ -126,8 +126,8 @@ func inferred(rows []call.Row) (all []call.Row) {
 	return all
 }
 
-// TestUndoLast: imports that are undone in the opposite order leave the log as it was
-// before each.
+// TestUndoLast: when imports are undone in the opposite order, the log is each time as it was
+// before the import.
 func TestUndoLast(t *testing.T) {
 	seed := storetest.Seed(t)
 	for i := range storetest.Scale(200) {
@@ -150,7 +150,7 @@ func TestUndoLast(t *testing.T) {
 	}
 }
 
-// TestUndoAny: an import between those of other formats leaves the log as if it had
+// TestUndoAny: when an import between those of other formats is undone, the log is as if it had
 // never been.
 func TestUndoAny(t *testing.T) {
 	seed := storetest.Seed(t)
@@ -171,7 +171,7 @@ func TestUndoAny(t *testing.T) {
 		}
 		n, _ := s.undo(id)
 		got, want := s.rows(), without.rows()
-		for k := range min(len(got), len(want)) { // a start that nobody tells stays
+		for k := range min(len(got), len(want)) { // a start that no source tells stays
 			if want[k].By[call.FieldStart] == 0 {
 				got[k].Start = want[k].Start
 			}
@@ -182,8 +182,8 @@ func TestUndoAny(t *testing.T) {
 	}
 }
 
-// TestUndoMeanwhile: rows that change while an import is undone keep what was told of
-// them then, and the rest is undone.
+// TestUndoMeanwhile: a row that changes during an undo keeps what was told of it then, and the rest
+// is undone.
 func TestUndoMeanwhile(t *testing.T) {
 	model := storetest.NewModel()
 	s := &undoStage{T: t, store: model, rnd: rand.New(rand.NewPCG(1, 1))}
@@ -209,8 +209,7 @@ func TestUndoMeanwhile(t *testing.T) {
 	}
 }
 
-// TestForgetImports: what was told long ago is forgotten, and the import cannot be
-// undone any more.
+// TestForgetImports: an import that began long ago is forgotten, and cannot be undone any more.
 func TestForgetImports(t *testing.T) {
 	s := &undoStage{T: t, store: storetest.NewModel(), rnd: rand.New(rand.NewPCG(1, 2))}
 	id := s.run("csv", s.events("csv"))

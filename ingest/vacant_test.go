@@ -13,7 +13,7 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// An askedStore counts the questions for rows.
+// An askedStore counts the queries for rows.
 type askedStore struct {
 	call.Store
 	rows, counts int
@@ -29,8 +29,8 @@ func (s *askedStore) Count(ctx context.Context, q call.Query) (int64, error) {
 	return s.Store.Count(ctx, q)
 }
 
-// TestVacant: calls that are told in large batches become the same rows as one by
-// one, though most of them are not looked up.
+// TestVacant: calls in large batches become the same rows as one by one, though the pass does not
+// look most of them up.
 func TestVacant(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -74,8 +74,8 @@ func TestVacant(t *testing.T) {
 	}
 }
 
-// tellings returns n calls as Graph tells them, with gaps between them, and as the
-// export does; some share what names a call.
+// tellings returns n calls as Graph tells them, with gaps between them, and as the export tells
+// them. Some share what names a call.
 func tellings(rnd *rand.Rand, n int) (graph, export []call.Event) {
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	var correlation call.GUID
@@ -100,8 +100,8 @@ func tellings(rnd *rand.Rand, n int) (graph, export []call.Event) {
 	return graph, export
 }
 
-// TestVacantSpares: of calls in the order of their time next to nothing is looked up
-// where the log is empty, and nothing but the calls themselves where it is full.
+// TestVacantSpares: of calls in the order of their time the pass looks up almost none where the log
+// is empty, and only the calls themselves where it is full.
 func TestVacantSpares(t *testing.T) {
 	s := &askedStore{Store: storetest.NewModel()}
 	in := New(Config{Store: s})

@@ -16,8 +16,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// wildScripts returns testdata/wild/*.sip: calls as SBCs, Microsoft and capture
-// agents signal and report them, and the rows that are right.
+// wildScripts returns testdata/wild/*.sip: calls as SBCs, Microsoft and capture agents send and
+// report them, and the right rows.
 func wildScripts(t testing.TB) map[string]siptest.Script {
 	t.Helper()
 	files, err := filepath.Glob("testdata/wild/*.sip")
@@ -35,7 +35,7 @@ func wildScripts(t testing.TB) map[string]siptest.Script {
 	return all
 }
 
-// heardOf returns the events that a script tells.
+// heardOf returns the events of a script.
 func heardOf(t testing.TB, s siptest.Script, began time.Time) (events []call.Event) {
 	t.Helper()
 	for _, p := range s.Packets {
@@ -71,9 +71,8 @@ func asClient(r *call.Row) map[string]any {
 	return m
 }
 
-// TestWild: each call has the rows that are right, and at no moment one that
-// contradicts itself, in whatever order its messages come, however often, through
-// restarts, live and out of a recording.
+// TestWild: each call has the right rows, and never one that contradicts itself, in every order of
+// its messages, with repeats and restarts, live and from a recording.
 func TestWild(t *testing.T) {
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 7))
@@ -98,8 +97,7 @@ func TestWild(t *testing.T) {
 	}
 }
 
-// mix brings messages into an order: as they were seen, reversed, or any, some of
-// them twice.
+// mix puts messages in an order: as they were seen, reversed or random, with some of them twice.
 func mix(rnd *rand.Rand, order int, events *[]call.Event) {
 	switch {
 	case order == 0, order == 3:
@@ -111,7 +109,7 @@ func mix(rnd *rand.Rand, order int, events *[]call.Event) {
 	}
 }
 
-// hear puts messages as they come, and looks at the rows after each.
+// hear puts messages one by one, and checks the rows after each.
 func (s *stage) hear(rnd *rand.Rand, order int, events []call.Event) {
 	s.Helper()
 	for len(events) > 0 {
@@ -130,7 +128,7 @@ func (s *stage) hear(rnd *rand.Rand, order int, events []call.Event) {
 	}
 }
 
-// record reads messages out of a recording.
+// record puts messages from a recording.
 func (s *stage) record(events []call.Event) {
 	s.Helper()
 	sink := s.in.SinkOf(Input{Source: "lab", Recorded: true})
@@ -157,7 +155,7 @@ func (s *stage) sound() {
 	}
 }
 
-// checkWild compares the rows that there are with those that are right.
+// checkWild compares the rows of a stage with the right ones.
 func checkWild(t *testing.T, name string, s *stage, script siptest.Script, began time.Time) {
 	t.Helper()
 	s.sound()

@@ -11,8 +11,8 @@ import (
 	"github.com/trunklog/trunklog/store/storetest"
 )
 
-// exported returns a call, its row as the admin centre's export tells of it, and the
-// messages of its leg to the carrier.
+// exported returns a call, its row as the admin centre's export tells it, and the messages of its
+// leg to the carrier.
 func exported() (c *talk, export call.Event, carrier []call.Event) {
 	c = newTalk(1, true).whole()
 	row := plainRow(c)
@@ -24,8 +24,8 @@ func exported() (c *talk, export call.Event, carrier []call.Event) {
 	return c, export, join(leg)
 }
 
-// TestLegsOfALinkedRow: a leg of which all is heard after its call has become part of
-// a row that another source has made belongs to that row, after a restart, too.
+// TestLegsOfALinkedRow: a leg that is heard after its call has become part of another source's row
+// belongs to that row, after a restart, too.
 func TestLegsOfALinkedRow(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		s := newStage(t, storetest.NewModel())
@@ -46,8 +46,8 @@ func TestLegsOfALinkedRow(t *testing.T) {
 	}
 }
 
-// TestWatchLinked: who watches is told of a row under the id that it has, and as it is
-// in the log.
+// TestWatchLinked: a watcher is told of a row under the id that it has in the log, and as it is
+// there.
 func TestWatchLinked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, storetest.NewModel())
@@ -76,8 +76,8 @@ func TestWatchLinked(t *testing.T) {
 	})
 }
 
-// A besideStore is the store of a command beside a server: it writes by the server's
-// Ingest, and the server hears something just before.
+// A besideStore is the store of a command beside a server: it writes through the server's Ingest,
+// and the server hears a message just before.
 type besideStore struct {
 	call.Store
 	server *Ingest
@@ -91,8 +91,8 @@ func (s *besideStore) Write(ctx context.Context, b call.Batch) (call.Result, err
 	return s.server.Write(ctx, b)
 }
 
-// TestImportBeside: an import that has found no row of a call just before the server
-// has heard it to its end makes one row with it.
+// TestImportBeside: an import that finds no row of a call, just before the server has heard the
+// call's end, makes one row with the server.
 func TestImportBeside(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	c, export, _ := exported()
@@ -111,9 +111,9 @@ func TestImportBeside(t *testing.T) {
 	}
 }
 
-// TestTwoProcessesAtOnce: two processes that do not share an Ingest hear of the same call
-// at once. The one that writes second has looked for rows of the call before the
-// first has written, and finds out: there is one row, and each id finds it.
+// TestTwoProcessesAtOnce: two processes that do not share an Ingest hear of one call at once. The
+// one that writes second looked for rows before the first wrote, and the store refuses its batch:
+// there is one row, and each id finds it.
 func TestTwoProcessesAtOnce(t *testing.T) {
 	for _, graphFirst := range []bool{false, true} {
 		model := storetest.NewModel()
@@ -152,8 +152,8 @@ func TestTwoProcessesAtOnce(t *testing.T) {
 	}
 }
 
-// TestLinksOfTheGone: retention has taken a row, and what was linked to it is still
-// noted for its day. A call that comes again is linked as if it were the first time.
+// TestLinksOfTheGone: after retention has deleted a row, the store still has the links of its day.
+// A call that comes again is linked as if it came for the first time.
 func TestLinksOfTheGone(t *testing.T) {
 	s := newStage(t, storetest.NewModel())
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
