@@ -87,7 +87,7 @@ type Times struct {
 	// ends after two missed refreshes.
 	Open time.Duration
 	// Linger is how long after its row was written a leg stays in memory for late messages, and
-	// Late the same for a call whose end was not heard.
+	// Late the same for a call whose INVITE or end was not heard.
 	Linger, Late time.Duration
 }
 
@@ -147,7 +147,7 @@ type HearStats struct {
 	Held      int64  // all legs in memory
 	Rows      uint64 // calls that became a row
 	Amended   uint64 // rows that late messages have changed
-	Inferred  uint64 // rows of calls whose end was not heard
+	Inferred  uint64 // rows of calls whose INVITE or end was not heard
 	OtherLegs uint64 // legs that became part of a row made from another one
 	Elsewhere uint64 // legs that do not face Microsoft, nor belong to one that does
 	SetAside  uint64 // legs that bear Microsoft's name, beside others that surely face it

@@ -292,7 +292,8 @@ func (s *HearStats) count(n *news) {
 	}
 }
 
-// partsFinished counts n calls whose last part never came, of which rows have become rows.
+// partsFinished counts n calls in parts that were finished without a last part; rows is how many of
+// them made a row.
 func (h *hearing) partsFinished(n, rows int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

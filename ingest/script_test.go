@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write what comes out to the scripts")
 
-// TestScripts runs testdata/*.txt. A script is blocks with an empty line between them: a command, lines
-// of input, "----", and the output.
+// TestScripts runs testdata/*.txt. A script is blocks with an empty line between them: a command,
+// lines of input, "----", and the output.
 //
 //	put SOURCE [tenant=T]   puts the events of the input, one a line: KIND NAME=VALUE…
 //	rows [T…]               the rows of the tenants
@@ -41,8 +41,8 @@ var update = flag.Bool("update", false, "write what comes out to the scripts")
 //	heard                   the counts of the SIP messages
 //	ladder [T…]             the messages that the store has of the tenants' rows
 //
-// Ids are words; a GUID is written as the word that it was made of. A time is one of 2026-11-01, or has
-// its day in front: "08:00:25.1", "10-30T23:59:59".
+// Ids are words; a GUID is written as the word that it was made of. A time is one of 2026-11-01, or
+// has its day in front: "08:00:25.1", "10-30T23:59:59".
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
