@@ -103,6 +103,7 @@ settle() {
 trunklog() {
 	[ "$1" = serve ] || { command trunklog "$@"; return; }
 	settle
+	: >serve.log # what the last server said must not be taken for this one's
 	(exec trunklog "$@") 2>serve.log &
 	serving=$!
 	until grep -q 'trunklog is ready' serve.log; do
