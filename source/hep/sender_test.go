@@ -281,3 +281,25 @@ func TestSenderIsTold(t *testing.T) {
 		sink.mu.Unlock()
 	}
 }
+
+// TestNamesOf: a certificate bears the names in its subject alternative name; its common name only
+// if it has none at all, and if that is a host's.
+func TestNamesOf(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cert x509.Certificate
+		want []string
+	}{
+		{"names", x509.Certificate{DNSNames: []string{"sbc1.contoso.com", "*.contoso.com"}, Subject: pkix.Name{CommonName: "other.contoso.com"}}, []string{"sbc1.contoso.com", "*.contoso.com"}},
+		{"common name alone", x509.Certificate{Subject: pkix.Name{CommonName: "SBC1.contoso.com"}}, []string{"sbc1.contoso.com"}},
+		{"wildcard as common name", x509.Certificate{Subject: pkix.Name{CommonName: "*.contoso.com"}}, []string{"*.contoso.com"}},
+		{"address beside a common name", x509.Certificate{IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1)}, Subject: pkix.Name{CommonName: "sbc1.contoso.com"}}, nil},
+		{"mail address beside a common name", x509.Certificate{EmailAddresses: []string{"a@contoso.com"}, Subject: pkix.Name{CommonName: "sbc1.contoso.com"}}, nil},
+		{"common name that is none of a host", x509.Certificate{Subject: pkix.Name{CommonName: "SBC of Contoso"}}, nil},
+		{"nothing", x509.Certificate{}, nil},
+	} {
+		if got := namesOf(&c.cert); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
