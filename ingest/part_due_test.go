@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -91,5 +92,40 @@ func TestRestartOfParts(t *testing.T) {
 		if rows, read := len(s.rows()), store.read-before; rows != c.rows || read != c.read {
 			t.Errorf("%q: %d rows, %d values read, want %d and %d", c.trunk, rows, read, c.rows, c.read)
 		}
+	}
+}
+
+// A fullDisk refuses batches that finish several calls as if another writer had come between, and
+// has no room for those that finish one.
+type fullDisk struct {
+	*storetest.Model
+	finishing bool
+}
+
+var errNoRoom = errors.New("the disk is full")
+
+func (s *fullDisk) Write(ctx context.Context, b call.Batch) (call.Result, error) {
+	switch {
+	case !s.finishing:
+		return s.Model.Write(ctx, b)
+	case len(b.Rows) > 1:
+		return call.Result{}, call.ErrConflict
+	}
+	return call.Result{}, errNoRoom
+}
+
+// TestFinishedOneByOne: what goes wrong with calls that are finished one by one, after a conflict,
+// is told.
+func TestFinishedOneByOne(t *testing.T) {
+	store, clock := &fullDisk{Model: storetest.NewModel()}, now()
+	in := New(Config{Store: store, Now: func() time.Time { return clock }, Tenant: func(string) (call.GUID, bool) { return tenant, true }})
+	for n := range 3 {
+		if err := tryPut(t.Context(), in.Sink("http/client", tenant), tell(fmt.Sprint(n), false, func(r *call.Row) { r.Start = clock })); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock, store.finishing = clock.Add(48*time.Hour), true
+	if err := in.finishParts(t.Context()); !errors.Is(err, errNoRoom) {
+		t.Errorf("finished with %v, want %v", err, errNoRoom)
 	}
 }

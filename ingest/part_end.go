@@ -60,13 +60,16 @@ const finishAtOnce = 200
 func (in *Ingest) finishThose(ctx context.Context, names []string, over func(*part) bool) error {
 	for some := range slices.Chunk(names, finishAtOnce) {
 		err := in.finishSome(ctx, some, over)
-		for i := 0; errors.Is(err, call.ErrConflict) && i < len(some); i++ {
+		if errors.Is(err, call.ErrConflict) {
 			// Another part of one of them has just come, so each gets a batch of its own.
-			if one := in.finishSome(ctx, some[i:i+1], over); !errors.Is(one, call.ErrConflict) {
-				err = errors.Join(err, one)
+			err = nil
+			for i := range some {
+				if one := in.finishSome(ctx, some[i:i+1], over); !errors.Is(one, call.ErrConflict) {
+					err = errors.Join(err, one)
+				}
 			}
 		}
-		if err != nil && !errors.Is(err, call.ErrConflict) {
+		if err != nil {
 			return fmt.Errorf("finish calls whose last part has not come: %w", err)
 		}
 	}
