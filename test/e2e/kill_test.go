@@ -46,6 +46,7 @@ func killOften(t *testing.T, random *rand.Rand, cycles int) int {
 		m.verify(t, s, cycle)
 		ctx, cancel := context.WithCancel(t.Context())
 		wait := m.load(ctx, s, fmt.Sprint(cycle))
+		m.fill(cycle)
 		time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond) // when the power fails is nobody's choice
 		s.Kill()
 		cancel()
@@ -90,6 +91,18 @@ func (m *mixed) load(ctx context.Context, s *server, name string) (wait func()) 
 	return busy.Wait
 }
 
+// fill waits, every other time, until enough is acknowledged, however busy the
+// machine is.
+func (m *mixed) fill(cycle int) {
+	if cycle%2 != 0 {
+		return
+	}
+	rows, calls := m.rows.count()+2, m.pushes.count()+2
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && (m.rows.count() < rows || m.pushes.count() < calls); {
+		time.Sleep(5 * time.Millisecond) // between two looks
+	}
+}
+
 // compact does so again and again until the server is gone.
 func compact(ctx context.Context, s *server) {
 	st, err := admin.Dial(ctx, datadir.Socket(s.data), s.version)
@@ -128,10 +141,10 @@ func (m *mixed) finish(t *testing.T, cycle int) int {
 	if err := s.stop(t); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	if len(m.rows.acked) < cycle || m.pushes.count() < cycle {
-		t.Errorf("%d rows and %d calls were acknowledged in %d cycles: that proves nothing", len(m.rows.acked), m.pushes.count(), cycle)
+	if m.rows.count() < cycle || m.pushes.count() < cycle {
+		t.Errorf("%d rows and %d calls were acknowledged in %d cycles: that proves nothing", m.rows.count(), m.pushes.count(), cycle)
 	}
-	return len(m.rows.acked) + m.pushes.count()
+	return m.rows.count() + m.pushes.count()
 }
 
 // A ledger knows which rows were acknowledged, and which may be there because
@@ -142,6 +155,13 @@ type ledger struct {
 	acked  map[call.GUID]time.Time // id → start
 	unsure int
 	over   atomic.Bool // the power fails: what is acknowledged does not count
+}
+
+// count returns how many rows were acknowledged.
+func (l *ledger) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked)
 }
 
 // write writes batches of 1 to 50 rows until the server is gone.

@@ -53,6 +53,7 @@ func cutOften(t *testing.T, random *rand.Rand, cycles int) int {
 		m.verify(t, s, cycle)
 		ctx, cancel := context.WithCancel(t.Context())
 		wait := m.load(ctx, s, fmt.Sprint(cycle))
+		m.fill(cycle)
 		time.Sleep(time.Duration(50+random.IntN(500)) * time.Millisecond) // when the power fails is nobody's choice
 		m.cut(true)
 		d.cut(t, random)
@@ -82,6 +83,7 @@ func TestDiskGone(t *testing.T) {
 		s := start(t, m.data)
 		m.verify(t, s, cycle)
 		wait := m.load(t.Context(), s, fmt.Sprint(cycle))
+		m.fill(cycle)
 		time.Sleep(time.Duration(100+random.IntN(500)) * time.Millisecond) // when a disk fails is nobody's choice
 		m.cut(true)
 		d.cut(t, random)
